@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "control.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <gio/gio.h>
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "io.h"
+
+#define MESSAGE_TYPE G_VARIANT_TYPE("(sa{sv})")
+
+void
+vf_control_message_free(VfControlMessage *message)
+{
+    g_free(message->verb);
+    g_clear_pointer(&message->args, g_variant_dict_unref);
+    for (guint i = 0; i < message->n_fds; i++)
+        vf_io_clear_fd(&message->fds[i]);
+    g_free(message);
+}
+
+int
+vf_control_message_steal_fd(VfControlMessage *message, guint index)
+{
+    return index < message->n_fds ? vf_io_steal_fd(&message->fds[index]) : -1;
+}
+
+gboolean
+vf_control_pair(int *ours, int *theirs, GError **error)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "socketpair");
+    *ours = pair[0];
+    *theirs = pair[1];
+    return TRUE;
+}
+
+static void
+put_fds(struct msghdr *header, void *space, const int *fds, guint n_fds)
+{
+    struct cmsghdr *cmsg;
+
+    if (n_fds == 0)
+        return;
+    header->msg_control = space;
+    header->msg_controllen = CMSG_SPACE(n_fds * sizeof *fds);
+    cmsg = CMSG_FIRSTHDR(header);
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_RIGHTS;
+    cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof *fds);
+    memcpy(CMSG_DATA(cmsg), fds, n_fds * sizeof *fds);
+}
+
+gboolean
+vf_control_send(int fd, const char *verb, GVariant *args, const int *fds, guint n_fds,
+                GError **error)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(VF_CONTROL_FDS_MAX * sizeof(int))];
+    } space = {0};
+    g_autoptr(GVariant) message = g_variant_ref_sink(
+        g_variant_new("(s@a{sv})", verb, args ? args : g_variant_new("a{sv}", NULL)));
+    gsize size = g_variant_get_size(message);
+    struct iovec iov = {(void *)g_variant_get_data(message), size};
+    struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
+    ssize_t n;
+
+    g_return_val_if_fail(n_fds <= VF_CONTROL_FDS_MAX, FALSE);
+    if (size > VF_CONTROL_SIZE_MAX) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("message “%s” has %" G_GSIZE_FORMAT " bytes; at most %d fit"), verb, size,
+                    VF_CONTROL_SIZE_MAX);
+        return FALSE;
+    }
+    put_fds(&header, &space, fds, n_fds);
+    do
+        n = sendmsg(fd, &header, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0)
+        return TRUE;
+    return vf_error_errno(error, errno == EAGAIN ? VFERRY_ERROR_BUSY : VFERRY_ERROR_PEER, errno,
+                          _("cannot send “%s”"), verb);
+}
+
+static void
+take_fds(struct msghdr *header, VfControlMessage *message)
+{
+    for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
+        if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+            continue;
+        /* the control buffer has room for exactly VF_CONTROL_FDS_MAX descriptors, see MSG_CTRUNC */
+        message->n_fds = (guint)((cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        memcpy(message->fds, CMSG_DATA(cmsg), message->n_fds * sizeof(int));
+    }
+}
+
+static gboolean
+parse(VfControlMessage *message, const void *data, gsize size, GError **error)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new(data, size);
+    g_autoptr(GVariant) value = g_variant_ref_sink(
+        g_variant_new_from_bytes(MESSAGE_TYPE, bytes, FALSE));
+    g_autoptr(GVariant) args = NULL;
+
+    if (!g_variant_is_normal_form(value)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                    _("a message of %" G_GSIZE_FORMAT " bytes is malformed"), size);
+        return FALSE;
+    }
+    g_variant_get(value, "(s@a{sv})", &message->verb, &args);
+    message->args = g_variant_dict_new(args);
+    return TRUE;
+}
+
+VfControlMessage *
+vf_control_receive(int fd, GError **error)
+{
+    g_autoptr(VfControlMessage) message = g_new0(VfControlMessage, 1);
+    g_autofree char *data = g_malloc(VF_CONTROL_SIZE_MAX);
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(VF_CONTROL_FDS_MAX * sizeof(int))];
+    } space;
+    struct iovec iov = {data, VF_CONTROL_SIZE_MAX};
+    struct msghdr header = {.msg_iov = &iov,
+                            .msg_iovlen = 1,
+                            .msg_control = &space,
+                            .msg_controllen = sizeof space};
+    ssize_t n;
+
+    do
+        n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN) {
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK, g_strerror(errno));
+        return NULL;
+    }
+    if (n < 0 && errno != ECONNRESET) {
+        vf_error_errno(error, VFERRY_ERROR_PEER, errno, _("cannot receive a message"));
+        return NULL;
+    }
+    if (n <= 0)
+        return NULL;
+    take_fds(&header, message);
+    if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("a message is larger than %d bytes or has more than %d descriptors"),
+                    VF_CONTROL_SIZE_MAX, VF_CONTROL_FDS_MAX);
+        return NULL;
+    }
+    if (!parse(message, data, (gsize)n, error))
+        return NULL;
+    return g_steal_pointer(&message);
+}

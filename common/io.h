@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <unistd.h>
+
+/* Closes *fd unless it is negative, keeps errno, and leaves -1. */
+void vf_io_clear_fd(int *fd);
+
+static inline int
+vf_io_steal_fd(int *fd)
+{
+    int taken = *fd;
+    *fd = -1;
+    return taken;
+}
+
+/* An int that closes itself; g_autofd came with GLib 2.76. */
+#define vf_autofd __attribute__((cleanup(vf_io_clear_fd)))
+
+/* All of @size bytes, EINTR and short counts handled; blocking fds only. Error code FAILED. An end of file
+ * before @size bytes is an error. */
+gboolean vf_io_read_exact(int fd, void *buffer, gsize size, GError **error);
+gboolean vf_io_write_all(int fd, const void *buffer, gsize size, GError **error);
+
+/* dup with close-on-exec. -1 and FAILED on error. */
+int vf_io_dup(int fd, GError **error);
+
+/* @size bytes from the kernel's random source. FALSE and FAILED on error. */
+gboolean vf_io_random(void *buffer, gsize size, GError **error);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* sysfs through a directory fd: what was opened once stays the same device, whatever happens to
+ * its name. Attributes are bounded, UTF-8, with one trailing newline removed. Errors: NOT_FOUND for ENOENT and
+ * ENODEV, DEVICE for anything else the kernel says. */
+
+#define VF_SYSFS_VALUE_MAX 65536 /* an attribute is at most a page; json files may be larger */
+
+/* An O_PATH-less directory fd, or -1. */
+int vf_sysfs_open_dir(const char *path, GError **error);
+int vf_sysfs_open_subdir(int dir_fd, const char *name, GError **error);
+
+/* Free with g_free(). */
+char *vf_sysfs_read(int dir_fd, const char *attribute, GError **error);
+gboolean vf_sysfs_read_u64(int dir_fd, const char *attribute, guint64 max, guint64 *value,
+                           GError **error);
+
+/* Exactly one write(2) of @value, no newline added; a short write is an error. May block: call it in
+ * vferry-helper or in a worker thread, never on the main loop. @errnum (nullable) gets the kernel's errno. */
+gboolean vf_sysfs_write(int dir_fd, const char *attribute, const char *value, int *errnum,
+                        GError **error);
+
+/* The last component of a symbolic link's target. Free with g_free(). */
+char *vf_sysfs_read_link(int dir_fd, const char *name, GError **error);
+
+/* Names in the directory, sorted, without dot names. Free with g_strfreev(). */
+char **vf_sysfs_list(int dir_fd, GError **error);
+
+gboolean vf_sysfs_exists(int dir_fd, const char *name);
