@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib-object.h>
+
+G_BEGIN_DECLS
+
+/* What mdevs are created on, and how many more of which type. */
+#define VF_TYPE_PARENT (vf_parent_get_type())
+G_DECLARE_FINAL_TYPE(VfParent, vf_parent, VF, PARENT, GObject)
+
+typedef struct {
+    char *type;        /* "mtty-2" */
+    char *name;        /* the driver's pretty name; may be any UTF-8 */
+    char *device_api;  /* "vfio-pci" */
+    char *model_id;    /* "" when no descriptor matches */
+    guint64 available; /* available_instances, read when the parent last changed */
+} VfParentType;
+
+const char *vf_parent_get_id(VfParent *self); /* its name in /sys/class/mdev_bus */
+const char *vf_parent_get_sysfs_path(VfParent *self);
+const char *vf_parent_get_driver(VfParent *self);
+int vf_parent_get_numa_node(VfParent *self);
+GPtrArray *vf_parent_get_types(VfParent *self);                          /* of VfParentType */
+const VfParentType *vf_parent_find_type(VfParent *self, const char *id); /* NULL */
+
+/* Room promised to leases that have not created their device yet; `left` is available minus this.
+ * FALSE with NO_ROOM when nothing is left: reads available_instances afresh. */
+gboolean vf_parent_reserve(VfParent *self, const char *type, GError **error);
+void vf_parent_unreserve(VfParent *self, const char *type);
+
+/* Reads available_instances of every type again; notifies "offers" when a number changed. All types of a parent usually share
+ * one pool, so creating one device changes all of them. */
+void vf_parent_refresh(VfParent *self);
+
+G_END_DECLS

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "device.h"
+#include "parent.h"
+
+G_BEGIN_DECLS
+
+/* What exists. Fed by VfUdev (monitor first, then enumeration, both through one handler); opens no device.
+ *
+ * Signals: "device-added"(VfDevice), "device-removed"(VfDevice), "parent-added"(VfParent), "parent-removed"(VfParent). */
+#define VF_TYPE_REGISTRY (vf_registry_get_type())
+G_DECLARE_FINAL_TYPE(VfRegistry, vf_registry, VF, REGISTRY, GObject)
+
+/* By stable id (UUID or PCI address). No reference is passed. NULL when there is none. */
+VfDevice *vf_registry_find_device(VfRegistry *self, const char *id);
+VfParent *vf_registry_find_parent(VfRegistry *self, const char *id);
+
+/* Free the list with g_ptr_array_unref(); it holds references, ordered by id. */
+GPtrArray *vf_registry_list_devices(VfRegistry *self);
+GPtrArray *vf_registry_list_parents(VfRegistry *self);
+
+/* Completes when the device @id has been added and is bound to its driver and has a vfio-dev (uevents of a creation come one after another), or fails with
+ * NOT_FOUND after @timeout_ms. vf_registry_wait_finish() returns a new reference. */
+void vf_registry_wait_async(VfRegistry *self, const char *id, guint timeout_ms,
+                            GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+VfDevice *vf_registry_wait_finish(VfRegistry *self, GAsyncResult *result, GError **error);
+
+G_END_DECLS
