@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "control.h"
+#include "error.h"
+#include "io.h"
+#include "number.h"
+#include "options.h"
+#include "sysfs.h"
+#include "uuid.h"
+
+static void
+test_error_names(void)
+{
+    for (int code = 0; code < VF_N_ERRORS; code++) {
+        VferryError back = VFERRY_ERROR_FAILED;
+        const char *name = vf_error_to_name((VferryError)code);
+
+        g_assert_true(g_str_has_prefix(name, "org.vferry1.Error."));
+        g_assert_true(vf_error_from_name(name, &back));
+        g_assert_cmpint(back, ==, code);
+    }
+    g_assert_false(vf_error_from_name("org.vferry1.Error.Nonsense", &(VferryError){0}));
+}
+
+static void
+test_error_on_the_bus(void)
+{
+    g_autoptr(GError) error = g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_NO_ROOM, "full");
+    g_autofree char *name = g_dbus_error_encode_gerror(error);
+
+    g_assert_cmpstr(name, ==, "org.vferry1.Error.NoRoom");
+}
+
+static void
+test_error_errno(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(vf_error_errno(&error, VFERRY_ERROR_DEVICE, ENOSPC, "create %s", "x"));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE);
+    g_assert_cmpstr(error->message, ==, "create x: No space left on device");
+}
+
+static void
+test_number_strict(void)
+{
+    static const char *const bad[] = {"",   " 1",  "1 ",  "+1",     "-1",  "0x10",
+                                      "1a", "1.0", "101", "\n1\n", "99999999999999999999999"};
+    guint64 value = 7;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(vf_number_parse_u64(bad[i], "ports", 0, 100, &value, &error));
+        g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT);
+        g_assert_nonnull(strstr(error->message, "ports"));
+        g_assert_nonnull(strstr(error->message, "100"));
+        g_assert_cmpuint(value, ==, 7);
+    }
+    g_assert_true(vf_number_parse_u64("100", "ports", 0, 100, &value, NULL));
+    g_assert_cmpuint(value, ==, 100);
+    g_assert_true(
+        vf_number_parse_u64("18446744073709551615", "big", 0, G_MAXUINT64, &value, NULL));
+    g_assert_cmpuint(value, ==, G_MAXUINT64);
+}
+
+static void
+test_number_signed(void)
+{
+    gint64 value = 7;
+
+    g_assert_true(vf_number_parse_i64("-1", "numa_node", -1, 1023, &value, NULL));
+    g_assert_cmpint(value, ==, -1);
+    g_assert_false(vf_number_parse_i64("-2", "numa_node", -1, 1023, &value, NULL));
+    g_assert_false(vf_number_parse_i64("--1", "numa_node", -1, 1023, &value, NULL));
+    g_assert_false(vf_number_parse_i64("-", "numa_node", -1, 1023, &value, NULL));
+}
+
+static void
+test_uuid(void)
+{
+    g_autofree char *uuid =
+        vf_uuid_normalize("83B8F4F2-509F-382F-3C1E-E6BFE0FA1001", "uuid", NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpstr(uuid, ==, "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001");
+    g_assert_null(vf_uuid_normalize("83b8f4f2-509f-382f-3c1e-e6bfe0fa1001/..", "uuid", &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT);
+}
+
+static VfOptions *
+options_of(const char *text)
+{
+    g_autoptr(GVariant) dict =
+        g_variant_ref_sink(g_variant_parse(G_VARIANT_TYPE_VARDICT, text, NULL, NULL, NULL));
+
+    g_assert_nonnull(dict);
+    return vf_options_new(dict);
+}
+
+static void
+test_options_taken(void)
+{
+    g_autoptr(VfOptions) options =
+        options_of("{'address': <'::1'>, 'keep': <true>, 'seconds': <uint32 9>, 'max': <uint64 1>}");
+    g_autofree char *address = vf_options_take_string(options, "address", NULL);
+    g_autofree char *absent = vf_options_take_string(options, "absent", "fallback");
+
+    g_assert_cmpstr(address, ==, "::1");
+    g_assert_cmpstr(absent, ==, "fallback");
+    g_assert_true(vf_options_take_boolean(options, "keep", FALSE));
+    g_assert_cmpuint(vf_options_take_u32(options, "seconds", 0), ==, 9);
+    g_assert_cmpuint(vf_options_take_u64(options, "max", 0), ==, 1);
+    g_assert_true(vf_options_end(options, NULL));
+}
+
+static void
+test_options_unknown(void)
+{
+    g_autoptr(VfOptions) options = options_of("{'adress': <'::1'>}");
+    g_autofree char *address = vf_options_take_string(options, "address", NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(address);
+    g_assert_false(vf_options_end(options, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN_OPTION);
+    g_assert_nonnull(strstr(error->message, "adress"));
+}
+
+static void
+test_options_wrong_type(void)
+{
+    g_autoptr(VfOptions) options = options_of("{'seconds': <'9'>}");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpuint(vf_options_take_u32(options, "seconds", 5), ==, 5);
+    g_assert_false(vf_options_end(options, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT);
+    g_assert_nonnull(strstr(error->message, "seconds"));
+}
+
+static void
+test_control_round_trip(void)
+{
+    vf_autofd int ours = -1;
+    vf_autofd int theirs = -1;
+    vf_autofd int passed = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    vf_autofd int taken = -1;
+    const char *text = NULL;
+    g_autoptr(VfControlMessage) message = NULL;
+
+    g_assert_true(vf_control_pair(&ours, &theirs, NULL));
+    g_assert_true(vf_control_send(ours, "open", g_variant_new_parsed("{'device': <'x'>}"), &passed,
+                                  1, NULL));
+    message = vf_control_receive(theirs, NULL);
+    g_assert_nonnull(message);
+    g_assert_cmpstr(message->verb, ==, "open");
+    g_assert_true(g_variant_dict_lookup(message->args, "device", "&s", &text));
+    g_assert_cmpstr(text, ==, "x");
+    g_assert_cmpuint(message->n_fds, ==, 1);
+    taken = vf_control_message_steal_fd(message, 0);
+    g_assert_cmpint(taken, >=, 0);
+    g_assert_cmpint(fcntl(taken, F_GETFD) & FD_CLOEXEC, ==, FD_CLOEXEC);
+    g_assert_cmpint(vf_control_message_steal_fd(message, 0), ==, -1);
+    g_assert_cmpint(vf_control_message_steal_fd(message, 1), ==, -1);
+}
+
+static void
+test_control_end_and_nothing(void)
+{
+    vf_autofd int ours = -1;
+    vf_autofd int theirs = -1;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(vf_control_pair(&ours, &theirs, NULL));
+    g_assert_cmpint(fcntl(theirs, F_SETFL, O_NONBLOCK), ==, 0);
+    g_assert_null(vf_control_receive(theirs, &error));
+    g_assert_error(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+    g_clear_error(&error);
+    vf_io_clear_fd(&ours);
+    g_assert_null(vf_control_receive(theirs, &error));
+    g_assert_no_error(error);
+}
+
+static void
+test_control_malformed(void)
+{
+    vf_autofd int ours = -1;
+    vf_autofd int theirs = -1;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(vf_control_pair(&ours, &theirs, NULL));
+    g_assert_cmpint(send(ours, "\1\2\3\4\5", 5, 0), ==, 5);
+    g_assert_null(vf_control_receive(theirs, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+}
+
+static void
+test_control_too_large(void)
+{
+    vf_autofd int ours = -1;
+    vf_autofd int theirs = -1;
+    g_autofree char *big = g_strnfill(VF_CONTROL_SIZE_MAX, 'x');
+    g_autofree char *raw = g_malloc0(VF_CONTROL_SIZE_MAX + 1);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(vf_control_pair(&ours, &theirs, NULL));
+    g_assert_false(vf_control_send(ours, big, NULL, NULL, 0, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED);
+    g_clear_error(&error);
+    g_assert_cmpint(send(ours, raw, VF_CONTROL_SIZE_MAX + 1, 0), ==, VF_CONTROL_SIZE_MAX + 1);
+    g_assert_null(vf_control_receive(theirs, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED);
+}
+
+static void
+test_control_broken_pipe(void)
+{
+    vf_autofd int ours = -1;
+    vf_autofd int theirs = -1;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(vf_control_pair(&ours, &theirs, NULL));
+    vf_io_clear_fd(&theirs);
+    g_assert_false(vf_control_send(ours, "cancel", NULL, NULL, 0, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+}
+
+typedef struct {
+    char *path;
+    int fd;
+} Dir;
+
+static void
+dir_setup(Dir *dir, gconstpointer data)
+{
+    dir->path = g_dir_make_tmp("vferry-test-XXXXXX", NULL);
+    dir->fd = vf_sysfs_open_dir(dir->path, NULL);
+    g_assert_cmpint(dir->fd, >=, 0);
+}
+
+static void
+dir_put(Dir *dir, const char *name, const char *bytes, gssize size)
+{
+    g_autofree char *path = g_build_filename(dir->path, name, NULL);
+
+    g_assert_true(g_file_set_contents(path, bytes, size, NULL));
+}
+
+static void
+dir_teardown(Dir *dir, gconstpointer data)
+{
+    g_auto(GStrv) names = vf_sysfs_list(dir->fd, NULL);
+
+    for (char **name = names; *name; name++)
+        g_assert_cmpint(unlinkat(dir->fd, *name, 0), ==, 0);
+    g_assert_cmpint(g_rmdir(dir->path), ==, 0);
+    vf_io_clear_fd(&dir->fd);
+    g_free(dir->path);
+}
+
+static void
+test_sysfs_read(Dir *dir, gconstpointer data)
+{
+    g_autofree char *value = NULL;
+    guint64 number = 0;
+    g_autoptr(GError) error = NULL;
+
+    dir_put(dir, "name", "Dual port serial\n\n", -1);
+    dir_put(dir, "available_instances", "12\n", -1);
+    dir_put(dir, "latin", "\xe9\n", -1);
+    value = vf_sysfs_read(dir->fd, "name", NULL);
+    g_assert_cmpstr(value, ==, "Dual port serial\n");
+    g_assert_true(vf_sysfs_read_u64(dir->fd, "available_instances", 100, &number, NULL));
+    g_assert_cmpuint(number, ==, 12);
+    g_assert_false(vf_sysfs_read_u64(dir->fd, "available_instances", 11, &number, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT);
+    g_clear_error(&error);
+    g_assert_null(vf_sysfs_read(dir->fd, "latin", &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE);
+    g_clear_error(&error);
+    g_assert_null(vf_sysfs_read(dir->fd, "absent", &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND);
+}
+
+static void
+test_sysfs_bounded(Dir *dir, gconstpointer data)
+{
+    g_autofree char *big = g_strnfill(VF_SYSFS_VALUE_MAX + 1, 'x');
+    g_autoptr(GError) error = NULL;
+
+    dir_put(dir, "big", big, VF_SYSFS_VALUE_MAX + 1);
+    g_assert_null(vf_sysfs_read(dir->fd, "big", &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE);
+}
+
+static void
+test_sysfs_no_symlink(Dir *dir, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *target = NULL;
+
+    g_assert_cmpint(symlinkat("/etc/hostname", dir->fd, "link"), ==, 0);
+    g_assert_null(vf_sysfs_read(dir->fd, "link", &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE);
+    target = vf_sysfs_read_link(dir->fd, "link", NULL);
+    g_assert_cmpstr(target, ==, "hostname");
+    g_assert_true(vf_sysfs_exists(dir->fd, "link"));
+    g_assert_false(vf_sysfs_exists(dir->fd, "other"));
+}
+
+static void
+test_sysfs_write(Dir *dir, gconstpointer data)
+{
+    g_autofree char *value = NULL;
+    g_autoptr(GError) error = NULL;
+    int errnum = -1;
+
+    dir_put(dir, "knob", "", 0);
+    g_assert_true(vf_sysfs_write(dir->fd, "knob", "7", &errnum, NULL));
+    g_assert_cmpint(errnum, ==, 0);
+    value = vf_sysfs_read(dir->fd, "knob", NULL);
+    g_assert_cmpstr(value, ==, "7");
+    g_assert_false(vf_sysfs_write(dir->fd, "absent", "7", &errnum, &error));
+    g_assert_cmpint(errnum, ==, ENOENT);
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/error/names", test_error_names);
+    g_test_add_func("/error/on-the-bus", test_error_on_the_bus);
+    g_test_add_func("/error/errno", test_error_errno);
+    g_test_add_func("/number/strict", test_number_strict);
+    g_test_add_func("/number/signed", test_number_signed);
+    g_test_add_func("/uuid/normalize", test_uuid);
+    g_test_add_func("/options/taken", test_options_taken);
+    g_test_add_func("/options/unknown", test_options_unknown);
+    g_test_add_func("/options/wrong-type", test_options_wrong_type);
+    g_test_add_func("/control/round-trip", test_control_round_trip);
+    g_test_add_func("/control/end-and-nothing", test_control_end_and_nothing);
+    g_test_add_func("/control/malformed", test_control_malformed);
+    g_test_add_func("/control/too-large", test_control_too_large);
+    g_test_add_func("/control/broken-pipe", test_control_broken_pipe);
+    g_test_add("/sysfs/read", Dir, NULL, dir_setup, test_sysfs_read, dir_teardown);
+    g_test_add("/sysfs/bounded", Dir, NULL, dir_setup, test_sysfs_bounded, dir_teardown);
+    g_test_add("/sysfs/no-symlink", Dir, NULL, dir_setup, test_sysfs_no_symlink, dir_teardown);
+    g_test_add("/sysfs/write", Dir, NULL, dir_setup, test_sysfs_write, dir_teardown);
+    return g_test_run();
+}
