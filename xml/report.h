@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/* The answer of a comparison, with a line for everything that was compared. Namespace
+ * https://vferry.org/ns/report/1, at most 1 MiB. */
+
+typedef enum {
+    VF_VERDICT_INCOMPATIBLE,
+    VF_VERDICT_IDENTICAL,
+    VF_VERDICT_SUPERSET,
+    VF_VERDICT_UNKNOWN, /* an unread value, or a rule that only trying decides */
+} VfVerdict;
+
+typedef enum {
+    VF_REPORT_MODEL,     /* the model ids */
+    VF_REPORT_SCHEMA,    /* the digests of the two schemas */
+    VF_REPORT_PARAMETER, /* one parameter */
+} VfReportSubject;
+
+/* Codes are stable text: programs decide by them, and a newer peer may send others. */
+#define VF_REPORT_CODE_MATCHES "matches"
+#define VF_REPORT_CODE_IGNORED "ignored"
+#define VF_REPORT_CODE_CAN_BE_SET "can-be-set"
+#define VF_REPORT_CODE_VALUE_DIFFERS "value-differs"
+#define VF_REPORT_CODE_VALUE_INVALID "value-invalid" /* no value of the destination's type */
+#define VF_REPORT_CODE_VALUE_NOT_ALLOWED "value-not-allowed" /* outside what can be set */
+#define VF_REPORT_CODE_VALUE_UNREAD "value-unread"
+#define VF_REPORT_CODE_RULE_UNDECIDED "rule-undecided"
+#define VF_REPORT_CODE_PARAMETER_UNKNOWN "parameter-unknown" /* to the destination */
+#define VF_REPORT_CODE_PARAMETER_MISSING "parameter-missing" /* from the requirement */
+#define VF_REPORT_CODE_MODEL_DIFFERS "model-differs"
+#define VF_REPORT_CODE_MODEL_UNKNOWN "model-unknown" /* to the destination */
+#define VF_REPORT_CODE_DIGEST_DIFFERS "digest-differs"
+
+typedef struct {
+    VfReportSubject subject;
+    VfVerdict
+        verdict;  /* what this line alone would say; not part of the XML but for the report's own */
+    char *name;   /* the parameter's; NULL for the other subjects */
+    char *source; /* nullable: unread, or not there */
+    char *destination; /* nullable: unread, not there, or to be set */
+    char *compare;     /* the rule's name; NULL for the other subjects */
+    char *code;
+    char *sentence; /* for people, translated at the host that compared */
+} VfReportLine;
+
+typedef struct {
+    VfVerdict verdict;
+    GPtrArray *lines; /* of VfReportLine: model, schema, then parameters sorted by name */
+} VfReport;
+
+VfReport *vf_report_new(void);
+void vf_report_free(VfReport *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfReport, vf_report_free)
+void vf_report_line_free(VfReportLine *self);
+
+/* Takes ownership; the report's verdict becomes the worst of its lines: incompatible, unknown,
+ * superset, identical. */
+void vf_report_take_line(VfReport *self, VfReportLine *line);
+
+/* Whether the state may be moved: identical or superset. Else INCOMPATIBLE, or UNKNOWN, with the
+ * sentences of the lines that say so (each names the parameter and both values). */
+gboolean vf_report_check(const VfReport *self, GError **error);
+
+/* @size -1: NUL-terminated. @where names the document in errors; NULL: "report". INVALID_XML,
+ * LIMIT_EXCEEDED. A parsed line's verdict is the one its code stands for, UNKNOWN for a code of a
+ * newer peer. */
+VfReport *vf_report_parse(const char *text, gssize size, const char *where, GError **error);
+
+/* Free with g_free(). */
+char *vf_report_format(const VfReport *self);
+
+const char *vf_report_verdict_to_string(VfVerdict verdict);
+gboolean vf_report_verdict_from_string(const char *text, VfVerdict *verdict);
