@@ -100,8 +100,7 @@ test_uuid(void)
 static VfOptions *
 options_of(const char *text)
 {
-    g_autoptr(GVariant) dict =
-        g_variant_ref_sink(g_variant_parse(G_VARIANT_TYPE_VARDICT, text, NULL, NULL, NULL));
+    g_autoptr(GVariant) dict = g_variant_parse(G_VARIANT_TYPE_VARDICT, text, NULL, NULL, NULL);
 
     g_assert_nonnull(dict);
     return vf_options_new(dict);
