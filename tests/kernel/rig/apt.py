@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A private view of Debian's archive: own sources, lists and state, nothing installed.
+
+apt runs with a configuration of its own in the cache folder and an empty dpkg status, so that it
+resolves whole closures and leaves the machine's package state alone. The mirror, the keyring and
+the way to reach it (proxy, checks) are the machine's own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import subprocess
+import urllib.parse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from .cache import Cache, note, remove
+from .errors import RigError
+
+RELEASE = "bookworm"
+SUITES = (RELEASE, f"{RELEASE}-backports")
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+HELPER = "/usr/lib/apt/apt-helper"
+COMMAND_DEADLINE = 600.0
+DOWNLOAD_ATTEMPTS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """One .deb in the archive."""
+
+    name: str
+    version: str
+    filename: str
+    uri: str
+    size: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Mirror:
+    """Where the machine gets Debian from."""
+
+    uri: str
+    keyring: str
+
+
+def _run(command: Sequence[str], environment: dict[str, str] | None = None) -> str:
+    """Run a tool of apt's and return what it printed."""
+    env = {**os.environ, "LC_ALL": "C", **(environment or {})}
+    try:
+        done = subprocess.run(command, env=env, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=COMMAND_DEADLINE, check=False)
+    except FileNotFoundError as error:
+        raise RigError(f"{command[0]} is not there; the rig needs Debian's apt") from error
+    except subprocess.TimeoutExpired as error:
+        raise RigError(f"'{' '.join(command[:3])} …' took more than {COMMAND_DEADLINE:.0f} s"
+                       ) from error
+    if done.returncode != 0:
+        tail = (done.stderr.strip() or done.stdout.strip())[-2000:]
+        raise RigError(f"'{' '.join(command[:4])} …' failed with {done.returncode}:\n{tail}")
+    return done.stdout
+
+
+def find_mirror() -> Mirror:
+    """The mirror in the machine's apt configuration, of either format, that serves the release.
+
+    `apt-get indextargets` reads deb822 and one-line sources alike, and needs no lists.
+    """
+    explicit = os.environ.get("VFERRY_DEBIAN_MIRROR")
+    if explicit:
+        return Mirror(explicit.rstrip("/"), KEYRING)
+    listing = _run(["apt-get", "indextargets", "Created-By: Packages"])
+    candidates: list[tuple[int, Mirror]] = []
+    for stanza in listing.split("\n\n"):
+        fields = dict(re.findall(r"^([\w-]+): (.*)$", stanza, re.MULTILINE))
+        uri = fields.get("Repo-URI", "").rstrip("/")
+        if fields.get("Component") != "main" or not uri.endswith("/debian"):
+            continue
+        if not uri.startswith(("http://", "https://", "file:", "mirror+")):
+            continue
+        signed_by = fields.get("Signed-By", KEYRING)
+        keyring = signed_by if signed_by.startswith("/") else KEYRING
+        candidates.append((0 if fields.get("Release") == RELEASE else 1, Mirror(uri, keyring)))
+    if not candidates:
+        raise RigError("the machine's apt configuration names no Debian mirror; "
+                       "VFERRY_DEBIAN_MIRROR can, for example http://deb.debian.org/debian")
+    return min(candidates, key=lambda candidate: candidate[0])[1]
+
+
+def _transport_settings() -> list[str]:
+    """How the machine reaches its mirror: the Acquire settings that are about transport."""
+    wanted = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::ForceIPv",
+              "Acquire::Retries", "Acquire::Proxy")
+    return [line for line in _run(["apt-config", "dump"]).splitlines() if line.startswith(wanted)]
+
+
+class Archive:
+    """apt with a configuration of its own, in the cache folder."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._folder = cache.root / "apt"
+        self.debs = cache.root / "debs"
+
+    def refresh(self) -> None:
+        """Write the configuration and fetch the suites' lists."""
+        remove(self._folder)
+        for folder in ("etc/apt.conf.d", "etc/preferences.d", "etc/trusted.gpg.d",
+                       "state/lists/partial", "cache/archives/partial", "log"):
+            (self._folder / folder).mkdir(parents=True)
+        (self._folder / "status").touch()
+        mirror = find_mirror()
+        sources = [f"deb [signed-by={mirror.keyring}] {mirror.uri} {suite} main\n"
+                   for suite in SUITES]
+        (self._folder / "sources.list").write_text("".join(sources), encoding="utf-8")
+        self._configure()
+        self._apt("apt-get", "update")
+
+    def forget_lists(self) -> None:
+        """Drop the lists: once versions are resolved, only addresses and checksums are needed."""
+        remove(self._folder / "state")
+        remove(self._folder / "cache")
+
+    def _configure(self) -> None:
+        folder = self._folder
+        settings = [
+            f'Dir::Etc "{folder}/etc";',
+            f'Dir::Etc::sourcelist "{folder}/sources.list";',
+            'Dir::Etc::sourceparts "/dev/null";',
+            f'Dir::State "{folder}/state";',
+            f'Dir::State::status "{folder}/status";',
+            f'Dir::Cache "{folder}/cache";',
+            f'Dir::Log "{folder}/log";',
+            'APT::Architecture "amd64";',
+            'APT::Architectures "amd64";',
+            'APT::Install-Recommends "false";',
+            # Root's apt would drop to a user who cannot write to the cache folder.
+            'APT::Sandbox::User "root";',
+            'Acquire::Languages "none";',
+            'Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";',
+            'Debug::NoLocking "true";',
+            *_transport_settings(),
+        ]
+        (folder / "apt.conf").write_text("\n".join(settings) + "\n", encoding="utf-8")
+
+    def _apt(self, *command: str) -> str:
+        return _run(command, {"APT_CONFIG": str(self._folder / "apt.conf")})
+
+    def closure(self, names: Iterable[str]) -> list[str]:
+        """The names of everything that installing these into an empty system would unpack."""
+        listing = self._apt("apt-get", "install", "-y", "-qq", "--print-uris", *names)
+        found = re.findall(r"^'[^']+' ([^_ ]+)_", listing, re.MULTILINE)
+        if not found:
+            raise RigError(f"apt resolved {' '.join(names)} to no packages at all")
+        return found
+
+    def depends(self, name: str, suite: str) -> list[str]:
+        """The names in a package's Depends, first alternatives only."""
+        record = self._apt("apt-cache", "show", f"{name}/{suite}")
+        line = re.search(r"^Depends: (.*)$", record, re.MULTILINE)
+        if line is None:
+            raise RigError(f"{name} in {suite} depends on nothing; expected a metapackage")
+        return [item.split()[0].split(":")[0] for item in line.group(1).split(", ")]
+
+    def locate(self, names: Sequence[str]) -> list[Package]:
+        """Address, version, size and checksum of each package."""
+        listing = self._apt("apt-get", "download", "-qq", "--print-uris", *names)
+        packages = []
+        for line in listing.splitlines():
+            match = re.fullmatch(r"'([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})", line.strip())
+            if match is None:
+                raise RigError(f"apt's answer '{line}' is not an address, a size and a SHA256")
+            uri, filename, size, sha256 = match.groups()
+            name, version, _ = urllib.parse.unquote(filename).rsplit("_", 2)
+            packages.append(Package(name, version, filename, uri, int(size), sha256))
+        if len(packages) != len(set(names)):
+            raise RigError(f"apt located {len(packages)} of {len(set(names))} packages")
+        return packages
+
+    def download(self, packages: Sequence[Package]) -> list[Path]:
+        """The packages' files, downloaded and checked where they are not there yet."""
+        paths = [self.debs / package.filename for package in packages]
+        missing = [package for package, path in zip(packages, paths) if not path.exists()]
+        if missing:
+            total = sum(package.size for package in missing) / 1e6
+            note(f"downloading {len(missing)} package(s), {total:.1f} MB, from Debian's archive")
+            self._download(missing)
+        return paths
+
+    def _download(self, packages: Sequence[Package]) -> None:
+        partial = self.debs / "partial"
+        partial.mkdir(parents=True, exist_ok=True)
+        if not (self._folder / "apt.conf").exists():
+            raise RigError(f"{self._folder}/apt.conf is gone; remove {self._folder.parent} "
+                           "and let the rig fill its cache anew")
+        for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
+            todo = [package for package in packages
+                    if not (self.debs / package.filename).exists()]
+            arguments: list[str] = []
+            for package in todo:
+                arguments += [package.uri, str(partial / package.filename),
+                              f"SHA256:{package.sha256}"]
+            try:
+                self._apt(HELPER, "download-file", *arguments)
+            except RigError as error:
+                if attempt == DOWNLOAD_ATTEMPTS:
+                    raise
+                note(f"attempt {attempt} of {DOWNLOAD_ATTEMPTS}: {error}")
+                continue
+            for package in todo:
+                os.rename(partial / package.filename, self.debs / package.filename)
+            return

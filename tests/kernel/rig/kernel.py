@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Debian's prebuilt kernel, and the few of its modules that the guests load."""
+
+from __future__ import annotations
+
+import dataclasses
+import lzma
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from . import debs, newc
+from .apt import Archive
+from .cache import Cache, key_of, note
+from .errors import RigError
+from .manifest import Manifest, identity
+
+# What the guests need beyond what is built in; what these depend on comes with them.
+WANTED = ("vfio_iommu_type1", "vfio", "mdev", "virtio_net", "vfio_pci", "autofs4")
+METADATA = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """A kernel image and its modules, as files."""
+
+    release: str
+    image: Path
+    modules: Path
+
+
+def _module_name(path: str) -> str:
+    return Path(path).name.removesuffix(".ko.xz").replace("-", "_")
+
+
+def _dependencies(module: bytes) -> list[str]:
+    """The names in the module's own `depends` (.modinfo, include/linux/module.h)."""
+    match = re.search(rb"\0depends=([^\0]*)\0", module)
+    if match is None or not match.group(1):
+        return []
+    return [name.replace("-", "_") for name in match.group(1).decode("ascii").split(",")]
+
+
+def _extract_modules(archive: tarfile.TarFile, target: Path) -> None:
+    members = {_module_name(member.name): member for member in archive.getmembers()
+               if member.name.endswith(".ko.xz")}
+    todo = list(WANTED)
+    done: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in done:
+            continue
+        done.add(name)
+        if name not in members:
+            raise RigError(f"Debian's kernel package has no module {name}")
+        stream = archive.extractfile(members[name])
+        assert stream is not None
+        module = lzma.decompress(stream.read())
+        inside = members[name].name.split("/kernel/", 1)[1].removesuffix(".xz")
+        path = target / "kernel" / inside
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(module)
+        todo += _dependencies(module)
+
+
+def _extract(deb: Path, release: str, target: Path) -> None:
+    modules = target / "modules"
+    modules.mkdir(parents=True)
+    with tempfile.TemporaryFile() as unpacked:
+        with debs.contents(deb) as stream:
+            shutil.copyfileobj(stream, unpacked, 1 << 20)
+        unpacked.seek(0)
+        with tarfile.open(fileobj=unpacked, mode="r:") as archive:
+            for member in archive.getmembers():
+                name = Path(member.name).name
+                path = target / "vmlinuz" if name == f"vmlinuz-{release}" else modules / name
+                if name == f"vmlinuz-{release}" or name in METADATA:
+                    content = archive.extractfile(member)
+                    assert content is not None
+                    path.write_bytes(content.read())
+            _extract_modules(archive, modules)
+
+
+def load(cache: Cache, archive: Archive, manifest: Manifest) -> Kernel:
+    """The kernel, from the cache or from its package."""
+
+    def make(fresh: Path) -> None:
+        deb = archive.download([manifest.kernel])[0]
+        note(f"unpacking kernel {manifest.release}")
+        _extract(deb, manifest.release, fresh)
+
+    key = key_of(Path(__file__), identity([manifest.kernel]))
+    entry = cache.entry("kernel", key, make)
+    return Kernel(manifest.release, entry / "vmlinuz", entry / "modules")
+
+
+def module_archive(cache: Cache, kernel: Kernel, extra: list[Path]) -> Path:
+    """An archive with /lib/modules: Debian's modules, ours beside them, and depmod's indexes."""
+
+    def make(fresh: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="vferry-depmod-") as folder:
+            inside = Path(folder) / "lib/modules" / kernel.release
+            shutil.copytree(kernel.modules, inside)
+            (inside / "updates").mkdir()
+            for module in extra:
+                shutil.copy(module, inside / "updates" / module.name)
+            _depmod(folder, kernel.release)
+            tree = newc.Tree()
+            tree.folder(inside, f"usr/lib/modules/{kernel.release}")
+            with open(fresh, "wb") as output:
+                tree.write(output)
+
+    key = key_of(Path(__file__), str(kernel.modules), *extra)
+    return cache.entry("module-archive", key, make)
+
+
+def _depmod(folder: str, release: str) -> None:
+    tool = shutil.which("depmod", path="/usr/sbin:/sbin:/usr/bin")
+    if tool is None:
+        raise RigError("depmod is not there; install kmod")
+    done = subprocess.run([tool, "-b", folder, release], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise RigError(f"depmod failed with {done.returncode}:\n{done.stderr}")
