@@ -1,0 +1,274 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs the scenarios in scenarios/ on a pair of microVMs and reports them as TAP.
+
+The pair is booted when the first scenario needs it and shared as long as nothing is wrong with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fnmatch
+import importlib.util
+import os
+import re
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+# The scenarios' folder is part of a checkout: leave nothing in it.
+sys.dont_write_bytecode = True
+
+from rig import terminal  # noqa: E402  pylint: disable=wrong-import-position
+from rig.cache import note  # noqa: E402  pylint: disable=wrong-import-position
+from rig.errors import DeadlineReached, RigError  # noqa: E402  pylint: disable=wrong-import-position
+from rig.pair import Pair, Supplies  # noqa: E402  pylint: disable=wrong-import-position
+from rig.scenario import Context, Scenario, reset_hosts  # noqa: E402  pylint: disable=wrong-import-position
+
+# A scenario that not even its deadline ends takes the whole suite with it, this much later.
+WATCHDOG_GRACE = 90.0
+BOOT_ATTEMPTS = 2
+
+
+def discover(folder: Path) -> dict[str, Scenario | str]:
+    """All scenarios by full name; a file that cannot be imported is there with its traceback."""
+    found: dict[str, Scenario | str] = {}
+    for path in sorted(folder.glob("*.py")):
+        spec = importlib.util.spec_from_file_location(f"scenarios.{path.stem}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except Exception:  # any mistake in a test file is a failed test, not the suite's end
+            found[f"{path.stem}/import"] = traceback.format_exc()
+            continue
+        for value in vars(module).values():
+            registered = getattr(value, "vferry_scenario", None)
+            if isinstance(registered, Scenario) and registered.function.__module__ == spec.name:
+                found[f"{path.stem}/{registered.name}"] = registered
+    return found
+
+
+@contextlib.contextmanager
+def deadline(seconds: float, what: str) -> Iterator[None]:
+    """Raise DeadlineReached in the main thread, and, should that not help, end the process."""
+
+    def on_alarm(_signal: int, _frame: FrameType | None) -> None:
+        raise DeadlineReached(f"{what} has taken more than its {seconds:.0f} s")
+
+    def give_up() -> None:
+        print(f"Bail out! {what} could not be ended", flush=True)
+        os._exit(1)  # the VMs end with this process
+
+    watchdog = threading.Timer(seconds + WATCHDOG_GRACE, give_up)
+    watchdog.daemon = True
+    watchdog.start()
+    previous = signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+        watchdog.cancel()
+
+
+class Suite:
+    """One run over a choice of scenarios."""
+
+    def __init__(self, pair: Pair, logs: Path) -> None:
+        self._pair = pair
+        self._logs = logs
+        self._booted = False
+        self._used = False
+        self.failed = 0
+
+    def run(self, chosen: dict[str, Scenario | str]) -> None:
+        """Run all and report each."""
+        print(f"1..{len(chosen)}", flush=True)
+        for number, (name, item) in enumerate(chosen.items(), start=1):
+            started = time.monotonic()
+            failure = item if isinstance(item, str) else self._run_one(name, item)
+            seconds = time.monotonic() - started
+            if failure is not None:
+                self.failed += 1
+                print(f"--- {name}:\n{failure.rstrip()}\n---", file=sys.stderr, flush=True)
+            print(f"{'ok' if failure is None else 'not ok'} {number} - {name} # {seconds:.1f}s",
+                  flush=True)
+
+    def _run_one(self, name: str, item: Scenario) -> str | None:
+        failure = self._prepare(item)
+        if failure is None:
+            failure = self._execute(name, item)
+            trouble = self._trouble(item)
+            failure = "\n".join(filter(None, (failure, trouble))) or None
+            self._used = True
+            if failure is not None:
+                self._keep_logs(name)
+            if trouble is not None or item.fresh:
+                self._drop()
+        return failure
+
+    def _boot(self) -> str | None:
+        for attempt in range(1, BOOT_ATTEMPTS + 1):
+            try:
+                self._pair.boot()
+                self._booted, self._used = True, False
+                return None
+            except RigError as error:
+                note(f"boot {attempt} of {BOOT_ATTEMPTS} failed: {error}")
+                failure = f"the pair did not boot: {error}"
+                self._drop()
+        return failure
+
+    def _drop(self) -> None:
+        self._pair.end()
+        self._booted = False
+
+    def _prepare(self, item: Scenario) -> str | None:
+        """A pair in its first state."""
+        if self._booted and self._used and item.fresh:
+            self._drop()
+        if self._booted and self._used:
+            try:
+                with deadline(90.0, "resetting the hosts"):
+                    reset_hosts(self._pair)
+            except (RigError, DeadlineReached) as error:
+                note(f"booting a new pair: {error}")
+                self._drop()
+        if self._booted:
+            # What the reset made the kernel say is nobody's failure but its own.
+            trouble = self._pair.kernel_trouble()
+            if trouble:
+                note("booting a new pair, the kernel complained at the reset: "
+                     + "; ".join(trouble))
+                self._drop()
+        return None if self._booted else self._boot()
+
+    def _execute(self, name: str, item: Scenario) -> str | None:
+        context = Context(self._pair)
+        failures = []
+        for step in (lambda: item.function(context), context.finish):
+            try:
+                with deadline(item.deadline, name):
+                    step()
+            except DeadlineReached as error:
+                failures.append(str(error) + "\n" + _where(error))
+            except Exception as error:  # whatever a scenario raises is its failure
+                failures.append(f"{error}\n{_where(error)}" if isinstance(error, RigError)
+                                else traceback.format_exc())
+        return "\n".join(failures) or None
+
+    def _trouble(self, item: Scenario) -> str | None:
+        """What makes a failure of any outcome, and the pair unfit for the next."""
+        lines = self._pair.kernel_trouble()
+        if item.kernel_may_say is not None:
+            lines = [line for line in lines if not re.search(item.kernel_may_say, line)]
+        trouble = [f"the kernel complained at {line}" for line in lines]
+        broken = self._pair.healthy()
+        if broken is not None and not item.fresh:
+            trouble.append(f"it left the pair unusable: {broken}")
+        return "\n".join(trouble) or None
+
+    def _keep_logs(self, name: str) -> None:
+        target = self._logs / name.replace("/", "-")
+        try:
+            with deadline(120.0, "collecting logs"):
+                self._pair.save_logs(target)
+        except (RigError, DeadlineReached, OSError) as error:
+            note(f"the logs of {name} are incomplete: {error}")
+        note(f"the logs of {name} are in {target}")
+
+
+def _where(error: BaseException) -> str:
+    """The lines of scenario files on the way to an error."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__)
+              if "scenarios" in frame.filename]
+    return "".join(f"  at {Path(frame.filename).name}:{frame.lineno}: {frame.line}\n"
+                   for frame in frames)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--list", action="store_true", help="name the scenarios and end")
+    parser.add_argument("--only", action="append", metavar="GLOB", default=[],
+                        help="only scenarios whose name matches; can be given several times")
+    parser.add_argument("--builddir", type=Path, help="meson's build directory, for test programs")
+    parser.add_argument("--destdir", type=Path, help="what `meson install --destdir` made")
+    parser.add_argument("--scenarios", type=Path, default=HERE / "scenarios", metavar="FOLDER")
+    parser.add_argument("--fetch", action="store_true", help="fill the cache and end")
+    parser.add_argument("--refresh", action="store_true",
+                        help="ask the archive for newer versions first")
+    parser.add_argument("--without-mtty", action="store_true",
+                        help="leave out the kernel's sample driver (--fetch, --shell)")
+    parser.add_argument("--shell", choices=("a", "b"), help="boot a pair and open a shell at one")
+    return parser.parse_args()
+
+
+def _supplies(options: argparse.Namespace, mtty: bool) -> Supplies:
+    return Supplies(options.builddir, options.destdir, mtty, options.refresh)
+
+
+def _choose(options: argparse.Namespace) -> dict[str, Scenario | str]:
+    return {name: item for name, item in discover(options.scenarios).items()
+            if not options.only or any(fnmatch.fnmatch(name, glob) for glob in options.only)}
+
+
+def _run_suite(options: argparse.Namespace) -> int:
+    chosen = _choose(options)
+    if not chosen:
+        print(f"no scenario is called {' or '.join(options.only)}", file=sys.stderr)
+        return 1
+    if options.list:
+        for name, item in chosen.items():
+            print(f"{name:40} " + ("cannot be imported" if isinstance(item, str) else
+                                   f"{item.deadline:4.0f}s {item.summary}"))
+        return 0
+    mtty = any(isinstance(item, Scenario) and item.mtty for item in chosen.values())
+    logs = (options.builddir or Path.cwd()) / "kernel-logs"
+    try:
+        pair = Pair(_supplies(options, mtty))
+        pair.prepare()
+    except RigError as error:
+        print(f"Bail out! {str(error).splitlines()[0]}", flush=True)
+        raise
+    with pair:
+        suite = Suite(pair, logs.absolute())
+        suite.run(chosen)
+    note(f"{len(chosen) - suite.failed} passed, {suite.failed} failed")
+    return 1 if suite.failed else 0
+
+
+def _run_shell(options: argparse.Namespace) -> int:
+    with Pair(_supplies(options, not options.without_mtty)) as pair:
+        pair.boot()
+        return terminal.interact(pair.a if options.shell == "a" else pair.b)
+
+
+def main() -> int:
+    """Do what the command line says."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    options = _arguments()
+    try:
+        if options.fetch:
+            _supplies(options, not options.without_mtty).fetch()
+            return 0
+        return _run_shell(options) if options.shell else _run_suite(options)
+    except RigError as error:
+        print(f"rig: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
