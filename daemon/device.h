@@ -3,10 +3,14 @@
 
 #include <glib-object.h>
 
+#include "facts.h"
+#include "model.h"
+
 G_BEGIN_DECLS
 
-/* A device as discovery sees it, with what leases and jobs add. Identity never changes; everything else is a GObject property whose
- * notify the bus object follows. Owned by the registry; a holder of a reference finds vf_device_is_gone() after its removal. */
+/* A device as discovery sees it, with what leases and jobs add. Identity never changes; everything
+ * else is a GObject property whose notify the bus object follows. Owned by the registry; a holder
+ * of a reference finds vf_device_is_gone() after its removal. */
 #define VF_TYPE_DEVICE (vf_device_get_type())
 G_DECLARE_FINAL_TYPE(VfDevice, vf_device, VF, DEVICE, GObject)
 
@@ -26,30 +30,44 @@ const char *vf_device_state_to_string(VfDeviceState state);
 
 /* Everything returned stays the device's and is never NULL unless said. */
 const char *vf_device_get_id(VfDevice *self);
-const char *vf_device_get_kind(VfDevice *self);       /* "mdev", "pci" */
+const char *vf_device_get_kind(VfDevice *self); /* "mdev", "pci" */
 const char *vf_device_get_sysfs_path(VfDevice *self);
-const char *vf_device_get_uuid(VfDevice *self);       /* "" unless an mdev */
-const char *vf_device_get_address(VfDevice *self);    /* "" unless pci */
-const char *vf_device_get_parent_id(VfDevice *self);  /* "" when none */
-const char *vf_device_get_driver(VfDevice *self);     /* "" when unbound */
-const char *vf_device_get_type_name(VfDevice *self);  /* mdev type id, "" when unknown (yet) */
-const char *vf_device_get_vfio_dev(VfDevice *self);   /* "" when no VFIO driver is bound */
-int vf_device_get_iommu_group(VfDevice *self);        /* -1 when none */
-int vf_device_get_numa_node(VfDevice *self);          /* -1 when unknown */
-const char *vf_device_get_model_id(VfDevice *self);   /* "" when no descriptor matches */
+const char *vf_device_get_uuid(VfDevice *self);      /* "" unless an mdev */
+const char *vf_device_get_address(VfDevice *self);   /* "" unless pci */
+const char *vf_device_get_parent_id(VfDevice *self); /* "" when none */
+const char *vf_device_get_driver(VfDevice *self);    /* "" when unbound */
+const char *vf_device_get_type_name(VfDevice *self); /* mdev type id, "" when unknown (yet) */
+const char *vf_device_get_vfio_dev(VfDevice *self);  /* "" when no VFIO driver is bound */
+int vf_device_get_iommu_group(VfDevice *self);       /* -1 when none */
+int vf_device_get_numa_node(VfDevice *self);         /* -1 when unknown */
+const char *vf_device_get_model_id(VfDevice *self);  /* "" when no descriptor matches */
 const char *vf_device_get_model_source(VfDevice *self);
-/* name -> VfValue (xml/parameter.h); names that nothing could read are absent. */
-GHashTable *vf_device_get_parameters(VfDevice *self);
+/* NULL when no descriptor matches. */
+VfModel *vf_device_get_model(VfDevice *self);
+/* A list of values (xml/value.h): every parameter of the model, a NULL value where nothing could
+ * read it. Never changed in place: a new list takes its place when the device changes. */
+GPtrArray *vf_device_get_values(VfDevice *self);
+/* An mdev is usable when it is bound, has its vfio-dev, and its type (and so its model) is known.
+ */
+gboolean vf_device_is_complete(VfDevice *self);
 VfDeviceState vf_device_get_state(VfDevice *self);
 gboolean vf_device_is_gone(VfDevice *self);
 
 /* Leases, loans and jobs say what they did with it. */
 void vf_device_set_state(VfDevice *self, VfDeviceState state);
 
-/* What a probe, or the mover's inspect, found: of "stop-copy", "p2p", "pre-copy"; @source "probe" or "debugfs".
+/* What a probe, or the mover's inspect, found: of "stop-copy", "p2p", "pre-copy"; @source "probe"
+ * or "debugfs".
  * @flags NULL and @source "unknown" forget it. */
 void vf_device_set_migration(VfDevice *self, const char *const *flags, const char *source);
 const char *const *vf_device_get_migration(VfDevice *self);
 const char *vf_device_get_migration_source(VfDevice *self);
+
+/* For the registry alone. */
+VfDevice *vf_device_new(const char *id, const char *kind, const char *sysfs_path,
+                        const char *parent_id);
+/* Takes over what @facts says; one notify for each property that changed. */
+void vf_device_update(VfDevice *self, const VfFacts *facts);
+void vf_device_set_gone(VfDevice *self);
 
 G_END_DECLS

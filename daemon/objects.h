@@ -9,11 +9,12 @@
 
 G_BEGIN_DECLS
 
-/* How the bus sees the rest: the object manager at /org/vferry1, the Manager beside it, and one object for each device, parent, lease and job, under
- * paths that are opaque and never used again.
+/* How the bus sees the rest: the object manager at /org/vferry1, the Manager beside it, and one
+ * object for each device, parent, lease and job, under paths that are opaque and never used again.
  *
- * Signals: "device-exported"(VfDevice, VferryDevice *skeleton) and "parent-exported"(VfParent, VferryParent *skeleton), before the object appears on the bus, so
- * that those who implement Lend, CreateDevice … can connect to the skeleton's handle-* signals. */
+ * Signals: "device-exported"(VfDevice, VferryDevice *skeleton) and "parent-exported"(VfParent,
+ * VferryParent *skeleton), before the object appears on the bus, so that those who implement Lend,
+ * CreateDevice … can connect to the skeleton's handle-* signals. */
 #define VF_TYPE_OBJECTS (vf_objects_get_type())
 G_DECLARE_FINAL_TYPE(VfObjects, vf_objects, VF, OBJECTS, GObject)
 
@@ -27,8 +28,9 @@ const char *vf_objects_get_device_path(VfObjects *self, VfDevice *device);
 const char *vf_objects_get_parent_path(VfObjects *self, VfParent *parent);
 VfDevice *vf_objects_find_device(VfObjects *self, const char *object_path); /* NULL */
 
-/* Guards and exports @skeleton (of a lease or a job) at a new path below @prefix (VF_PATH_LEASE, VF_PATH_JOB), findable by Manager.Lookup under @id, and returns the path, which stays
- * the skeleton's (g_dbus_interface_skeleton_get_object_path). */
+/* Guards and exports @skeleton (of a lease or a job) at a new path below @prefix (VF_PATH_LEASE,
+ * VF_PATH_JOB), findable by Manager.Lookup under @id, and returns the path, which stays the
+ * skeleton's (g_dbus_interface_skeleton_get_object_path). */
 const char *vf_objects_add(VfObjects *self, const char *prefix, const char *id,
                            GDBusInterfaceSkeleton *skeleton, VfGateOwnerFunc owner, gpointer data);
 void vf_objects_remove(VfObjects *self, GDBusInterfaceSkeleton *skeleton);

@@ -3,6 +3,8 @@
 
 #include <glib-object.h>
 
+#include "models.h"
+
 G_BEGIN_DECLS
 
 /* What mdevs are created on, and how many more of which type. */
@@ -13,8 +15,9 @@ typedef struct {
     char *type;        /* "mtty-2" */
     char *name;        /* the driver's pretty name; may be any UTF-8 */
     char *device_api;  /* "vfio-pci" */
-    char *model_id;    /* "" when no descriptor matches */
+    VfModel *model;    /* NULL when no descriptor matches */
     guint64 available; /* available_instances, read when the parent last changed */
+    guint64 reserved;  /* promised to leases */
 } VfParentType;
 
 const char *vf_parent_get_id(VfParent *self); /* its name in /sys/class/mdev_bus */
@@ -24,13 +27,23 @@ int vf_parent_get_numa_node(VfParent *self);
 GPtrArray *vf_parent_get_types(VfParent *self);                          /* of VfParentType */
 const VfParentType *vf_parent_find_type(VfParent *self, const char *id); /* NULL */
 
+/* available minus reserved. */
+guint64 vf_parent_type_left(const VfParentType *type);
+
 /* Room promised to leases that have not created their device yet; `left` is available minus this.
  * FALSE with NO_ROOM when nothing is left: reads available_instances afresh. */
 gboolean vf_parent_reserve(VfParent *self, const char *type, GError **error);
 void vf_parent_unreserve(VfParent *self, const char *type);
 
-/* Reads available_instances of every type again; notifies "offers" when a number changed. All types of a parent usually share
- * one pool, so creating one device changes all of them. */
+/* Reads available_instances of every type again; notifies "offers" when a number changed. All types
+ * of a parent usually share one pool, so creating one device changes all of them. */
 void vf_parent_refresh(VfParent *self);
+
+/* Whether /sys/class/mdev_bus has @name now. */
+gboolean vf_parent_exists(const char *name);
+
+/* For the registry alone. NOT_FOUND when /sys/class/mdev_bus has no @name (any more). @models must
+ * outlive the parent. */
+VfParent *vf_parent_new(const char *name, const VfModels *models, GError **error);
 
 G_END_DECLS

@@ -1,16 +1,35 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <gio/gio.h>
+
 #include "device.h"
+#include "models.h"
 #include "parent.h"
+#include "udev.h"
 
 G_BEGIN_DECLS
 
-/* What exists. Fed by VfUdev (monitor first, then enumeration, both through one handler); opens no device.
+/* What exists. Fed by VfUdev (monitor first, then enumeration, both through one handler); opens no
+ * device.
  *
- * Signals: "device-added"(VfDevice), "device-removed"(VfDevice), "parent-added"(VfParent), "parent-removed"(VfParent). */
+ * Signals: "device-added"(VfDevice), "device-removed"(VfDevice), "parent-added"(VfParent),
+ * "parent-removed"(VfParent). */
 #define VF_TYPE_REGISTRY (vf_registry_get_type())
 G_DECLARE_FINAL_TYPE(VfRegistry, vf_registry, VF, REGISTRY, GObject)
+
+/* Takes ownership of @models. @udev NULL (unit tests): whoever calls vf_registry_handle() is the
+ * source of events. */
+VfRegistry *vf_registry_new(VfUdev *udev, VfModels *models);
+
+/* Listens, then enumerates; what exists has been announced when it returns. */
+gboolean vf_registry_start(VfRegistry *self, GError **error);
+
+/* One event, from the monitor or the enumeration. */
+void vf_registry_handle(VfRegistry *self, const VfUdevEvent *event);
+
+/* The loaded descriptors. */
+const VfModels *vf_registry_get_models(VfRegistry *self);
 
 /* By stable id (UUID or PCI address). No reference is passed. NULL when there is none. */
 VfDevice *vf_registry_find_device(VfRegistry *self, const char *id);
@@ -20,8 +39,9 @@ VfParent *vf_registry_find_parent(VfRegistry *self, const char *id);
 GPtrArray *vf_registry_list_devices(VfRegistry *self);
 GPtrArray *vf_registry_list_parents(VfRegistry *self);
 
-/* Completes when the device @id has been added and is bound to its driver and has a vfio-dev (uevents of a creation come one after another), or fails with
- * NOT_FOUND after @timeout_ms. vf_registry_wait_finish() returns a new reference. */
+/* Completes when the device @id has been added and is complete (vf_device_is_complete(): uevents of
+ * a creation come one after another), or fails with NOT_FOUND after @timeout_ms.
+ * vf_registry_wait_finish() returns a new reference. */
 void vf_registry_wait_async(VfRegistry *self, const char *id, guint timeout_ms,
                             GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 VfDevice *vf_registry_wait_finish(VfRegistry *self, GAsyncResult *result, GError **error);

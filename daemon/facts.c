@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "facts.h"
+
+#include <string.h>
+
+#include "error.h"
+#include "io.h"
+#include "names.h"
+#include "number.h"
+#include "sysfs.h"
+#include "value.h"
+
+void
+vf_facts_free(VfFacts *self)
+{
+    g_free(self->driver);
+    g_free(self->type_name);
+    g_free(self->vfio_dev);
+    g_clear_pointer(&self->model, vf_model_unref);
+    g_clear_pointer(&self->values, g_ptr_array_unref);
+    g_free(self);
+}
+
+/* Links come and go with the state of the device: a missing one is an answer. */
+static char *
+read_link_or_empty(int dir_fd, const char *name)
+{
+    char *target = vf_sysfs_read_link(dir_fd, name, NULL);
+
+    return target ? target : g_strdup("");
+}
+
+static int
+read_iommu_group(int dir_fd)
+{
+    g_autofree char *group = vf_sysfs_read_link(dir_fd, "iommu_group", NULL);
+    guint64 number;
+
+    if (!group || !vf_number_parse_u64(group, "iommu_group", 0, G_MAXINT, &number, NULL))
+        return -1;
+    return (int)number;
+}
+
+static char *
+read_vfio_dev(int dir_fd)
+{
+    vf_autofd int fd = vf_sysfs_open_subdir(dir_fd, "vfio-dev", NULL);
+    g_auto(GStrv) names = fd < 0 ? NULL : vf_sysfs_list(fd, NULL);
+
+    /* vfio_register_group_dev() makes exactly one child, drivers/vfio/vfio_main.c */
+    return g_strdup(names && names[0] ? names[0] : "");
+}
+
+int
+vf_facts_read_numa_node(int dir_fd)
+{
+    g_autofree char *text = vf_sysfs_read(dir_fd, "numa_node", NULL);
+    gint64 node;
+
+    if (!text || !vf_number_parse_i64(text, "numa_node", -1, G_MAXINT, &node, NULL))
+        return -1;
+    return (int)node;
+}
+
+char *
+vf_facts_read_driver(int dir_fd)
+{
+    return read_link_or_empty(dir_fd, "driver");
+}
+
+static void
+read_attribute(int dir_fd, const VfParameter *parameter, GPtrArray *values)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = vf_sysfs_read(dir_fd, parameter->reader_attribute, &error);
+    g_autofree char *value = text ? vf_parameter_decode_attribute(parameter, text, &error) : NULL;
+
+    if (!value)
+        g_debug("parameter “%s” is unread: %s", parameter->name, error->message);
+    vf_value_list_set(values, parameter->name, value, VF_EVIDENCE_ATTRIBUTE);
+}
+
+/* Every parameter of the model: unread is said, never assumed. */
+static GPtrArray *
+read_values(int dir_fd, const VfModel *model, const char *type_name)
+{
+    g_autoptr(GPtrArray) values = vf_model_values_from_type(model, type_name);
+
+    for (guint i = 0; i < model->parameters->len; i++) {
+        const VfParameter *parameter = model->parameters->pdata[i];
+
+        if (parameter->reader == VF_READER_ATTRIBUTE)
+            read_attribute(dir_fd, parameter, values);
+        else if (!vf_value_list_find(values, parameter->name))
+            vf_value_list_set(values, parameter->name, NULL, NULL);
+    }
+    return g_steal_pointer(&values);
+}
+
+VfFacts *
+vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver, const VfModels *models,
+                   GError **error)
+{
+    vf_autofd int dir_fd = vf_sysfs_open_dir(sysfs_path, error);
+    vf_autofd int parent_fd = dir_fd < 0 ? -1 : vf_sysfs_open_subdir(dir_fd, "..", error);
+    g_autoptr(VfFacts) self = NULL;
+    VfModel *model;
+
+    if (dir_fd < 0 || parent_fd < 0)
+        return NULL;
+    self = g_new0(VfFacts, 1);
+    self->driver = vf_facts_read_driver(dir_fd);
+    self->type_name = read_link_or_empty(dir_fd, "mdev_type");
+    self->vfio_dev = read_vfio_dev(dir_fd);
+    self->iommu_group = read_iommu_group(dir_fd);
+    /* an mdev has no numa_node of its own: its memory and its interrupts are the parent's */
+    self->numa_node = vf_facts_read_numa_node(parent_fd);
+    model =
+        self->type_name[0] ? vf_models_find_for_mdev(models, parent_driver, self->type_name) : NULL;
+    self->model = model ? vf_model_ref(model) : NULL;
+    self->values = model ? read_values(dir_fd, model, self->type_name) : vf_value_list_new();
+    return g_steal_pointer(&self);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+#include "models.h"
+
+/* What sysfs says about one device at one moment, all of it read through one directory fd. Nothing
+ * is opened but sysfs. */
+typedef struct {
+    char *driver;      /* "" when unbound */
+    char *type_name;   /* mdev type id; "" while the kernel has not made the link yet */
+    char *vfio_dev;    /* "" when there is none */
+    int iommu_group;   /* -1 when none */
+    int numa_node;     /* -1 when unknown */
+    VfModel *model;    /* NULL when no descriptor matches; a reference */
+    GPtrArray *values; /* list (xml/value.h), empty without a model */
+} VfFacts;
+
+/* @parent_driver as in VfMatch (xml/model.h). NOT_FOUND when the device has gone. */
+VfFacts *vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver,
+                            const VfModels *models, GError **error);
+void vf_facts_free(VfFacts *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfFacts, vf_facts_free)
+
+/* Of any device's directory: -1 when it does not say. */
+int vf_facts_read_numa_node(int dir_fd);
+/* "" when unbound. Free with g_free(). */
+char *vf_facts_read_driver(int dir_fd);

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "parent.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "facts.h"
+#include "io.h"
+#include "log.h"
+#include "names.h"
+#include "sysfs.h"
+
+struct _VfParent {
+    GObject parent;
+
+    char *id;
+    char *sysfs_path;
+    char *driver;
+    int numa_node;
+    GPtrArray *types; /* sorted by type id */
+    const VfModels *models;
+};
+
+enum { PROP_0, PROP_OFFERS };
+
+G_DEFINE_TYPE(VfParent, vf_parent, G_TYPE_OBJECT)
+
+static void
+type_free(gpointer data)
+{
+    VfParentType *type = data;
+
+    g_free(type->type);
+    g_free(type->name);
+    g_free(type->device_api);
+    g_clear_pointer(&type->model, vf_model_unref);
+    g_free(type);
+}
+
+static VfParentType *
+find_type(VfParent *self, const char *id)
+{
+    for (guint i = 0; i < self->types->len; i++) {
+        VfParentType *type = self->types->pdata[i];
+        if (g_str_equal(type->type, id))
+            return type;
+    }
+    return NULL;
+}
+
+static gint
+compare_types(gconstpointer a, gconstpointer b)
+{
+    const VfParentType *const *left = a, *const *right = b;
+
+    return strcmp((*left)->type, (*right)->type);
+}
+
+static int
+open_types(VfParent *self, GError **error)
+{
+    vf_autofd int dir_fd = vf_sysfs_open_dir(self->sysfs_path, error);
+
+    return dir_fd < 0 ? -1 : vf_sysfs_open_subdir(dir_fd, VF_SYSFS_MDEV_TYPES, error);
+}
+
+/* A driver that does not say how many are left offers none. */
+static guint64
+read_available(VfParent *self, int type_fd, const char *id)
+{
+    g_autoptr(GError) error = NULL;
+    guint64 available;
+
+    if (vf_sysfs_read_u64(type_fd, VF_SYSFS_AVAILABLE, G_MAXUINT64, &available, &error))
+        return available;
+    if (!g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND))
+        vf_log_parent(G_LOG_LEVEL_WARNING, self->id, "%s: type %s: %s", self->id, id,
+                      error->message);
+    return 0;
+}
+
+static VfParentType *
+add_type(VfParent *self, int type_fd, const char *id)
+{
+    VfParentType *type = g_new0(VfParentType, 1);
+    VfModel *model = vf_models_find_for_mdev(self->models, self->driver, id);
+
+    type->type = g_strdup(id);
+    type->name = vf_sysfs_read(type_fd, VF_SYSFS_NAME, NULL);
+    if (!type->name)
+        type->name = g_strdup(id);
+    type->device_api = vf_sysfs_read(type_fd, VF_SYSFS_DEVICE_API, NULL);
+    if (!type->device_api)
+        type->device_api = g_strdup("");
+    type->model = model ? vf_model_ref(model) : NULL;
+    g_ptr_array_add(self->types, type);
+    g_ptr_array_sort(self->types, compare_types);
+    return type;
+}
+
+/* Whether anything about it has changed. */
+static gboolean
+refresh_type(VfParent *self, int types_fd, const char *id)
+{
+    vf_autofd int type_fd = vf_sysfs_open_subdir(types_fd, id, NULL);
+    VfParentType *type = find_type(self, id);
+    gboolean new = !type;
+    guint64 before;
+
+    if (type_fd < 0)
+        return FALSE;
+    if (!type)
+        type = add_type(self, type_fd, id);
+    before = type->available;
+    type->available = read_available(self, type_fd, id);
+    return new || type->available != before;
+}
+
+static gboolean
+drop_vanished(VfParent *self, const char *const *names)
+{
+    gboolean changed = FALSE;
+
+    for (guint i = self->types->len; i > 0; i--) {
+        const VfParentType *type = self->types->pdata[i - 1];
+
+        if (g_strv_contains(names, type->type))
+            continue;
+        g_ptr_array_remove_index(self->types, i - 1);
+        changed = TRUE;
+    }
+    return changed;
+}
+
+const char *
+vf_parent_get_id(VfParent *self)
+{
+    return self->id;
+}
+
+const char *
+vf_parent_get_sysfs_path(VfParent *self)
+{
+    return self->sysfs_path;
+}
+
+const char *
+vf_parent_get_driver(VfParent *self)
+{
+    return self->driver;
+}
+
+int
+vf_parent_get_numa_node(VfParent *self)
+{
+    return self->numa_node;
+}
+
+GPtrArray *
+vf_parent_get_types(VfParent *self)
+{
+    return self->types;
+}
+
+const VfParentType *
+vf_parent_find_type(VfParent *self, const char *id)
+{
+    return find_type(self, id);
+}
+
+guint64
+vf_parent_type_left(const VfParentType *type)
+{
+    return type->available > type->reserved ? type->available - type->reserved : 0;
+}
+
+void
+vf_parent_refresh(VfParent *self)
+{
+    vf_autofd int types_fd = open_types(self, NULL);
+    g_auto(GStrv) names = types_fd < 0 ? NULL : vf_sysfs_list(types_fd, NULL);
+    gboolean changed = FALSE;
+
+    if (!names)
+        return; /* it is going away, and its own event says so */
+    for (guint i = 0; names[i]; i++)
+        changed |= refresh_type(self, types_fd, names[i]);
+    changed |= drop_vanished(self, (const char *const *)names);
+    if (changed)
+        g_object_notify(G_OBJECT(self), "offers");
+}
+
+gboolean
+vf_parent_reserve(VfParent *self, const char *type_id, GError **error)
+{
+    VfParentType *type;
+
+    vf_parent_refresh(self);
+    type = find_type(self, type_id);
+    if (!type) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("%s has no type “%s”"), self->id,
+                    type_id);
+        return FALSE;
+    }
+    if (vf_parent_type_left(type) == 0) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NO_ROOM,
+                    _("%s has no “%s” left: %" G_GUINT64_FORMAT " available, %" G_GUINT64_FORMAT
+                      " of them reserved"),
+                    self->id, type_id, type->available, type->reserved);
+        return FALSE;
+    }
+    type->reserved++;
+    g_object_notify(G_OBJECT(self), "offers");
+    return TRUE;
+}
+
+void
+vf_parent_unreserve(VfParent *self, const char *type_id)
+{
+    VfParentType *type = find_type(self, type_id);
+
+    if (!type)
+        return; /* the driver has taken the type away, and its reservations with it */
+    g_return_if_fail(type->reserved > 0);
+    type->reserved--;
+    g_object_notify(G_OBJECT(self), "offers");
+}
+
+/* dev_driver_string(), drivers/base/core.c: what the mdev core puts before the '-' of a type's id
+ */
+static char *
+read_driver_string(int dir_fd)
+{
+    g_autofree char *driver = vf_facts_read_driver(dir_fd);
+
+    if (driver[0])
+        return g_steal_pointer(&driver);
+    g_free(driver);
+    driver = vf_sysfs_read_link(dir_fd, "subsystem", NULL);
+    return driver ? g_steal_pointer(&driver) : g_strdup("");
+}
+
+gboolean
+vf_parent_exists(const char *name)
+{
+    vf_autofd int class_fd = vf_sysfs_open_dir(VF_SYSFS_MDEV_PARENTS, NULL);
+
+    return class_fd >= 0 && name[0] != '.' && !strchr(name, '/') && vf_sysfs_exists(class_fd, name);
+}
+
+static char *
+resolve(const char *link)
+{
+    char path[PATH_MAX];
+
+    return realpath(link, path) ? g_strdup(path) : NULL;
+}
+
+VfParent *
+vf_parent_new(const char *name, const VfModels *models, GError **error)
+{
+    g_autoptr(VfParent) self = g_object_new(VF_TYPE_PARENT, NULL);
+    g_autofree char *link = g_build_filename(VF_SYSFS_MDEV_PARENTS, name, NULL);
+    g_autofree char *path = vf_parent_exists(name) ? resolve(link) : NULL;
+    vf_autofd int dir_fd = path ? vf_sysfs_open_dir(path, NULL) : -1;
+
+    if (dir_fd < 0) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("“%s” is no mdev parent"), name);
+        return NULL;
+    }
+    self->id = g_strdup(name);
+    self->sysfs_path = g_steal_pointer(&path);
+    self->driver = read_driver_string(dir_fd);
+    self->numa_node = vf_facts_read_numa_node(dir_fd);
+    self->models = models;
+    vf_parent_refresh(self);
+    return g_steal_pointer(&self);
+}
+
+static void
+vf_parent_get_property(GObject *object, guint prop_id, GValue *value, GParamSpec *pspec)
+{
+    if (prop_id == PROP_OFFERS)
+        g_value_set_boxed(value, VF_PARENT(object)->types);
+    else
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, prop_id, pspec);
+}
+
+static void
+vf_parent_finalize(GObject *object)
+{
+    VfParent *self = VF_PARENT(object);
+
+    g_free(self->id);
+    g_free(self->sysfs_path);
+    g_free(self->driver);
+    g_ptr_array_unref(self->types);
+    G_OBJECT_CLASS(vf_parent_parent_class)->finalize(object);
+}
+
+static void
+vf_parent_class_init(VfParentClass *klass)
+{
+    GObjectClass *object_class = G_OBJECT_CLASS(klass);
+
+    object_class->get_property = vf_parent_get_property;
+    object_class->finalize = vf_parent_finalize;
+    g_object_class_install_property(
+        object_class, PROP_OFFERS,
+        g_param_spec_boxed("offers", NULL, NULL, G_TYPE_PTR_ARRAY,
+                           G_PARAM_READABLE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS));
+}
+
+static void
+vf_parent_init(VfParent *self)
+{
+    self->types = g_ptr_array_new_with_free_func(type_free);
+    self->numa_node = -1;
+}

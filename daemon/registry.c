@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "facts.h"
+#include "log.h"
+#include "names.h"
+#include "uuid.h"
+
+/* The mdev core links mdev_type only after it has bound the driver, mdev_device_create() in
+ * drivers/vfio/mdev/mdev_core.c, and sends no event for it. */
+#define INCOMPLETE_RETRY_MS 20
+#define INCOMPLETE_RETRIES 100
+/* Some drivers give the instance back only after the last reference to the mdev has gone,
+ * mdev_device_release() in the same file. */
+#define SETTLE_MS 250
+
+struct _VfRegistry {
+    GObject parent;
+
+    VfUdev *udev;
+    VfModels *models;
+    GHashTable *devices; /* id -> VfDevice */
+    GHashTable *parents; /* id -> VfParent */
+    GPtrArray *waits;    /* of GTask, task data Wait */
+
+    guint refresh_source; /* room of all parents, once for a burst of events */
+    guint settle_source;
+    guint incomplete_source;
+    guint incomplete_tries;
+};
+
+typedef struct {
+    char *id;
+    GSource *timeout;
+    GSource *cancelled; /* NULL without a cancellable */
+} Wait;
+
+G_DEFINE_TYPE(VfRegistry, vf_registry, G_TYPE_OBJECT)
+
+static void
+clear_source(GSource **source)
+{
+    if (!*source)
+        return;
+    g_source_destroy(*source);
+    g_clear_pointer(source, g_source_unref);
+}
+
+static void
+wait_free(gpointer data)
+{
+    Wait *wait = data;
+
+    g_free(wait->id);
+    clear_source(&wait->timeout);
+    clear_source(&wait->cancelled);
+    g_free(wait);
+}
+
+/* Takes the task out of the list with a reference; the caller returns its result. */
+static GTask *
+take_wait(VfRegistry *self, GTask *task)
+{
+    Wait *wait = g_task_get_task_data(task);
+
+    g_object_ref(task);
+    clear_source(&wait->timeout);
+    clear_source(&wait->cancelled);
+    g_ptr_array_remove(self->waits, task);
+    return task;
+}
+
+static void
+complete_waits(VfRegistry *self, VfDevice *device)
+{
+    const char *id = vf_device_get_id(device);
+
+    if (!vf_device_is_complete(device))
+        return;
+    for (guint i = self->waits->len; i > 0; i--) {
+        Wait *wait = g_task_get_task_data(self->waits->pdata[i - 1]);
+        g_autoptr(GTask) task = NULL;
+
+        if (!g_str_equal(wait->id, id))
+            continue;
+        task = take_wait(self, self->waits->pdata[i - 1]);
+        g_task_return_pointer(task, g_object_ref(device), g_object_unref);
+    }
+}
+
+static void
+refresh_parents(VfRegistry *self)
+{
+    g_autoptr(GPtrArray) parents = vf_registry_list_parents(self);
+
+    for (guint i = 0; i < parents->len; i++)
+        vf_parent_refresh(parents->pdata[i]);
+}
+
+static gboolean
+on_refresh(gpointer data)
+{
+    VfRegistry *self = data;
+
+    self->refresh_source = 0;
+    refresh_parents(self);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_settle(gpointer data)
+{
+    VfRegistry *self = data;
+
+    self->settle_source = 0;
+    refresh_parents(self);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+queue_refresh(VfRegistry *self, gboolean settle)
+{
+    if (self->refresh_source == 0)
+        self->refresh_source = g_idle_add(on_refresh, self);
+    if (settle && self->settle_source == 0)
+        self->settle_source = g_timeout_add(SETTLE_MS, on_settle, self);
+}
+
+static void
+drop_parent(VfRegistry *self, const char *id)
+{
+    g_autoptr(VfParent) parent = NULL;
+    VfParent *found = g_hash_table_lookup(self->parents, id);
+
+    if (!found)
+        return;
+    parent = g_object_ref(found);
+    g_hash_table_remove(self->parents, id);
+    vf_log_parent(G_LOG_LEVEL_MESSAGE, id, "parent %s is gone", id);
+    g_signal_emit_by_name(self, "parent-removed", parent);
+}
+
+static VfParent *
+add_parent(VfRegistry *self, const char *id)
+{
+    g_autoptr(GError) error = NULL;
+    VfParent *parent = vf_parent_new(id, self->models, &error);
+
+    if (!parent) {
+        g_debug("%s", error->message);
+        return NULL;
+    }
+    g_hash_table_insert(self->parents, g_strdup(id), parent);
+    vf_log_parent(G_LOG_LEVEL_MESSAGE, id, "parent %s at %s", id, vf_parent_get_sysfs_path(parent));
+    g_signal_emit_by_name(self, "parent-added", parent);
+    return parent;
+}
+
+/* Looks whether @id is an mdev parent now, whatever the event said: it may be late. */
+static VfParent *
+check_parent(VfRegistry *self, const char *id)
+{
+    VfParent *parent = g_hash_table_lookup(self->parents, id);
+
+    if (!vf_parent_exists(id)) {
+        drop_parent(self, id);
+        return NULL;
+    }
+    if (!parent)
+        return add_parent(self, id);
+    queue_refresh(self, FALSE);
+    return parent;
+}
+
+static void
+remove_device(VfRegistry *self, const char *id)
+{
+    g_autoptr(VfDevice) device = NULL;
+    VfDevice *found = g_hash_table_lookup(self->devices, id);
+
+    if (!found)
+        return;
+    device = g_object_ref(found);
+    g_hash_table_remove(self->devices, id);
+    vf_device_set_gone(device);
+    vf_log_device(G_LOG_LEVEL_MESSAGE, id, "device %s is gone", id);
+    g_signal_emit_by_name(self, "device-removed", device);
+    check_parent(self, vf_device_get_parent_id(device));
+}
+
+/* FALSE when it has gone already; its remove event follows. */
+static gboolean
+update_device(VfRegistry *self, VfDevice *device)
+{
+    VfParent *parent = g_hash_table_lookup(self->parents, vf_device_get_parent_id(device));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfFacts) facts =
+        vf_facts_read_mdev(vf_device_get_sysfs_path(device),
+                           parent ? vf_parent_get_driver(parent) : "", self->models, &error);
+
+    if (!facts) {
+        g_debug("%s", error->message);
+        return FALSE;
+    }
+    vf_device_update(device, facts);
+    return TRUE;
+}
+
+static gboolean
+wants_retry(VfDevice *device)
+{
+    /* an unbound one gets a bind event when it is time to look again */
+    return !vf_device_is_complete(device) && vf_device_get_driver(device)[0];
+}
+
+static gboolean
+on_incomplete(gpointer data)
+{
+    VfRegistry *self = data;
+    g_autoptr(GPtrArray) devices = vf_registry_list_devices(self);
+    gboolean any = FALSE;
+
+    for (guint i = 0; i < devices->len; i++) {
+        VfDevice *device = devices->pdata[i];
+
+        if (!wants_retry(device))
+            continue;
+        update_device(self, device);
+        complete_waits(self, device);
+        any |= wants_retry(device);
+    }
+    if (any && ++self->incomplete_tries < INCOMPLETE_RETRIES)
+        return G_SOURCE_CONTINUE;
+    self->incomplete_source = 0;
+    return G_SOURCE_REMOVE;
+}
+
+static void
+after_change(VfRegistry *self, VfDevice *device)
+{
+    complete_waits(self, device);
+    queue_refresh(self, FALSE);
+    if (!wants_retry(device))
+        return;
+    self->incomplete_tries = 0;
+    if (self->incomplete_source == 0)
+        self->incomplete_source = g_timeout_add(INCOMPLETE_RETRY_MS, on_incomplete, self);
+}
+
+static void
+add_device(VfRegistry *self, const char *id, const char *path)
+{
+    g_autofree char *parent_path = g_path_get_dirname(path);
+    g_autofree char *parent_id = g_path_get_basename(parent_path);
+    g_autoptr(VfDevice) device = vf_device_new(id, "mdev", path, parent_id);
+
+    check_parent(self, parent_id);
+    if (!update_device(self, device))
+        return;
+    g_hash_table_insert(self->devices, g_strdup(id), g_object_ref(device));
+    vf_log_device(G_LOG_LEVEL_MESSAGE, id, "device %s at %s", id, path);
+    g_signal_emit_by_name(self, "device-added", device);
+    after_change(self, device);
+}
+
+static void
+handle_mdev(VfRegistry *self, const VfUdevEvent *event)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *id = vf_uuid_normalize(event->name, "mdev", &error);
+    VfDevice *device = id ? g_hash_table_lookup(self->devices, id) : NULL;
+
+    if (!id) {
+        g_warning("%s", error->message);
+        return;
+    }
+    if (g_str_equal(event->action, "remove")) {
+        remove_device(self, id);
+        queue_refresh(self, TRUE);
+        return;
+    }
+    if (device && !g_str_equal(vf_device_get_sysfs_path(device), event->sysfs_path)) {
+        remove_device(self, id); /* the same UUID somewhere else is another device */
+        device = NULL;
+    }
+    if (!device)
+        add_device(self, id, event->sysfs_path);
+    else if (update_device(self, device))
+        after_change(self, device);
+}
+
+/* .../<mdev>/vfio-dev/vfioN */
+static void
+handle_vfio_dev(VfRegistry *self, const VfUdevEvent *event)
+{
+    g_autofree char *class_dir = g_path_get_dirname(event->sysfs_path);
+    g_autofree char *device_dir = g_path_get_dirname(class_dir);
+    g_autofree char *id = g_path_get_basename(device_dir);
+    VfDevice *device = g_hash_table_lookup(self->devices, id);
+
+    if (device && update_device(self, device))
+        after_change(self, device);
+}
+
+void
+vf_registry_handle(VfRegistry *self, const VfUdevEvent *event)
+{
+    g_debug("%s %s (%s)%s%s", event->action, event->sysfs_path, event->subsystem,
+            event->mdev_state ? " MDEV_STATE=" : "", event->mdev_state ? event->mdev_state : "");
+    if (g_str_equal(event->subsystem, VF_SUBSYSTEM_MDEV))
+        handle_mdev(self, event);
+    else if (g_str_equal(event->subsystem, VF_SUBSYSTEM_VFIO_DEV))
+        handle_vfio_dev(self, event);
+    else
+        check_parent(self, event->name);
+}
+
+static void
+on_event(VfUdev *udev, const VfUdevEvent *event, VfRegistry *self)
+{
+    vf_registry_handle(self, event);
+}
+
+static void
+on_overrun(VfUdev *udev, VfRegistry *self)
+{
+    g_autoptr(GPtrArray) devices = vf_registry_list_devices(self);
+    g_autoptr(GPtrArray) parents = vf_registry_list_parents(self);
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i < devices->len; i++)
+        if (!g_file_test(vf_device_get_sysfs_path(devices->pdata[i]), G_FILE_TEST_IS_DIR))
+            remove_device(self, vf_device_get_id(devices->pdata[i]));
+    for (guint i = 0; i < parents->len; i++)
+        check_parent(self, vf_parent_get_id(parents->pdata[i]));
+    if (!vf_udev_enumerate(self->udev, &error))
+        g_warning("%s", error->message);
+}
+
+VfRegistry *
+vf_registry_new(VfUdev *udev, VfModels *models)
+{
+    VfRegistry *self = g_object_new(VF_TYPE_REGISTRY, NULL);
+
+    self->models = models;
+    if (!udev)
+        return self;
+    self->udev = g_object_ref(udev);
+    g_signal_connect_object(udev, "event", G_CALLBACK(on_event), self, 0);
+    g_signal_connect_object(udev, "overrun", G_CALLBACK(on_overrun), self, 0);
+    return self;
+}
+
+gboolean
+vf_registry_start(VfRegistry *self, GError **error)
+{
+    return !self->udev || vf_udev_enumerate(self->udev, error);
+}
+
+const VfModels *
+vf_registry_get_models(VfRegistry *self)
+{
+    return self->models;
+}
+
+VfDevice *
+vf_registry_find_device(VfRegistry *self, const char *id)
+{
+    return g_hash_table_lookup(self->devices, id);
+}
+
+VfParent *
+vf_registry_find_parent(VfRegistry *self, const char *id)
+{
+    return g_hash_table_lookup(self->parents, id);
+}
+
+static gint
+compare_ids(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static GPtrArray *
+list_sorted(GHashTable *table)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func(g_object_unref);
+    guint n;
+    g_autofree gpointer *ids = g_hash_table_get_keys_as_array(table, &n);
+
+    qsort(ids, n, sizeof *ids, compare_ids);
+    for (guint i = 0; i < n; i++)
+        g_ptr_array_add(list, g_object_ref(g_hash_table_lookup(table, ids[i])));
+    return list;
+}
+
+GPtrArray *
+vf_registry_list_devices(VfRegistry *self)
+{
+    return list_sorted(self->devices);
+}
+
+GPtrArray *
+vf_registry_list_parents(VfRegistry *self)
+{
+    return list_sorted(self->parents);
+}
+
+static const char *
+describe_missing(VfDevice *device)
+{
+    if (!device)
+        return _("it did not appear");
+    if (!vf_device_get_driver(device)[0])
+        return _("no driver was bound to it");
+    if (!vf_device_get_vfio_dev(device)[0])
+        return _("its driver made no VFIO device");
+    return _("its type did not become known");
+}
+
+static gboolean
+on_wait_timeout(gpointer data)
+{
+    VfRegistry *self = g_task_get_source_object(data);
+    g_autoptr(GTask) task = take_wait(self, data);
+    Wait *wait = g_task_get_task_data(task);
+
+    g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                            _("device %s is not ready: %s"), wait->id,
+                            describe_missing(g_hash_table_lookup(self->devices, wait->id)));
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_wait_cancelled(GCancellable *cancellable, gpointer data)
+{
+    g_autoptr(GTask) task = take_wait(g_task_get_source_object(data), data);
+    Wait *wait = g_task_get_task_data(task);
+
+    g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_CANCELLED,
+                            _("the wait for device %s was cancelled"), wait->id);
+    return G_SOURCE_REMOVE;
+}
+
+static GSource *
+attach(GSource *source, GSourceFunc callback, GTask *task)
+{
+    g_source_set_callback(source, callback, task, NULL);
+    g_source_attach(source, g_task_get_context(task));
+    return source;
+}
+
+void
+vf_registry_wait_async(VfRegistry *self, const char *id, guint timeout_ms,
+                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    g_autoptr(GTask) task = g_task_new(self, NULL, callback, data);
+    VfDevice *device = g_hash_table_lookup(self->devices, id);
+    Wait *wait = g_new0(Wait, 1);
+
+    g_task_set_source_tag(task, vf_registry_wait_async);
+    g_task_set_task_data(task, wait, wait_free);
+    wait->id = g_strdup(id);
+    if (device && vf_device_is_complete(device)) {
+        g_task_return_pointer(task, g_object_ref(device), g_object_unref);
+        return;
+    }
+    wait->timeout = attach(g_timeout_source_new(timeout_ms), on_wait_timeout, task);
+    if (cancellable)
+        wait->cancelled =
+            attach(g_cancellable_source_new(cancellable), G_SOURCE_FUNC(on_wait_cancelled), task);
+    g_ptr_array_add(self->waits, g_steal_pointer(&task));
+}
+
+VfDevice *
+vf_registry_wait_finish(VfRegistry *self, GAsyncResult *result, GError **error)
+{
+    g_return_val_if_fail(g_task_is_valid(result, self), NULL);
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+static void
+vf_registry_finalize(GObject *object)
+{
+    VfRegistry *self = VF_REGISTRY(object);
+
+    g_clear_handle_id(&self->refresh_source, g_source_remove);
+    g_clear_handle_id(&self->settle_source, g_source_remove);
+    g_clear_handle_id(&self->incomplete_source, g_source_remove);
+    g_hash_table_unref(self->devices);
+    g_hash_table_unref(self->parents);
+    g_ptr_array_unref(self->waits);
+    g_clear_object(&self->udev);
+    vf_models_free(self->models);
+    G_OBJECT_CLASS(vf_registry_parent_class)->finalize(object);
+}
+
+static void
+vf_registry_class_init(VfRegistryClass *klass)
+{
+    GType type = G_TYPE_FROM_CLASS(klass);
+
+    G_OBJECT_CLASS(klass)->finalize = vf_registry_finalize;
+    g_signal_new("device-added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                 VF_TYPE_DEVICE);
+    g_signal_new("device-removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                 VF_TYPE_DEVICE);
+    g_signal_new("parent-added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                 VF_TYPE_PARENT);
+    g_signal_new("parent-removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                 VF_TYPE_PARENT);
+}
+
+static void
+vf_registry_init(VfRegistry *self)
+{
+    self->devices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_object_unref);
+    self->parents = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_object_unref);
+    self->waits = g_ptr_array_new_with_free_func(g_object_unref);
+}
