@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The unit and integration suites: meson runs them, their output is read here."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from tally import FileResult, Tally
+from tap import Case, Outcome, Reader
+
+MESON = "/usr/bin/meson"
+# On top of each test's own limit, which meson enforces.
+DEADLINE = 1500.0
+PROGRESS = re.compile(r"\s*(\d+/\d+) (.*?)  +\S")
+
+
+@dataclasses.dataclass(frozen=True)
+class HostTest:
+    """A test as meson knows it."""
+
+    suite: str
+    name: str
+    tap: bool
+
+    @property
+    def full_name(self) -> str:
+        """As it is shown and chosen."""
+        return f"{self.suite}/{self.name}"
+
+
+@dataclasses.dataclass(frozen=True)
+class HostRun:
+    """The suites of one build directory under one setup."""
+
+    setup: str
+    builddir: Path
+    suites: tuple[str, ...]
+
+    @staticmethod
+    def parse(text: str) -> "HostRun":
+        """SETUP=BUILDDIR=SUITE[,SUITE]"""
+        setup, rest = text.split("=", 1)
+        builddir, suites = rest.rsplit("=", 1)
+        return HostRun(setup, Path(builddir), tuple(suites.split(",")))
+
+    def tests(self, globs: list[str]) -> list[HostTest]:
+        """The tests that were chosen."""
+        listing = subprocess.run([MESON, "introspect", "--tests", str(self.builddir)], check=True,
+                                 capture_output=True, text=True, timeout=60.0).stdout
+        found = []
+        for item in json.loads(listing):
+            suite = next((suite.split(":")[-1] for suite in item["suite"]
+                          if suite.split(":")[-1] in self.suites), None)
+            if suite is None:
+                continue
+            test = HostTest(suite, item["name"], item["protocol"] == "tap")
+            if matches(globs, test.full_name, test.name):
+                found.append(test)
+        return found
+
+    def label(self, test: HostTest) -> str:
+        """The test's name in this run."""
+        return test.full_name + ("" if self.setup == "plain" else f" [{self.setup}]")
+
+
+def matches(globs: list[str], *names: str) -> bool:
+    """Whether something was asked for; everything is when nothing was named."""
+    return not globs or any(fnmatch.fnmatchcase(name, glob) for glob in globs for name in names)
+
+
+def run(plan: HostRun, globs: list[str], tally: Tally) -> None:
+    """Run the chosen tests and count each case of each."""
+    expected = {test.full_name: test for test in plan.tests(globs)}
+    if not expected:
+        return
+    for suite in plan.suites:
+        names = [test.name for test in expected.values() if test.suite == suite]
+        if names:
+            _run_suite(plan, suite, names, expected, tally)
+
+
+def _run_suite(plan: HostRun, suite: str, names: list[str], expected: dict[str, HostTest],
+               tally: Tally) -> None:
+    logbase = f"testlog-{plan.setup}-{suite}"
+    command = [MESON, "test", "-C", str(plan.builddir), "--no-rebuild", "--suite", suite,
+               "--num-processes", str(os.cpu_count() or 1), "--logbase", logbase]
+    if plan.setup != "plain":
+        command += ["--setup", plan.setup]
+        logbase += f"-{plan.setup}"
+    log = plan.builddir / "meson-logs" / f"{logbase}.json"
+    log.unlink(missing_ok=True)
+    _watch(command + names, plan, suite, tally)
+    seen = set()
+    for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else []:
+        item = json.loads(line)
+        name = item["name"].split(" / ")[-1]
+        seen.add(name)
+        tally.add(read_result(plan.label(expected[f"{suite}/{name}"]), item,
+                              expected[f"{suite}/{name}"].tap))
+    for name in sorted(set(names) - seen):
+        tally.add(FileResult(plan.label(expected[f"{suite}/{name}"]),
+                             [Case("all of it", Outcome.FAILED, "meson did not run it")], 0.0))
+
+
+def _watch(command: list[str], plan: HostRun, suite: str, tally: Tally) -> None:
+    """Let meson run, and show which test has ended."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          stdin=subprocess.DEVNULL, errors="replace") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if match := PROGRESS.match(line):
+                tally.progress(f"{suite} [{plan.setup}] {match.group(1)} {match.group(2)}")
+        try:
+            process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def read_result(label: str, item: dict, tap: bool) -> FileResult:
+    """What one line of meson's log says of a test."""
+    output = item.get("stdout") or ""
+    timed_out = item["result"] == "TIMEOUT"
+    status = item["returncode"]
+    if tap:
+        reader = Reader()
+        cases = [case for line in output.splitlines() for case in reader.feed(line)]
+        cases += reader.finish(status, timed_out)
+    elif item["result"] == "OK":
+        cases = [Case("all of it", Outcome.PASSED)]
+    elif item["result"] == "SKIP":
+        cases = [Case("all of it", Outcome.SKIPPED)]
+    else:
+        cases = [Case("all of it", Outcome.FAILED,
+                      "time limit" if timed_out else f"exit status {status}")]
+    return FileResult(label, cases, item["duration"], output + (item.get("stderr") or ""))

@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs what `./run test` has built and counts every case.
+
+The last line printed is `N passed, N failed`. A skipped case counts as failed: nobody saw it work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+sys.path.insert(0, str(HERE))
+sys.dont_write_bytecode = True
+
+import host  # noqa: E402  pylint: disable=wrong-import-position
+import stream  # noqa: E402  pylint: disable=wrong-import-position
+from tally import Tally  # noqa: E402  pylint: disable=wrong-import-position
+
+LINT_SCRIPTS = {"lint/rules": ["tests/lint/lint.py", "--tap"],
+                "lint/runner": ["tests/runner/selftest.py"]}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--logs", type=Path, required=True)
+    parser.add_argument("--lint", action="store_true")
+    parser.add_argument("--host", action="append", type=host.HostRun.parse, default=[],
+                        metavar="SETUP=BUILDDIR=SUITES")
+    parser.add_argument("--kernel", metavar="BUILDDIR=DESTDIR")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("names", nargs="*", metavar="GLOB")
+    return parser.parse_args()
+
+
+def _choose(options: argparse.Namespace) -> tuple[list[str], list[str], list[str]]:
+    """The names of the lint scripts, the scenarios, and the host's tests that were asked for."""
+    globs = options.names
+    lint = [name for name in LINT_SCRIPTS if options.lint and host.matches(globs, name)]
+    scenarios = [name for name in (stream.list_kernel(TOP) if options.kernel else [])
+                 if host.matches(globs, name, f"kernel/{name}")]
+    tests = [plan.label(test) for plan in options.host for test in plan.tests(globs)]
+    return lint, scenarios, tests
+
+
+def main() -> int:
+    """Run everything that was planned."""
+    options = _arguments()
+    started = time.monotonic()
+    lint, scenarios, tests = _choose(options)
+    if options.list:
+        print("\n".join([*lint, *tests, *(f"kernel/{name}" for name in scenarios)]))
+        return 0
+    if not lint and not scenarios and not tests:
+        print(f"run: no test is called {' or '.join(options.names)}; see ./run test --list",
+              file=sys.stderr)
+        return 3
+    tally = Tally(options.logs)
+    for name in lint:
+        command = LINT_SCRIPTS[name]
+        stream.run_script([str(TOP / command[0]), *command[1:]], name, tally)
+    for plan in options.host:
+        host.run(plan, options.names, tally)
+    if scenarios:
+        # All of them need no list, and a scenario that appears meanwhile is no surprise then.
+        builddir, destdir = options.kernel.rsplit("=", 1)
+        stream.run_kernel(TOP, Path(builddir), Path(destdir),
+                          scenarios if options.names else [], tally)
+    return 0 if tally.finish(time.monotonic() - started) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
