@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "document.h"
+
+#include <glib/gi18n-lib.h>
+#include <libxml/SAX2.h>
+#include <libxml/parser.h>
+#include <libxml/parserInternals.h>
+#include <string.h>
+
+#include "error.h"
+#include "text.h"
+
+#define DEPTH_MAX 32
+/* An element costs some 200 bytes and an attribute as much: with these a tree stays below ten times
+ * its text. */
+#define BYTES_PER_NODE 16
+/* libxml2 compares each attribute of a tag with all before it. */
+#define TAG_SIZE_MAX 16384
+
+struct VfDocument {
+    xmlDoc *doc;
+    char *where;
+    guint *line;
+    /* while parsing */
+    gsize nodes_left;
+    GError *error;
+};
+
+static gboolean
+set_error(GError **error, VferryError code, const VfDocument *self, long line, const char *message)
+{
+    g_autofree char *clean = vf_text_collapse(message);
+
+    if (self->line != NULL)
+        *self->line = (guint)MAX(line, 0);
+    if (line > 0)
+        g_set_error(error, VFERRY_ERROR, code, "%s:%ld: %s", self->where, line, clean);
+    else
+        g_set_error(error, VFERRY_ERROR, code, "%s: %s", self->where, clean);
+    return FALSE;
+}
+
+static void
+stop(xmlParserCtxt *context, const char *message)
+{
+    VfDocument *self = context->_private;
+
+    if (self->error == NULL)
+        set_error(&self->error, VFERRY_ERROR_INVALID_XML, self, xmlSAX2GetLineNumber(context),
+                  message);
+    xmlStopParser(context);
+}
+
+/* libxml2 2.12 made the error constant. */
+#if LIBXML_VERSION >= 21200
+typedef const xmlError *XmlErrorArgument;
+#else
+typedef xmlError *XmlErrorArgument;
+#endif
+
+static void
+on_error(void *data, XmlErrorArgument problem)
+{
+    xmlParserCtxt *context = data;
+    VfDocument *self = context->_private;
+
+    if (self->error == NULL && problem->level >= XML_ERR_ERROR)
+        set_error(&self->error, VFERRY_ERROR_INVALID_XML, self, problem->line,
+                  problem->message ?: _("not well-formed"));
+}
+
+static void
+on_doctype(void *data, const xmlChar *name, const xmlChar *id, const xmlChar *uri)
+{
+    stop(data, _("a document type declaration is not accepted"));
+}
+
+static void
+on_start_element(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+                 int n_namespaces, const xmlChar **namespaces, int n_attributes, int n_defaulted,
+                 const xmlChar **attributes)
+{
+    xmlParserCtxt *context = data;
+    VfDocument *self = context->_private;
+    gsize cost = 1 + (gsize)n_namespaces + (gsize)n_attributes;
+
+    /* nodeNr counts the open ancestors; the new element is pushed after this call */
+    if (context->nodeNr >= DEPTH_MAX) {
+        stop(context, _("elements are nested deeper than 32"));
+        return;
+    }
+    if (cost > self->nodes_left) {
+        stop(context, _("there are too many elements and attributes for a document of its kind"));
+        return;
+    }
+    self->nodes_left -= cost;
+    xmlSAX2StartElementNs(data, name, prefix, uri, n_namespaces, namespaces, n_attributes,
+                          n_defaulted, attributes);
+}
+
+/* The end of the tag that begins at @p, or NULL when it has none within @limit bytes. */
+static const char *
+find_tag_end(const char *p, const char *limit)
+{
+    char quote = '\0';
+
+    for (; p < limit; p++) {
+        if (quote != '\0') {
+            if (*p == quote)
+                quote = '\0';
+        } else if (*p == '"' || *p == '\'') {
+            quote = *p;
+        } else if (*p == '>') {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static const char *
+skip_past(const char *p, const char *end, const char *closing)
+{
+    const char *found = g_strstr_len(p, end - p, closing);
+    return found != NULL ? found + strlen(closing) : end;
+}
+
+static guint
+count_lines(const char *from, const char *to)
+{
+    guint n = 1;
+
+    for (; from < to; from++)
+        if (*from == '\n')
+            n++;
+    return n;
+}
+
+/* What libxml2 would take too long for, or only see when it is late, is refused in the text. */
+static gboolean
+check_markup(const VfDocument *self, const char *text, gsize size, GError **error)
+{
+    const char *end = text + size;
+    const char *p = text;
+
+    while ((p = memchr(p, '<', (gsize)(end - p))) != NULL) {
+        if (g_str_has_prefix(p, "<!--")) {
+            p = skip_past(p + 4, end, "-->");
+        } else if (g_str_has_prefix(p, "<![CDATA[")) {
+            p = skip_past(p + 9, end, "]]>");
+        } else if (g_str_has_prefix(p, "<?")) {
+            p = skip_past(p + 2, end, "?>");
+        } else if (g_str_has_prefix(p, "<!DOCTYPE")) {
+            return set_error(error, VFERRY_ERROR_INVALID_XML, self, count_lines(text, p),
+                             _("a document type declaration is not accepted"));
+        } else {
+            const char *limit = MIN(end, p + TAG_SIZE_MAX);
+            const char *close = find_tag_end(p + 1, limit);
+
+            if (close == NULL && limit < end)
+                return set_error(error, VFERRY_ERROR_INVALID_XML, self, count_lines(text, p),
+                                 _("a tag is longer than 16384 bytes"));
+            p = close != NULL ? close + 1 : end;
+        }
+    }
+    return TRUE;
+}
+
+/* XML 1.0, production [23] XMLDecl: the encoding is named before the first "?>". */
+static gboolean
+check_encoding(const VfDocument *self, const char *text, gsize size, GError **error)
+{
+    g_autoptr(GRegex) regex = NULL;
+    g_autoptr(GMatchInfo) match = NULL;
+    g_autofree char *name = NULL;
+    g_autofree char *message = NULL;
+    const char *end;
+
+    if (!g_utf8_validate(text, (gssize)size, NULL))
+        return set_error(error, VFERRY_ERROR_INVALID_XML, self, 0,
+                         _("the text is not UTF-8, the only encoding that is accepted"));
+    end = g_strstr_len(text, (gssize)size, "?>");
+    if (!g_str_has_prefix(text, "<?xml") || end == NULL)
+        return TRUE;
+    regex = g_regex_new("\\sencoding\\s*=\\s*[\"']([^\"']*)[\"']", 0, 0, NULL);
+    if (!g_regex_match_full(regex, text, end - text, 0, 0, &match, NULL))
+        return TRUE;
+    name = g_match_info_fetch(match, 1);
+    if (g_ascii_strcasecmp(name, "UTF-8") == 0)
+        return TRUE;
+    message = g_strdup_printf(_("the encoding is “%.40s”, but must be UTF-8"), name);
+    return set_error(error, VFERRY_ERROR_INVALID_XML, self, 1, message);
+}
+
+static gboolean
+check_text(const VfDocument *self, const char *text, gsize size, gsize size_max, GError **error)
+{
+    g_autofree char *message = NULL;
+
+    if (size > size_max) {
+        message = g_strdup_printf(_("the document has %" G_GSIZE_FORMAT
+                                    " bytes, but at most %" G_GSIZE_FORMAT " are accepted"),
+                                  size, size_max);
+        return set_error(error, VFERRY_ERROR_LIMIT_EXCEEDED, self, 0, message);
+    }
+    return check_encoding(self, text, size, error) && check_markup(self, text, size, error);
+}
+
+static void
+free_context(xmlParserCtxt *context)
+{
+    /* the tree of a document that did not parse is not freed with its context */
+    if (context->myDoc != NULL)
+        xmlFreeDoc(context->myDoc);
+    xmlFreeParserCtxt(context);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlParserCtxt, free_context)
+
+static gboolean
+parse_tree(VfDocument *self, const char *text, gsize size, GError **error)
+{
+    g_autoptr(xmlParserCtxt) context = NULL;
+
+    xmlInitParser();
+    context = xmlNewParserCtxt();
+    if (context == NULL)
+        g_error("out of memory");
+    context->_private = self;
+    context->sax->serror = on_error;
+    context->sax->internalSubset = on_doctype;
+    context->sax->externalSubset = on_doctype;
+    context->sax->startElementNs = on_start_element;
+    self->doc = xmlCtxtReadMemory(context, text, (int)size, NULL, "UTF-8",
+                                  XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES);
+    if (self->error != NULL) {
+        g_propagate_error(error, g_steal_pointer(&self->error));
+        return FALSE;
+    }
+    if (self->doc == NULL)
+        return set_error(error, VFERRY_ERROR_INVALID_XML, self, 0,
+                         _("the document is not well-formed"));
+    self->doc->_private = self;
+    return TRUE;
+}
+
+static gboolean
+is_element(const xmlNode *node, const char *name, const char *ns)
+{
+    return node->type == XML_ELEMENT_NODE && g_str_equal(node->name, name) && node->ns != NULL &&
+           g_strcmp0((const char *)node->ns->href, ns) == 0;
+}
+
+VfDocument *
+vf_document_parse(const char *text, gssize size, const VfDocumentKind *kind, GError **error)
+{
+    g_autoptr(VfDocument) self = g_new0(VfDocument, 1);
+    g_autofree char *copy = NULL;
+    const xmlNode *root;
+    gsize length = size < 0 ? strlen(text) : (gsize)size;
+
+    self->where = g_strdup(kind->where);
+    self->line = kind->line;
+    self->nodes_left = kind->size_max / BYTES_PER_NODE;
+    if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3;
+        length -= 3;
+    }
+    /* the checks look ahead by prefixes: a NUL behind the text ends them, and one inside is not
+     * UTF-8 for GLib */
+    if (size >= 0 && length <= kind->size_max)
+        text = copy = g_strndup(text, length);
+    if (!check_text(self, text, length, kind->size_max, error) ||
+        !parse_tree(self, text, length, error))
+        return NULL;
+    root = xmlDocGetRootElement(self->doc);
+    if (!is_element(root, kind->root, kind->ns)) {
+        vf_document_fail(root, error, _("the root element must be <%s> in the namespace %s"),
+                         kind->root, kind->ns);
+        return NULL;
+    }
+    return g_steal_pointer(&self);
+}
+
+void
+vf_document_free(VfDocument *self)
+{
+    g_clear_pointer(&self->doc, xmlFreeDoc);
+    g_clear_error(&self->error);
+    g_free(self->where);
+    g_free(self);
+}
+
+const xmlNode *
+vf_document_root(VfDocument *self)
+{
+    return xmlDocGetRootElement(self->doc);
+}
+
+gboolean
+vf_document_fail(const xmlNode *node, GError **error, const char *format, ...)
+{
+    const VfDocument *self = node->doc->_private;
+    g_autofree char *message = NULL;
+    g_autofree char *located = NULL;
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+    located = g_strdup_printf("<%.60s>: %s", (const char *)node->name, message);
+    return set_error(error, VFERRY_ERROR_INVALID_XML, self, xmlGetLineNo(node), located);
+}
+
+gboolean
+vf_document_fail_because(const xmlNode *node, GError *cause, GError **error)
+{
+    g_autoptr(GError) owned = cause;
+
+    return vf_document_fail(node, error, "%s", owned->message);
+}
+
+static gboolean
+is_blank(const xmlChar *text)
+{
+    return text == NULL || text[strspn((const char *)text, " \t\r\n")] == '\0';
+}
+
+static gboolean
+check_ignorable(const xmlNode *node, GError **error)
+{
+    g_autofree char *required = NULL;
+
+    if (!vf_document_get_text(node, "required", VF_DOCUMENT_SIZE_MAX, &required, error))
+        return FALSE;
+    if (g_strcmp0(required, "yes") != 0)
+        return TRUE;
+    return vf_document_fail(
+        node, error,
+        _("this element is required to be understood, but this version does not know it"));
+}
+
+static gssize
+find_child(const xmlNode *node, const VfDocumentChild *children, gsize n_children)
+{
+    const xmlNode *parent = node->parent;
+
+    for (gsize i = 0; i < n_children; i++) {
+        const char *ns = children[i].ns ?: (const char *)parent->ns->href;
+        if (is_element(node, children[i].name, ns))
+            return (gssize)i;
+    }
+    return -1;
+}
+
+static gboolean
+handle_child(const xmlNode *node, const VfDocumentChild *children, gsize n_children, guint *counts,
+             gpointer data, GError **error)
+{
+    gssize i;
+
+    if (node->type == XML_TEXT_NODE && !is_blank(node->content))
+        return vf_document_fail(node->parent, error,
+                                _("text is not accepted between its elements"));
+    if (node->type != XML_ELEMENT_NODE)
+        return TRUE;
+    i = find_child(node, children, n_children);
+    if (i < 0)
+        return check_ignorable(node, error);
+    if (children[i].max > 0 && counts[i] >= children[i].max)
+        return vf_document_fail(node, error, _("at most %u of these are accepted here"),
+                                children[i].max);
+    counts[i]++;
+    return children[i].handle(node, data, error);
+}
+
+gboolean
+vf_document_children(const xmlNode *node, const VfDocumentChild *children, gsize n_children,
+                     gpointer data, GError **error)
+{
+    g_autofree guint *counts = g_new0(guint, MAX(n_children, 1));
+
+    for (const xmlNode *child = node->children; child != NULL; child = child->next)
+        if (!handle_child(child, children, n_children, counts, data, error))
+            return FALSE;
+    for (gsize i = 0; i < n_children; i++)
+        if (counts[i] < children[i].min)
+            return vf_document_fail(node, error, _("the element <%s> is missing in it"),
+                                    children[i].name);
+    return TRUE;
+}
+
+char *
+vf_document_content(const xmlNode *node, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (const xmlNode *child = node->children; child != NULL; child = child->next) {
+        if (child->type == XML_TEXT_NODE && child->content != NULL)
+            g_string_append(text, (const char *)child->content);
+        if (child->type == XML_ELEMENT_NODE && !check_ignorable(child, error))
+            return NULL;
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
