@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "document.h"
+#include "model.h"
+#include "writer.h"
+
+/* vf_model_parse() with the line of an error in @line (0: it has none). */
+VfModel *vf_model_xml_parse_file(const char *text, gssize size, const char *file, guint *line,
+                                 GError **error);
+
+/* The <model> of a capabilities document: schema, digest and source as they stand there. */
+VfModel *vf_model_xml_parse_schema(const xmlNode *node, GError **error);
+void vf_model_xml_write_schema(VfWriter *writer, const VfModel *model);
+
+/* The digest of the schema. Free with g_free(). */
+char *vf_model_xml_digest(const VfModel *model);

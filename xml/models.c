@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "models.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gi18n-lib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "document.h"
+#include "error.h"
+#include "io.h"
+#include "model-xml.h"
+#include "names.h"
+
+static void
+problem_free(VfModelsProblem *self)
+{
+    g_free(self->file);
+    g_free(self->message);
+    g_free(self);
+}
+
+static void
+add_problem(VfModels *self, const char *file, guint line, const char *message)
+{
+    VfModelsProblem *problem = g_new0(VfModelsProblem, 1);
+
+    problem->file = g_strdup(file);
+    problem->line = line;
+    problem->message = g_strdup(message);
+    g_ptr_array_add(self->problems, problem);
+}
+
+char **
+vf_models_default_directories(void)
+{
+    const char *path = g_getenv(VF_ENV_MODEL_PATH);
+    const char *const built_in[] = {VF_SYSCONFDIR "/models", VF_RUNDIR "/models",
+                                    VF_DATADIR "/models", NULL};
+
+    return path != NULL ? g_strsplit(path, ":", -1) : g_strdupv((char **)built_in);
+}
+
+/* The first file of each name, by name. */
+static void
+list_directory(VfModels *self, GTree *files, const char *directory)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDir) dir = NULL;
+    const char *name;
+
+    if (directory[0] == '\0')
+        return;
+    dir = g_dir_open(directory, 0, &error);
+    if (dir == NULL) {
+        if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+            add_problem(self, directory, 0, error->message);
+        return;
+    }
+    while ((name = g_dir_read_name(dir)) != NULL)
+        if (name[0] != '.' && g_str_has_suffix(name, ".xml") && g_tree_lookup(files, name) == NULL)
+            g_tree_insert(files, g_strdup(name), g_build_filename(directory, name, NULL));
+}
+
+static gboolean
+is_dev_null(const struct stat *info)
+{
+    return S_ISCHR(info->st_mode) && info->st_rdev == makedev(1, 3);
+}
+
+/* The text of a file, empty for one that hides. */
+static char *
+read_file(const char *file, gsize *size, GError **error)
+{
+    vf_autofd int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    g_autofree char *text = NULL;
+    struct stat info;
+
+    if (fd < 0 || fstat(fd, &info) < 0) {
+        vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "%s", file);
+        return NULL;
+    }
+    *size = 0;
+    if (is_dev_null(&info))
+        return g_strdup("");
+    if (!S_ISREG(info.st_mode) || info.st_size > VF_DOCUMENT_SIZE_MAX) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_XML,
+                    _("%s: a descriptor must be a regular file of at most %d bytes"), file,
+                    VF_DOCUMENT_SIZE_MAX);
+        return NULL;
+    }
+    *size = (gsize)info.st_size;
+    text = g_malloc0(*size + 1);
+    return vf_io_read_exact(fd, text, *size, error) ? g_steal_pointer(&text) : NULL;
+}
+
+static void
+load_file(VfModels *self, const char *file)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfModel) model = NULL;
+    g_autofree char *message = NULL;
+    guint line = 0;
+    gsize size;
+    g_autofree char *text = read_file(file, &size, &error);
+    VfModel *other;
+
+    if (text != NULL && size == 0)
+        return;
+    if (text != NULL)
+        model = vf_model_xml_parse_file(text, (gssize)size, file, &line, &error);
+    if (model == NULL) {
+        add_problem(self, file, line, error->message);
+        return;
+    }
+    other = vf_models_find(self, model->id);
+    if (other == NULL) {
+        g_ptr_array_add(self->models, g_steal_pointer(&model));
+        return;
+    }
+    message = g_strdup_printf(_("%s: the model %s is described in %s already"), file, model->id,
+                              other->file);
+    add_problem(self, file, 0, message);
+}
+
+static gboolean
+load_entry(gpointer name, gpointer file, gpointer data)
+{
+    load_file(data, file);
+    return FALSE;
+}
+
+static int
+compare_models(gconstpointer a, gconstpointer b)
+{
+    const VfModel *const *left = a;
+    const VfModel *const *right = b;
+    return strcmp((*left)->id, (*right)->id);
+}
+
+static int
+compare_names(gconstpointer a, gconstpointer b, gpointer data)
+{
+    return strcmp(a, b);
+}
+
+VfModels *
+vf_models_load(const char *const *directories)
+{
+    VfModels *self = g_new0(VfModels, 1);
+    g_autoptr(GTree) files = g_tree_new_full(compare_names, NULL, g_free, g_free);
+
+    self->models = g_ptr_array_new_with_free_func((GDestroyNotify)vf_model_unref);
+    self->problems = g_ptr_array_new_with_free_func((GDestroyNotify)problem_free);
+    for (guint i = 0; directories[i] != NULL; i++)
+        list_directory(self, files, directories[i]);
+    g_tree_foreach(files, load_entry, self);
+    g_ptr_array_sort(self->models, compare_models);
+    return self;
+}
+
+void
+vf_models_free(VfModels *self)
+{
+    g_ptr_array_unref(self->models);
+    g_ptr_array_unref(self->problems);
+    g_free(self);
+}
+
+VfModel *
+vf_models_find(const VfModels *self, const char *id)
+{
+    for (guint i = 0; i < self->models->len; i++) {
+        VfModel *model = self->models->pdata[i];
+        if (g_str_equal(model->id, id))
+            return model;
+    }
+    return NULL;
+}
+
+VfModel *
+vf_models_find_for_mdev(const VfModels *self, const char *driver, const char *type)
+{
+    for (guint i = 0; i < self->models->len; i++) {
+        VfModel *model = self->models->pdata[i];
+        if (vf_model_matches_mdev(model, driver, type))
+            return model;
+    }
+    return NULL;
+}
