@@ -72,5 +72,8 @@ VfReport *vf_report_parse(const char *text, gssize size, const char *where, GErr
 /* Free with g_free(). */
 char *vf_report_format(const VfReport *self);
 
+/* What a line with this code says; UNKNOWN for a code of a newer peer. */
+VfVerdict vf_report_code_verdict(const char *code);
+
 const char *vf_report_verdict_to_string(VfVerdict verdict);
 gboolean vf_report_verdict_from_string(const char *text, VfVerdict *verdict);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "requirement.h"
+
+#include "names.h"
+#include "requirement-xml.h"
+#include "value-xml.h"
+
+#define NS VF_NS("requirement")
+
+VfRequirement *
+vf_requirement_new(const char *model_id, const char *digest)
+{
+    VfRequirement *self = g_atomic_rc_box_new0(VfRequirement);
+
+    self->model = g_strdup(model_id);
+    self->digest = g_strdup(digest);
+    self->values = vf_value_list_new();
+    return self;
+}
+
+VfRequirement *
+vf_requirement_new_for_device(const VfModel *model, GPtrArray *known)
+{
+    VfRequirement *self = vf_requirement_new(model->id, model->digest);
+
+    for (guint i = 0; i < model->parameters->len; i++) {
+        const VfParameter *parameter = model->parameters->pdata[i];
+        const VfValue *value = vf_value_list_find(known, parameter->name);
+        if (parameter->compare == VF_COMPARE_IGNORE)
+            continue;
+        vf_value_list_set(self->values, parameter->name, value != NULL ? value->value : NULL,
+                          value != NULL ? value->evidence : NULL);
+    }
+    return self;
+}
+
+static void
+clear(gpointer data)
+{
+    VfRequirement *self = data;
+
+    g_free(self->model);
+    g_free(self->digest);
+    g_ptr_array_unref(self->values);
+}
+
+VfRequirement *
+vf_requirement_ref(VfRequirement *self)
+{
+    return g_atomic_rc_box_acquire(self);
+}
+
+void
+vf_requirement_unref(VfRequirement *self)
+{
+    g_atomic_rc_box_release_full(self, clear);
+}
+
+static gboolean
+handle_model(const xmlNode *node, gpointer data, GError **error)
+{
+    VfRequirement *self = data;
+
+    return vf_document_need_model_id(node, "id", &self->model, error) &&
+           vf_document_get_digest(node, "digest", &self->digest, error) &&
+           vf_document_children(node, NULL, 0, NULL, error);
+}
+
+static gboolean
+handle_parameter(const xmlNode *node, gpointer data, GError **error)
+{
+    VfRequirement *self = data;
+    return vf_value_xml_parse(node, self->values, error);
+}
+
+VfRequirement *
+vf_requirement_xml_parse(const xmlNode *node, GError **error)
+{
+    g_autoptr(VfRequirement) self = vf_requirement_new(NULL, NULL);
+    const VfDocumentChild children[] = {{"model", handle_model, 1, 1},
+                                        {"parameter", handle_parameter, 0, VF_VALUE_XML_MAX}};
+
+    if (!vf_document_children(node, children, G_N_ELEMENTS(children), self, error))
+        return NULL;
+    return g_steal_pointer(&self);
+}
+
+VfRequirement *
+vf_requirement_parse(const char *text, gssize size, const char *where, GError **error)
+{
+    const VfDocumentKind kind = {where ?: "requirement", "requirement", NS, VF_DOCUMENT_SIZE_MAX};
+    g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
+
+    return document != NULL ? vf_requirement_xml_parse(vf_document_root(document), error) : NULL;
+}
+
+void
+vf_requirement_xml_write(VfWriter *writer, const VfRequirement *self)
+{
+    vf_writer_start(writer, "model", NULL);
+    vf_writer_attribute(writer, "id", self->model);
+    vf_writer_attribute(writer, "digest", self->digest);
+    vf_writer_end(writer);
+    vf_value_xml_write(writer, self->values);
+}
+
+char *
+vf_requirement_format(const VfRequirement *self)
+{
+    g_autoptr(VfWriter) writer = vf_writer_new("requirement", NS, TRUE);
+
+    vf_requirement_xml_write(writer, self);
+    return vf_writer_finish(writer);
+}
