@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Rules for C: who may include whom, what nobody calls, names, and sizes."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from collections.abc import Iterator
+
+import csource
+from tree import File, Finding, Tree
+
+# Who may see whom. What the table does not name sees only itself.
+ARROWS: dict[str, set[str]] = {
+    "common": set(),
+    "xml": {"common"},
+    "dbus": {"common"},
+    "lib": {"common", "xml", "dbus"},
+    "cli": {"common", "xml", "dbus", "lib"},
+    "engine": {"common"},
+    "daemon": {"common", "xml", "dbus", "lib"},
+    "plugin": {"common", "xml"},
+}
+# The daemon's program puts the plugins in; the daemon's library knows none.
+MAIN = "daemon/main"
+# What of the daemon a plugin may see.
+CONTRACT = re.compile(r"daemon/(driver|driver-[a-z-]+)\.h$")
+GENERATED = {"vferry-dbus.h": "dbus", "config.h": ""}
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
+MESON_PART = re.compile(r"\b(common|xml|dbus|lib|engine|daemon|plugin|cli)_(?:dep|lib|inc)\b")
+
+BANNED = {
+    "alloca": "a size from outside would end the stack; use g_malloc",
+    "atof": "it cannot fail; use vf_number_*", "atoi": "it cannot fail; use vf_number_*",
+    "atol": "it cannot fail; use vf_number_*", "atoll": "it cannot fail; use vf_number_*",
+    "gets": "it knows no size", "mktemp": "it races; use g_mkdtemp or O_TMPFILE",
+    "popen": "it runs a shell; use GSubprocess",
+    "signal": "its handlers differ by system; use sigaction or g_unix_signal_add",
+    "sprintf": "it knows no size; use g_strdup_printf", "strcat": "it knows no size",
+    "strcpy": "it knows no size", "strtok": "it keeps state; use g_strsplit",
+    "sscanf": "it overlooks what follows; use vf_number_*",
+    "system": "it runs a shell; use GSubprocess", "tmpnam": "it races",
+    "vsprintf": "it knows no size; use g_strdup_vprintf",
+}
+BANNED_CALL = re.compile(r"(?<![\w.>])(" + "|".join(sorted(BANNED)) + r")\s*\("
+                         # to ignore a signal, or not to, means the same everywhere
+                         r"(?!\s*\w+\s*,\s*SIG_(?:IGN|DFL)\s*\))")
+MODULE = "tests/kernel/module/"
+
+# The error domain is public, and used by what is below the library.
+PUBLIC_BELOW = {"vferry_error_quark"}
+MAX_FUNCTION = 100
+MAX_FILE = 1000
+
+
+def _c_files(tree: Tree) -> Iterator[File]:
+    return tree.named(r"\.[ch](\.in)?$")
+
+
+def _part(path: str) -> str:
+    return MAIN if path.startswith(MAIN + "/") else path.split("/", 1)[0]
+
+
+def _sees(part: str, other: str) -> bool:
+    """Whether a part's file may include this header, or link this part."""
+    if part == MAIN:
+        return other.split("/", 1)[0] in ARROWS["daemon"] | {"daemon", "plugin"}
+    folder = other.split("/", 1)[0]
+    if folder == part or folder in ARROWS[part]:
+        return True
+    return part == "plugin" and CONTRACT.search(other) is not None
+
+
+def _candidates(tree: Tree, file: File, name: str) -> list[str]:
+    """The headers that an include could mean: those of its own folder, else any of that name."""
+    if name in GENERATED:
+        return [f"{GENERATED[name]}/{name}"] if GENERATED[name] else []
+    own = posixpath.normpath(file.path.parent / name)
+    if tree.get(own) is not None:
+        return [own]
+    return [str(other) for other in tree.files
+            if str(other) == name or str(other).endswith("/" + name)]
+
+
+def arrows(tree: Tree) -> Iterator[Finding]:
+    """Folders include and link only what is below them."""
+    for file in _c_files(tree):
+        part = _part(str(file))
+        if part != MAIN and part not in ARROWS:
+            continue
+        for match in INCLUDE.finditer(csource.TOKEN.sub(_keep_strings, file.text)):
+            found = _candidates(tree, file, match.group(1))
+            if found and not any(_sees(part, other) for other in found):
+                line = file.text.count("\n", 0, match.start(1)) + 1
+                yield file.at(line, f"{part} must not see {found[0]}")
+    for file in tree.named(r"(^|/)meson\.build$"):
+        part = _part(str(file))
+        if part != MAIN and part not in ARROWS:
+            continue
+        for number, line in enumerate(file.lines, start=1):
+            for match in MESON_PART.finditer(line.split("#")[0]):
+                if not _sees(part, match.group(1)) and not (
+                        part == "plugin" and match.group() == "daemon_inc"):
+                    yield file.at(number, f"{part} must not link {match.group(1)}")
+
+
+def _keep_strings(match: re.Match[str]) -> str:
+    """Comments blanked: an include in one is none."""
+    return re.sub(r"[^\n]", " ", match.group()) if match.group("comment") else match.group()
+
+
+def banned_calls(tree: Tree) -> Iterator[Finding]:
+    """Nobody calls what cannot be called safely, or jumps."""
+    for file in _c_files(tree):
+        code = csource.strip(file.text)
+        for match in BANNED_CALL.finditer(code):
+            yield file.at(code.count("\n", 0, match.start()) + 1,
+                          f"{match.group(1)}(): {BANNED[match.group(1)]}")
+        if not str(file).startswith(MODULE):
+            for match in re.finditer(r"\bgoto\b", code):
+                yield file.at(code.count("\n", 0, match.start()) + 1,
+                              "goto: let g_autoptr and small functions clean up")
+
+
+def names(tree: Tree) -> Iterator[Finding]:
+    """`vferry_` is the public library; inside it is `vf_`, and nothing else leaves a file."""
+    for file in tree.named(r"^(common|xml|engine|daemon|plugin|cli|lib)/.*\.c$"):
+        public = file.folder == "lib"
+        prefix = "vferry_" if public else "vf_"
+        for function in csource.functions(file.text):
+            if function.name == "main" or function.name in PUBLIC_BELOW:
+                continue
+            if function.static:
+                if function.name.startswith(("vf_", "vferry_")) and not _class_member(function.name):
+                    yield file.at(function.line,
+                                  f"{function.name} is static; vf_ and vferry_ are for what leaves a file")
+            elif not function.name.startswith(prefix):
+                yield file.at(function.line, f"{function.name} leaves its file and must begin with {prefix}")
+
+
+def _class_member(name: str) -> bool:
+    """G_DEFINE_TYPE derives these names from the type's."""
+    return re.search(r"_(init|class_init|iface_init|interface_init|finalize|dispose|constructed|"
+                     r"get_property|set_property|default_init)$", name) is not None
+
+
+def budgets(tree: Tree) -> Iterator[Finding]:
+    """Functions stay below 100 lines and files below 1000."""
+    for file in tree.named(r"(\.([ch]|py)|^run)$"):
+        length = len(file.lines) - (1 if file.text.endswith("\n") else 0)
+        if length > MAX_FILE:
+            yield file.at(MAX_FILE + 1, f"{length} lines; a file stops at {MAX_FILE}")
+    for file in _c_files(tree):
+        for function in csource.functions(file.text):
+            if function.length > MAX_FUNCTION:
+                yield file.at(function.line, f"{function.name} has {function.length} lines; "
+                                             f"a function stops at {MAX_FUNCTION}")
+    for file in tree.named(r"\.py$"):
+        for node in ast.walk(ast.parse(file.text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                if length > MAX_FUNCTION:
+                    yield file.at(node.lineno, f"{node.name} has {length} lines; "
+                                               f"a function stops at {MAX_FUNCTION}")
