@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
+import json
 import sys
 import tempfile
 import unittest
@@ -18,6 +20,12 @@ import host  # noqa: E402  pylint: disable=wrong-import-position
 import stream  # noqa: E402  pylint: disable=wrong-import-position
 from tally import FileResult, Tally  # noqa: E402  pylint: disable=wrong-import-position
 from tap import Case, Outcome, Reader  # noqa: E402  pylint: disable=wrong-import-position
+
+_SPEC = importlib.util.spec_from_file_location(
+    "bench", Path(__file__).resolve().parent.parent / "bench/run-bench.py")
+assert _SPEC is not None and _SPEC.loader is not None
+bench = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(bench)
 
 
 def read(text: str, status: int = 0, timed_out: bool = False) -> list[tuple[str, str]]:
@@ -160,6 +168,33 @@ class TallyTest(unittest.TestCase):
         _, text = self.run_tally(FileResult("a", [Case("1", Outcome.FAILED)], 0.1, log))
         self.assertIn("… the first 80 lines are in", text)
         self.assertIn("| line 199", text)
+
+
+class FigureTest(unittest.TestCase):
+    """What benchmark programs print."""
+
+    def test_target(self) -> None:
+        for better, value, met in (("higher", 0.85, True), ("higher", 0.849, False),
+                                   ("lower", 0.85, True), ("lower", 0.86, False)):
+            figure = bench.read_figure(json.dumps({"figure": "a", "value": value, "unit": "ratio",
+                                                   "target": 0.85, "better": better}))
+            self.assertIs(figure["met"], met)
+
+    def test_without_target(self) -> None:
+        self.assertNotIn("met", bench.read_figure('{"figure": "a", "value": 1, "unit": "s"}'))
+
+    def test_nonsense_is_refused(self) -> None:
+        for line in ("fast", "[]", '{"figure": "a", "unit": "s"}', '{"figure": "a", "value": NaN, "unit": "s"}',
+                     '{"figure": "a", "value": true, "unit": "s"}',
+                     '{"figure": "a", "value": 1, "unit": "s", "target": 1}',
+                     '{"figure": "a", "value": 1, "unit": "s", "target": 1, "better": "more"}'):
+            with self.assertRaises(bench.BenchError):
+                bench.read_figure(line)
+
+    def test_silence_and_failure_are_errors(self) -> None:
+        for script in ("", "import sys; sys.exit(1)"):
+            with self.assertRaises(bench.BenchError):
+                bench.run_program("x", [stream.PYTHON, "-c", script])
 
 
 class StreamTest(unittest.TestCase):

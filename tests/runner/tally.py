@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -54,7 +55,8 @@ class Tally:
     def _explain(self, result: FileResult) -> None:
         for case in result.bad:
             print(f"        {case.outcome.value}: {case.name}" + (f": {case.note}" if case.note else ""))
-        lines = result.log.splitlines()
+        # What passed is counted already, and has nothing to say.
+        lines = [line for line in result.log.splitlines() if not re.match(r"ok \d", line)]
         path = self._logs / (result.name.replace("/", "-").replace(" ", "-") + ".log")
         path.write_text(result.log, encoding="utf-8")
         if len(lines) > SHOWN_LINES:
