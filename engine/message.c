@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "message.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+
+#define ABORT_MESSAGE_MAX 1024 /* characters that are passed on */
+
+static GBytes *
+pack(GVariant *floating)
+{
+    g_autoptr(GVariant) value = g_variant_ref_sink(floating);
+
+#if G_BYTE_ORDER == G_BIG_ENDIAN
+    g_autoptr(GVariant) swapped = g_variant_byteswap(value);
+    return g_variant_get_data_as_bytes(swapped);
+#else
+    return g_variant_get_data_as_bytes(value);
+#endif
+}
+
+static GVariant *
+parse(const void *data, gsize size, const GVariantType *type, const char *what, GError **error)
+{
+    g_autoptr(GBytes) bytes = g_bytes_new(data, size); /* a copy is aligned as GVariant wants it */
+    g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new_from_bytes(type, bytes, FALSE));
+
+    if (g_variant_is_normal_form(value)) {
+#if G_BYTE_ORDER == G_BIG_ENDIAN
+        return g_variant_byteswap(value);
+#else
+        return g_steal_pointer(&value);
+#endif
+    }
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                _("%s of %" G_GSIZE_FORMAT " bytes is malformed"), what, size);
+    return NULL;
+}
+
+void
+vf_hello_clear(VfHello *hello)
+{
+    g_clear_pointer(&hello->job, g_free);
+    g_clear_pointer(&hello->features, g_strfreev);
+    explicit_bzero(hello->token, sizeof hello->token);
+}
+
+void
+vf_hello_reply_clear(VfHelloReply *reply)
+{
+    g_clear_pointer(&reply->features, g_strfreev);
+}
+
+GBytes *
+vf_message_pack_hello(const VfHello *hello, const guint32 *flags, gsize n_flags)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    g_variant_dict_insert(&dict, "job", "s", hello->job);
+    g_variant_dict_insert_value(
+        &dict, "token",
+        g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, hello->token, VF_TOKEN_SIZE, 1));
+    g_variant_dict_insert(&dict, "min", "u", hello->min);
+    g_variant_dict_insert(&dict, "max", "u", hello->max);
+    g_variant_dict_insert(&dict, "features", "^as", hello->features);
+    g_variant_dict_insert_value(
+        &dict, "devices",
+        g_variant_new_fixed_array(G_VARIANT_TYPE_UINT32, flags, n_flags, sizeof *flags));
+    return pack(g_variant_dict_end(&dict));
+}
+
+static gboolean
+take_token(GVariantDict *dict, guint8 token[VF_TOKEN_SIZE])
+{
+    g_autoptr(GVariant) value =
+        g_variant_dict_lookup_value(dict, "token", G_VARIANT_TYPE_BYTESTRING);
+    gsize n = 0;
+    const guint8 *bytes = value ? g_variant_get_fixed_array(value, &n, 1) : NULL;
+
+    if (n != VF_TOKEN_SIZE)
+        return FALSE;
+    memcpy(token, bytes, VF_TOKEN_SIZE);
+    return TRUE;
+}
+
+gboolean
+vf_message_parse_hello(const void *data, gsize size, VfHello *hello, GError **error)
+{
+    g_autoptr(GVariant) value = parse(data, size, G_VARIANT_TYPE_VARDICT, "a hello", error);
+    g_autoptr(GVariant) devices = NULL;
+    g_autoptr(GVariantDict) dict = NULL;
+
+    if (!value)
+        return FALSE;
+    dict = g_variant_dict_new(value);
+    devices = g_variant_dict_lookup_value(dict, "devices", G_VARIANT_TYPE("au"));
+    if (devices && take_token(dict, hello->token) &&
+        g_variant_dict_lookup(dict, "job", "s", &hello->job) &&
+        g_variant_dict_lookup(dict, "min", "u", &hello->min) &&
+        g_variant_dict_lookup(dict, "max", "u", &hello->max) &&
+        g_variant_dict_lookup(dict, "features", "^as", &hello->features)) {
+        hello->n_devices = (guint)g_variant_n_children(devices);
+        return TRUE;
+    }
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                        _("a hello lacks something that it must have"));
+    return FALSE;
+}
+
+GBytes *
+vf_message_pack_reply(guint32 version, const char *const *features)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    g_variant_dict_insert(&dict, "version", "u", version);
+    g_variant_dict_insert(&dict, "features", "^as", features);
+    return pack(g_variant_dict_end(&dict));
+}
+
+gboolean
+vf_message_parse_reply(const void *data, gsize size, VfHelloReply *reply, GError **error)
+{
+    g_autoptr(GVariant) value =
+        parse(data, size, G_VARIANT_TYPE_VARDICT, "the answer to a hello", error);
+
+    if (!value)
+        return FALSE;
+    if (g_variant_lookup(value, "version", "u", &reply->version) &&
+        g_variant_lookup(value, "features", "^as", &reply->features))
+        return TRUE;
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                        _("the answer to a hello lacks something that it must have"));
+    return FALSE;
+}
+
+GBytes *
+vf_message_pack_abort(const GError *reason)
+{
+    VferryError code =
+        reason->domain == VFERRY_ERROR ? (VferryError)reason->code : VFERRY_ERROR_FAILED;
+    g_autofree char *message = g_utf8_make_valid(reason->message, -1);
+
+    if (g_utf8_strlen(message, -1) > ABORT_MESSAGE_MAX)
+        *g_utf8_offset_to_pointer(message, ABORT_MESSAGE_MAX) = '\0';
+    return pack(g_variant_new("(ss)", vf_error_to_name(code), message));
+}
+
+/* A peer's text goes to logs and terminals here. */
+static char *
+make_printable(const char *text)
+{
+    GString *clean = g_string_new(NULL);
+    guint n = 0;
+
+    for (const char *at = text; *at && n < ABORT_MESSAGE_MAX; at = g_utf8_next_char(at), n++) {
+        gunichar c = g_utf8_get_char(at);
+        g_string_append_unichar(clean, g_unichar_isprint(c) ? c : '?');
+    }
+    return g_string_free(clean, FALSE);
+}
+
+GError *
+vf_message_parse_abort(const void *data, gsize size)
+{
+    GError *error = NULL;
+    g_autoptr(GVariant) value = parse(data, size, G_VARIANT_TYPE("(ss)"), "an abort", &error);
+    g_autofree char *text = NULL;
+    const char *name;
+    const char *message;
+    VferryError code = VFERRY_ERROR_PEER;
+
+    if (!value)
+        return error;
+    g_variant_get(value, "(&s&s)", &name, &message);
+    text = make_printable(message);
+    if (!vf_error_from_name(name, &code) || code != VFERRY_ERROR_CANCELLED)
+        code = VFERRY_ERROR_PEER;
+    return g_error_new(VFERRY_ERROR, (gint)code, _("the other side gave up: %s"), text);
+}

@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+#include <linux/sockios.h>
+
+#include "error.h"
+#include "io.h"
+#include "message.h"
+
+#define PAGE 4096
+#define HEARTBEAT_MS 1000
+#define HEARTBEAT_TICK_MS 250
+#define SKIPPED_AT_ONCE 1024 /* frames without meaning, before the caller may look around */
+
+typedef struct {
+    GMutex lock;
+    GCond stop_cond;
+    gboolean stop;
+    GThread *thread;
+} Heart;
+
+typedef struct {
+    GMutex lock;       /* for the frame that is being sent, and all below */
+    guint8 *area;      /* the header ends, and the payload begins, at a page */
+    guint64 sequence;
+    gint64 last;       /* monotonic time */
+    guint8 rest[VF_FRAME_HEADER_SIZE]; /* of a heartbeat that did not fit whole */
+    guint n_rest;
+    gsize sent;        /* of the frame that is being sent */
+    gboolean broken;   /* a frame was begun and will not be finished */
+} Outgoing;
+
+typedef struct {
+    guint8 *area;
+    gsize have; /* bytes of header and payload so far */
+    VfFrameHeader header;
+    guint64 sequence;
+    GQueue queue;  /* of GBytes, VfFrameHeader and payload: came while this thread was sending */
+    GBytes *taken; /* the one that the caller looks at */
+    gint64 heard;
+    gint64 waited;
+    GError *aborted;
+} Incoming;
+
+struct VfStream {
+    int fd;
+    VfRole role;
+    guint n_devices;
+    VfCancel *cancel;
+    gboolean ignore_cancel;
+    guint patience_ms;
+    Outgoing out;
+    Incoming in;
+    Heart heart;
+};
+
+typedef enum {
+    PUMP_NOTHING,
+    PUMP_FRAME,
+    PUMP_ERROR,
+} Pump;
+
+static guint8 *
+area_new(void)
+{
+    return g_aligned_alloc0(1, PAGE + VF_FRAME_DATA_MAX, PAGE);
+}
+
+VfStream *
+vf_stream_new(int fd, VfRole role, guint n_devices, VfCancel *cancel)
+{
+    VfStream *self = g_new0(VfStream, 1);
+
+    self->fd = fd;
+    self->role = role;
+    self->n_devices = n_devices;
+    self->cancel = cancel;
+    self->patience_ms = VF_STREAM_PATIENCE_MS;
+    g_mutex_init(&self->out.lock);
+    self->out.area = area_new();
+    self->in.area = area_new();
+    g_queue_init(&self->in.queue);
+    self->in.heard = self->in.waited = g_get_monotonic_time();
+    g_mutex_init(&self->heart.lock);
+    g_cond_init(&self->heart.stop_cond);
+    return self;
+}
+
+static void
+stop_heartbeat(VfStream *self)
+{
+    if (!self->heart.thread)
+        return;
+    g_mutex_lock(&self->heart.lock);
+    self->heart.stop = TRUE;
+    g_cond_signal(&self->heart.stop_cond);
+    g_mutex_unlock(&self->heart.lock);
+    g_thread_join(g_steal_pointer(&self->heart.thread));
+}
+
+void
+vf_stream_free(VfStream *self)
+{
+    stop_heartbeat(self);
+    vf_io_clear_fd(&self->fd);
+    g_mutex_clear(&self->out.lock);
+    g_aligned_free(self->out.area);
+    g_aligned_free(self->in.area);
+    g_queue_clear_full(&self->in.queue, (GDestroyNotify)g_bytes_unref);
+    g_clear_pointer(&self->in.taken, g_bytes_unref);
+    g_clear_error(&self->in.aborted);
+    g_mutex_clear(&self->heart.lock);
+    g_cond_clear(&self->heart.stop_cond);
+    g_free(self);
+}
+
+void
+vf_stream_skip_received(VfStream *self)
+{
+    self->in.sequence++;
+}
+
+void
+vf_stream_set_patience(VfStream *self, guint ms)
+{
+    self->patience_ms = ms;
+}
+
+void
+vf_stream_ignore_cancel(VfStream *self)
+{
+    self->ignore_cancel = TRUE;
+}
+
+gboolean
+vf_stream_was_aborted(VfStream *self)
+{
+    return self->in.aborted != NULL;
+}
+
+gsize
+vf_stream_get_in_flight(VfStream *self)
+{
+    int n = 0;
+
+    return ioctl(self->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (gsize)n : 0;
+}
+
+static guint8 *
+header_of(guint8 *area)
+{
+    return area + PAGE - VF_FRAME_HEADER_SIZE;
+}
+
+static guint8 *
+payload_of(guint8 *area)
+{
+    return area + PAGE;
+}
+
+void *
+vf_stream_get_buffer(VfStream *self)
+{
+    return payload_of(self->out.area);
+}
+
+/* Receiving */
+
+static gboolean
+hung_up(GError **error, int errnum)
+{
+    if (errnum != 0)
+        return vf_error_errno(error, VFERRY_ERROR_PEER, errnum,
+                              _("the connection to the other side broke"));
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                        _("the other side closed the connection"));
+    return FALSE;
+}
+
+/* One recv(2) towards a whole frame. */
+static Pump
+fill(VfStream *self, gsize want, GError **error)
+{
+    ssize_t n;
+
+    do
+        n = recv(self->fd, header_of(self->in.area) + self->in.have, want - self->in.have,
+                 MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return PUMP_NOTHING;
+    if (n <= 0) {
+        hung_up(error, n < 0 ? errno : 0);
+        return PUMP_ERROR;
+    }
+    self->in.have += (gsize)n;
+    self->in.heard = g_get_monotonic_time();
+    return PUMP_FRAME;
+}
+
+/* PUMP_FRAME: in.header and the payload are whole, and right. */
+static Pump
+pump_frame(VfStream *self, GError **error)
+{
+    const guint8 *bytes = header_of(self->in.area);
+    VfRole sender = self->role == VF_ROLE_SOURCE ? VF_ROLE_DESTINATION : VF_ROLE_SOURCE;
+
+    while (self->in.have < VF_FRAME_HEADER_SIZE) {
+        Pump pump = fill(self, VF_FRAME_HEADER_SIZE, error);
+        if (pump != PUMP_FRAME)
+            return pump;
+        if (self->in.have == VF_FRAME_HEADER_SIZE &&
+            !vf_frame_unpack(bytes, sender, self->n_devices, self->in.sequence, &self->in.header,
+                             error))
+            return PUMP_ERROR;
+    }
+    while (self->in.have < VF_FRAME_HEADER_SIZE + self->in.header.length) {
+        Pump pump = fill(self, VF_FRAME_HEADER_SIZE + self->in.header.length, error);
+        if (pump != PUMP_FRAME)
+            return pump;
+    }
+    if (!vf_frame_verify(bytes, &self->in.header, payload_of(self->in.area), error))
+        return PUMP_ERROR;
+    self->in.have = 0;
+    self->in.sequence++;
+    return PUMP_FRAME;
+}
+
+static gboolean
+set_aborted_error(VfStream *self, GError **error)
+{
+    if (!self->in.aborted)
+        return FALSE;
+    if (error)
+        *error = g_error_copy(self->in.aborted);
+    return TRUE;
+}
+
+/* PUMP_FRAME: one that means something to a session. */
+static Pump
+pump(VfStream *self, GError **error)
+{
+    if (set_aborted_error(self, error))
+        return PUMP_ERROR;
+    for (guint i = 0; i < SKIPPED_AT_ONCE; i++) {
+        Pump result = pump_frame(self, error);
+        if (result != PUMP_FRAME)
+            return result;
+        if (self->in.header.type == VF_FRAME_ABORT) {
+            self->in.aborted =
+                vf_message_parse_abort(payload_of(self->in.area), self->in.header.length);
+            set_aborted_error(self, error);
+            return PUMP_ERROR;
+        }
+        if (self->in.header.type != VF_FRAME_HEARTBEAT &&
+            self->in.header.type < VF_FRAME_OPTIONAL)
+            return PUMP_FRAME;
+    }
+    return PUMP_NOTHING;
+}
+
+/* What came while a source was sending is kept for when it asks; only small frames go that way. */
+static gboolean
+pump_to_queue(VfStream *self, GError **error)
+{
+    Pump result;
+
+    while ((result = pump(self, error)) == PUMP_FRAME) {
+        GByteArray *copy = g_byte_array_new();
+        if (g_queue_get_length(&self->in.queue) > self->n_devices + 4) {
+            g_byte_array_unref(copy);
+            g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                                _("the other side sends frames that nobody asked for"));
+            return FALSE;
+        }
+        g_byte_array_append(copy, (const guint8 *)&self->in.header, sizeof self->in.header);
+        g_byte_array_append(copy, payload_of(self->in.area), self->in.header.length);
+        g_queue_push_tail(&self->in.queue, g_byte_array_free_to_bytes(copy));
+    }
+    return result == PUMP_NOTHING;
+}
+
+static gboolean
+take_queued(VfStream *self, VfFrame *frame)
+{
+    const guint8 *data;
+
+    g_clear_pointer(&self->in.taken, g_bytes_unref);
+    self->in.taken = g_queue_pop_head(&self->in.queue);
+    if (!self->in.taken)
+        return FALSE;
+    data = g_bytes_get_data(self->in.taken, NULL);
+    memcpy(&frame->header, data, sizeof frame->header);
+    frame->payload = data + sizeof frame->header;
+    return TRUE;
+}
+
+gboolean
+vf_stream_try_receive(VfStream *self, VfFrame *frame, GError **error)
+{
+    Pump result;
+
+    *frame = (VfFrame){0};
+    if (take_queued(self, frame))
+        return TRUE;
+    result = pump(self, error);
+    if (result == PUMP_FRAME) {
+        frame->header = self->in.header;
+        frame->payload = payload_of(self->in.area);
+    }
+    return result != PUMP_ERROR;
+}
+
+/* Waiting */
+
+static gboolean
+check_cancel(VfStream *self, GError **error)
+{
+    return self->ignore_cancel || !vf_cancel_set_error_if_cancelled(self->cancel, error);
+}
+
+/* The patience counts only while this side waits: after it was busy itself it starts anew. */
+static void
+begin_wait(VfStream *self)
+{
+    gint64 now = g_get_monotonic_time();
+
+    if (now - self->in.waited > G_USEC_PER_SEC)
+        self->in.heard = now;
+}
+
+static int
+patience_left_ms(VfStream *self)
+{
+    gint64 left =
+        self->in.heard + (gint64)self->patience_ms * 1000 - g_get_monotonic_time();
+
+    return left <= 0 ? 0 : (int)((left + 999) / 1000);
+}
+
+/* TRUE: go on and look. Waits for @events on the socket, for @fds, for the cancel, or for @timeout_ms (-1: the
+ * patience). */
+static gboolean
+wait_for(VfStream *self, short events, const int *fds, guint n_fds, int timeout_ms, GError **error)
+{
+    g_autofree struct pollfd *polled = g_new0(struct pollfd, n_fds + 2);
+    int left = patience_left_ms(self);
+    int n;
+
+    polled[0] = (struct pollfd){.fd = self->fd, .events = events};
+    polled[1] = (struct pollfd){.fd = self->ignore_cancel ? -1 : vf_cancel_get_fd(self->cancel),
+                                .events = POLLIN};
+    for (guint i = 0; i < n_fds; i++)
+        polled[i + 2] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+    n = poll(polled, n_fds + 2, timeout_ms < 0 || timeout_ms > left ? left : timeout_ms);
+    self->in.waited = g_get_monotonic_time();
+    if (n < 0 && errno != EINTR)
+        return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "poll");
+    if (!check_cancel(self, error))
+        return FALSE;
+    if (n != 0 || patience_left_ms(self) > 0)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                _("nothing has come from the other side for %u ms"), self->patience_ms);
+    return FALSE;
+}
+
+gboolean
+vf_stream_wait(VfStream *self, const int *fds, guint n_fds, guint timeout_ms, GError **error)
+{
+    begin_wait(self);
+    return wait_for(self, POLLIN, fds, n_fds, (int)MIN(timeout_ms, G_MAXINT), error);
+}
+
+gboolean
+vf_stream_receive(VfStream *self, VfFrame *frame, GError **error)
+{
+    begin_wait(self);
+    for (;;) {
+        if (!check_cancel(self, error) || !vf_stream_try_receive(self, frame, error))
+            return FALSE;
+        if (frame->header.type != 0)
+            return TRUE;
+        if (!wait_for(self, POLLIN, NULL, 0, -1, error))
+            return FALSE;
+    }
+}
+
+/* Sending */
+
+static ssize_t
+send_some(VfStream *self, const guint8 *data, gsize size)
+{
+    ssize_t n;
+
+    do
+        n = send(self->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* A peer that gives up closes its socket behind an ABORT: its words say more than our EPIPE. */
+static gboolean
+send_failed(VfStream *self, int errnum, GError **error)
+{
+    GError *reason = NULL;
+
+    if (self->role == VF_ROLE_SOURCE)
+        (void)pump_to_queue(self, &reason);
+    if (!self->in.aborted) {
+        g_clear_error(&reason);
+        return hung_up(error, errnum);
+    }
+    g_propagate_error(error, reason);
+    return FALSE;
+}
+
+/* All of it. A source listens meanwhile: to an ABORT, and to heartbeats that say that a slow destination is not a lost one. */
+static gboolean
+send_all(VfStream *self, const guint8 *data, gsize size, GError **error)
+{
+    short events = self->role == VF_ROLE_SOURCE ? POLLIN | POLLOUT : POLLOUT;
+
+    begin_wait(self);
+    while (size > 0) {
+        ssize_t n = send_some(self, data, size);
+        if (n < 0 && errno != EAGAIN)
+            return send_failed(self, errno, error);
+        if (n > 0) {
+            data += n;
+            size -= (gsize)n;
+            self->out.sent += (gsize)n;
+            self->in.heard = g_get_monotonic_time(); /* it reads, so it lives */
+            continue;
+        }
+        if (!wait_for(self, events, NULL, 0, -1, error) ||
+            (self->role == VF_ROLE_SOURCE && !pump_to_queue(self, error)))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* With the lock held; @header begins the frame's bytes in memory, the payload follows it. */
+static gboolean
+send_frame(VfStream *self, guint8 *header, VfFrameType type, guint device, gsize length,
+           GError **error)
+{
+    VfFrameHeader fields = {.type = (guint16)type,
+                            .device = (guint16)device,
+                            .length = (guint32)length,
+                            .sequence = self->out.sequence};
+    gboolean ok;
+
+    if (self->out.broken)
+        return hung_up(error, EPIPE);
+    vf_frame_pack(&fields, header + VF_FRAME_HEADER_SIZE, header);
+    self->out.sent = 0;
+    ok = send_all(self, self->out.rest, self->out.n_rest, error) &&
+         send_all(self, header, VF_FRAME_HEADER_SIZE + length, error);
+    self->out.broken = !ok && self->out.sent > 0;
+    if (!ok)
+        return FALSE;
+    self->out.n_rest = 0;
+    self->out.sequence++;
+    self->out.last = g_get_monotonic_time();
+    return TRUE;
+}
+
+gboolean
+vf_stream_send_buffer(VfStream *self, VfFrameType type, guint device, gsize length, GError **error)
+{
+    gboolean ok;
+
+    g_return_val_if_fail(length <= VF_FRAME_DATA_MAX, FALSE);
+    if (!check_cancel(self, error))
+        return FALSE;
+    g_mutex_lock(&self->out.lock);
+    ok = send_frame(self, header_of(self->out.area), type, device, length, error);
+    g_mutex_unlock(&self->out.lock);
+    return ok;
+}
+
+gboolean
+vf_stream_send(VfStream *self, VfFrameType type, guint device, const void *payload, gsize length,
+               GError **error)
+{
+    g_return_val_if_fail(length <= VF_FRAME_OTHER_MAX, FALSE);
+    if (length > 0)
+        memcpy(payload_of(self->out.area), payload, length);
+    return vf_stream_send_buffer(self, type, device, length, error);
+}
+
+void
+vf_stream_abort(VfStream *self, const GError *reason)
+{
+    g_autoptr(GBytes) payload = vf_message_pack_abort(reason);
+    gsize length;
+    const void *data = g_bytes_get_data(payload, &length);
+    VfFrameHeader fields = {.type = VF_FRAME_ABORT,
+                            .device = VF_FRAME_NO_DEVICE,
+                            .length = (guint32)length,
+                            .sequence = self->out.sequence};
+    guint8 *header = header_of(self->out.area);
+
+    stop_heartbeat(self);
+    if (self->out.broken || self->out.n_rest > 0)
+        return;
+    fields.sequence = self->out.sequence;
+    memcpy(payload_of(self->out.area), data, length);
+    vf_frame_pack(&fields, payload_of(self->out.area), header);
+    /* best effort: a peer that does not get it sees the connection end */
+    (void)send_some(self, header, VF_FRAME_HEADER_SIZE + length);
+    self->out.broken = TRUE;
+}
+
+void
+vf_stream_finish(VfStream *self, guint timeout_ms)
+{
+    gint64 end = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+    ssize_t n = 1;
+
+    stop_heartbeat(self);
+    if (shutdown(self->fd, SHUT_WR) < 0)
+        return; /* not connected any more: nobody to wait for */
+    while (n > 0) {
+        struct pollfd polled = {.fd = self->fd, .events = POLLIN};
+        gint64 left = (end - g_get_monotonic_time()) / 1000;
+        if (left <= 0 || poll(&polled, 1, (int)left) == 0)
+            return;
+        do
+            n = recv(self->fd, self->in.area, VF_FRAME_DATA_MAX, MSG_DONTWAIT);
+        while (n < 0 && errno == EINTR);
+        if (n < 0 && errno == EAGAIN)
+            n = 1;
+    }
+}
+
+/* Heartbeats */
+
+/* With the lock held. What does not fit into the socket now stays for the next time, or the next frame. */
+static void
+send_rest(Outgoing *out, VfStream *self)
+{
+    ssize_t n = send_some(self, out->rest, out->n_rest);
+
+    if (n <= 0)
+        return; /* an error is found by who waits for an answer */
+    out->n_rest -= (guint)n;
+    memmove(out->rest, out->rest + n, out->n_rest);
+    out->last = g_get_monotonic_time();
+}
+
+static void
+beat(VfStream *self)
+{
+    VfFrameHeader fields = {.type = VF_FRAME_HEARTBEAT, .device = VF_FRAME_NO_DEVICE};
+    Outgoing *out = &self->out;
+
+    if (!g_mutex_trylock(&out->lock))
+        return; /* a frame is on its way, which says as much */
+    if (!out->broken && out->n_rest == 0 &&
+        g_get_monotonic_time() - out->last >= (HEARTBEAT_MS - HEARTBEAT_TICK_MS) * 1000) {
+        fields.sequence = out->sequence++;
+        vf_frame_pack(&fields, NULL, out->rest);
+        out->n_rest = VF_FRAME_HEADER_SIZE;
+    }
+    if (!out->broken && out->n_rest > 0)
+        send_rest(out, self);
+    g_mutex_unlock(&out->lock);
+}
+
+static gpointer
+heartbeat_thread(gpointer data)
+{
+    VfStream *self = data;
+
+    g_mutex_lock(&self->heart.lock);
+    while (!self->heart.stop) {
+        gint64 tick = g_get_monotonic_time() + HEARTBEAT_TICK_MS * 1000;
+        if (g_cond_wait_until(&self->heart.stop_cond, &self->heart.lock, tick))
+            continue;
+        g_mutex_unlock(&self->heart.lock);
+        beat(self);
+        g_mutex_lock(&self->heart.lock);
+    }
+    g_mutex_unlock(&self->heart.lock);
+    return NULL;
+}
+
+void
+vf_stream_start_heartbeat(VfStream *self)
+{
+    g_return_if_fail(!self->heart.thread);
+    self->heart.thread = g_thread_new("heartbeat", heartbeat_thread, self);
+}
