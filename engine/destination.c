@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "destination.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "io.h"
+#include "link.h"
+#include "reception.h"
+
+#define LINGER_MS 1000
+
+typedef enum {
+    PROGRESS_NONE,
+    PROGRESS_RESUMING,
+    PROGRESS_ENDED,
+} DeviceProgress;
+
+typedef struct {
+    DeviceProgress progress;
+    gboolean initial_loaded;
+    guint64 bytes;
+} Loading;
+
+typedef struct {
+    VfSession *session;
+    VfStream *stream;
+    guint n_devices;
+    Loading *loading; /* of each device */
+    guint n_ended;
+    guint64 bytes;
+    gint64 start;
+    gboolean promised;  /* LOADED was sent */
+    gboolean committed; /* COMMIT has come and is on record */
+} Destination;
+
+/* Before anything comes: a fresh device runs, and one that is being loaded must not. */
+static gboolean
+stop_devices(Destination *self, GError **error)
+{
+    VfDevices *devices = self->session->devices;
+
+    if (!vf_devices_load_info(devices, error))
+        return FALSE;
+    for (guint i = 0; i < self->n_devices; i++) {
+        VfDeviceState state;
+        if (!vf_backend_get_state(vf_devices_get(devices, i), &state, error))
+            return vf_devices_blame(devices, i, error);
+        if (state == VF_STATE_RUNNING && !vf_devices_set_state(devices, i, VF_STATE_STOP, error))
+            return FALSE;
+    }
+    return vf_devices_expect(devices, VF_STATE_STOP, error);
+}
+
+/* The version to speak, and what both sides want. */
+static gboolean
+answer(Destination *self, const VfHello *hello, GError **error)
+{
+    g_autoptr(GStrvBuilder) common = g_strv_builder_new();
+    g_auto(GStrv) features = NULL;
+    g_autoptr(GBytes) reply = NULL;
+    gsize size;
+    const void *data;
+
+    if (hello->min > VF_MESSAGE_VERSION || hello->max < VF_MESSAGE_VERSION) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                    _("the source speaks versions %u to %u of the stream, this side %d"),
+                    hello->min, hello->max, VF_MESSAGE_VERSION);
+        return FALSE;
+    }
+    if (hello->n_devices != self->n_devices) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                    _("the source has %u devices, this side %u"), hello->n_devices,
+                    self->n_devices);
+        return FALSE;
+    }
+    for (guint i = 0; hello->features[i]; i++)
+        if (vf_session_wants(self->session, hello->features[i]))
+            g_strv_builder_add(common, hello->features[i]);
+    features = g_strv_builder_end(common);
+    reply = vf_message_pack_reply(VF_MESSAGE_VERSION, (const char *const *)features);
+    data = g_bytes_get_data(reply, &size);
+    return vf_stream_send(self->stream, VF_FRAME_HELLO_REPLY, VF_FRAME_NO_DEVICE, data, size,
+                          error);
+}
+
+static int
+receive_source(Destination *self, VfHello *hello, GError **error)
+{
+    VfSession *session = self->session;
+    const VfSessionConfig *config = &session->config;
+    g_autofree char *peer = NULL;
+    guint16 port = 0;
+    int fd;
+    vf_autofd int listener =
+        vf_link_listen(config->address, config->port_min, config->port_max, &port, error);
+
+    if (listener < 0)
+        return -1;
+    if (session->events.listening)
+        session->events.listening(config->address, port, session->events.data);
+    fd = vf_reception_wait(listener, config->job, config->token,
+                           MIN(VF_RECEPTION_HELLO_MS, config->peer_patience_ms),
+                           (guint64)config->accept_seconds * 1000, session->cancel, hello, &peer,
+                           error);
+    if (fd >= 0 && session->events.attached)
+        session->events.attached(peer, session->events.data);
+    return fd;
+}
+
+/* The token is used up, the listener closed. */
+static gboolean
+attach(Destination *self, GError **error)
+{
+    g_auto(VfHello) hello = {0};
+    int fd = receive_source(self, &hello, error);
+
+    if (fd < 0)
+        return FALSE;
+    self->stream =
+        vf_stream_new(fd, VF_ROLE_DESTINATION, self->n_devices, self->session->cancel);
+    vf_stream_set_patience(self->stream, self->session->config.peer_patience_ms);
+    vf_stream_skip_received(self->stream);
+    if (!answer(self, &hello, error))
+        return FALSE;
+    vf_stream_start_heartbeat(self->stream);
+    return TRUE;
+}
+
+static gboolean
+unexpected(const VfFrame *frame, GError **error)
+{
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                _("the source sent %s, which may not come now"),
+                vf_frame_type_name(frame->header.type));
+    return FALSE;
+}
+
+static gboolean
+begin_device(Destination *self, guint index, GError **error)
+{
+    if (self->loading[index].progress == PROGRESS_RESUMING)
+        return TRUE;
+    self->loading[index].progress = PROGRESS_RESUMING;
+    return vf_devices_set_state(self->session->devices, index, VF_STATE_RESUMING, error);
+}
+
+static gboolean
+load_data(Destination *self, const VfFrame *frame, GError **error)
+{
+    guint index = frame->header.device;
+    Loading *loading = &self->loading[index];
+
+    if (loading->progress == PROGRESS_ENDED)
+        return unexpected(frame, error);
+    if (frame->header.length > self->session->config.size_max - self->bytes) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("the source sends more than the %" G_GUINT64_FORMAT
+                      " bytes of device state that are allowed"),
+                    self->session->config.size_max);
+        return FALSE;
+    }
+    if (!begin_device(self, index, error))
+        return FALSE;
+    /* Final: a kernel driver may accept at RESUMING -> STOP what it refused in part before. */
+    if (!vf_backend_write(vf_devices_get(self->session->devices, index), frame->payload,
+                          frame->header.length, error))
+        return vf_devices_blame(self->session->devices, index, error);
+    loading->bytes += frame->header.length;
+    self->bytes += frame->header.length;
+    vf_progress_add(self->session->progress, index, frame->header.length);
+    return TRUE;
+}
+
+static gboolean
+end_initial(Destination *self, const VfFrame *frame, GError **error)
+{
+    Loading *loading = &self->loading[frame->header.device];
+
+    if (loading->initial_loaded || loading->progress == PROGRESS_ENDED)
+        return unexpected(frame, error);
+    loading->initial_loaded = TRUE;
+    return vf_stream_send(self->stream, VF_FRAME_INITIAL_LOADED, frame->header.device, NULL, 0,
+                          error);
+}
+
+static gboolean
+end_device(Destination *self, const VfFrame *frame, GError **error)
+{
+    guint index = frame->header.device;
+    Loading *loading = &self->loading[index];
+    guint64 announced;
+
+    memcpy(&announced, frame->payload, sizeof announced);
+    announced = GUINT64_FROM_LE(announced);
+    if (loading->progress == PROGRESS_ENDED)
+        return unexpected(frame, error);
+    if (announced != loading->bytes) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                    _("%" G_GUINT64_FORMAT " bytes of device state have come, but the source says "
+                      "that it sent %" G_GUINT64_FORMAT),
+                    loading->bytes, announced);
+        return vf_devices_blame(self->session->devices, index, error);
+    }
+    /* A device without a byte of state has its final check, too. */
+    if (!begin_device(self, index, error) ||
+        !vf_devices_set_state(self->session->devices, index, VF_STATE_STOP, error)) {
+        g_prefix_error(error, _("the state was refused as a whole: "));
+        return FALSE;
+    }
+    loading->progress = PROGRESS_ENDED;
+    self->n_ended++;
+    return TRUE;
+}
+
+static gboolean
+load_frame(Destination *self, const VfFrame *frame, GError **error)
+{
+    switch (frame->header.type) {
+    case VF_FRAME_DATA:
+        return load_data(self, frame, error);
+    case VF_FRAME_INITIAL_END:
+        return end_initial(self, frame, error);
+    case VF_FRAME_DEVICE_END:
+        return end_device(self, frame, error);
+    default:
+        return unexpected(frame, error);
+    }
+}
+
+static gboolean
+load(Destination *self, GError **error)
+{
+    vf_session_set_phase(self->session, "loading");
+    while (self->n_ended < self->n_devices) {
+        VfFrame frame;
+        if (!vf_stream_receive(self->stream, &frame, error) || !load_frame(self, &frame, error))
+            return FALSE;
+    }
+    vf_progress_complete(self->session->progress);
+    return TRUE;
+}
+
+/* From here on only the source may say what happens. */
+static gboolean
+promise(Destination *self, GError **error)
+{
+    if (!vf_session_append(self->session, "loaded", error))
+        return FALSE;
+    if (!vf_cancel_promise(self->session->cancel)) {
+        vf_cancel_set_error_if_cancelled(self->session->cancel, error);
+        return FALSE;
+    }
+    /* A frame that did not leave whole is none: the source cannot commit to it. */
+    self->promised =
+        vf_stream_send(self->stream, VF_FRAME_LOADED, VF_FRAME_NO_DEVICE, NULL, 0, error);
+    return self->promised;
+}
+
+static gboolean
+await_commit(Destination *self, GError **error)
+{
+    VfFrame frame;
+
+    if (!vf_stream_receive(self->stream, &frame, error))
+        return FALSE;
+    if (frame.header.type != VF_FRAME_COMMIT)
+        return unexpected(&frame, error);
+    if (!vf_cancel_close(self->session->cancel)) {
+        vf_cancel_set_error_if_cancelled(self->session->cancel, error);
+        return FALSE;
+    }
+    vf_session_set_phase(self->session, "committing");
+    vf_stream_ignore_cancel(self->stream);
+    self->committed = vf_session_append(self->session, "commit", error);
+    return self->committed;
+}
+
+static gboolean
+start(Destination *self, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    if (!vf_devices_run(self->session->devices, error))
+        return FALSE;
+    /* The devices run, and that must be said, whatever the disk or the link do now: a source that
+     * does not hear it is in doubt, and a record that lacks it makes this side in doubt after a crash. */
+    if (!vf_session_append(self->session, "started", &local))
+        g_warning("the devices run, but: %s", local->message);
+    g_clear_error(&local);
+    if (!vf_stream_send(self->stream, VF_FRAME_STARTED, VF_FRAME_NO_DEVICE, NULL, 0, &local))
+        g_warning("the devices run, but the source cannot be told: %s", local->message);
+    else
+        vf_stream_finish(self->stream, LINGER_MS);
+    return TRUE;
+}
+
+/* Which of the rows of the document's table it is. */
+static void
+conclude(Destination *self, GError *error, VfOutcome *outcome)
+{
+    gboolean called_off = vf_cancel_is_set(self->session->cancel);
+    gboolean told = self->stream && vf_stream_was_aborted(self->stream);
+
+    if (!error) {
+        outcome->kind = VF_OUTCOME_COMPLETED;
+    } else if (self->promised && !told && !called_off) {
+        vf_outcome_doubt(outcome, error,
+                         self->committed
+                             ? _("the source has committed, but the devices do not run here")
+                             : _("the devices are loaded, but the source's decision is not known"));
+    } else {
+        if (self->stream && !told)
+            vf_stream_abort(self->stream, error);
+        /* a source that cancels fails this side; only one's own cancel is called that */
+        if (!called_off && g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_CANCELLED))
+            error->code = VFERRY_ERROR_PEER;
+        vf_outcome_fail(outcome, error);
+    }
+}
+
+static GVariant *
+make_statistics(Destination *self)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    g_variant_dict_insert(&dict, "bytes", "t", self->bytes);
+    g_variant_dict_insert(&dict, "seconds", "d",
+                          (double)(g_get_monotonic_time() - self->start) / G_USEC_PER_SEC);
+    return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+void
+vf_destination_run(VfSession *session, VfOutcome *outcome)
+{
+    guint n_devices = vf_devices_get_count(session->devices);
+    g_autofree Loading *loading = g_new0(Loading, n_devices);
+    Destination self = {.session = session,
+                        .n_devices = n_devices,
+                        .loading = loading,
+                        .start = g_get_monotonic_time()};
+    GError *error = NULL;
+
+    (void)(stop_devices(&self, &error) && attach(&self, &error) && load(&self, &error) &&
+           promise(&self, &error) && await_commit(&self, &error) && start(&self, &error));
+    conclude(&self, error, outcome);
+    outcome->device_states = vf_devices_describe(session->devices);
+    outcome->statistics = make_statistics(&self);
+    if (self.stream && outcome->kind != VF_OUTCOME_COMPLETED)
+        vf_stream_finish(self.stream, LINGER_MS);
+    g_clear_pointer(&self.stream, vf_stream_free);
+}

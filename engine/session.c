@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "session.h"
+
+#include <string.h>
+
+#include "error.h"
+
+VfSession *
+vf_session_new(VfDevices *devices, VfRecord *record)
+{
+    VfSession *self = g_new0(VfSession, 1);
+
+    self->devices = devices;
+    self->record = record;
+    self->cancel = vf_cancel_new();
+    self->progress = vf_progress_new(vf_devices_get_count(devices));
+    self->config.peer_patience_ms = VF_STREAM_PATIENCE_MS;
+    self->config.size_max = G_MAXUINT64;
+    return self;
+}
+
+void
+vf_session_free(VfSession *self)
+{
+    vf_devices_free(self->devices);
+    g_clear_pointer(&self->record, vf_record_free);
+    vf_cancel_free(self->cancel);
+    vf_progress_free(self->progress);
+    g_free(self->config.job);
+    g_free(self->config.address);
+    g_strfreev(self->config.features);
+    explicit_bzero(self->config.token, sizeof self->config.token);
+    g_free(self);
+}
+
+gboolean
+vf_session_wants(const VfSession *self, const char *feature)
+{
+    return self->config.features &&
+           g_strv_contains((const char *const *)self->config.features, feature);
+}
+
+void
+vf_session_set_phase(VfSession *self, const char *phase)
+{
+    if (self->events.phase)
+        self->events.phase(phase, self->events.data);
+}
+
+gboolean
+vf_session_append(VfSession *self, const char *event, GError **error)
+{
+    return vf_record_append(self->record, event, NULL, error);
+}
+
+void
+vf_outcome_clear(VfOutcome *outcome)
+{
+    g_clear_error(&outcome->error);
+    g_clear_pointer(&outcome->device_states, g_strfreev);
+    g_clear_pointer(&outcome->statistics, g_variant_unref);
+}
+
+const char *
+vf_outcome_name(VfOutcomeKind kind)
+{
+    static const char *const names[] = {
+        [VF_OUTCOME_COMPLETED] = "completed",
+        [VF_OUTCOME_FAILED] = "failed",
+        [VF_OUTCOME_CANCELLED] = "cancelled",
+        [VF_OUTCOME_IN_DOUBT] = "in-doubt",
+    };
+
+    return names[kind];
+}
+
+void
+vf_outcome_fail(VfOutcome *outcome, GError *error)
+{
+    outcome->kind = g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_CANCELLED)
+                        ? VF_OUTCOME_CANCELLED
+                        : VF_OUTCOME_FAILED;
+    outcome->error = error;
+}
+
+void
+vf_outcome_doubt(VfOutcome *outcome, GError *error, const char *what)
+{
+    outcome->kind = VF_OUTCOME_IN_DOUBT;
+    outcome->error =
+        g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT, "%s: %s", what, error->message);
+    g_error_free(error);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "cancel.h"
+#include "devices.h"
+#include "message.h"
+#include "progress.h"
+#include "record.h"
+#include "stream.h"
+
+/* What both sides of a session share. A session runs in one thread from its beginning to its outcome; the
+ * sequence and who may run at every point of it is docs/migration-stream.md. */
+
+typedef struct {
+    char *job;
+    guint8 token[VF_TOKEN_SIZE];
+    char **features;
+    char *address;
+    guint peer_patience_ms; /* VF_STREAM_PATIENCE_MS, except in tests */
+    /* source */
+    guint16 port;
+    guint downtime_limit_ms;
+    guint precopy_max_seconds;
+    /* destination */
+    guint16 port_min;
+    guint16 port_max;
+    guint accept_seconds;
+    guint64 size_max;
+} VfSessionConfig;
+
+/* Called in the session's thread. */
+typedef struct {
+    void (*listening)(const char *address, guint16 port, gpointer data);
+    void (*attached)(const char *peer_address, gpointer data);
+    void (*phase)(const char *phase, gpointer data);
+    gpointer data;
+} VfSessionEvents;
+
+typedef struct {
+    VfSessionConfig config;
+    VfSessionEvents events;
+    VfDevices *devices;
+    VfRecord *record;
+    VfCancel *cancel;
+    VfProgress *progress;
+} VfSession;
+
+typedef enum {
+    VF_OUTCOME_COMPLETED,
+    VF_OUTCOME_FAILED,
+    VF_OUTCOME_CANCELLED,
+    VF_OUTCOME_IN_DOUBT,
+} VfOutcomeKind;
+
+typedef struct {
+    VfOutcomeKind kind;
+    GError *error;         /* set unless completed */
+    char **device_states;  /* see vf_devices_describe() */
+    GVariant *statistics;  /* a{sv} */
+} VfOutcome;
+
+/* Takes ownership of devices and record. */
+VfSession *vf_session_new(VfDevices *devices, VfRecord *record);
+void vf_session_free(VfSession *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfSession, vf_session_free)
+
+gboolean vf_session_wants(const VfSession *self, const char *feature);
+void vf_session_set_phase(VfSession *self, const char *phase);
+gboolean vf_session_append(VfSession *self, const char *event, GError **error);
+
+void vf_outcome_clear(VfOutcome *outcome);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VfOutcome, vf_outcome_clear)
+/* completed, failed, cancelled, in-doubt. Static. */
+const char *vf_outcome_name(VfOutcomeKind kind);
+/* CANCELLED is cancelled, everything else failed. Takes ownership of @error. */
+void vf_outcome_fail(VfOutcome *outcome, GError *error);
+/* Takes ownership of @error, which becomes the reason of an IN_DOUBT one. */
+void vf_outcome_doubt(VfOutcome *outcome, GError *error, const char *what);

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "source.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "link.h"
+#include "precopy.h"
+
+#define CONNECT_MS 10000
+#define LINGER_MS 500
+
+/* Monotonic times of what the statistics are made of; 0 when it did not come to that. */
+typedef struct {
+    gint64 begin;
+    gint64 stop;
+    gint64 stopped;
+    gint64 sent;
+    gint64 loaded;
+    gint64 started;
+} Times;
+
+typedef struct {
+    VfSession *session;
+    VfStream *stream;
+    VfPrecopy *precopy;
+    guint n_devices;
+    gboolean use_precopy;
+    gboolean may_run;   /* the devices ran when the session began, so they are to run again if it fails */
+    gboolean committed; /* the decision is on record: never again */
+    Times times;
+} Source;
+
+static gboolean
+check_devices(Source *self, GError **error)
+{
+    if (!vf_devices_expect(self->session->devices, VF_STATE_RUNNING, error))
+        return FALSE;
+    self->may_run = TRUE;
+    return vf_devices_load_info(self->session->devices, error);
+}
+
+static gboolean
+say_hello(Source *self, GError **error)
+{
+    VfSessionConfig *config = &self->session->config;
+    VfHello hello = {.job = config->job,
+                     .min = VF_MESSAGE_VERSION,
+                     .max = VF_MESSAGE_VERSION,
+                     .features = config->features};
+    g_autofree guint32 *flags = g_new0(guint32, self->n_devices);
+    g_autoptr(GBytes) payload = NULL;
+    const void *data;
+    gsize size;
+
+    for (guint i = 0; i < self->n_devices; i++)
+        flags[i] = vf_devices_get_info(self->session->devices, i)->flags;
+    memcpy(hello.token, config->token, VF_TOKEN_SIZE);
+    payload = vf_message_pack_hello(&hello, flags, self->n_devices);
+    explicit_bzero(hello.token, sizeof hello.token);
+    data = g_bytes_get_data(payload, &size);
+    if (size <= VF_FRAME_HELLO_MAX)
+        return vf_stream_send(self->stream, VF_FRAME_HELLO, VF_FRAME_NO_DEVICE, data, size, error);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                _("the hello has %" G_GSIZE_FORMAT " bytes; at most %d are allowed"), size,
+                VF_FRAME_HELLO_MAX);
+    return FALSE;
+}
+
+static gboolean
+hear_reply(Source *self, GError **error)
+{
+    g_auto(VfHelloReply) reply = {0};
+    VfFrame frame;
+
+    if (!vf_stream_receive(self->stream, &frame, error))
+        return FALSE;
+    if (frame.header.type != VF_FRAME_HELLO_REPLY) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                    _("the destination sent %s instead of its hello"),
+                    vf_frame_type_name(frame.header.type));
+        return FALSE;
+    }
+    if (!vf_message_parse_reply(frame.payload, frame.header.length, &reply, error))
+        return FALSE;
+    if (reply.version != VF_MESSAGE_VERSION) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                    _("the destination chose version %u of the stream, this side speaks %d"),
+                    reply.version, VF_MESSAGE_VERSION);
+        return FALSE;
+    }
+    self->use_precopy =
+        vf_session_wants(self->session, VF_FEATURE_PRE_COPY) &&
+        g_strv_contains((const char *const *)reply.features, VF_FEATURE_PRE_COPY);
+    return TRUE;
+}
+
+static gboolean
+attach(Source *self, GError **error)
+{
+    VfSessionConfig *config = &self->session->config;
+    gint64 said;
+    int fd = vf_link_connect(config->address, config->port, CONNECT_MS, self->session->cancel,
+                             error);
+
+    if (fd < 0)
+        return FALSE;
+    self->stream = vf_stream_new(fd, VF_ROLE_SOURCE, self->n_devices, self->session->cancel);
+    vf_stream_set_patience(self->stream, config->peer_patience_ms);
+    said = g_get_monotonic_time();
+    if (!say_hello(self, error) || !hear_reply(self, error))
+        return FALSE;
+    self->precopy =
+        vf_precopy_new(self->session, self->stream, (guint64)(g_get_monotonic_time() - said));
+    vf_stream_start_heartbeat(self->stream);
+    return TRUE;
+}
+
+static gboolean
+precopy(Source *self, GError **error)
+{
+    return vf_precopy_run(self->precopy, self->use_precopy, error);
+}
+
+/* An ABORT in the middle of a device's state is heard here, not only at its end. */
+static gboolean
+look_up(Source *self, GError **error)
+{
+    VfFrame frame;
+
+    if (!vf_stream_try_receive(self->stream, &frame, error))
+        return FALSE;
+    return frame.header.type == 0 || vf_precopy_take(self->precopy, &frame, error);
+}
+
+static gboolean
+move_last_bytes(Source *self, guint index, GError **error)
+{
+    VfReadResult result = VF_READ_DATA;
+    guint64 bytes;
+
+    while (result == VF_READ_DATA)
+        if (!vf_precopy_move(self->precopy, index, &result, error) || !look_up(self, error))
+            return FALSE;
+    if (result == VF_READ_DRY) {
+        g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                            _("the device is stopped, but promises more state later"));
+        return vf_devices_blame(self->session->devices, index, error);
+    }
+    bytes = GUINT64_TO_LE(vf_progress_get_device(self->session->progress, index));
+    return vf_stream_send(self->stream, VF_FRAME_DEVICE_END, index, &bytes, sizeof bytes, error);
+}
+
+static gboolean
+switch_over(Source *self, GError **error)
+{
+    vf_session_set_phase(self->session, "switchover");
+    self->times.stop = g_get_monotonic_time();
+    if (!vf_devices_stop_copy(self->session->devices, error))
+        return FALSE;
+    self->times.stopped = g_get_monotonic_time();
+    vf_progress_set_rest(self->session->progress, vf_precopy_estimate_rest(self->precopy));
+    for (guint i = 0; i < self->n_devices; i++)
+        if (!move_last_bytes(self, i, error))
+            return FALSE;
+    self->times.sent = g_get_monotonic_time();
+    vf_progress_complete(self->session->progress);
+    return TRUE;
+}
+
+static gboolean
+await_loaded(Source *self, GError **error)
+{
+    vf_session_set_phase(self->session, "loading");
+    for (;;) {
+        VfFrame frame;
+        if (!vf_stream_receive(self->stream, &frame, error))
+            return FALSE;
+        if (frame.header.type == VF_FRAME_LOADED)
+            break;
+        if (!vf_precopy_take(self->precopy, &frame, error))
+            return FALSE;
+    }
+    self->times.loaded = g_get_monotonic_time();
+    return vf_devices_stop(self->session->devices, error);
+}
+
+/* The decision. When the line cannot be written, it is not made: nobody has been told, so this side runs on. */
+static gboolean
+commit(Source *self, GError **error)
+{
+    vf_session_set_phase(self->session, "committing");
+    if (!vf_cancel_close(self->session->cancel)) {
+        vf_cancel_set_error_if_cancelled(self->session->cancel, error);
+        return FALSE;
+    }
+    if (!vf_session_append(self->session, "commit", error))
+        return FALSE;
+    self->committed = TRUE;
+    vf_stream_ignore_cancel(self->stream);
+    return vf_stream_send(self->stream, VF_FRAME_COMMIT, VF_FRAME_NO_DEVICE, NULL, 0, error);
+}
+
+static gboolean
+await_started(Source *self, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    VfFrame frame;
+
+    if (!vf_stream_receive(self->stream, &frame, error))
+        return FALSE;
+    if (frame.header.type != VF_FRAME_STARTED) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                    _("the destination sent %s instead of STARTED"),
+                    vf_frame_type_name(frame.header.type));
+        return FALSE;
+    }
+    self->times.started = g_get_monotonic_time();
+    /* It is done, whether the record can say so or not; one that cannot makes this side in doubt after a crash. */
+    if (!vf_session_append(self->session, "done", &local))
+        g_warning("the devices run at the destination, but: %s", local->message);
+    return TRUE;
+}
+
+/* The peer first, without waiting for it, then the devices, which must not stand still for long. */
+static void
+give_up(Source *self, GError *error, VfOutcome *outcome)
+{
+    g_autoptr(GError) local = NULL;
+    g_autofree char *message = NULL;
+
+    if (self->stream)
+        vf_stream_abort(self->stream, error);
+    vf_outcome_fail(outcome, error);
+    if (!self->may_run)
+        return;
+    if (vf_devices_run(self->session->devices, &local) &&
+        vf_session_append(self->session, "returned", &local))
+        return;
+    message = g_strdup_printf(_("%s; and the way back to running failed: %s"),
+                              outcome->error->message, local->message);
+    g_free(outcome->error->message);
+    outcome->error->message = g_steal_pointer(&message);
+}
+
+static void
+conclude(Source *self, GError *error, VfOutcome *outcome)
+{
+    if (!error)
+        outcome->kind = VF_OUTCOME_COMPLETED;
+    else if (self->committed)
+        vf_outcome_doubt(outcome, error,
+                         _("committed, but the destination has not said that it runs"));
+    else
+        give_up(self, error, outcome);
+}
+
+static void
+insert_span(GVariantDict *dict, const char *key, gint64 from, gint64 to)
+{
+    if (from > 0 && to >= from)
+        g_variant_dict_insert(dict, key, "t", (guint64)(to - from));
+}
+
+static GVariant *
+make_statistics(Source *self)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+    const Times *times = &self->times;
+    VfProgressSnapshot progress;
+
+    vf_progress_get(self->session->progress, &progress, NULL);
+    g_variant_dict_insert(&dict, "bytes", "t", progress.done);
+    g_variant_dict_insert(&dict, "rounds", "u",
+                          self->precopy ? vf_precopy_get_rounds(self->precopy) : 0);
+    g_variant_dict_insert(&dict, "seconds", "d",
+                          (double)(g_get_monotonic_time() - times->begin) / G_USEC_PER_SEC);
+    insert_span(&dict, "downtime", times->stop, times->started);
+    insert_span(&dict, "downtime-stop", times->stop, times->stopped);
+    insert_span(&dict, "downtime-last-bytes", times->stopped, times->sent);
+    insert_span(&dict, "downtime-load", times->sent, times->loaded);
+    insert_span(&dict, "downtime-start", times->loaded, times->started);
+    return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+void
+vf_source_run(VfSession *session, VfOutcome *outcome)
+{
+    Source self = {.session = session,
+                   .n_devices = vf_devices_get_count(session->devices),
+                   .times.begin = g_get_monotonic_time()};
+    GError *error = NULL;
+
+    (void)(check_devices(&self, &error) && attach(&self, &error) && precopy(&self, &error) &&
+           switch_over(&self, &error) && await_loaded(&self, &error) && commit(&self, &error) &&
+           await_started(&self, &error));
+    conclude(&self, error, outcome);
+    outcome->device_states = vf_devices_describe(session->devices);
+    outcome->statistics = make_statistics(&self);
+    g_clear_pointer(&self.precopy, vf_precopy_free);
+    if (self.stream)
+        vf_stream_finish(self.stream, LINGER_MS);
+    g_clear_pointer(&self.stream, vf_stream_free);
+}
