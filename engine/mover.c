@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "mover.h"
+
+#include <gio/gio.h>
+#include <glib-unix.h>
+#include <glib/gi18n-lib.h>
+
+#include "control.h"
+#include "error.h"
+#include "result.h"
+
+#define PROGRESS_MS 125 /* at most ten a second, with the last one beside them */
+
+typedef struct {
+    char *verb;
+    GVariant *args; /* owned; NULL for none */
+    int fd;         /* borrowed, or -1 */
+} Message;
+
+typedef struct {
+    int fd;
+    GMainContext *context;
+    GMainLoop *loop;
+    GQueue outbox; /* of Message: what did not fit into the socket yet */
+    guint out_watch;
+    guint in_watch;
+    guint timer;
+    gboolean gone; /* the daemon is */
+    VfRequest *request;
+    VfResult *result;
+    GThread *worker;
+    VfProgressSnapshot shown;
+} Mover;
+
+/* A message of the worker's, on its way to this thread. */
+typedef struct {
+    Mover *mover;
+    Message *message;
+} Letter;
+
+static void
+message_free(gpointer data)
+{
+    Message *message = data;
+
+    g_free(message->verb);
+    g_clear_pointer(&message->args, g_variant_unref);
+    g_free(message);
+}
+
+static Message *
+message_new(const char *verb, GVariant *args, int fd)
+{
+    Message *message = g_new0(Message, 1);
+
+    message->verb = g_strdup(verb);
+    message->args = g_variant_ref_sink(args);
+    message->fd = fd;
+    return message;
+}
+
+static void quit_when_done(Mover *self);
+
+/* The daemon is gone for good: what the worker does now is decided by how far it is. */
+static void
+lose_daemon(Mover *self)
+{
+    self->gone = TRUE;
+    g_queue_clear_full(&self->outbox, message_free);
+    if (self->request && self->request->session)
+        vf_cancel_trigger(self->request->session->cancel, VF_CANCEL_ORPHANED);
+    quit_when_done(self);
+}
+
+/* FALSE: not now. */
+static gboolean
+deliver(Mover *self, Message *message)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (vf_control_send(self->fd, message->verb, message->args, &message->fd,
+                        message->fd >= 0 ? 1 : 0, &error))
+        return TRUE;
+    if (g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_BUSY))
+        return FALSE;
+    if (!g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_PEER))
+        g_warning("%s", error->message);
+    return TRUE; /* its end of file will be seen, too */
+}
+
+static gboolean
+flush_outbox(int fd, GIOCondition condition, gpointer data)
+{
+    Mover *self = data;
+    Message *message;
+
+    while ((message = g_queue_peek_head(&self->outbox))) {
+        if (!deliver(self, message))
+            return G_SOURCE_CONTINUE;
+        g_queue_pop_head(&self->outbox);
+        message_free(message);
+    }
+    self->out_watch = 0;
+    quit_when_done(self);
+    return G_SOURCE_REMOVE;
+}
+
+/* Takes ownership of @message. */
+static void
+post(Mover *self, Message *message)
+{
+    if (self->gone || (self->out_watch == 0 && deliver(self, message))) {
+        message_free(message);
+        return;
+    }
+    g_queue_push_tail(&self->outbox, message);
+    if (self->out_watch == 0)
+        self->out_watch = g_unix_fd_add(self->fd, G_IO_OUT, flush_outbox, self);
+}
+
+static gboolean
+on_letter(gpointer data)
+{
+    Letter *letter = data;
+
+    post(letter->mover, g_steal_pointer(&letter->message));
+    return G_SOURCE_REMOVE;
+}
+
+/* From the worker. Letters are read in the order in which they were sent. */
+static void
+send_letter(Mover *self, const char *verb, GVariant *args)
+{
+    Letter *letter = g_new0(Letter, 1);
+    g_autoptr(GSource) source = g_idle_source_new();
+
+    letter->mover = self;
+    letter->message = message_new(verb, args, -1);
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, on_letter, letter, g_free);
+    g_source_attach(source, self->context);
+}
+
+static GVariant *
+one_entry(const char *key, GVariant *value)
+{
+    GVariant *entry = g_variant_new_dict_entry(g_variant_new_string(key), g_variant_new_variant(value));
+
+    return g_variant_new_array(G_VARIANT_TYPE("{sv}"), &entry, 1);
+}
+
+static void
+on_phase(const char *phase, gpointer data)
+{
+    send_letter(data, "phase", one_entry("phase", g_variant_new_string(phase)));
+}
+
+static void
+on_attached(const char *address, gpointer data)
+{
+    send_letter(data, "attached", one_entry("peer-address", g_variant_new_string(address)));
+}
+
+static void
+on_listening(const char *address, guint16 port, gpointer data)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    g_variant_dict_insert(&dict, "address", "s", address);
+    g_variant_dict_insert(&dict, "port", "q", port);
+    send_letter(data, "listening", g_variant_dict_end(&dict));
+}
+
+static GVariant *
+progress_to_variant(const VfProgressSnapshot *now, const guint64 *devices, gsize n)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    g_variant_dict_insert(&dict, "done", "t", now->done);
+    g_variant_dict_insert(&dict, "total", "t", now->total);
+    g_variant_dict_insert(&dict, "rate", "t", now->rate);
+    g_variant_dict_insert(&dict, "round", "u", now->round);
+    g_variant_dict_insert(&dict, "dirty", "t", now->dirty);
+    g_variant_dict_insert(&dict, "initial-left", "t", now->initial_left);
+    if (now->has_expected_downtime)
+        g_variant_dict_insert(&dict, "expected-downtime", "t", now->expected_downtime);
+    g_variant_dict_insert_value(
+        &dict, "devices",
+        g_variant_new_fixed_array(G_VARIANT_TYPE_UINT64, devices, n, sizeof *devices));
+    return g_variant_dict_end(&dict);
+}
+
+/* Old progress is worth nothing: while the daemon does not read, none is queued. */
+static void
+show_progress(Mover *self)
+{
+    VfSession *session = self->request->session;
+    guint n = vf_devices_get_count(session->devices);
+    g_autofree guint64 *devices = g_new0(guint64, n);
+    VfProgressSnapshot now;
+
+    vf_progress_get(session->progress, &now, devices);
+    if (self->gone || self->out_watch != 0 ||
+        (now.done == self->shown.done && now.total == self->shown.total &&
+         now.rate == self->shown.rate && now.dirty == self->shown.dirty))
+        return;
+    self->shown = now;
+    post(self, message_new("progress", progress_to_variant(&now, devices, n), -1));
+}
+
+static gboolean
+on_timer(gpointer data)
+{
+    show_progress(data);
+    return G_SOURCE_CONTINUE;
+}
+
+/* The last message; the process ends when it is out, or nobody is there to take it. */
+static gboolean
+on_done(gpointer data)
+{
+    Mover *self = data;
+
+    g_clear_handle_id(&self->timer, g_source_remove);
+    g_thread_join(g_steal_pointer(&self->worker));
+    if (self->request && self->request->session && self->result->outcome.statistics)
+        show_progress(self);
+    post(self, message_new("result", vf_result_to_variant(self->result), self->result->device_fd));
+    quit_when_done(self);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+quit_when_done(Mover *self)
+{
+    if (!self->worker && g_queue_is_empty(&self->outbox))
+        g_main_loop_quit(self->loop);
+}
+
+static gpointer
+work(gpointer data)
+{
+    Mover *self = data;
+    g_autoptr(GSource) source = g_idle_source_new();
+
+    vf_result_obtain(self->result, self->request);
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, on_done, self, NULL);
+    g_source_attach(source, self->context);
+    return NULL;
+}
+
+static void
+begin(Mover *self)
+{
+    VfSession *session = self->request->session;
+
+    if (session)
+        session->events = (VfSessionEvents){.listening = on_listening,
+                                            .attached = on_attached,
+                                            .phase = on_phase,
+                                            .data = self};
+    if (self->request->verb == VF_REQUEST_SEND || self->request->verb == VF_REQUEST_RECEIVE)
+        self->timer = g_timeout_add(PROGRESS_MS, on_timer, self);
+    self->worker = g_thread_new("session", work, self);
+}
+
+static void
+refuse(Mover *self, GError *error)
+{
+    vf_result_fail(self->result, error);
+    post(self, message_new("result", vf_result_to_variant(self->result), -1));
+    quit_when_done(self);
+}
+
+static void
+take_message(Mover *self, VfControlMessage *message)
+{
+    GError *error = NULL;
+
+    if (!self->request) {
+        self->request = vf_request_parse(message, &error);
+        if (self->request)
+            begin(self);
+        else
+            refuse(self, error);
+    } else if (g_str_equal(message->verb, "cancel")) {
+        if (self->request->session)
+            vf_cancel_trigger(self->request->session->cancel, VF_CANCEL_ASKED);
+    } else {
+        g_warning("message “%.40s” during a request is not known", message->verb);
+    }
+}
+
+static gboolean
+on_control(int fd, GIOCondition condition, gpointer data)
+{
+    Mover *self = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfControlMessage) message = vf_control_receive(fd, &error);
+
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+        return G_SOURCE_CONTINUE;
+    if (message) {
+        take_message(self, message);
+        return G_SOURCE_CONTINUE;
+    }
+    if (error)
+        g_warning("%s", error->message);
+    self->in_watch = 0;
+    lose_daemon(self);
+    return G_SOURCE_REMOVE;
+}
+
+int
+vf_mover_run(int control_fd)
+{
+    g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
+    g_autoptr(VfResult) result = vf_result_new();
+    g_autoptr(GError) error = NULL;
+    Mover self = {.fd = control_fd,
+                  .context = g_main_context_default(),
+                  .loop = loop,
+                  .outbox = G_QUEUE_INIT,
+                  .result = result};
+
+    if (!g_unix_set_fd_nonblocking(control_fd, TRUE, &error)) {
+        g_printerr("%s\n", error->message);
+        return 1;
+    }
+    self.in_watch = g_unix_fd_add(control_fd, G_IO_IN | G_IO_HUP, on_control, &self);
+    g_main_loop_run(loop);
+    g_clear_handle_id(&self.in_watch, g_source_remove);
+    g_clear_handle_id(&self.out_watch, g_source_remove);
+    g_clear_pointer(&self.request, vf_request_free);
+    return 0;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "request.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "options.h"
+#include "vfio.h"
+
+typedef enum {
+    FDS_NONE,
+    FDS_DEVICE,
+    FDS_DEVICES_THEN_RECORD,
+    FDS_RECORD_THEN_DEVICES,
+} FdOrder;
+
+typedef gboolean (*TakeArguments)(VfRequest *self, VfOptions *options, GError **error);
+
+typedef struct {
+    const char *name;
+    VfRequestVerb verb;
+    FdOrder fds;
+    TakeArguments take;
+} Verb;
+
+void
+vf_request_free(VfRequest *self)
+{
+    g_clear_pointer(&self->session, vf_session_free);
+    g_free(self->device);
+    g_free(self->node);
+    g_free(self);
+}
+
+static gboolean
+invalid(GError **error, const char *what)
+{
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, "%s", what);
+    return FALSE;
+}
+
+static gboolean
+take_typed(VfOptions *options, const char *key, const GVariantType *type, GVariant **value,
+           GError **error)
+{
+    *value = vf_options_take_value(options, key, type);
+    if (*value)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("argument “%s” is missing, or not of type “%.*s”"), key,
+                (int)g_variant_type_get_string_length(type), g_variant_type_peek_string(type));
+    return FALSE;
+}
+
+static gboolean
+take_string(VfOptions *options, const char *key, char **text, GError **error)
+{
+    g_autoptr(GVariant) value = NULL;
+
+    if (!take_typed(options, key, G_VARIANT_TYPE_STRING, &value, error))
+        return FALSE;
+    *text = g_variant_dup_string(value, NULL);
+    return TRUE;
+}
+
+static gboolean
+take_port(VfOptions *options, const char *key, guint16 *port, GError **error)
+{
+    g_autoptr(GVariant) value = NULL;
+
+    if (!take_typed(options, key, G_VARIANT_TYPE_UINT16, &value, error))
+        return FALSE;
+    *port = g_variant_get_uint16(value);
+    return TRUE;
+}
+
+static gboolean
+take_u32(VfOptions *options, const char *key, guint32 *number, GError **error)
+{
+    g_autoptr(GVariant) value = NULL;
+
+    if (!take_typed(options, key, G_VARIANT_TYPE_UINT32, &value, error))
+        return FALSE;
+    *number = g_variant_get_uint32(value);
+    return TRUE;
+}
+
+static gboolean
+take_token(VfOptions *options, VfSessionConfig *config, GError **error)
+{
+    g_autoptr(GVariant) value = NULL;
+    const guint8 *bytes;
+    gsize n;
+
+    if (!take_typed(options, "token", G_VARIANT_TYPE_BYTESTRING, &value, error))
+        return FALSE;
+    bytes = g_variant_get_fixed_array(value, &n, 1);
+    if (n != VF_TOKEN_SIZE)
+        return invalid(error, _("the token must have 32 bytes"));
+    memcpy(config->token, bytes, VF_TOKEN_SIZE);
+    return TRUE;
+}
+
+static gboolean
+take_features(VfOptions *options, VfSessionConfig *config, GError **error)
+{
+    g_autoptr(GVariant) value = NULL;
+
+    if (!take_typed(options, "features", G_VARIANT_TYPE_STRING_ARRAY, &value, error))
+        return FALSE;
+    config->features = g_variant_dup_strv(value, NULL);
+    for (guint i = 0; config->features[i]; i++) {
+        if (g_str_equal(config->features[i], VF_FEATURE_PRE_COPY))
+            continue;
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("feature “%.40s” is not known"), config->features[i]);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+take_session(VfOptions *options, VfSessionConfig *config, GError **error)
+{
+    return take_string(options, "job", &config->job, error) &&
+           take_string(options, "address", &config->address, error) &&
+           take_token(options, config, error) && take_features(options, config, error);
+}
+
+static gboolean
+take_send(VfRequest *self, VfOptions *options, GError **error)
+{
+    VfSessionConfig *config = &self->session->config;
+
+    return take_session(options, config, error) &&
+           take_port(options, "port", &config->port, error) &&
+           take_u32(options, "downtime-limit-ms", &config->downtime_limit_ms, error) &&
+           take_u32(options, "precopy-max-seconds", &config->precopy_max_seconds, error);
+}
+
+static gboolean
+take_receive(VfRequest *self, VfOptions *options, GError **error)
+{
+    VfSessionConfig *config = &self->session->config;
+    g_autoptr(GVariant) size_max = NULL;
+
+    if (!take_session(options, config, error) ||
+        !take_port(options, "port-min", &config->port_min, error) ||
+        !take_port(options, "port-max", &config->port_max, error) ||
+        !take_u32(options, "accept-seconds", &config->accept_seconds, error) ||
+        !take_typed(options, "size-max", G_VARIANT_TYPE_UINT64, &size_max, error))
+        return FALSE;
+    config->size_max = g_variant_get_uint64(size_max);
+    if (config->port_min <= config->port_max)
+        return TRUE;
+    return invalid(error, _("port-min is larger than port-max"));
+}
+
+static gboolean
+take_open(VfRequest *self, VfOptions *options, GError **error)
+{
+    g_autoptr(GVariant) group = NULL;
+
+    self->node = vf_options_take_string(options, "vfio-dev", "");
+    if (!take_string(options, "device", &self->device, error) ||
+        !take_typed(options, "group", G_VARIANT_TYPE_INT32, &group, error))
+        return FALSE;
+    self->group = g_variant_get_int32(group);
+    if (self->group >= 0 && self->device[0] != '\0' && !strchr(self->device, '/'))
+        return TRUE;
+    return invalid(error, _("the device's name or its group's number is not one"));
+}
+
+static const Verb verbs[] = {
+    {"open", VF_REQUEST_OPEN, FDS_NONE, take_open},
+    {"inspect", VF_REQUEST_INSPECT, FDS_DEVICE, NULL},
+    {"return", VF_REQUEST_RETURN, FDS_DEVICES_THEN_RECORD, NULL},
+    {"start", VF_REQUEST_START, FDS_DEVICES_THEN_RECORD, NULL},
+    {"send", VF_REQUEST_SEND, FDS_RECORD_THEN_DEVICES, take_send},
+    {"receive", VF_REQUEST_RECEIVE, FDS_RECORD_THEN_DEVICES, take_receive},
+};
+
+static const Verb *
+find_verb(const char *name, GError **error)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
+        if (g_str_equal(verbs[i].name, name))
+            return &verbs[i];
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("there is no request “%.40s”"), name);
+    return NULL;
+}
+
+static gboolean
+check_fd_count(const Verb *verb, guint n, GError **error)
+{
+    guint min = verb->fds == FDS_NONE ? 0 : verb->fds == FDS_DEVICE ? 1 : 2;
+    guint max = verb->fds == FDS_NONE ? 0 : verb->fds == FDS_DEVICE ? 1 : VF_CONTROL_FDS_MAX;
+
+    if (n >= min && n <= max)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("request “%s” has %u descriptors, but must have %u to %u"), verb->name, n, min,
+                max);
+    return FALSE;
+}
+
+static VfSession *
+take_fds(const Verb *verb, VfControlMessage *message)
+{
+    g_autoptr(GPtrArray) backends = g_ptr_array_new();
+    VfRecord *record = NULL;
+    guint first = verb->fds == FDS_RECORD_THEN_DEVICES ? 1 : 0;
+    guint end = verb->fds == FDS_DEVICES_THEN_RECORD ? message->n_fds - 1 : message->n_fds;
+
+    for (guint i = first; i < end; i++)
+        g_ptr_array_add(backends, vf_vfio_new(vf_control_message_steal_fd(message, i)));
+    if (verb->fds == FDS_RECORD_THEN_DEVICES)
+        record = vf_record_new_from_fd(vf_control_message_steal_fd(message, 0));
+    if (verb->fds == FDS_DEVICES_THEN_RECORD)
+        record = vf_record_new_from_fd(vf_control_message_steal_fd(message, end));
+    return vf_session_new(vf_devices_new(backends), record);
+}
+
+VfRequest *
+vf_request_parse(VfControlMessage *message, GError **error)
+{
+    g_autoptr(VfRequest) self = g_new0(VfRequest, 1);
+    const Verb *verb = find_verb(message->verb, error);
+    g_autoptr(GVariant) args = g_variant_ref_sink(g_variant_dict_end(message->args));
+    g_autoptr(VfOptions) options = vf_options_new(args);
+
+    if (!verb || !check_fd_count(verb, message->n_fds, error))
+        return NULL;
+    self->verb = verb->verb;
+    if (verb->fds != FDS_NONE)
+        self->session = take_fds(verb, message);
+    if ((verb->take && !verb->take(self, options, error)) || !vf_options_end(options, error))
+        return NULL;
+    return g_steal_pointer(&self);
+}

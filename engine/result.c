@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "result.h"
+
+#include "destination.h"
+#include "error.h"
+#include "io.h"
+#include "source.h"
+#include "vfio.h"
+
+VfResult *
+vf_result_new(void)
+{
+    VfResult *self = g_new0(VfResult, 1);
+
+    self->device_fd = -1;
+    return self;
+}
+
+void
+vf_result_free(VfResult *self)
+{
+    vf_outcome_clear(&self->outcome);
+    vf_io_clear_fd(&self->device_fd);
+    g_free(self);
+}
+
+void
+vf_result_fail(VfResult *self, GError *error)
+{
+    vf_outcome_fail(&self->outcome, error);
+}
+
+static gboolean
+inspect(VfResult *self, VfBackend *backend, GError **error)
+{
+    self->has_info = vf_backend_get_info(backend, &self->info, error) &&
+                     vf_backend_get_state(backend, &self->state, error);
+    return self->has_info;
+}
+
+static gboolean
+open_device(VfResult *self, const VfRequest *request, GError **error)
+{
+    g_autoptr(VfBackend) backend = NULL;
+    int copy;
+
+    self->device_fd = vf_vfio_open_group(request->device, request->group, error);
+    if (self->device_fd < 0)
+        return FALSE;
+    copy = vf_io_dup(self->device_fd, error);
+    if (copy < 0)
+        return FALSE;
+    backend = vf_vfio_new(copy);
+    if (inspect(self, backend, error))
+        return TRUE;
+    vf_io_clear_fd(&self->device_fd);
+    return FALSE;
+}
+
+static gboolean
+return_devices(VfSession *session, GError **error)
+{
+    return vf_devices_load_info(session->devices, error) &&
+           vf_devices_run(session->devices, error) && vf_session_append(session, "returned", error);
+}
+
+static gboolean
+start_devices(VfSession *session, GError **error)
+{
+    return vf_devices_load_info(session->devices, error) &&
+           vf_devices_expect(session->devices, VF_STATE_STOP, error) &&
+           vf_devices_run(session->devices, error) && vf_session_append(session, "started", error);
+}
+
+void
+vf_result_obtain(VfResult *self, VfRequest *request)
+{
+    GError *error = NULL;
+
+    switch (request->verb) {
+    case VF_REQUEST_OPEN:
+        open_device(self, request, &error);
+        break;
+    case VF_REQUEST_INSPECT:
+        inspect(self, vf_devices_get(request->session->devices, 0), &error);
+        break;
+    case VF_REQUEST_RETURN:
+        return_devices(request->session, &error);
+        break;
+    case VF_REQUEST_START:
+        start_devices(request->session, &error);
+        break;
+    case VF_REQUEST_SEND:
+        vf_source_run(request->session, &self->outcome);
+        return;
+    case VF_REQUEST_RECEIVE:
+        vf_destination_run(request->session, &self->outcome);
+        return;
+    }
+    if (request->session)
+        self->outcome.device_states = vf_devices_describe(request->session->devices);
+    if (error)
+        vf_result_fail(self, error);
+}
+
+GVariant *
+vf_result_to_variant(const VfResult *self)
+{
+    static const char *const none[] = {NULL};
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+    const VfOutcome *outcome = &self->outcome;
+    g_auto(GStrv) flags = NULL;
+
+    g_variant_dict_insert(&dict, "outcome", "s", vf_outcome_name(outcome->kind));
+    if (outcome->error) {
+        VferryError code = outcome->error->domain == VFERRY_ERROR ? (VferryError)outcome->error->code
+                                                                  : VFERRY_ERROR_FAILED;
+        g_autofree char *message = g_utf8_make_valid(outcome->error->message, -1);
+        g_variant_dict_insert(&dict, "error", "s", vf_error_to_name(code));
+        g_variant_dict_insert(&dict, "message", "s", message);
+    }
+    g_variant_dict_insert(&dict, "device-states", "^as",
+                          outcome->device_states ? (const char *const *)outcome->device_states
+                                                 : none);
+    if (outcome->statistics)
+        g_variant_dict_insert_value(&dict, "statistics", outcome->statistics);
+    if (!self->has_info)
+        return g_variant_dict_end(&dict);
+    flags = vf_backend_flag_names(self->info.flags);
+    g_variant_dict_insert(&dict, "flags", "^as", flags);
+    if (self->info.has_data_size)
+        g_variant_dict_insert(&dict, "data-size", "t", self->info.data_size);
+    g_variant_dict_insert(&dict, "state", "s", vf_backend_state_name(self->state));
+    return g_variant_dict_end(&dict);
+}
