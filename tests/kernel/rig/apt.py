@@ -86,7 +86,7 @@ def find_mirror() -> Mirror:
         candidates.append((0 if fields.get("Release") == RELEASE else 1, Mirror(uri, keyring)))
     if not candidates:
         raise RigError("the machine's apt configuration names no Debian mirror; "
-                       "VFERRY_DEBIAN_MIRROR can, for example http://deb.debian.org/debian")
+                       "VFERRY_DEBIAN_MIRROR can")
     return min(candidates, key=lambda candidate: candidate[0])[1]
 
 

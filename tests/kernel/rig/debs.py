@@ -31,6 +31,6 @@ def contents(deb: Path) -> Iterator[IO[bytes]]:
 def unpack(deb: Path, target: Path) -> None:
     """All of the package's files below a folder."""
     done = subprocess.run(["dpkg-deb", "-x", str(deb), str(target)], capture_output=True,
-                          text=True, stdin=subprocess.DEVNULL, check=False)
+                          text=True, stdin=subprocess.DEVNULL, timeout=120.0, check=False)
     if done.returncode != 0:
         raise RigError(f"dpkg-deb could not unpack {deb} into {target}:\n{done.stderr}")

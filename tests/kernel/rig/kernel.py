@@ -149,6 +149,6 @@ def _depmod(folder: str, release: str) -> None:
     if tool is None:
         raise RigError("depmod is not there; install kmod")
     done = subprocess.run([tool, "-b", folder, release], capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL, check=False)
+                          stdin=subprocess.DEVNULL, timeout=120.0, check=False)
     if done.returncode != 0:
         raise RigError(f"depmod failed with {done.returncode}:\n{done.stderr}")

@@ -89,7 +89,7 @@ def _make(against: Path, folder: Path, name: str) -> None:
 
 def _strip(built: Path, target: Path) -> None:
     done = subprocess.run(["strip", "-g", "-o", str(target), str(built)], capture_output=True,
-                          text=True, stdin=subprocess.DEVNULL, check=False)
+                          text=True, stdin=subprocess.DEVNULL, timeout=60.0, check=False)
     if done.returncode != 0:
         raise RigError(f"strip failed on {built}:\n{done.stderr}")
 

@@ -50,7 +50,7 @@ def find_agent(cache: Cache, builddir: Path | None) -> Path:
 def _run(command: list[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False,
-                              stdin=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL, timeout=60.0)
     except FileNotFoundError as error:
         raise RigError(f"{command[0]} is not there, and the rig needs it") from error
     if done.returncode != 0:

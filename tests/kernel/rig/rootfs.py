@@ -99,7 +99,8 @@ def _make_key(folder: Path, name: str) -> tuple[str, str]:
     path = folder / name
     try:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f",
-                        str(path)], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+                        str(path)], check=True, stdin=subprocess.DEVNULL, capture_output=True,
+                       timeout=60.0)
     except FileNotFoundError as error:
         raise RigError("ssh-keygen is not there; install openssh-client") from error
     except subprocess.CalledProcessError as error:
