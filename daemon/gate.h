@@ -3,6 +3,8 @@
 
 #include <gio/gio.h>
 
+#include "authority.h"
+
 G_BEGIN_DECLS
 
 /* The one way onto the bus. Every method call of every skeleton exported through the gate is
@@ -13,19 +15,24 @@ G_BEGIN_DECLS
 #define VF_TYPE_GATE (vf_gate_get_type())
 G_DECLARE_FINAL_TYPE(VfGate, vf_gate, VF, GATE, GObject)
 
+VfGate *vf_gate_new(GDBusConnection *connection, VfAuthority *authority);
+
 /* Whether @sender (a unique name, whose uid is @uid) owns the object, for methods annotated
  * org.vferry1.Owner=yes: an owner needs no polkit action. */
 typedef gboolean (*VfGateOwnerFunc)(const char *sender, guint32 uid, gpointer data);
 
-/* Details for the polkit dialogue and log; @owner may be NULL. The caller exports @skeleton itself
- * afterwards, through vf_gate_export() for a plain path or as part of an object in the object
- * manager server: nothing else in the daemon may export. */
+/* Authorises the method calls of @skeleton from now on; @owner may be NULL, and is called only
+ * while the skeleton is exported. The caller exports it afterwards, through vf_gate_export() or in
+ * an object of the object manager server: nothing in the daemon exports what is not guarded. */
 void vf_gate_guard(VfGate *self, GDBusInterfaceSkeleton *skeleton, VfGateOwnerFunc owner,
                    gpointer owner_data);
 
-/* The uid of a sender, cached while it is on the bus. Completes in the gate's worker before the
- * method's handler runs, so this never blocks: (guint32)-1 when the sender is unknown. Valid inside
- * a handler of a guarded, non-public method. */
+/* Guards and exports at a plain path. */
+gboolean vf_gate_export(VfGate *self, GDBusConnection *connection, GDBusInterfaceSkeleton *skeleton,
+                        const char *path, GError **error);
+
+/* The uid of a sender, for handlers of guarded methods that are not public: it was resolved before
+ * they run, so this never blocks. (guint32)-1 when the sender has left the bus meanwhile. */
 guint32 vf_gate_get_sender_uid(VfGate *self, const char *sender);
 
 G_END_DECLS

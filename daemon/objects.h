@@ -18,7 +18,9 @@ G_BEGIN_DECLS
 #define VF_TYPE_OBJECTS (vf_objects_get_type())
 G_DECLARE_FINAL_TYPE(VfObjects, vf_objects, VF, OBJECTS, GObject)
 
-VfObjects *vf_objects_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate);
+/* Exports what the registry has and follows it from then on. */
+VfObjects *vf_objects_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate,
+                          const char *host_id, GError **error);
 
 /* Connect handle-begin, handle-prepare … here. */
 VferryManager *vf_objects_get_manager(VfObjects *self);
@@ -27,6 +29,12 @@ VferryManager *vf_objects_get_manager(VfObjects *self);
 const char *vf_objects_get_device_path(VfObjects *self, VfDevice *device);
 const char *vf_objects_get_parent_path(VfObjects *self, VfParent *parent);
 VfDevice *vf_objects_find_device(VfObjects *self, const char *object_path); /* NULL */
+VfParent *vf_objects_find_parent(VfObjects *self, const char *object_path); /* NULL */
+
+/* The object that @id means: an Id, a UUID, a PCI address, a sysfs path, or a unique prefix of an
+ * Id of at least 4 characters. NOT_FOUND; INVALID_ARGUMENT, listing what it could be, when several
+ * match. Stays the object's. */
+const char *vf_objects_lookup(VfObjects *self, const char *id, GError **error);
 
 /* Guards and exports @skeleton (of a lease or a job) at a new path below @prefix (VF_PATH_LEASE,
  * VF_PATH_JOB), findable by Manager.Lookup under @id, and returns the path, which stays the

@@ -19,6 +19,8 @@
 #define RECEIVE_BUFFER (16 * 1024 * 1024)
 #define TAG "vferry"
 
+typedef struct udev_device udev_device;
+typedef struct udev_enumerate udev_enumerate;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(udev_device, udev_device_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(udev_enumerate, udev_enumerate_unref)
 

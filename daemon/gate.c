@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "gate.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "log.h"
+#include "names.h"
+#include "senders.h"
+
+struct _VfGate {
+    GObject parent;
+
+    VfAuthority *authority;
+    VfSenders *senders;
+    GMainContext *context;
+};
+
+G_DEFINE_TYPE(VfGate, vf_gate, G_TYPE_OBJECT)
+
+/* Of one skeleton, which owns it through its signal handler. */
+typedef struct {
+    VfGate *gate;
+    VfGateOwnerFunc owner;
+    gpointer owner_data;
+} Guard;
+
+/* A method call between its arrival and its handler. */
+typedef struct {
+    VfGate *gate;
+    GDBusInterfaceSkeleton *skeleton;
+    GDBusMethodInvocation *invocation; /* consumed by whoever answers it */
+    VfGateOwnerFunc owner;
+    gpointer owner_data;
+} Call;
+
+static void
+guard_free(gpointer data, GClosure *closure)
+{
+    Guard *guard = data;
+
+    g_object_unref(guard->gate);
+    g_free(guard);
+}
+
+static void
+call_free(Call *call)
+{
+    g_object_unref(call->gate);
+    g_object_unref(call->skeleton);
+    g_free(call);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Call, call_free)
+
+static const char *
+get_annotation(GDBusMethodInvocation *invocation, const char *name)
+{
+    const GDBusMethodInfo *info = g_dbus_method_invocation_get_method_info(invocation);
+
+    return info ? g_dbus_annotation_info_lookup(info->annotations, name) : NULL;
+}
+
+static char *
+describe_method(GDBusMethodInvocation *invocation)
+{
+    return g_strconcat(g_dbus_method_invocation_get_interface_name(invocation), ".",
+                       g_dbus_method_invocation_get_method_name(invocation), NULL);
+}
+
+static void
+refuse(Call *call, const GError *error)
+{
+    GDBusMethodInvocation *invocation = g_steal_pointer(&call->invocation);
+    g_autofree char *method = describe_method(invocation);
+
+    vf_log_field(G_LOG_LEVEL_INFO, VF_LOG_SENDER, g_dbus_method_invocation_get_sender(invocation),
+                 "%s is refused to %s: %s", method, g_dbus_method_invocation_get_sender(invocation),
+                 error->message);
+    g_dbus_method_invocation_return_gerror(invocation, error);
+}
+
+static gboolean
+is_exported(Call *call)
+{
+    return g_dbus_interface_skeleton_get_connection(call->skeleton) != NULL;
+}
+
+/* What GDBusInterfaceSkeleton itself does after a yes, gio/gdbusinterfaceskeleton.c; but it would
+ * have to keep one of its few worker threads waiting until then. */
+static void
+dispatch(Call *call)
+{
+    GDBusMethodInvocation *invocation = g_steal_pointer(&call->invocation);
+
+    if (!is_exported(call)) {
+        g_dbus_method_invocation_return_error(invocation, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                                              _("%s has gone"),
+                                              g_dbus_method_invocation_get_object_path(invocation));
+        return;
+    }
+    g_dbus_interface_skeleton_get_vtable(call->skeleton)
+        ->method_call(g_dbus_method_invocation_get_connection(invocation),
+                      g_dbus_method_invocation_get_sender(invocation),
+                      g_dbus_method_invocation_get_object_path(invocation),
+                      g_dbus_method_invocation_get_interface_name(invocation),
+                      g_dbus_method_invocation_get_method_name(invocation),
+                      g_dbus_method_invocation_get_parameters(invocation), invocation,
+                      call->skeleton);
+}
+
+static void
+on_checked(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Call) call = data;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *method = describe_method(call->invocation);
+    const char *sender = g_dbus_method_invocation_get_sender(call->invocation);
+
+    if (!vf_authority_check_finish(VF_AUTHORITY(source), result, &error)) {
+        refuse(call, error);
+        return;
+    }
+    vf_log_field(G_LOG_LEVEL_MESSAGE, VF_LOG_SENDER, sender, "%s by %s (uid %u)", method, sender,
+                 vf_senders_get_uid(call->gate->senders, sender));
+    dispatch(call);
+}
+
+static void
+ask(Call *call)
+{
+    GDBusMessage *message = g_dbus_method_invocation_get_message(call->invocation);
+    g_autofree char *method = describe_method(call->invocation);
+    const VfAuthorityQuestion question = {
+        .sender = g_dbus_method_invocation_get_sender(call->invocation),
+        .action = get_annotation(call->invocation, VF_ANNOTATION_ACTION),
+        .method = method,
+        .object = g_dbus_method_invocation_get_object_path(call->invocation),
+        .interactive = (g_dbus_message_get_flags(message) &
+                        G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0,
+    };
+
+    vf_authority_check_async(call->gate->authority, &question, on_checked, call);
+}
+
+static gboolean
+is_owner(Call *call, guint32 uid)
+{
+    return call->owner &&
+           g_strcmp0(get_annotation(call->invocation, VF_ANNOTATION_OWNER), "yes") == 0 &&
+           is_exported(call) &&
+           call->owner(g_dbus_method_invocation_get_sender(call->invocation), uid,
+                       call->owner_data);
+}
+
+static void
+on_resolved(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Call) call = data;
+    g_autoptr(GError) error = NULL;
+    guint32 uid;
+
+    if (!vf_senders_resolve_finish(VF_SENDERS(source), result, &uid, &error))
+        refuse(call, error);
+    else if (is_owner(call, uid))
+        dispatch(call);
+    else
+        ask(g_steal_pointer(&call));
+}
+
+static gboolean
+begin(gpointer data)
+{
+    g_autoptr(Call) call = data;
+    const char *action = get_annotation(call->invocation, VF_ANNOTATION_ACTION);
+    const char *sender = g_dbus_method_invocation_get_sender(call->invocation);
+    VfSenders *senders = call->gate->senders;
+
+    if (!action || !sender) {
+        g_autofree char *method = describe_method(call->invocation);
+        g_autoptr(GError) error =
+            g_error_new(VFERRY_ERROR, VFERRY_ERROR_NOT_AUTHORIZED,
+                        _("%s is denied: nothing says who may call it"), method);
+
+        refuse(call, error);
+        return G_SOURCE_REMOVE;
+    }
+    vf_senders_resolve_async(senders, sender, on_resolved, g_steal_pointer(&call));
+    return G_SOURCE_REMOVE;
+}
+
+/* In a worker thread of GDBus: looks at nothing but what never changes. FALSE: the invocation is
+ * ours now. */
+static gboolean
+on_authorize_method(GDBusInterfaceSkeleton *skeleton, GDBusMethodInvocation *invocation,
+                    gpointer data)
+{
+    const Guard *guard = data;
+    g_autoptr(GSource) source = NULL;
+    Call *call;
+
+    if (g_strcmp0(get_annotation(invocation, VF_ANNOTATION_ACTION), VF_ACTION_PUBLIC) == 0)
+        return TRUE;
+    call = g_new0(Call, 1);
+    call->gate = g_object_ref(guard->gate);
+    call->skeleton = g_object_ref(skeleton);
+    call->invocation = invocation;
+    call->owner = guard->owner;
+    call->owner_data = guard->owner_data;
+    /* not g_main_context_invoke(), which may run it right here while nobody iterates the context */
+    source = g_idle_source_new();
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, begin, call, NULL);
+    g_source_attach(source, guard->gate->context);
+    return FALSE;
+}
+
+void
+vf_gate_guard(VfGate *self, GDBusInterfaceSkeleton *skeleton, VfGateOwnerFunc owner,
+              gpointer owner_data)
+{
+    Guard *guard = g_new0(Guard, 1);
+
+    guard->gate = g_object_ref(self);
+    guard->owner = owner;
+    guard->owner_data = owner_data;
+    g_signal_connect_data(skeleton, "g-authorize-method", G_CALLBACK(on_authorize_method), guard,
+                          guard_free, 0);
+}
+
+gboolean
+vf_gate_export(VfGate *self, GDBusConnection *connection, GDBusInterfaceSkeleton *skeleton,
+               const char *path, GError **error)
+{
+    vf_gate_guard(self, skeleton, NULL, NULL);
+    return g_dbus_interface_skeleton_export(skeleton, connection, path, error);
+}
+
+guint32
+vf_gate_get_sender_uid(VfGate *self, const char *sender)
+{
+    return vf_senders_get_uid(self->senders, sender);
+}
+
+VfGate *
+vf_gate_new(GDBusConnection *connection, VfAuthority *authority)
+{
+    VfGate *self = g_object_new(VF_TYPE_GATE, NULL);
+
+    self->senders = vf_senders_new(connection);
+    self->authority = g_object_ref(authority);
+    return self;
+}
+
+static void
+vf_gate_finalize(GObject *object)
+{
+    VfGate *self = VF_GATE(object);
+
+    g_clear_object(&self->authority);
+    g_clear_object(&self->senders);
+    g_main_context_unref(self->context);
+    G_OBJECT_CLASS(vf_gate_parent_class)->finalize(object);
+}
+
+static void
+vf_gate_class_init(VfGateClass *klass)
+{
+    G_OBJECT_CLASS(klass)->finalize = vf_gate_finalize;
+}
+
+static void
+vf_gate_init(VfGate *self)
+{
+    self->context = g_main_context_ref_thread_default();
+}

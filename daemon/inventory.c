@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "inventory.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+
+static VfCapabilitiesMigration
+parse_flags(const char *const *names)
+{
+    VfCapabilitiesMigration flags = 0;
+
+    if (g_strv_contains(names, "stop-copy"))
+        flags |= VF_CAPABILITIES_STOP_COPY;
+    if (g_strv_contains(names, "p2p"))
+        flags |= VF_CAPABILITIES_P2P;
+    if (g_strv_contains(names, "pre-copy"))
+        flags |= VF_CAPABILITIES_PRE_COPY;
+    return flags;
+}
+
+static void
+replace(char **field, const char *text)
+{
+    g_free(*field);
+    *field = g_strdup(text);
+}
+
+static char *
+dup_unless_empty(const char *text)
+{
+    return text[0] ? g_strdup(text) : NULL;
+}
+
+static VfCapabilitiesDevice *
+describe_device(VfDevice *device)
+{
+    VfCapabilitiesDevice *out =
+        vf_capabilities_device_new(vf_device_get_id(device), vf_device_get_sysfs_path(device));
+
+    replace(&out->kind, vf_device_get_kind(device));
+    replace(&out->state, vf_device_state_to_string(vf_device_get_state(device)));
+    replace(&out->migration_source, vf_device_get_migration_source(device));
+    out->parent = dup_unless_empty(vf_device_get_parent_id(device));
+    out->model = dup_unless_empty(vf_device_get_model_id(device));
+    out->migration = parse_flags(vf_device_get_migration(device));
+    g_ptr_array_unref(out->values);
+    out->values = vf_value_list_copy(vf_device_get_values(device));
+    return out;
+}
+
+static VfCapabilitiesOffer *
+describe_offer(VfParent *parent, const VfParentType *type)
+{
+    static const char *const usable_by[] = {"vfio", NULL};
+    g_autofree char *id = g_strconcat(vf_parent_get_id(parent), "/", type->type, NULL);
+    VfCapabilitiesOffer *out = vf_capabilities_offer_new(id);
+
+    out->type = g_strdup(type->type);
+    out->left = vf_parent_type_left(type);
+    if (!type->model)
+        return out;
+    out->model = g_strdup(type->model->id);
+    out->usable_by = g_strdupv((char **)usable_by);
+    out->settable = vf_model_settable_names(type->model);
+    g_ptr_array_unref(out->values);
+    out->values = vf_model_values_from_type(type->model, type->type);
+    return out;
+}
+
+static VfCapabilitiesParent *
+describe_parent(VfParent *parent)
+{
+    VfCapabilitiesParent *out =
+        vf_capabilities_parent_new(vf_parent_get_id(parent), vf_parent_get_sysfs_path(parent));
+    GPtrArray *types = vf_parent_get_types(parent);
+
+    out->driver = dup_unless_empty(vf_parent_get_driver(parent));
+    for (guint i = 0; i < types->len; i++)
+        g_ptr_array_add(out->offers, describe_offer(parent, types->pdata[i]));
+    return out;
+}
+
+static void
+add_models(VfCapabilities *capabilities, VfParent *parent)
+{
+    GPtrArray *types = vf_parent_get_types(parent);
+
+    for (guint i = 0; i < types->len; i++) {
+        const VfParentType *type = types->pdata[i];
+
+        if (type->model)
+            vf_capabilities_add_model(capabilities, type->model);
+    }
+}
+
+static void
+describe_host(VfCapabilities *capabilities)
+{
+    struct utsname names;
+
+    if (uname(&names) < 0)
+        return;
+    capabilities->host_name = g_strdup(names.nodename);
+    capabilities->arch = g_strdup(names.machine);
+    capabilities->kernel = g_strdup(names.release);
+}
+
+VfCapabilities *
+vf_inventory_build(VfRegistry *registry, const char *host_id)
+{
+    VfCapabilities *capabilities = vf_capabilities_new(host_id);
+    g_autoptr(GPtrArray) parents = vf_registry_list_parents(registry);
+    g_autoptr(GPtrArray) devices = vf_registry_list_devices(registry);
+
+    describe_host(capabilities);
+    for (guint i = 0; i < parents->len; i++) {
+        g_ptr_array_add(capabilities->parents, describe_parent(parents->pdata[i]));
+        add_models(capabilities, parents->pdata[i]);
+    }
+    for (guint i = 0; i < devices->len; i++) {
+        VfModel *model = vf_device_get_model(devices->pdata[i]);
+
+        g_ptr_array_add(capabilities->devices, describe_device(devices->pdata[i]));
+        if (model)
+            vf_capabilities_add_model(capabilities, model);
+    }
+    return capabilities;
+}
+
+char *
+vf_inventory_format_device(VfDevice *device)
+{
+    g_autoptr(VfCapabilitiesDevice) described = describe_device(device);
+
+    return vf_capabilities_device_format(described);
+}

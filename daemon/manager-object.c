@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "manager-object.h"
+
+#include "inventory.h"
+#include "options.h"
+
+static gboolean
+handle_get_capabilities(VferryManager *manager, GDBusMethodInvocation *invocation, GVariant *dict,
+                        VfRegistry *registry)
+{
+    g_autoptr(VfOptions) options = vf_options_new(dict);
+    g_autoptr(VfCapabilities) capabilities = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *xml = NULL;
+
+    if (!vf_options_end(options, &error)) {
+        g_dbus_method_invocation_return_gerror(invocation, error);
+        return TRUE;
+    }
+    capabilities = vf_inventory_build(registry, vferry_manager_get_host_id(manager));
+    xml = vf_capabilities_format(capabilities);
+    vferry_manager_complete_get_capabilities(manager, invocation, xml);
+    return TRUE;
+}
+
+static gboolean
+handle_lookup(VferryManager *manager, GDBusMethodInvocation *invocation, const char *id,
+              VfObjects *objects)
+{
+    g_autoptr(GError) error = NULL;
+    const char *path = vf_objects_lookup(objects, id, &error);
+
+    if (path)
+        vferry_manager_complete_lookup(manager, invocation, path);
+    else
+        g_dbus_method_invocation_return_gerror(invocation, error);
+    return TRUE;
+}
+
+VferryManager *
+vf_manager_object_new(VfObjects *objects, VfRegistry *registry, const char *host_id)
+{
+    static const char *const features[] = {NULL};
+    VferryManager *manager = vferry_manager_skeleton_new();
+
+    vferry_manager_set_version(manager, PACKAGE_VERSION);
+    vferry_manager_set_host_id(manager, host_id);
+    vferry_manager_set_features(manager, features);
+    g_signal_connect_object(manager, "handle-get-capabilities", G_CALLBACK(handle_get_capabilities),
+                            registry, 0);
+    g_signal_connect_object(manager, "handle-lookup", G_CALLBACK(handle_lookup), objects, 0);
+    return manager;
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "objects.h"
+
+/* org.vferry1.Manager with the methods that only look: GetCapabilities and Lookup. The others are
+ * for whoever implements them to connect to. */
+VferryManager *vf_manager_object_new(VfObjects *objects, VfRegistry *registry, const char *host_id);
