@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device's memory: page 0 holds the banks that BAR0 shows, the pages after
+ * it are the payload, which changes by itself while the device runs.  Every
+ * function here is called with the device's lock held.
+ */
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/sched.h>
+#include <linux/vmalloc.h>
+#include <linux/xxhash.h>
+
+#include "testdev.h"
+
+/* Bounds the products below; a device that nobody looks at for 13 days loses count. */
+#define TESTDEV_CLOCK_MAX_NS	BIT_ULL(50)
+#define TESTDEV_NS_PAGE		((u64)NSEC_PER_SEC << TESTDEV_PAGE_SHIFT)
+
+/* splitmix64: no statistical ambition, but one addition keeps the state moving. */
+static u64 testdev_state_random(struct testdev *tdev)
+{
+	u64 value;
+
+	tdev->random += 0x9e3779b97f4a7c15ULL;
+	value = tdev->random;
+	value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	value = (value ^ (value >> 27)) * 0x94d049bb133111ebULL;
+	return value ^ (value >> 31);
+}
+
+static size_t testdev_state_bank_bytes(struct testdev *tdev)
+{
+	return tdev->type->banks * TESTDEV_BANK_SIZE;
+}
+
+/**
+ * testdev_state_clear - make the memory what it is after an open or a reset
+ * @tdev: an open device
+ *
+ * Banks of zeroes, a payload that depends on the uuid alone: two devices
+ * differ, so a state that was never loaded can't pass for one that was.
+ */
+void testdev_state_clear(struct testdev *tdev)
+{
+	u32 page;
+
+	lockdep_assert_held(&tdev->lock);
+	tdev->random = tdev->seed;
+	memset(testdev_state_page(tdev, 0), 0, TESTDEV_PAGE_SIZE);
+	for (page = 1; page < tdev->npages; page++) {
+		u64 *words = (u64 *)testdev_state_page(tdev, page);
+		unsigned int i;
+
+		for (i = 0; i < TESTDEV_PAGE_SIZE / sizeof(*words); i++)
+			words[i] = testdev_state_random(tdev);
+		cond_resched();
+	}
+	testdev_state_start_clock(tdev);
+}
+
+int testdev_state_alloc(struct testdev *tdev)
+{
+	u32 npages = 1 + (tdev->knobs.state_size >> TESTDEV_PAGE_SHIFT);
+
+	lockdep_assert_held(&tdev->lock);
+	tdev->mem = __vmalloc((size_t)npages << TESTDEV_PAGE_SHIFT,
+			      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!tdev->mem)
+		return -ENOMEM;
+
+	tdev->npages = npages;
+	testdev_state_clear(tdev);
+	return 0;
+}
+
+void testdev_state_free(struct testdev *tdev)
+{
+	lockdep_assert_held(&tdev->lock);
+	vfree(tdev->mem);
+	tdev->mem = NULL;
+	tdev->npages = 0;
+}
+
+/* Nothing changed until now: after an open, a reset, a stop, another rate. */
+void testdev_state_start_clock(struct testdev *tdev)
+{
+	lockdep_assert_held(&tdev->lock);
+	tdev->clock = ktime_get_ns();
+}
+
+static void testdev_state_change_page(struct testdev *tdev)
+{
+	u64 random = testdev_state_random(tdev);
+	u32 page = 1 + (u32)random % (tdev->npages - 1);
+	u64 *words = (u64 *)testdev_state_page(tdev, page);
+
+	/* The lowest bit makes the change one, whatever the generator gives. */
+	words[(random >> 32) % (TESTDEV_PAGE_SIZE / sizeof(*words))] ^= random | 1;
+	if (tdev->session)
+		testdev_save_mark(tdev->session, page);
+}
+
+/**
+ * testdev_state_advance - make the changes that are due by now
+ * @tdev: an open device
+ *
+ * Changes are made when somebody looks, at the rate that was set and for the
+ * time that passed while running, so the amount is exact however rarely that
+ * is.  More changes than there are pages are indistinguishable from that many.
+ */
+void testdev_state_advance(struct testdev *tdev)
+{
+	u64 rate = tdev->knobs.dirty_rate;
+	u64 passed, due;
+	u32 i;
+
+	lockdep_assert_held(&tdev->lock);
+	if (!tdev->mem || !rate || !testdev_migration_is_running(tdev->mig_state))
+		return;
+
+	passed = min(ktime_get_ns() - tdev->clock, TESTDEV_CLOCK_MAX_NS);
+	due = mul_u64_u64_div_u64(rate, passed, TESTDEV_NS_PAGE);
+	if (!due)
+		return;
+
+	/* Only whole pages' time is used up: slow rates must not starve. */
+	tdev->clock += mul_u64_u64_div_u64(due, TESTDEV_NS_PAGE, rate);
+	for (i = 0; i < min_t(u64, due, tdev->npages - 1); i++)
+		testdev_state_change_page(tdev);
+	if (tdev->session)
+		testdev_save_wake(tdev->session);
+}
+
+/* Nanoseconds until the next change is due; U64_MAX when there will be none. */
+u64 testdev_state_until_change(struct testdev *tdev)
+{
+	u64 rate = tdev->knobs.dirty_rate;
+	u64 passed, needed;
+
+	lockdep_assert_held(&tdev->lock);
+	if (!tdev->mem || !rate || !testdev_migration_is_running(tdev->mig_state))
+		return U64_MAX;
+
+	passed = ktime_get_ns() - tdev->clock;
+	needed = DIV64_U64_ROUND_UP(TESTDEV_NS_PAGE, rate);
+	return needed > passed ? needed - passed : 0;
+}
+
+/*
+ * While its state is streamed in or out, or after an error, the device takes
+ * no writes: what the user writes then would tear the stream or be overwritten
+ * by it (linux/vfio.h, PRE_COPY_P2P -> STOP_COPY).
+ */
+bool testdev_state_frozen(struct testdev *tdev)
+{
+	return tdev->mig_state == VFIO_DEVICE_STATE_STOP_COPY ||
+	       tdev->mig_state == VFIO_DEVICE_STATE_RESUMING ||
+	       tdev->mig_state == VFIO_DEVICE_STATE_ERROR;
+}
+
+/* BAR0 beyond the banks answers as an empty bus does. */
+void testdev_state_read_bar(struct testdev *tdev, size_t pos, u8 *buf, size_t count)
+{
+	size_t banks = testdev_state_bank_bytes(tdev);
+	size_t inside = pos < banks ? min(count, banks - pos) : 0;
+
+	lockdep_assert_held(&tdev->lock);
+	memcpy(buf, tdev->mem + pos, inside);
+	memset(buf + inside, 0xff, count - inside);
+}
+
+void testdev_state_write_bar(struct testdev *tdev, size_t pos, const u8 *buf, size_t count)
+{
+	size_t banks = testdev_state_bank_bytes(tdev);
+	size_t inside = pos < banks ? min(count, banks - pos) : 0;
+
+	lockdep_assert_held(&tdev->lock);
+	if (!inside || testdev_state_frozen(tdev))
+		return;
+
+	memcpy(tdev->mem + pos, buf, inside);
+	if (tdev->session) {
+		testdev_save_mark(tdev->session, 0);
+		testdev_save_wake(tdev->session);
+	}
+}
+
+void testdev_state_fill_header(struct testdev *tdev, struct testdev_stream_header *header)
+{
+	*header = (struct testdev_stream_header) {
+		.magic = cpu_to_le64(TESTDEV_STREAM_MAGIC),
+		.version = cpu_to_le32(TESTDEV_STREAM_VERSION),
+		.banks = cpu_to_le32(tdev->type->banks),
+		.state_size = cpu_to_le64((u64)(tdev->npages - 1) << TESTDEV_PAGE_SHIFT),
+	};
+}
+
+u64 testdev_state_hash_page(struct testdev *tdev, u32 page)
+{
+	return xxh64(testdev_state_page(tdev, page), TESTDEV_PAGE_SIZE, page);
+}
+
+/**
+ * testdev_state_digest - checksum of a state from the hashes of its pages
+ * @header: of the stream that carries it
+ * @hashes: one for each page
+ * @npages: how many
+ *
+ * Built from hashes of pages, so neither side has to walk the whole state
+ * while the device stands still.
+ */
+u64 testdev_state_digest(const struct testdev_stream_header *header, const u64 *hashes, u32 npages)
+{
+	struct xxh64_state xxh;
+	u32 page;
+
+	xxh64_reset(&xxh, 0);
+	xxh64_update(&xxh, header, sizeof(*header));
+	for (page = 0; page < npages; page++) {
+		__le64 hash = cpu_to_le64(hashes[page]);
+
+		xxh64_update(&xxh, &hash, sizeof(hash));
+	}
+	return xxh64_digest(&xxh);
+}
+
+/* The digest of the memory as it is now: what a stream of it would end with. */
+int testdev_state_checksum(struct testdev *tdev, u64 *checksum)
+{
+	u64 *hashes __free(kvfree) = kvcalloc(tdev->npages, sizeof(*hashes), GFP_KERNEL);
+	struct testdev_stream_header header;
+	u32 page;
+
+	lockdep_assert_held(&tdev->lock);
+	if (!hashes)
+		return -ENOMEM;
+
+	for (page = 0; page < tdev->npages; page++) {
+		hashes[page] = testdev_state_hash_page(tdev, page);
+		cond_resched();
+	}
+	testdev_state_fill_header(tdev, &header);
+	*checksum = testdev_state_digest(&header, hashes, tdev->npages);
+	return 0;
+}
+
+/* Bytes of a stream that sends every page once. */
+u64 testdev_state_stream_size(u32 npages)
+{
+	u64 payload = (u64)npages << TESTDEV_PAGE_SHIFT;
+	u64 records = DIV_ROUND_UP_ULL(payload, TESTDEV_PIECE_SIZE) + 1;
+
+	return sizeof(struct testdev_stream_header) +
+	       records * sizeof(struct testdev_stream_record) + payload;
+}

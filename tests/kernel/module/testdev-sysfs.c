@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What tests set and read: testdev/ of each device, and defaults/ of the
+ * parent for devices that do not exist yet.  Both have the same knobs, parsed
+ * and printed by the same functions.
+ */
+#include <linux/device.h>
+#include <linux/kstrtox.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+
+#include "testdev.h"
+
+static int testdev_parse_state_size(const char *buf, struct testdev_knobs *knobs)
+{
+	u64 value;
+	int ret;
+
+	ret = kstrtou64(buf, 10, &value);
+	if (ret)
+		return ret;
+	if (value < TESTDEV_STATE_SIZE_MIN || value > TESTDEV_STATE_SIZE_MAX)
+		return -ERANGE;
+	if (!IS_ALIGNED(value, TESTDEV_PAGE_SIZE))
+		return -EINVAL;
+
+	knobs->state_size = value;
+	return 0;
+}
+
+static int testdev_parse_dirty_rate(const char *buf, struct testdev_knobs *knobs)
+{
+	u64 value;
+	int ret;
+
+	ret = kstrtou64(buf, 10, &value);
+	if (ret)
+		return ret;
+	if (value > TESTDEV_DIRTY_RATE_MAX)
+		return -ERANGE;
+
+	knobs->dirty_rate = value;
+	return 0;
+}
+
+static int testdev_parse_delay(const char *buf, u32 *delay_us)
+{
+	u32 value;
+	int ret;
+
+	ret = kstrtou32(buf, 10, &value);
+	if (ret)
+		return ret;
+	if (value > TESTDEV_DELAY_US_MAX)
+		return -ERANGE;
+
+	*delay_us = value;
+	return 0;
+}
+
+static int testdev_parse_read_delay_us(const char *buf, struct testdev_knobs *knobs)
+{
+	return testdev_parse_delay(buf, &knobs->read_delay_us);
+}
+
+static int testdev_parse_write_delay_us(const char *buf, struct testdev_knobs *knobs)
+{
+	return testdev_parse_delay(buf, &knobs->write_delay_us);
+}
+
+/* ERROR can't be entered on request, so entering it can't be refused. */
+static int testdev_parse_refuse(const char *name, struct testdev_fault *fault)
+{
+	enum vfio_device_mig_state state;
+
+	for (state = VFIO_DEVICE_STATE_STOP; state < VFIO_DEVICE_STATE_NR; state++) {
+		if (sysfs_streq(name, testdev_migration_state_name(state))) {
+			fault->kind = TESTDEV_FAULT_REFUSE;
+			fault->state = state;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int testdev_parse_fault(const char *buf, struct testdev_knobs *knobs)
+{
+	struct testdev_fault fault = { .kind = TESTDEV_FAULT_NONE };
+	size_t skip;
+	int ret = 0;
+
+	if ((skip = str_has_prefix(buf, "refuse "))) {
+		ret = testdev_parse_refuse(buf + skip, &fault);
+	} else if ((skip = str_has_prefix(buf, "io-after "))) {
+		fault.kind = TESTDEV_FAULT_IO_AFTER;
+		ret = kstrtou64(buf + skip, 10, &fault.bytes);
+	} else if (sysfs_streq(buf, "load-final")) {
+		fault.kind = TESTDEV_FAULT_LOAD_FINAL;
+	} else if (!sysfs_streq(buf, "none")) {
+		ret = -EINVAL;
+	}
+	if (!ret)
+		knobs->fault = fault;
+	return ret;
+}
+
+static ssize_t testdev_print_state_size(const struct testdev_knobs *knobs, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", knobs->state_size);
+}
+
+static ssize_t testdev_print_dirty_rate(const struct testdev_knobs *knobs, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", knobs->dirty_rate);
+}
+
+static ssize_t testdev_print_read_delay_us(const struct testdev_knobs *knobs, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", knobs->read_delay_us);
+}
+
+static ssize_t testdev_print_write_delay_us(const struct testdev_knobs *knobs, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", knobs->write_delay_us);
+}
+
+static ssize_t testdev_print_fault(const struct testdev_knobs *knobs, char *buf)
+{
+	switch (knobs->fault.kind) {
+	case TESTDEV_FAULT_REFUSE:
+		return sysfs_emit(buf, "refuse %s\n",
+				  testdev_migration_state_name(knobs->fault.state));
+	case TESTDEV_FAULT_IO_AFTER:
+		return sysfs_emit(buf, "io-after %llu\n", knobs->fault.bytes);
+	case TESTDEV_FAULT_LOAD_FINAL:
+		return sysfs_emit(buf, "load-final\n");
+	default:
+		return sysfs_emit(buf, "none\n");
+	}
+}
+
+typedef int (*testdev_parse_fn)(const char *buf, struct testdev_knobs *knobs);
+
+static ssize_t testdev_store(struct device *dev, const char *buf, size_t count,
+			     testdev_parse_fn parse)
+{
+	struct testdev *tdev = dev_get_drvdata(dev);
+	int ret;
+
+	guard(mutex)(&tdev->lock);
+	/* The memory has its size while it exists. */
+	if (parse == testdev_parse_state_size && tdev->mem)
+		return -EBUSY;
+
+	/* Time that passed counts at the old rate, time to come at the new one. */
+	testdev_state_advance(tdev);
+	ret = parse(buf, &tdev->knobs);
+	if (ret)
+		return ret;
+
+	if (parse == testdev_parse_dirty_rate)
+		testdev_state_start_clock(tdev);
+	/* A poller looks again: at the new rate, or into a fault. */
+	if (tdev->session)
+		testdev_save_wake(tdev->session);
+	return count;
+}
+
+static ssize_t testdev_store_default(struct device *dev, const char *buf, size_t count,
+				     testdev_parse_fn parse)
+{
+	struct testdev_parent *parent = dev_get_drvdata(dev);
+	int ret;
+
+	guard(mutex)(&parent->lock);
+	ret = parse(buf, &parent->defaults);
+	return ret ? ret : count;
+}
+
+/* One knob: <name> in a device's testdev/ and in the parent's defaults/. */
+#define TESTDEV_KNOB(_name)								\
+static ssize_t _name##_show(struct device *dev, struct device_attribute *attr,		\
+			    char *buf)							\
+{											\
+	struct testdev *tdev = dev_get_drvdata(dev);					\
+											\
+	guard(mutex)(&tdev->lock);							\
+	return testdev_print_##_name(&tdev->knobs, buf);				\
+}											\
+static ssize_t _name##_store(struct device *dev, struct device_attribute *attr,	\
+			     const char *buf, size_t count)				\
+{											\
+	return testdev_store(dev, buf, count, testdev_parse_##_name);			\
+}											\
+static DEVICE_ATTR_RW(_name);								\
+static ssize_t default_##_name##_show(struct device *dev,				\
+				      struct device_attribute *attr, char *buf)		\
+{											\
+	struct testdev_parent *parent = dev_get_drvdata(dev);				\
+											\
+	guard(mutex)(&parent->lock);							\
+	return testdev_print_##_name(&parent->defaults, buf);				\
+}											\
+static ssize_t default_##_name##_store(struct device *dev,				\
+				       struct device_attribute *attr,			\
+				       const char *buf, size_t count)			\
+{											\
+	return testdev_store_default(dev, buf, count, testdev_parse_##_name);		\
+}											\
+static struct device_attribute dev_attr_default_##_name =				\
+	__ATTR(_name, 0644, default_##_name##_show, default_##_name##_store)
+
+TESTDEV_KNOB(state_size);
+TESTDEV_KNOB(dirty_rate);
+TESTDEV_KNOB(read_delay_us);
+TESTDEV_KNOB(write_delay_us);
+TESTDEV_KNOB(fault);
+
+static ssize_t migration_state_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct testdev *tdev = dev_get_drvdata(dev);
+
+	guard(mutex)(&tdev->lock);
+	return sysfs_emit(buf, "%s\n",
+			  tdev->mem ? testdev_migration_state_name(tdev->mig_state) : "closed");
+}
+static DEVICE_ATTR_RO(migration_state);
+
+static ssize_t checksum_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct testdev *tdev = dev_get_drvdata(dev);
+	u64 checksum;
+	int ret;
+
+	guard(mutex)(&tdev->lock);
+	if (!tdev->mem)
+		return sysfs_emit(buf, "closed\n");
+
+	testdev_state_advance(tdev);
+	ret = testdev_state_checksum(tdev, &checksum);
+	if (ret)
+		return ret;
+	return sysfs_emit(buf, "%016llx\n", checksum);
+}
+static DEVICE_ATTR_RO(checksum);
+
+static ssize_t opens_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct testdev *tdev = dev_get_drvdata(dev);
+
+	guard(mutex)(&tdev->lock);
+	return sysfs_emit(buf, "%llu\n", tdev->opens);
+}
+static DEVICE_ATTR_RO(opens);
+
+static ssize_t loaded_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct testdev *tdev = dev_get_drvdata(dev);
+
+	guard(mutex)(&tdev->lock);
+	return sysfs_emit(buf, "%llu\n", tdev->loaded);
+}
+static DEVICE_ATTR_RO(loaded);
+
+static struct attribute *testdev_device_attrs[] = {
+	&dev_attr_state_size.attr,
+	&dev_attr_dirty_rate.attr,
+	&dev_attr_read_delay_us.attr,
+	&dev_attr_write_delay_us.attr,
+	&dev_attr_fault.attr,
+	&dev_attr_migration_state.attr,
+	&dev_attr_checksum.attr,
+	&dev_attr_opens.attr,
+	&dev_attr_loaded.attr,
+	NULL,
+};
+
+static const struct attribute_group testdev_device_group = {
+	.name = "testdev",
+	.attrs = testdev_device_attrs,
+};
+
+const struct attribute_group *testdev_device_groups[] = {
+	&testdev_device_group,
+	NULL,
+};
+
+static struct attribute *testdev_parent_attrs[] = {
+	&dev_attr_default_state_size.attr,
+	&dev_attr_default_dirty_rate.attr,
+	&dev_attr_default_read_delay_us.attr,
+	&dev_attr_default_write_delay_us.attr,
+	&dev_attr_default_fault.attr,
+	NULL,
+};
+
+static const struct attribute_group testdev_parent_group = {
+	.name = "defaults",
+	.attrs = testdev_parent_attrs,
+};
+
+const struct attribute_group *testdev_parent_groups[] = {
+	&testdev_parent_group,
+	NULL,
+};
