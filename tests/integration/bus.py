@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A private bus under the rules of a system bus, and a stand-in for polkit on it."""
+
+import os
+import pwd
+import subprocess
+import sys
+import tempfile
+
+from gi.repository import Gio, GLib
+
+CALL_TIMEOUT_MS = 20000
+
+CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <limit name="max_connections_per_user">256</limit>
+  <auth>EXTERNAL</auth>
+  <listen>unix:path={directory}/bus</listen>
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus"/>
+  </policy>
+  <include>{policy}</include>
+  <policy user="{user}">
+    <allow own="org.vferry1"/>
+    <allow own="org.freedesktop.PolicyKit1"/>
+    <allow send_destination="org.freedesktop.PolicyKit1"/>
+  </policy>
+</busconfig>
+"""
+
+
+class Bus:
+    """One dbus-daemon. Its clients have the rights of an ordinary user on a system bus."""
+
+    def __init__(self, policy):
+        self.directory = tempfile.TemporaryDirectory(prefix='vferry-bus-')
+        self.address = f'unix:path={self.directory.name}/bus'
+        config = os.path.join(self.directory.name, 'bus.conf')
+        with open(config, 'w', encoding='utf-8') as file:
+            file.write(CONFIG.format(directory=self.directory.name, policy=policy,
+                                     user=pwd.getpwuid(os.getuid()).pw_name))
+        environment = {k: v for k, v in os.environ.items() if k not in ('LD_PRELOAD', 'UMOCKDEV_DIR')}
+        self.log = open(os.path.join(self.directory.name, 'log'), 'w+', encoding='utf-8')
+        self.process = subprocess.Popen(
+            ['dbus-daemon', f'--config-file={config}', '--nofork', '--nopidfile', '--print-address=1'],
+            stdout=subprocess.PIPE, stderr=self.log, env=environment)
+        if not self.process.stdout.readline():
+            self.log.seek(0)
+            raise RuntimeError(f'the private bus does not start: {self.log.read()}')
+
+    def connect(self):
+        """A client of its own, with its own unique name."""
+        return Client(self.address)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+        self.process.stdout.close()
+        self.log.close()
+        self.directory.cleanup()
+
+
+class Error(Exception):
+    """A call was answered with an error: .name as on the bus, .message."""
+
+    def __init__(self, error):
+        self.name = Gio.DBusError.get_remote_error(error) or ''
+        Gio.DBusError.strip_remote_error(error)
+        self.message = error.message
+        super().__init__(f'{self.name}: {self.message}')
+
+
+class Client:
+    """A connection to the private bus."""
+
+    def __init__(self, address):
+        self.connection = Gio.DBusConnection.new_for_address_sync(
+            address, Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT
+            | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
+        self.name = self.connection.get_unique_name()
+
+    def close(self):
+        if not self.connection.is_closed():
+            self.connection.close_sync(None)
+
+    def call(self, path, method, arguments=None, name='org.vferry1', timeout_ms=CALL_TIMEOUT_MS,
+             flags=Gio.DBusCallFlags.NONE):
+        """`method` is Interface.Method; `arguments` a GLib.Variant tuple. Returns a tuple of Python values."""
+        interface, member = method.rsplit('.', 1)
+        try:
+            reply = self.connection.call_sync(name, path, interface, member, arguments, None, flags,
+                                              timeout_ms, None)
+        except GLib.Error as error:
+            raise Error(error) from None
+        return reply.unpack()
+
+    def call_with_fds(self, path, method, arguments, fds, name='org.vferry1', timeout_ms=CALL_TIMEOUT_MS):
+        """The same with file descriptors: `h` in the arguments is an index into fds. Returns (values, fds); the
+        caller closes those."""
+        interface, member = method.rsplit('.', 1)
+        sent = Gio.UnixFDList.new()
+        for fd in fds:
+            sent.append(fd)
+        try:
+            reply, received = self.connection.call_with_unix_fd_list_sync(
+                name, path, interface, member, arguments, None, Gio.DBusCallFlags.NONE, timeout_ms, sent,
+                None)
+        except GLib.Error as error:
+            raise Error(error) from None
+        return reply.unpack(), received.steal_fds() if received else []
+
+    def start_call(self, path, method, arguments=None, name='org.vferry1', timeout_ms=CALL_TIMEOUT_MS,
+                   flags=Gio.DBusCallFlags.NONE):
+        """Does not wait; the returned Call has .done, and .result() once it is."""
+        interface, member = method.rsplit('.', 1)
+        call = Call()
+        self.connection.call(name, path, interface, member, arguments, None, flags, timeout_ms, None,
+                             call.finish)
+        return call
+
+    def get(self, path, interface, name):
+        return self.call(path, 'org.freedesktop.DBus.Properties.Get',
+                         GLib.Variant('(ss)', (interface, name)))[0]
+
+    def get_all(self, path, interface):
+        return self.call(path, 'org.freedesktop.DBus.Properties.GetAll',
+                         GLib.Variant('(s)', (interface,)))[0]
+
+    def objects(self):
+        """path -> interface -> property -> value"""
+        return self.call('/org/vferry1', 'org.freedesktop.DBus.ObjectManager.GetManagedObjects')[0]
+
+    def has_owner(self, name):
+        return self.call('/org/freedesktop/DBus', 'org.freedesktop.DBus.NameHasOwner',
+                         GLib.Variant('(s)', (name,)), name='org.freedesktop.DBus')[0]
+
+    def record(self, interface=None, member=None, path=None):
+        """A list that grows by (path, member, arguments) with each signal of the daemon; needs the main context to be
+        iterated, as harness.Test.wait_for does."""
+        signals = []
+
+        def on_signal(_connection, _sender, object_path, _interface, signal, parameters):
+            signals.append((object_path, signal, parameters.unpack()))
+
+        self.connection.signal_subscribe('org.vferry1', interface, member, path, None,
+                                         Gio.DBusSignalFlags.NONE, on_signal)
+        return signals
+
+
+class Call:
+    """A call under way."""
+
+    def __init__(self):
+        self.done = False
+        self.reply = None
+        self.error = None
+
+    def finish(self, connection, result):
+        try:
+            self.reply = connection.call_finish(result)
+        except GLib.Error as error:
+            self.error = Error(error)
+        self.done = True
+
+    def result(self):
+        if self.error:
+            raise self.error
+        return self.reply.unpack()
+
+
+class Polkit:
+    """A polkitd that refuses every action but those that a test allows."""
+
+    PATH = '/org/freedesktop/PolicyKit1/Authority'
+    TEMPLATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'mock_polkitd.py')
+
+    def __init__(self, bus):
+        environment = {k: v for k, v in os.environ.items() if k not in ('LD_PRELOAD', 'UMOCKDEV_DIR')}
+        environment['DBUS_SYSTEM_BUS_ADDRESS'] = bus.address
+        self.process = subprocess.Popen(
+            [sys.executable, '-m', 'dbusmock', '--system', '--template', self.TEMPLATE],
+            env=environment)
+        self.client = bus.connect()
+
+    def is_up(self):
+        return self.client.has_owner('org.freedesktop.PolicyKit1')
+
+    def mock(self, method, arguments=None):
+        return self.client.call(self.PATH, f'org.freedesktop.DBus.Mock.{method}', arguments,
+                                name='org.freedesktop.PolicyKit1')
+
+    def allow(self, *actions):
+        """Only these from now on, for everybody."""
+        self.mock('SetAnswers', GLib.Variant('(asas)', (list(actions), [])))
+
+    def challenge(self, *actions):
+        """These need a password from now on, the others are refused."""
+        self.mock('SetAnswers', GLib.Variant('(asas)', ([], list(actions))))
+
+    def hang(self, hang=True):
+        """Answers nothing until hang(False)."""
+        self.mock('SetHanging', GLib.Variant('(b)', (hang,)))
+
+    def questions(self):
+        """All so far: (subject kind, bus name, action, details, flags, cancellation id)."""
+        return self.mock('GetQuestions')[0]
+
+    def stop(self):
+        self.client.close()
+        self.process.terminate()
+        self.process.wait(10)

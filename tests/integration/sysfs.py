@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A sysfs with mdev parents and mdevs, through umockdev: what the kernel and udev would show and say."""
+
+import os
+import re
+import threading
+import uuid as uuids
+
+from gi.repository import UMockdev
+
+MTTY = '/sys/devices/virtual/mtty/mtty'
+TESTDEV = '/sys/devices/virtual/vferry-testdev/testdev0'
+
+
+class Sysfs:
+    """All paths are as the daemon sees them, /sys/..."""
+
+    def __init__(self):
+        self.testbed = UMockdev.Testbed.new()
+        self.root = self.testbed.get_root_dir()
+        self.parents = {}  # name -> path
+        self.mdevs = {}    # uuid -> path
+        self.pools = {}    # parent name -> (free units, type -> units each)
+        self.numbers = 0
+        self.kernel = None
+        self.lock = threading.RLock()
+
+    def real(self, path):
+        return self.root + path
+
+    def write(self, path, text):
+        with open(self.real(path), 'w', encoding='utf-8') as file:
+            file.write(text)
+
+    def read(self, path):
+        with open(self.real(path), encoding='utf-8') as file:
+            return file.read()
+
+    def link(self, path, target):
+        """A relative symbolic link from `path` to the path `target`."""
+        real = self.real(path)
+        os.makedirs(os.path.dirname(real), exist_ok=True)
+        os.symlink(os.path.relpath(target, os.path.dirname(path)), real)
+
+    def uevent(self, path, action):
+        self.testbed.uevent(path, action)
+
+    # --- parents
+
+    def add_parent(self, name, path, subsystem, types, pool=None, driver=None):
+        """`types`: id -> dict(available=, name=, device_api=). `pool`: (units, {type: units of one}) makes
+        available_instances follow what is created, as one pool shared by all types."""
+        lines = [f'P: {path[4:]}', f'E: SUBSYSTEM={subsystem}']
+        if driver:
+            lines.append(f'L: driver=../../../../bus/{subsystem}/drivers/{driver}')
+        for type_id, attributes in types.items():
+            base = f'mdev_supported_types/{type_id}'
+            lines += [f'A: {base}/available_instances={attributes["available"]}\\n',
+                      f'A: {base}/device_api={attributes.get("device_api", "vfio-pci")}\\n',
+                      f'A: {base}/name={attributes.get("name", type_id)}\\n',
+                      f'A: {base}/create=']
+        with self.lock:
+            self.testbed.add_from_string('\n'.join(lines) + '\n')
+            self.link(f'/sys/class/mdev_bus/{name}', path)
+            self.parents[name] = path
+            if pool:
+                self.pools[name] = [pool[0], pool[1]]
+        return path
+
+    def add_mtty_parent(self):
+        """The kernel's sample driver: 24 ports, mtty-1 takes one, mtty-2 two."""
+        return self.add_parent('mtty', MTTY, 'mtty', {
+            'mtty-1': {'available': 24, 'name': 'Single port serial'},
+            'mtty-2': {'available': 12, 'name': 'Dual port serial'},
+        }, pool=(24, {'mtty-1': 1, 'mtty-2': 2}))
+
+    def remove_parent(self, name):
+        """As mdev_unregister_parent(): the devices first, then the types. No uevent of its own reaches the daemon here
+        (umockdev does not carry udev's tags)."""
+        path = self.parents[name]
+        os.unlink(self.real(f'/sys/class/mdev_bus/{name}'))
+        for uuid in [u for u, p in self.mdevs.items() if os.path.dirname(p) == path]:
+            self.remove_mdev(uuid)
+        del self.parents[name]
+
+    def set_available(self, parent, type_id, number):
+        self.write(f'{self.parents[parent]}/mdev_supported_types/{type_id}/available_instances',
+                   f'{number}\n')
+
+    def take(self, parent, type_id, sign):
+        if parent not in self.pools:
+            return
+        pool = self.pools[parent]
+        pool[0] -= sign * pool[1][type_id]
+        for each, units in pool[1].items():
+            self.set_available(parent, each, pool[0] // units)
+
+    # --- mdevs
+
+    def add_mdev(self, type_id, uuid=None, parent='mtty', attributes=None, steps=('add', 'vfio-dev', 'bind'),
+                 type_link=True):
+        """With the uevents of a creation; leave out steps to stop half-way. Returns the UUID."""
+        uuid = uuid or str(uuids.uuid4())
+        path = f'{self.parents[parent]}/{uuid}'
+        with self.lock:
+            number = self.numbers
+            self.numbers += 1
+            self.mdevs[uuid] = path
+            self.take(parent, type_id, 1)
+            lines = [f'P: {path[4:]}', 'E: SUBSYSTEM=mdev', 'A: remove=',
+                     f'L: iommu_group=../../../../../kernel/iommu_groups/{number}']
+            lines += [f'A: {name}={value}\\n' for name, value in (attributes or {}).items()]
+            self.testbed.add_from_string('\n'.join(lines) + '\n')  # this sends the add
+            if 'vfio-dev' in steps:
+                self.add_vfio_dev(uuid, number)
+            if type_link:
+                self.add_type_link(uuid, type_id)
+            if 'bind' in steps:
+                self.bind(uuid)
+        return uuid
+
+    def add_vfio_dev(self, uuid, number):
+        self.testbed.add_from_string(
+            f'P: {self.mdevs[uuid][4:]}/vfio-dev/vfio{number}\nE: SUBSYSTEM=vfio-dev\n')
+
+    def add_type_link(self, uuid, type_id):
+        path = self.mdevs[uuid]
+        self.link(f'{path}/mdev_type', f'{os.path.dirname(path)}/mdev_supported_types/{type_id}')
+
+    def bind(self, uuid):
+        path = self.mdevs[uuid]
+        self.link(f'{path}/driver', '/sys/bus/mdev/drivers/' + path.split('/')[4])
+        self.uevent(path, 'bind')
+
+    def remove_mdev(self, uuid):
+        with self.lock:
+            path = self.mdevs.pop(uuid)
+            parent = os.path.basename(os.path.dirname(path))
+            type_link = self.real(f'{path}/mdev_type')
+            if os.path.islink(type_link):
+                self.take(parent, os.path.basename(os.readlink(type_link)), -1)
+            vfio_dir = self.real(f'{path}/vfio-dev')
+            for name in os.listdir(vfio_dir) if os.path.isdir(vfio_dir) else []:
+                child = f'{path}/vfio-dev/{name}'
+                self.uevent(child, 'remove')
+                self.testbed.remove_device(child)
+            self.uevent(path, 'remove')
+            self.testbed.remove_device(path)
+
+    # --- a kernel that obeys
+
+    def obey(self):
+        """From now on a UUID written to a type's `create` makes an mdev, and `1` to an mdev's `remove` removes it, a moment
+        later: umockdev's attributes are plain files, so no write ever fails."""
+        self.kernel = Kernel(self)
+        self.kernel.start()
+
+    def stop(self):
+        if self.kernel:
+            self.kernel.stop()
+        self.testbed = None
+
+
+class Kernel(threading.Thread):
+    UUID = re.compile('[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}')
+
+    def __init__(self, sysfs):
+        super().__init__(daemon=True)
+        self.sysfs = sysfs
+        self.finished = threading.Event()
+        self.created = []
+        self.removed = []
+
+    def take_text(self, path):
+        text = self.sysfs.read(path).strip()
+        if text:
+            self.sysfs.write(path, '')
+        return text
+
+    def look(self):
+        for name, path in list(self.sysfs.parents.items()):
+            types = f'{path}/mdev_supported_types'
+            for type_id in os.listdir(self.sysfs.real(types)):
+                uuid = self.take_text(f'{types}/{type_id}/create').lower()
+                if self.UUID.fullmatch(uuid) and uuid not in self.sysfs.mdevs:
+                    self.created.append((type_id, uuid))
+                    self.sysfs.add_mdev(type_id, uuid, name)
+        for uuid, path in list(self.sysfs.mdevs.items()):
+            if self.take_text(f'{path}/remove') == '1':
+                self.removed.append(uuid)
+                self.sysfs.remove_mdev(uuid)
+
+    def run(self):
+        while not self.finished.wait(0.01):
+            with self.sysfs.lock:
+                self.look()
+
+    def stop(self):
+        self.finished.set()
+        self.join(10)
