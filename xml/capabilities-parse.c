@@ -65,18 +65,6 @@ handle_value(const xmlNode *node, gpointer data, GError **error)
 }
 
 static gboolean
-parse_settable(const xmlNode *node, VfCapabilitiesOffer *self, GError **error)
-{
-    g_autofree char *text = NULL;
-
-    if (!vf_document_get_text(node, "settable", PATH_MAX_BYTES, &text, error))
-        return FALSE;
-    if (text != NULL)
-        self->settable = g_strsplit(text, " ", -1);
-    return TRUE;
-}
-
-static gboolean
 parse_offer(const xmlNode *node, VfCapabilitiesOffer *self, GError **error)
 {
     const VfDocumentChild children[] = {{"parameter", handle_value, 0, VF_VALUE_XML_MAX}};
@@ -87,7 +75,7 @@ parse_offer(const xmlNode *node, VfCapabilitiesOffer *self, GError **error)
            vf_document_get_text(node, "type", NAME_MAX_BYTES, &self->type, error) &&
            vf_document_need_u64(node, "left", 0, G_MAXUINT64, &self->left, error) &&
            vf_document_get_words(node, "usable-by", &self->usable_by, error) &&
-           parse_settable(node, self, error) &&
+           vf_document_get_names(node, "settable", &self->settable, error) &&
            vf_document_children(node, children, G_N_ELEMENTS(children), self, error);
 }
 

@@ -210,3 +210,33 @@ vf_document_get_words(const xmlNode *node, const char *name, char ***value, GErr
     *value = sort_unique(words);
     return TRUE;
 }
+
+/* The words of @text that are no parameter names are refused. */
+static gboolean
+check_names(const xmlNode *node, const char *name, char *const *words, GError **error)
+{
+    GError *cause = NULL;
+
+    for (guint i = 0; words[i] != NULL; i++)
+        if (!vf_model_id_check_segment(words[i], name, &cause))
+            return vf_document_fail_because(node, cause, error);
+    return TRUE;
+}
+
+gboolean
+vf_document_get_names(const xmlNode *node, const char *name, char ***value, GError **error)
+{
+    g_autofree char *text = get(node, name);
+    g_auto(GStrv) words = NULL;
+    g_auto(GStrv) sorted = NULL;
+
+    if (text == NULL)
+        return TRUE;
+    words = g_strsplit(text, " ", -1);
+    sorted = sort_unique(words);
+    if (!check_names(node, name, sorted, error))
+        return FALSE;
+    g_strfreev(*value);
+    *value = g_steal_pointer(&sorted);
+    return TRUE;
+}

@@ -81,5 +81,8 @@ gboolean vf_document_get_yes_no(const xmlNode *node, const char *name, gboolean 
 /* Words of a-z, 0-9 and '-' separated by spaces; sorted, each once. Free with g_strfreev(). */
 gboolean vf_document_get_words(const xmlNode *node, const char *name, char ***value,
                                GError **error);
+/* The same with names of parameters (model-id.h). */
+gboolean vf_document_get_names(const xmlNode *node, const char *name, char ***value,
+                               GError **error);
 
 gboolean vf_document_has(const xmlNode *node, const char *name);

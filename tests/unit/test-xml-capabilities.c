@@ -167,6 +167,10 @@ test_bad(void)
          "the id “p” is there twice"},
         {WITH("<devices><device " DEVICE_ATTRIBUTES "/><device " DEVICE_ATTRIBUTES "/></devices>"),
          "the id “d” is there twice"},
+        {WITH("<parents><parent id='p' kind='mdev' path='/'><offer id='o' how='create' left='1' "
+              "settable='a "
+              "b=c'/></parent></parents>"),
+         "settable is “b=c”"},
         {WITH("<devices><device " DEVICE_ATTRIBUTES " model='x'/></devices>"),
          "the model id is “x”"},
         {WITH("<devices><device " DEVICE_ATTRIBUTES "><migration/></device></devices>"),
