@@ -119,8 +119,24 @@ test_shipped(void)
     g_assert_cmpstr(settable[0], ==, "state-size");
 }
 
-/* The digest in another implementation: xmllint --c14n of the schema, without the line's end, |
- * sha256sum */
+static void
+test_documentation(void)
+{
+    g_autofree char *path =
+        g_test_build_filename(G_TEST_DIST, "..", "..", "docs", "descriptors.md", NULL);
+    g_autofree char *text = NULL;
+    g_auto(GStrv) parts = NULL;
+    g_autoptr(VfModel) model = NULL;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    parts = g_strsplit(text, "```", 3);
+    g_assert_true(g_str_has_prefix(parts[1], "xml\n"));
+    model = parse(parts[1] + strlen("xml\n"));
+    assert_valid(parts[1] + strlen("xml\n"), "model");
+    g_assert_cmpstr(model->id, ==, "vferry.org/testdev");
+}
+
+/* The digest in another implementation: xmllint --c14n of the schema | sha256sum */
 static void
 test_digest(void)
 {
@@ -389,6 +405,7 @@ main(int argc, char **argv)
     g_test_add_func("/xml/model/ids", test_ids);
     g_test_add_func("/xml/model/escape", test_escape);
     g_test_add_func("/xml/model/shipped", test_shipped);
+    g_test_add_func("/xml/model/documentation", test_documentation);
     g_test_add_func("/xml/model/digest", test_digest);
     g_test_add_func("/xml/model/canonical", test_canonical);
     g_test_add_func("/xml/model/bad-descriptors", test_bad_descriptors);
