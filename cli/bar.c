@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "bar.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "text.h"
+
+#define LABEL_WIDTH 12
+#define BAR_MAX 30
+#define BAR_MIN 8
+#define GAP 2
+
+gint64
+vf_bar_remaining(const VfProgress *progress)
+{
+    double left;
+
+    if (progress->rate == 0 || progress->total < progress->done)
+        return -1;
+    left = (double)(progress->total - progress->done) / (double)progress->rate;
+    return left < 1e9 ? (gint64)(left * G_USEC_PER_SEC) : -1;
+}
+
+static char *
+format_amount(const VfProgress *progress)
+{
+    g_autofree char *done = vf_text_bytes(progress->done);
+    g_autofree char *total = vf_text_bytes(progress->total);
+
+    if (progress->total <= progress->done)
+        return g_steal_pointer(&done);
+    return g_strdup_printf(_("%s of %s"), done, total);
+}
+
+static void
+add_pieces(GPtrArray *pieces, const VfProgress *progress)
+{
+    gint64 remaining = vf_bar_remaining(progress);
+    g_autofree char *left = remaining > 0 ? vf_text_duration((guint64)remaining) : NULL;
+    g_autofree char *dirty = vf_text_bytes(progress->dirty);
+
+    g_ptr_array_add(pieces, format_amount(progress));
+    if (progress->rate > 0)
+        g_ptr_array_add(pieces, vf_text_rate(progress->rate));
+    if (left)
+        g_ptr_array_add(pieces, g_strdup_printf(_("%s left"), left));
+    if (progress->round > 0)
+        g_ptr_array_add(pieces, g_strdup_printf(_("round %u, %s dirty"), progress->round, dirty));
+}
+
+/* As many pieces as fit into @room columns. */
+static GString *
+join_pieces(GPtrArray *pieces, guint room)
+{
+    GString *text = g_string_new(NULL);
+    guint used = 0;
+
+    for (guint i = 0; i < pieces->len; i++) {
+        const char *piece = g_ptr_array_index(pieces, i);
+        guint width = GAP + vf_text_width(piece);
+
+        if (used + width > room)
+            break;
+        g_string_append_printf(text, "%*s%s", GAP, "", piece);
+        used += width;
+    }
+    return text;
+}
+
+static void
+append_bar(GString *line, const VfProgress *progress, guint width, gboolean utf8)
+{
+    double share = progress->total > 0 ? (double)progress->done / (double)progress->total : 0;
+    guint filled = (guint)(CLAMP(share, 0, 1) * width);
+
+    for (guint i = 0; i < width; i++)
+        g_string_append(line, utf8 ? (i < filled ? "━" : "─") : (i < filled ? "=" : "-"));
+}
+
+char *
+vf_bar_format(const char *phase, const VfProgress *progress, guint width, gboolean utf8)
+{
+    GString *line = g_string_new(phase);
+    guint label = vf_text_width(phase);
+    guint room = width > LABEL_WIDTH + 1 ? width - LABEL_WIDTH - 1 : 0;
+    g_autoptr(GPtrArray) pieces = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GString) tail = NULL;
+
+    if (label < LABEL_WIDTH)
+        g_string_append_printf(line, "%*s", (int)(LABEL_WIDTH - label), "");
+    add_pieces(pieces, progress);
+    tail = join_pieces(pieces, room > BAR_MIN ? room - BAR_MIN : 0);
+    if (room >= BAR_MIN)
+        append_bar(line, progress, MIN(BAR_MAX, room - vf_text_width(tail->str)), utf8);
+    g_string_append(line, tail->str);
+    /* too narrow even for the name of the phase */
+    if (vf_text_width(line->str) >= width)
+        g_string_truncate(line, 0);
+    return g_string_free(line, FALSE);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "json.h"
+
+#include <errno.h>
+#include <glib/gi18n-lib.h>
+#include <stdio.h>
+
+#include "error.h"
+#include "text.h"
+
+static JsonNode *
+from_array(GVariant *value, gboolean rename)
+{
+    g_autoptr(JsonArray) array = json_array_new();
+    gsize n = g_variant_n_children(value);
+
+    for (gsize i = 0; i < n; i++) {
+        g_autoptr(GVariant) child = g_variant_get_child_value(value, i);
+
+        json_array_add_element(array, vf_json_from_variant(child, rename));
+    }
+    return json_node_init_array(json_node_alloc(), array);
+}
+
+static JsonNode *
+from_dictionary(GVariant *value, gboolean rename)
+{
+    g_autoptr(JsonObject) object = json_object_new();
+    gsize n = g_variant_n_children(value);
+
+    for (gsize i = 0; i < n; i++) {
+        g_autoptr(GVariant) entry = g_variant_get_child_value(value, i);
+        g_autoptr(GVariant) key = g_variant_get_child_value(entry, 0);
+        g_autoptr(GVariant) item = g_variant_get_child_value(entry, 1);
+        const char *name = g_variant_get_string(key, NULL);
+        g_autofree char *renamed = rename ? vf_text_to_snake(name) : g_strdup(name);
+
+        json_object_set_member(object, renamed,
+                               rename ? vf_json_from_property(name, item)
+                                      : vf_json_from_variant(item, FALSE));
+    }
+    return json_node_init_object(json_node_alloc(), object);
+}
+
+static JsonNode *
+from_number(GVariant *value)
+{
+    JsonNode *node = json_node_alloc();
+
+    switch (g_variant_classify(value)) {
+    case G_VARIANT_CLASS_BYTE:
+        return json_node_init_int(node, g_variant_get_byte(value));
+    case G_VARIANT_CLASS_INT16:
+        return json_node_init_int(node, g_variant_get_int16(value));
+    case G_VARIANT_CLASS_UINT16:
+        return json_node_init_int(node, g_variant_get_uint16(value));
+    case G_VARIANT_CLASS_INT32:
+    case G_VARIANT_CLASS_HANDLE:
+        return json_node_init_int(node, g_variant_is_of_type(value, G_VARIANT_TYPE_INT32)
+                                            ? g_variant_get_int32(value)
+                                            : g_variant_get_handle(value));
+    case G_VARIANT_CLASS_UINT32:
+        return json_node_init_int(node, g_variant_get_uint32(value));
+    case G_VARIANT_CLASS_INT64:
+        return json_node_init_int(node, g_variant_get_int64(value));
+    case G_VARIANT_CLASS_UINT64:
+        return json_node_init_int(node, (gint64)MIN(g_variant_get_uint64(value), G_MAXINT64));
+    case G_VARIANT_CLASS_DOUBLE:
+        return json_node_init_double(node, g_variant_get_double(value));
+    case G_VARIANT_CLASS_BOOLEAN:
+    case G_VARIANT_CLASS_STRING:
+    case G_VARIANT_CLASS_OBJECT_PATH:
+    case G_VARIANT_CLASS_SIGNATURE:
+    case G_VARIANT_CLASS_VARIANT:
+    case G_VARIANT_CLASS_MAYBE:
+    case G_VARIANT_CLASS_ARRAY:
+    case G_VARIANT_CLASS_TUPLE:
+    case G_VARIANT_CLASS_DICT_ENTRY:
+    default:
+        return json_node_init_null(node);
+    }
+}
+
+JsonNode *
+vf_json_from_variant(GVariant *value, gboolean rename)
+{
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_VARIANT)) {
+        g_autoptr(GVariant) inner = g_variant_get_variant(value);
+
+        return vf_json_from_variant(inner, rename);
+    }
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING) ||
+        g_variant_is_of_type(value, G_VARIANT_TYPE_OBJECT_PATH) ||
+        g_variant_is_of_type(value, G_VARIANT_TYPE_SIGNATURE))
+        return json_node_init_string(json_node_alloc(), g_variant_get_string(value, NULL));
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_BOOLEAN))
+        return json_node_init_boolean(json_node_alloc(), g_variant_get_boolean(value));
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE("a{s*}")))
+        return from_dictionary(value, rename);
+    if (g_variant_is_container(value))
+        return from_array(value, rename);
+    return from_number(value);
+}
+
+static JsonNode *
+from_error(GVariant *value)
+{
+    g_autoptr(JsonObject) object = json_object_new();
+    const char *name, *message;
+
+    g_variant_get(value, "(&s&s)", &name, &message);
+    if (name[0] == '\0')
+        return json_node_init_null(json_node_alloc());
+    json_object_set_string_member(object, "name", name);
+    json_object_set_string_member(object, "message", message);
+    return json_node_init_object(json_node_alloc(), object);
+}
+
+JsonNode *
+vf_json_from_property(const char *key, GVariant *value)
+{
+    if (g_ascii_strcasecmp(key, "error") == 0 &&
+        g_variant_is_of_type(value, G_VARIANT_TYPE("(ss)")))
+        return from_error(value);
+    return vf_json_from_variant(value, g_ascii_strcasecmp(key, "parameters") != 0);
+}
+
+JsonNode *
+vf_json_from_proxy(GDBusProxy *proxy)
+{
+    g_autoptr(JsonObject) object = json_object_new();
+    g_auto(GStrv) names = g_dbus_proxy_get_cached_property_names(proxy);
+
+    json_object_set_string_member(object, "path", g_dbus_proxy_get_object_path(proxy));
+    for (guint i = 0; names && names[i]; i++) {
+        g_autoptr(GVariant) value = g_dbus_proxy_get_cached_property(proxy, names[i]);
+        g_autofree char *key = vf_text_to_snake(names[i]);
+
+        json_object_set_member(object, key, vf_json_from_property(names[i], value));
+    }
+    return json_node_init_object(json_node_alloc(), object);
+}
+
+JsonNode *
+vf_json_from_list(const char *name, GPtrArray *proxies)
+{
+    g_autoptr(JsonObject) object = json_object_new();
+    JsonArray *array = json_array_new();
+
+    for (guint i = 0; i < proxies->len; i++)
+        json_array_add_element(array, vf_json_from_proxy(g_ptr_array_index(proxies, i)));
+    json_object_set_array_member(object, name, array);
+    return json_node_init_object(json_node_alloc(), object);
+}
+
+static gboolean
+print_node(JsonNode *node, gboolean pretty, GError **error)
+{
+    g_autoptr(JsonGenerator) generator = json_generator_new();
+    g_autofree char *text = NULL;
+
+    json_generator_set_root(generator, node);
+    json_generator_set_pretty(generator, pretty);
+    text = json_generator_to_data(generator, NULL);
+    json_node_unref(node);
+    /* not g_print(): JSON is UTF-8 in every locale */
+    if (fputs(text, stdout) != EOF && fputc('\n', stdout) != EOF && fflush(stdout) == 0)
+        return TRUE;
+    return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, _("Cannot write to standard output"));
+}
+
+gboolean
+vf_json_print(JsonNode *node, GError **error)
+{
+    return print_node(node, TRUE, error);
+}
+
+gboolean
+vf_json_print_line(JsonNode *node, GError **error)
+{
+    return print_node(node, FALSE, error);
+}

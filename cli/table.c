@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "table.h"
+
+#include "text.h"
+
+#define GAP 2
+
+typedef struct {
+    char *text;
+    VfStyle style;
+} Cell;
+
+struct VfTable {
+    guint n_columns;
+    GArray *cells; /* of Cell; the first row is the titles */
+};
+
+static void
+clear_cell(gpointer cell)
+{
+    g_free(((Cell *)cell)->text);
+}
+
+VfTable *
+vf_table_new(const char *const *titles)
+{
+    VfTable *self = g_new0(VfTable, 1);
+
+    self->cells = g_array_new(FALSE, FALSE, sizeof(Cell));
+    g_array_set_clear_func(self->cells, clear_cell);
+    self->n_columns = g_strv_length((char **)titles);
+    for (guint i = 0; i < self->n_columns; i++)
+        vf_table_add_styled(self, titles[i], VF_STYLE_BOLD);
+    return self;
+}
+
+void
+vf_table_free(VfTable *self)
+{
+    g_array_unref(self->cells);
+    g_free(self);
+}
+
+void
+vf_table_add_styled(VfTable *self, const char *text, VfStyle style)
+{
+    Cell cell = {vf_text_clean(text && text[0] ? text : "-"), style};
+
+    g_array_append_val(self->cells, cell);
+}
+
+void
+vf_table_add(VfTable *self, const char *text)
+{
+    vf_table_add_styled(self, text, VF_STYLE_PLAIN);
+}
+
+static guint
+column_width(VfTable *self, guint column)
+{
+    guint width = 0;
+
+    for (guint i = column; i < self->cells->len; i += self->n_columns)
+        width = MAX(width, vf_text_width(g_array_index(self->cells, Cell, i).text));
+    return width;
+}
+
+static void
+append_cell(GString *out, const Cell *cell, guint width, gboolean last, gboolean colour)
+{
+    g_string_append_printf(out, "%s%s%s", vf_terminal_begin(cell->style, colour), cell->text,
+                           vf_terminal_end(cell->style, colour));
+    if (last)
+        g_string_append_c(out, '\n');
+    else
+        g_string_append_printf(out, "%*s", (int)(width - vf_text_width(cell->text) + GAP), "");
+}
+
+char *
+vf_table_format(VfTable *self, gboolean colour)
+{
+    GString *out = g_string_new(NULL);
+    g_autofree guint *widths = g_new(guint, self->n_columns);
+
+    for (guint i = 0; i < self->n_columns; i++)
+        widths[i] = column_width(self, i);
+    for (guint i = 0; i < self->cells->len; i++) {
+        guint column = i % self->n_columns;
+
+        append_cell(out, &g_array_index(self->cells, Cell, i), widths[column],
+                    column + 1 == self->n_columns, colour);
+    }
+    return g_string_free(out, FALSE);
+}
