@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "bus.h"
+#include "json.h"
+#include "table.h"
+#include "text.h"
+
+static char *
+format_devices(GPtrArray *devices, gboolean colour)
+{
+    const char *titles[] = {_("DEVICE"), _("MODEL"),    _("PARAMETERS"),
+                            _("STATE"),  _("MIGRATES"), NULL};
+    g_autoptr(VfTable) table = vf_table_new(titles);
+
+    for (guint i = 0; i < devices->len; i++) {
+        VferryDevice *device = g_ptr_array_index(devices, i);
+        const char *state = vferry_device_get_state(device);
+        g_autofree char *parameters = vf_text_parameters(vferry_device_get_parameters(device));
+        g_autofree char *migration = vf_text_migration(vferry_device_get_migration(device),
+                                                       vferry_device_get_migration_source(device));
+
+        vf_table_add(table, vferry_device_get_id(device));
+        vf_table_add(table, vferry_device_get_model(device));
+        vf_table_add(table, parameters);
+        vf_table_add_styled(table, state, vf_terminal_style_of(state ? state : ""));
+        vf_table_add(table, migration);
+    }
+    return vf_table_format(table, colour);
+}
+
+static void
+add_offer(VfTable *table, VferryParent *parent, GVariant *offer)
+{
+    g_autoptr(GVariantDict) dict = g_variant_dict_new(offer);
+    g_autoptr(GVariant) values = g_variant_dict_lookup_value(dict, "parameters", NULL);
+    g_autofree char *parameters = vf_text_parameters(values);
+    g_autofree char *left_text = NULL;
+    const char *type = NULL, *model = NULL;
+    guint64 left;
+
+    (void)g_variant_dict_lookup(dict, "type", "&s", &type);
+    (void)g_variant_dict_lookup(dict, "model", "&s", &model);
+    if (g_variant_dict_lookup(dict, "left", "t", &left))
+        left_text = g_strdup_printf("%" G_GUINT64_FORMAT, left);
+    vf_table_add(table, vferry_parent_get_id(parent));
+    vf_table_add(table, type);
+    vf_table_add(table, model);
+    vf_table_add(table, parameters);
+    vf_table_add(table, left_text);
+}
+
+static char *
+format_parents(GPtrArray *parents, gboolean colour)
+{
+    const char *titles[] = {_("PARENT"), _("TYPE"), _("MODEL"), _("PARAMETERS"), _("LEFT"), NULL};
+    g_autoptr(VfTable) table = vf_table_new(titles);
+
+    for (guint i = 0; i < parents->len; i++) {
+        VferryParent *parent = g_ptr_array_index(parents, i);
+        GVariant *offers = vferry_parent_get_offers(parent);
+        gsize n = offers ? g_variant_n_children(offers) : 0;
+
+        for (gsize j = 0; j < n; j++) {
+            g_autoptr(GVariant) offer = g_variant_get_child_value(offers, j);
+
+            add_offer(table, parent, offer);
+        }
+    }
+    return vf_table_format(table, colour);
+}
+
+static char *
+format_leases(GPtrArray *leases, gboolean colour)
+{
+    const char *titles[] = {_("LEASE"), _("JOB"), _("STATE"), _("OWNER"), _("UNTIL"), NULL};
+    g_autoptr(VfTable) table = vf_table_new(titles);
+
+    for (guint i = 0; i < leases->len; i++) {
+        VferryLease *lease = g_ptr_array_index(leases, i);
+        const char *state = vferry_lease_get_state(lease);
+        g_autofree char *owner = g_strdup_printf("%u", vferry_lease_get_owner_uid(lease));
+        g_autofree char *until = vf_text_time(vferry_lease_get_deadline(lease));
+
+        vf_table_add(table, vferry_lease_get_id(lease));
+        vf_table_add(table, vferry_lease_get_job_uuid(lease));
+        vf_table_add_styled(table, state, vf_terminal_style_of(state ? state : ""));
+        vf_table_add(table, owner);
+        vf_table_add(table, until);
+    }
+    return vf_table_format(table, colour);
+}
+
+/* What can be listed; the first is the default. */
+static const struct {
+    const char *name;
+    const char *interface;
+    const char *nothing;
+    char *(*format)(GPtrArray *proxies, gboolean colour);
+} kinds[] = {
+    {"devices", "org.vferry1.Device", N_("There are no devices."), format_devices},
+    {"parents", "org.vferry1.Parent", N_("Devices can be created on nothing here."),
+     format_parents},
+    {"leases", "org.vferry1.Lease", N_("There are no leases."), format_leases},
+};
+
+static VfExit
+list(VfCli *cli, guint kind)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfBus) bus = vf_bus_new(cli, cli->host, &error);
+    g_autoptr(GPtrArray) proxies = NULL;
+    g_autofree char *text = NULL;
+
+    if (!bus)
+        return vf_exit_report(error, NULL, NULL);
+    proxies = vf_bus_list(bus, kinds[kind].interface, "Id", &error);
+    if (!proxies)
+        return vf_bus_report(bus, error, NULL);
+    if (cli->json) {
+        if (!vf_json_print(vf_json_from_list(kinds[kind].name, proxies), &error))
+            return vf_exit_report(error, NULL, NULL);
+        return VF_EXIT_DONE;
+    }
+    text = kinds[kind].format(proxies, cli->colour);
+    if (proxies->len > 0)
+        g_print("%s", text);
+    else if (vf_terminal_is_smart())
+        g_print("%s\n", _(kinds[kind].nothing));
+    return VF_EXIT_DONE;
+}
+
+VfExit
+vf_cmd_list_run(VfCli *cli, int argc, char **argv)
+{
+    gboolean parents = FALSE, leases = FALSE;
+    const GOptionEntry entries[] = {
+        {"parents", 'p', 0, G_OPTION_ARG_NONE, &parents,
+         N_("What devices can be created on, and how many more"), NULL},
+        {"leases", 'l', 0, G_OPTION_ARG_NONE, &leases, N_("Devices that are held for a migration"),
+         NULL},
+        {NULL},
+    };
+
+    if (!vf_cli_parse(cli, "list", entries, &argc, &argv, 0, 0))
+        return VF_EXIT_INPUT;
+    if (parents && leases)
+        return vf_cli_usage("list", _("--parents and --leases are two lists: choose one"));
+    return list(cli, parents ? 1 : leases ? 2 : 0);
+}

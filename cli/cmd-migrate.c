@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "migration.h"
+#include "number.h"
+#include "uuid.h"
+
+#define PRECOPY_SECONDS_MAX 86400
+#define DOWNTIME_MS_MAX 3600000
+
+typedef struct {
+    char *address;
+    char *parent;
+    char *type;
+    char *uuid;
+    char *driver;
+    char *downtime_limit;
+    char *precopy_max;
+} Options;
+
+static void
+clear_options(Options *options)
+{
+    g_free(options->address);
+    g_free(options->parent);
+    g_free(options->type);
+    g_free(options->uuid);
+    g_free(options->driver);
+    g_free(options->downtime_limit);
+    g_free(options->precopy_max);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
+
+static gboolean
+parse_options(VfCli *cli, Options *options, int *argc, char ***argv)
+{
+    const GOptionEntry entries[] = {
+        {"address", 'a', 0, G_OPTION_ARG_STRING, &options->address,
+         N_("Where the destination listens for the data (default: the host of ssh://)"),
+         N_("ADDRESS")},
+        {"parent", 'p', 0, G_OPTION_ARG_STRING, &options->parent,
+         N_("What to create the device on there"), N_("ID")},
+        {"type", 't', 0, G_OPTION_ARG_STRING, &options->type,
+         N_("What type of device to create there (default: one that fits)"), N_("TYPE")},
+        {"uuid", 'u', 0, G_OPTION_ARG_STRING, &options->uuid, N_("UUID of the new device there"),
+         N_("UUID")},
+        {"driver", 'd', 0, G_OPTION_ARG_STRING, &options->driver,
+         N_("Hypervisor driver (default: the one that can)"), N_("NAME")},
+        {"downtime-limit", 0, 0, G_OPTION_ARG_STRING, &options->downtime_limit,
+         N_("Stop the device when the rest takes so long (default: 300)"), N_("MS")},
+        {"precopy-max", 0, 0, G_OPTION_ARG_STRING, &options->precopy_max,
+         N_("Stop the device after so long in any case (default: 300)"), N_("SECONDS")},
+        {NULL},
+    };
+
+    return vf_cli_parse(cli, "migrate", entries, argc, argv, 2, 2);
+}
+
+static void
+insert_string(GVariantDict *dict, const char *key, const char *value)
+{
+    if (value)
+        g_variant_dict_insert(dict, key, "s", value);
+}
+
+static gboolean
+insert_number(GVariantDict *dict, const char *key, const char *text, const char *what, guint64 min,
+              guint64 max, GError **error)
+{
+    guint64 value;
+
+    if (!text)
+        return TRUE;
+    if (!vf_number_parse_u64(text, what, min, max, &value, error))
+        return FALSE;
+    g_variant_dict_insert(dict, key, "u", (guint32)value);
+    return TRUE;
+}
+
+static GVariant *
+begin_options(const Options *options)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    insert_string(&dict, "driver", options->driver);
+    return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+static GVariant *
+perform_options(const Options *options, GError **error)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    if (!insert_number(&dict, "downtime-limit-ms", options->downtime_limit, "--downtime-limit", 0,
+                       DOWNTIME_MS_MAX, error) ||
+        !insert_number(&dict, "precopy-max-seconds", options->precopy_max, "--precopy-max", 0,
+                       PRECOPY_SECONDS_MAX, error))
+        return NULL;
+    return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+/* What ssh calls the host need not be what it listens at, but where the name resolves it is the
+ * best guess. Free with g_free(). */
+static char *
+guess_address(const VfAddress *destination, GError **error)
+{
+    g_autoptr(GResolver) resolver = g_resolver_get_default();
+    GList *addresses = NULL;
+    char *address;
+
+    if (destination->host)
+        addresses = g_resolver_lookup_by_name(resolver, destination->host, NULL, NULL);
+    if (!addresses) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("Cannot tell where “%s” listens for the data: give its --address"),
+                    destination->text);
+        return NULL;
+    }
+    address = g_inet_address_to_string(addresses->data);
+    g_resolver_free_addresses(addresses);
+    return address;
+}
+
+static GVariant *
+prepare_options(const Options *options, const char *destination, GError **error)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+    g_autoptr(VfAddress) parsed = vf_address_parse(destination, error);
+    g_autofree char *address = g_strdup(options->address);
+    g_autofree char *uuid = NULL;
+
+    if (!parsed)
+        return NULL;
+    if (!address)
+        address = guess_address(parsed, error);
+    if (address && options->uuid)
+        uuid = vf_uuid_normalize(options->uuid, "--uuid", error);
+    if (!address || (options->uuid && !uuid))
+        return NULL;
+    insert_string(&dict, "address", address);
+    insert_string(&dict, "driver", options->driver);
+    insert_string(&dict, "parent", options->parent);
+    insert_string(&dict, "type", options->type);
+    insert_string(&dict, "uuid", uuid);
+    return g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+/* Only what a shell would take apart is quoted, so that the usual line stays readable. */
+static char *
+quote(const char *text)
+{
+    return strpbrk(text, " \t\n'\"\\$`;&|<>()*?[]#~=%!{}") ? g_shell_quote(text) : g_strdup(text);
+}
+
+static gboolean
+prepare_all(VfMigration *self, const Options *options, const char *destination, GError **error)
+{
+    self->begin_options = begin_options(options);
+    self->perform_options = perform_options(options, error);
+    if (self->perform_options)
+        self->prepare_options = prepare_options(options, destination, error);
+    return self->prepare_options != NULL;
+}
+
+static VfExit
+migrate(VfCli *cli, const Options *options, const char *device, const char *destination)
+{
+    g_autoptr(VfMigration) self = g_new0(VfMigration, 1);
+    g_autoptr(GError) error = NULL;
+
+    self->cli = cli;
+    self->destination_quoted = quote(destination);
+    if (!prepare_all(self, options, destination, &error))
+        return vf_exit_report(error, NULL, NULL);
+    self->here = vf_bus_new(cli, cli->host, &error);
+    if (!self->here)
+        return vf_exit_report(error, NULL, NULL);
+    self->device_path = vf_bus_lookup(self->here, device, &error);
+    if (!self->device_path)
+        return vf_bus_report(self->here, error, NULL);
+    self->there = vf_bus_new(cli, destination, &error);
+    if (!self->there)
+        return vf_exit_report(error, NULL, NULL);
+    return vf_migration_run(self);
+}
+
+VfExit
+vf_cmd_migrate_run(VfCli *cli, int argc, char **argv)
+{
+    g_auto(Options) options = {0};
+
+    if (!parse_options(cli, &options, &argc, &argv))
+        return VF_EXIT_INPUT;
+    return migrate(cli, &options, argv[1], argv[2]);
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <stdio.h>
+
+#include "bus.h"
+#include "json.h"
+#include "terminal.h"
+#include "text.h"
+
+#define LABEL_WIDTH 18
+
+typedef enum {
+    AS_TEXT,
+    AS_BYTES,
+    AS_RATE,
+    AS_TIME,
+    AS_DURATION,
+    AS_PARAMETERS,
+    AS_LIST,
+    AS_ERROR,
+} Form;
+
+/* What is shown of each kind of object, in this order; a property that is empty is left out. */
+static const struct {
+    const char *interface;
+    const char *property;
+    const char *label;
+    Form form;
+} fields[] = {
+    {"org.vferry1.Device", "Id", N_("device"), AS_TEXT},
+    {"org.vferry1.Device", "Kind", N_("kind"), AS_TEXT},
+    {"org.vferry1.Device", "Model", N_("model"), AS_TEXT},
+    {"org.vferry1.Device", "ModelSource", N_("model known from"), AS_TEXT},
+    {"org.vferry1.Device", "Parameters", N_("parameters"), AS_PARAMETERS},
+    {"org.vferry1.Device", "State", N_("state"), AS_TEXT},
+    {"org.vferry1.Device", "Migration", N_("migrates"), AS_LIST},
+    {"org.vferry1.Device", "MigrationSource", N_("migration known from"), AS_TEXT},
+    {"org.vferry1.Device", "SysfsPath", N_("sysfs path"), AS_TEXT},
+    {"org.vferry1.Device", "Driver", N_("kernel driver"), AS_TEXT},
+    {"org.vferry1.Device", "IommuGroup", N_("IOMMU group"), AS_TEXT},
+    {"org.vferry1.Device", "NumaNode", N_("NUMA node"), AS_TEXT},
+    {"org.vferry1.Device", "VfioDev", N_("VFIO device"), AS_TEXT},
+    {"org.vferry1.Parent", "Id", N_("parent"), AS_TEXT},
+    {"org.vferry1.Parent", "Kind", N_("kind"), AS_TEXT},
+    {"org.vferry1.Parent", "SysfsPath", N_("sysfs path"), AS_TEXT},
+    {"org.vferry1.Parent", "Driver", N_("kernel driver"), AS_TEXT},
+    {"org.vferry1.Parent", "NumaNode", N_("NUMA node"), AS_TEXT},
+    {"org.vferry1.Lease", "Id", N_("lease"), AS_TEXT},
+    {"org.vferry1.Lease", "JobUuid", N_("job"), AS_TEXT},
+    {"org.vferry1.Lease", "State", N_("state"), AS_TEXT},
+    {"org.vferry1.Lease", "Deadline", N_("until"), AS_TIME},
+    {"org.vferry1.Lease", "OwnerUid", N_("owner's uid"), AS_TEXT},
+    {"org.vferry1.Job", "Uuid", N_("job"), AS_TEXT},
+    {"org.vferry1.Job", "Operation", N_("operation"), AS_TEXT},
+    {"org.vferry1.Job", "Role", N_("role"), AS_TEXT},
+    {"org.vferry1.Job", "Phase", N_("phase"), AS_TEXT},
+    {"org.vferry1.Job", "Result", N_("result"), AS_TEXT},
+    {"org.vferry1.Job", "Error", N_("error"), AS_ERROR},
+    {"org.vferry1.Job", "BytesDone", N_("moved"), AS_BYTES},
+    {"org.vferry1.Job", "BytesTotal", N_("of"), AS_BYTES},
+    {"org.vferry1.Job", "Rate", N_("rate"), AS_RATE},
+    {"org.vferry1.Job", "ExpectedDowntime", N_("expected downtime"), AS_DURATION},
+    {"org.vferry1.Job", "Downtime", N_("downtime"), AS_DURATION},
+    {"org.vferry1.Job", "StartTime", N_("started"), AS_TIME},
+    {"org.vferry1.Job", "StartedByUid", N_("started by uid"), AS_TEXT},
+    {"org.vferry1.Job", "Peer", N_("peer's host id"), AS_TEXT},
+};
+
+static char *
+format_number(guint64 number, Form form)
+{
+    if (number == 0)
+        return NULL;
+    if (form == AS_BYTES)
+        return vf_text_bytes(number);
+    if (form == AS_RATE)
+        return vf_text_rate(number);
+    return form == AS_TIME ? vf_text_time(number) : vf_text_duration(number);
+}
+
+static char *
+format_error(GVariant *value)
+{
+    const char *name, *message;
+
+    g_variant_get(value, "(&s&s)", &name, &message);
+    return name[0] ? g_strdup_printf("%s (%s)", message, name) : NULL;
+}
+
+static char *
+format_text(GVariant *value)
+{
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING))
+        return g_variant_dup_string(value, NULL);
+    /* -1 is "none" or "unknown" for groups and nodes */
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_INT32) && g_variant_get_int32(value) < 0)
+        return NULL;
+    return g_variant_print(value, FALSE);
+}
+
+/* NULL when there is nothing to show. The daemon may be of another version: types are checked. */
+static char *
+format_value(GVariant *value, Form form)
+{
+    g_autofree const char **list = NULL;
+
+    switch (form) {
+    case AS_PARAMETERS:
+        return g_variant_is_of_type(value, G_VARIANT_TYPE_VARDICT) ? vf_text_parameters(value)
+                                                                   : NULL;
+    case AS_LIST:
+        if (!g_variant_is_of_type(value, G_VARIANT_TYPE_STRING_ARRAY))
+            return NULL;
+        list = g_variant_get_strv(value, NULL);
+        return g_strjoinv(", ", (char **)list);
+    case AS_ERROR:
+        return g_variant_is_of_type(value, G_VARIANT_TYPE("(ss)")) ? format_error(value) : NULL;
+    case AS_BYTES:
+    case AS_RATE:
+    case AS_TIME:
+    case AS_DURATION:
+        return g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64)
+                   ? format_number(g_variant_get_uint64(value), form)
+                   : NULL;
+    case AS_TEXT:
+    default:
+        return format_text(value);
+    }
+}
+
+static void
+print_line(const char *label, const char *text, gboolean colour)
+{
+    g_autofree char *clean = vf_text_clean(text);
+    guint width = vf_text_width(label);
+
+    g_print("%s%s%s%*s%s\n", vf_terminal_begin(VF_STYLE_BOLD, colour), label,
+            vf_terminal_end(VF_STYLE_BOLD, colour),
+            width < LABEL_WIDTH ? (int)(LABEL_WIDTH - width + 2) : 2, "", clean);
+}
+
+static void
+print_offers(GDBusProxy *proxy, gboolean colour)
+{
+    g_autoptr(GVariant) offers = g_dbus_proxy_get_cached_property(proxy, "Offers");
+    gsize n = offers && g_variant_is_of_type(offers, G_VARIANT_TYPE("aa{sv}"))
+                  ? g_variant_n_children(offers)
+                  : 0;
+
+    for (gsize i = 0; i < n; i++) {
+        g_autoptr(GVariant) offer = g_variant_get_child_value(offers, i);
+        g_autoptr(GVariant) values = g_variant_lookup_value(offer, "parameters", NULL);
+        g_autofree char *parameters = vf_text_parameters(values);
+        g_autofree char *text = NULL;
+        const char *type = "-", *model = "-";
+        guint64 left = 0;
+
+        (void)g_variant_lookup(offer, "type", "&s", &type);
+        (void)g_variant_lookup(offer, "model", "&s", &model);
+        (void)g_variant_lookup(offer, "left", "t", &left);
+        text = g_strdup_printf(_("%s: %s, %s, %" G_GUINT64_FORMAT " left"), type, model, parameters,
+                               left);
+        print_line(i == 0 ? _("offers") : "", text, colour);
+    }
+}
+
+static void
+print_interface(GDBusProxy *proxy, gboolean colour)
+{
+    const char *interface = g_dbus_proxy_get_interface_name(proxy);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(fields); i++) {
+        g_autoptr(GVariant) value = NULL;
+        g_autofree char *text = NULL;
+
+        if (!g_str_equal(fields[i].interface, interface))
+            continue;
+        value = g_dbus_proxy_get_cached_property(proxy, fields[i].property);
+        text = value ? format_value(value, fields[i].form) : NULL;
+        if (text && text[0])
+            print_line(_(fields[i].label), text, colour);
+    }
+    print_offers(proxy, colour);
+}
+
+/* The one org.vferry1 interface that a device, parent, lease or job has. */
+static GDBusProxy *
+find_proxy(VfBus *bus, const char *id, GError **error)
+{
+    g_autofree char *path = vf_bus_lookup(bus, id, error);
+    g_autoptr(GDBusObjectManager) objects = path ? vf_bus_get_objects(bus, error) : NULL;
+    g_autoptr(GDBusObject) object = NULL;
+    g_autolist(GDBusInterface) interfaces = NULL;
+
+    if (!objects)
+        return NULL;
+    object = g_dbus_object_manager_get_object(objects, path);
+    interfaces = object ? g_dbus_object_get_interfaces(object) : NULL;
+    for (GList *l = interfaces; l; l = l->next)
+        if (g_str_has_prefix(g_dbus_proxy_get_interface_name(l->data), VFERRY_BUS_NAME "."))
+            return g_object_ref(l->data);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("“%s” has just vanished"), id);
+    return NULL;
+}
+
+static VfExit
+show_xml(VfBus *bus, GDBusProxy *proxy)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *xml = NULL;
+
+    if (!VFERRY_IS_DEVICE(proxy))
+        return vf_cli_usage("show", _("--xml is for devices"));
+    if (!vferry_device_call_get_xml_sync(VFERRY_DEVICE(proxy), g_variant_new("a{sv}", NULL),
+                                         G_DBUS_CALL_FLAGS_NONE, vf_bus_get_timeout(bus), &xml,
+                                         NULL, &error))
+        return vf_bus_report(bus, error, NULL);
+    return puts(xml) == EOF ? VF_EXIT_INPUT : VF_EXIT_DONE;
+}
+
+VfExit
+vf_cmd_show_run(VfCli *cli, int argc, char **argv)
+{
+    gboolean xml = FALSE;
+    const GOptionEntry entries[] = {
+        {"xml", 'x', 0, G_OPTION_ARG_NONE, &xml, N_("Print a device as in the capabilities"), NULL},
+        {NULL},
+    };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfBus) bus = NULL;
+    g_autoptr(GDBusProxy) proxy = NULL;
+
+    if (!vf_cli_parse(cli, "show", entries, &argc, &argv, 1, 1))
+        return VF_EXIT_INPUT;
+    if (xml && cli->json)
+        return vf_cli_usage("show", _("--xml and --json are two forms: choose one"));
+    bus = vf_bus_new(cli, cli->host, &error);
+    if (!bus)
+        return vf_exit_report(error, NULL, NULL);
+    proxy = find_proxy(bus, argv[1], &error);
+    if (!proxy)
+        return vf_bus_report(bus, error, NULL);
+    if (xml)
+        return show_xml(bus, proxy);
+    if (!cli->json)
+        print_interface(proxy, cli->colour);
+    else if (!vf_json_print(vf_json_from_proxy(proxy), &error))
+        return vf_exit_report(error, NULL, NULL);
+    return VF_EXIT_DONE;
+}

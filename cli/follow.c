@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "follow.h"
+
+#include "names.h"
+
+#define JOB_INTERFACE VF_BUS_NAME ".Job"
+/* Other jobs of the daemon may talk while ours is not named yet. */
+#define BACKLOG_MAX 4096
+
+typedef struct {
+    char *path;
+    char *signal;
+    GVariant *parameters;
+} Event;
+
+struct VfFollow {
+    VfBus *bus;
+    VfView *view;
+    VferryJob *job;
+    char *path;
+    GQueue backlog; /* of Event, until the job is known */
+    guint subscription;
+    guint watch;
+    gboolean done;
+    gboolean timed_out;
+    VfEnd end;
+};
+
+static void
+event_free(gpointer data)
+{
+    Event *event = data;
+
+    g_free(event->path);
+    g_free(event->signal);
+    g_variant_unref(event->parameters);
+    g_free(event);
+}
+
+static void
+handle_progress(VfFollow *self, GVariant *parameters)
+{
+    g_autoptr(GVariant) detail = NULL;
+    const char *phase;
+    VfProgress progress = {0};
+
+    if (!self->view || !g_variant_is_of_type(parameters, G_VARIANT_TYPE("(tta{sv})")))
+        return;
+    g_variant_get(parameters, "(tt@a{sv})", &progress.done, &progress.total, &detail);
+    (void)g_variant_lookup(detail, "rate", "t", &progress.rate);
+    (void)g_variant_lookup(detail, "round", "u", &progress.round);
+    (void)g_variant_lookup(detail, "dirty", "t", &progress.dirty);
+    if (g_variant_lookup(detail, "phase", "&s", &phase))
+        vf_view_phase(self->view, phase);
+    vf_view_progress(self->view, &progress);
+}
+
+static void
+set_end(VfFollow *self, const char *result, const char *error, const char *message)
+{
+    g_free(self->end.result);
+    g_free(self->end.error);
+    g_free(self->end.message);
+    self->end.result = g_strdup(result);
+    self->end.error = error && error[0] ? g_strdup(error) : NULL;
+    self->end.message = message && message[0] ? g_strdup(message) : NULL;
+    self->done = TRUE;
+}
+
+static void
+handle_completed(VfFollow *self, GVariant *parameters)
+{
+    const char *result, *error, *message;
+
+    if (!g_variant_is_of_type(parameters, G_VARIANT_TYPE("(sssa{sv})")))
+        return;
+    g_clear_pointer(&self->end.statistics, g_variant_unref);
+    g_variant_get(parameters, "(&s&s&s@a{sv})", &result, &error, &message, &self->end.statistics);
+    set_end(self, result, error, message);
+}
+
+static void
+handle(VfFollow *self, const char *signal, GVariant *parameters)
+{
+    const char *phase;
+
+    if (g_str_equal(signal, "Progress")) {
+        handle_progress(self, parameters);
+    } else if (g_str_equal(signal, "Completed")) {
+        handle_completed(self, parameters);
+    } else if (self->view && g_str_equal(signal, "PhaseChanged") &&
+               g_variant_is_of_type(parameters, G_VARIANT_TYPE("(s)"))) {
+        g_variant_get(parameters, "(&s)", &phase);
+        vf_view_phase(self->view, phase);
+    }
+}
+
+static void
+on_signal(GDBusConnection *connection, const char *sender, const char *path, const char *interface,
+          const char *signal, GVariant *parameters, gpointer follow)
+{
+    VfFollow *self = follow;
+    Event *event;
+
+    if (self->path) {
+        if (g_str_equal(path, self->path))
+            handle(self, signal, parameters);
+        return;
+    }
+    if (g_queue_get_length(&self->backlog) >= BACKLOG_MAX)
+        event_free(g_queue_pop_head(&self->backlog));
+    event = g_new0(Event, 1);
+    event->path = g_strdup(path);
+    event->signal = g_strdup(signal);
+    event->parameters = g_variant_ref(parameters);
+    g_queue_push_tail(&self->backlog, event);
+}
+
+static void
+on_vanished(GDBusConnection *connection, const char *name, gpointer follow)
+{
+    ((VfFollow *)follow)->done = TRUE;
+}
+
+VfFollow *
+vf_follow_new(VfBus *bus, VfView *view)
+{
+    VfFollow *self = g_new0(VfFollow, 1);
+
+    self->bus = bus;
+    self->view = view;
+    g_queue_init(&self->backlog);
+    self->subscription = g_dbus_connection_signal_subscribe(
+        vf_bus_get_connection(bus), VF_BUS_NAME, JOB_INTERFACE, NULL, NULL, NULL,
+        G_DBUS_SIGNAL_FLAGS_NONE, on_signal, self, NULL);
+    return self;
+}
+
+void
+vf_follow_free(VfFollow *self)
+{
+    g_dbus_connection_signal_unsubscribe(vf_bus_get_connection(self->bus), self->subscription);
+    if (self->watch > 0)
+        g_bus_unwatch_name(self->watch);
+    if (self->job)
+        g_signal_handlers_disconnect_by_data(self->job, self);
+    g_clear_object(&self->job);
+    g_queue_clear_full(&self->backlog, event_free);
+    g_free(self->path);
+    g_free(self->end.result);
+    g_free(self->end.error);
+    g_free(self->end.message);
+    g_clear_pointer(&self->end.statistics, g_variant_unref);
+    g_free(self);
+}
+
+/* The end without its Completed signal: it was over before we looked. */
+static void
+on_result(VferryJob *job, GParamSpec *pspec, VfFollow *self)
+{
+    const char *result = vferry_job_get_result(job);
+    GVariant *error = vferry_job_get_error(job);
+    const char *name = NULL, *message = NULL;
+
+    if (self->end.result || !result || result[0] == '\0')
+        return;
+    if (error && g_variant_is_of_type(error, G_VARIANT_TYPE("(ss)")))
+        g_variant_get(error, "(&s&s)", &name, &message);
+    set_end(self, result, name, message);
+}
+
+gboolean
+vf_follow_set_job(VfFollow *self, const char *path, GError **error)
+{
+    Event *event;
+
+    self->path = g_strdup(path);
+    self->job = vferry_job_proxy_new_sync(vf_bus_get_connection(self->bus),
+                                          G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START, VF_BUS_NAME, path,
+                                          NULL, error);
+    if (!self->job)
+        return FALSE;
+    self->watch = g_bus_watch_name_on_connection(vf_bus_get_connection(self->bus), VF_BUS_NAME,
+                                                 G_BUS_NAME_WATCHER_FLAGS_NONE, NULL, on_vanished,
+                                                 self, NULL);
+    g_signal_connect(self->job, "notify::result", G_CALLBACK(on_result), self);
+    while ((event = g_queue_pop_head(&self->backlog))) {
+        if (g_str_equal(event->path, path))
+            handle(self, event->signal, event->parameters);
+        event_free(event);
+    }
+    on_result(self->job, NULL, self);
+    if (self->view && vferry_job_get_phase(self->job))
+        vf_view_phase(self->view, vferry_job_get_phase(self->job));
+    return TRUE;
+}
+
+VferryJob *
+vf_follow_get_job(VfFollow *self)
+{
+    return self->job;
+}
+
+static gboolean
+on_timeout(gpointer follow)
+{
+    ((VfFollow *)follow)->timed_out = TRUE;
+    return G_SOURCE_CONTINUE;
+}
+
+/* The property arrives before the signal where the daemon sets it first; the signal has the
+ * statistics. */
+static void
+wait_for_statistics(VfFollow *self)
+{
+    gint64 deadline = g_get_monotonic_time() + G_USEC_PER_SEC / 2;
+
+    while (self->end.result && !self->end.statistics && g_get_monotonic_time() < deadline)
+        if (!g_main_context_iteration(NULL, FALSE))
+            g_usleep(5000);
+}
+
+const VfEnd *
+vf_follow_run(VfFollow *self, const gboolean *stop, guint timeout_ms)
+{
+    guint timer = timeout_ms > 0 ? g_timeout_add(timeout_ms, on_timeout, self) : 0;
+
+    self->timed_out = FALSE;
+    while (!self->done && !self->timed_out && !*stop)
+        (void)g_main_context_iteration(NULL, TRUE);
+    if (timer > 0)
+        g_source_remove(timer);
+    wait_for_statistics(self);
+    return &self->end;
+}

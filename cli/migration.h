@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "follow.h"
+
+/* The five calls of a migration, in order, as the client that holds both connections. Nothing
+ * depends on it: when it dies, the movers go on. */
+typedef struct {
+    VfCli *cli;
+    VfBus *here;  /* the source */
+    VfBus *there; /* the destination */
+    VfView *view;
+    VfFollow *follow;
+
+    /* what the user wants */
+    GVariant *begin_options;
+    GVariant *prepare_options;
+    GVariant *perform_options;
+    char *destination_quoted; /* as it was given, for a shell */
+
+    /* what came of it */
+    char *device_path;
+    char *job_uuid;
+    char *cookie;
+    char *lease_path;
+    char *answer;
+    GVariant *secret;
+    GPtrArray *created; /* of char *: ids of the devices at the destination */
+    gboolean undone;    /* the destination says that nothing is left there */
+    char *source_outcome;
+    char *destination_outcome;
+
+    guint interrupts;   /* Ctrl-C so often */
+    gboolean abandoned; /* twice: leave the job alone */
+} VfMigration;
+
+void vf_migration_free(VfMigration *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfMigration, vf_migration_free)
+
+/* Runs it all and says what happened. */
+VfExit vf_migration_run(VfMigration *self);
