@@ -1,0 +1,339 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""vferryctl against a daemon that does what the test says."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from gi.repository import GLib
+
+import tap
+from bus import Bus
+from fake_daemon import FakeDaemon, Refusal, device, job
+
+VFERRYCTL = os.environ["VFERRY_TEST_TOOL"]
+WRAPPER = os.environ.get("VFERRY_TEST_WRAPPER", "").split()
+DBUS = os.path.join(os.environ["VFERRY_TEST_SOURCE"], "dbus")
+POLICY = os.path.join(DBUS, "org.vferry1.conf")
+DEADLINE = 20 * float(os.environ.get("VFERRY_TEST_SLOW", "1"))
+A = "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
+B = "4f1c0000-0000-4000-8000-000000000001"
+JOB = "11112222-3333-4444-5555-666677778888"
+DEVICE_PATH = "/org/vferry1/device/1"
+LEASE_PATH = "/org/vferry1/lease/1"
+JOB_PATH = "/org/vferry1/job/1"
+
+
+class Host:
+    """One fake daemon on a bus of its own."""
+
+    def __init__(self):
+        self.bus = Bus(POLICY)
+        self.daemon = FakeDaemon(self.bus.address, DBUS)
+        self.daemon.answers["Lookup"] = self.lookup
+
+    def lookup(self, path, args):
+        for path_, interfaces in self.daemon.objects.items():
+            for properties in interfaces.values():
+                names = [properties[key].unpack() for key in ("Id", "Uuid") if key in properties]
+                if any(name.startswith(args[0]) for name in names):
+                    return GLib.Variant("(o)", (path_,))
+        raise Refusal("NotFound", f"nothing here is called “{args[0]}”")
+
+    def close(self):
+        self.daemon.close()
+        self.bus.stop()
+
+
+class Case(unittest.TestCase):
+    def host(self):
+        host = Host()
+        self.addCleanup(host.close)
+        return host
+
+    def environment(self, host, **more):
+        environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+        environment.update(LC_ALL="C.UTF-8", TERM="xterm",
+                           DBUS_SYSTEM_BUS_ADDRESS=host.bus.address if host else "unix:path=/none")
+        environment.update(more)
+        return environment
+
+    def run_tool(self, host, *args, **more):
+        return subprocess.run([*WRAPPER, VFERRYCTL, *args], env=self.environment(host, **more), text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE,
+                              check=False)
+
+    def run_in_terminal(self, host, *args, columns=100, keys=None, **more):
+        """What a person sees; @keys: (text to wait for, bytes to type)."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.environ.update(self.environment(host, COLUMNS=str(columns), **more))
+            os.execvp([*WRAPPER, VFERRYCTL][0], [*WRAPPER, VFERRYCTL, *args])
+        import fcntl
+        import struct
+        import termios
+        fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        seen, deadline = b"", time.monotonic() + DEADLINE
+        while time.monotonic() < deadline:
+            if not select.select([fd], [], [], 0.2)[0]:
+                continue
+            try:
+                data = os.read(fd, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            seen += data
+            if keys and keys[0].encode() in seen:
+                os.write(fd, keys[1])
+                keys = None
+        else:
+            os.kill(pid, signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.close(fd)
+        return status, seen.decode()
+
+
+class Reading(Case):
+    def test_list(self):
+        host = self.host()
+        host.daemon.add(DEVICE_PATH, "Device", device(A))
+        host.daemon.add("/org/vferry1/device/2", "Device", device(
+            B, Model=GLib.Variant("s", ""), Parameters=GLib.Variant("a{sv}", {}),
+            MigrationSource=GLib.Variant("s", "unknown")))
+        result = self.run_tool(host, "list")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(result.stdout.splitlines(), [
+            "DEVICE                                MODEL            PARAMETERS  STATE  MIGRATES",
+            f"{B}  -                -           idle   unknown",
+            f"{A}  kernel.org/mtty  ports=2     idle   stop-copy, p2p, pre-copy"])
+
+    def test_list_json_is_one_document(self):
+        host = self.host()
+        host.daemon.add(DEVICE_PATH, "Device", device(A))
+        result = self.run_tool(host, "list", "--json")
+        document = json.loads(result.stdout)
+        self.assertEqual(document["devices"][0]["id"], A)
+        self.assertEqual(document["devices"][0]["parameters"], {"ports": "2"})
+        self.assertEqual(document["devices"][0]["sysfs_path"],
+                         f"/sys/devices/virtual/mtty/mtty/{A}")
+
+    def test_list_of_nothing_is_quiet_in_a_pipe(self):
+        result = self.run_tool(self.host(), "list")
+        self.assertEqual((result.returncode, result.stdout), (0, ""))
+
+    def test_escape_sequences_of_a_host_do_not_reach_the_terminal(self):
+        host = self.host()
+        host.daemon.add(DEVICE_PATH, "Device", device(A, Model=GLib.Variant("s", "a\x1b[2Jb")))
+        for verb in (["list"], ["show", A]):
+            self.assertNotIn("\x1b", self.run_tool(host, *verb).stdout)
+
+    def test_colour_is_for_terminals(self):
+        host = self.host()
+        host.daemon.add(DEVICE_PATH, "Device", device(A))
+        status, seen = self.run_in_terminal(host, "list")
+        self.assertEqual(status, 0)
+        self.assertIn("\x1b[1mDEVICE", seen)
+        self.assertNotIn("\x1b", self.run_in_terminal(host, "list", NO_COLOR="1")[1])
+
+    def test_show(self):
+        host = self.host()
+        host.daemon.add(DEVICE_PATH, "Device", device(A))
+        result = self.run_tool(host, "show", "83b8")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(f"device              {A}\n", result.stdout)
+        self.assertIn("IOMMU group         7\n", result.stdout)
+        self.assertNotIn("NUMA", result.stdout)
+        self.assertEqual(json.loads(self.run_tool(host, "show", A, "--json").stdout)["numa_node"],
+                         -1)
+
+    def test_show_unknown(self):
+        result = self.run_tool(self.host(), "show", "nonsense")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("nothing here is called “nonsense”", result.stderr)
+        self.assertNotIn("GDBus.Error", result.stderr)
+
+    def test_capabilities(self):
+        host = self.host()
+        host.daemon.answers["GetCapabilities"] = lambda path, args: GLib.Variant(
+            "(s)", ("<capabilities name='µ'/>",))
+        result = self.run_tool(host, "capabilities", LC_ALL="C")
+        self.assertEqual(result.stdout, "<capabilities name='µ'/>\n")
+        self.assertEqual(self.run_tool(host, "capabilities", "--json").returncode, 3)
+
+    def test_jobs(self):
+        host = self.host()
+        host.daemon.add(JOB_PATH, "Job", job(
+            JOB, "source", Phase=GLib.Variant("s", "pre-copy"), Rate=GLib.Variant("t", 64 << 20),
+            BytesDone=GLib.Variant("t", 1 << 20), BytesTotal=GLib.Variant("t", 256 << 20)))
+        result = self.run_tool(host, "jobs")
+        self.assertRegex(result.stdout.splitlines()[1],
+                         rf"^{JOB}  migrate +source  pre-copy  1 MiB of 256 MiB  64 MiB/s  20")
+
+    def test_no_daemon(self):
+        bus = Bus(POLICY)
+        self.addCleanup(bus.stop)
+        for verb in ("list", "jobs", "capabilities"):
+            result = self.run_tool(None, verb, DBUS_SYSTEM_BUS_ADDRESS=bus.address)
+            self.assertEqual(result.returncode, 3)
+            self.assertIn("systemctl status vferryd", result.stderr)
+
+    def test_no_bus(self):
+        result = self.run_tool(None, "list")
+        self.assertEqual(result.returncode, 3)
+        self.assertRegex(result.stderr, r"^vferryctl: ")
+
+    def test_host_option(self):
+        here, there = self.host(), self.host()
+        there.daemon.add(DEVICE_PATH, "Device", device(A))
+        result = self.run_tool(here, "list", "--host", there.bus.address)
+        self.assertIn(A, result.stdout)
+
+
+class Usage(Case):
+    VERBS = ("list", "show", "capabilities", "migrate", "jobs", "cancel", "resolve", "monitor")
+
+    def test_help(self):
+        for args in ([], *([verb] for verb in self.VERBS)):
+            result = self.run_tool(None, *args, "--help")
+            self.assertEqual((result.returncode, result.stderr), (0, ""), args)
+            self.assertIn(" ".join(["vferryctl", *args]), result.stdout)
+
+    def test_version(self):
+        self.assertRegex(self.run_tool(None, "--version").stdout, r"^vferryctl \d+\.\d+\.\d+\n$")
+
+    def test_mistakes(self):
+        for args in ([], ["frobnicate"], ["list", "--frobnicate"], ["list", "x"], ["show"],
+                     ["migrate", A], ["migrate", A, "harbour-b"], ["cancel"],
+                     ["migrate", A, "ssh://-oProxyCommand=x"], ["migrate", A, "ssh://-l@b"],
+                     ["migrate", A, "unixexec:path=/bin/true"],
+                     ["migrate", A, "unix:path=/x;unixexec:path=/bin/true"],
+                     ["migrate", A, "unix:path=/x"],
+                     ["migrate", A, "unix:path=/x", "--address", "::1", "--precopy-max", "-1"],
+                     ["migrate", A, "unix:path=/x", "--address", "::1", "--uuid", "x"],
+                     ["resolve", JOB, "--run-at", "both"], ["resolve", JOB, "--this-side", "run"],
+                     ["list", "--host", "ssh://a/b"]):
+            result = self.run_tool(None, *args)
+            self.assertEqual((result.returncode, result.stdout), (3, ""), args)
+            self.assertTrue(result.stderr.startswith("vferryctl: "), result.stderr)
+
+
+class Ssh(Case):
+    """systemd-stdio-bridge itself, with an `ssh` that runs it here."""
+
+    def ssh(self, text):
+        directory = tempfile.TemporaryDirectory(prefix="vf-ssh-")
+        self.addCleanup(directory.cleanup)
+        path = os.path.join(directory.name, "ssh")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\n" + text)
+        os.chmod(path, 0o755)
+        return {"PATH": f"{directory.name}:{os.environ['PATH']}"}, directory.name
+
+    def test_list_over_ssh(self):
+        there = self.host()
+        there.daemon.add(DEVICE_PATH, "Device", device(A))
+        environment, directory = self.ssh(
+            'printf "%s\\n" "$@" >"$(dirname "$0")/args"\n'
+            f'exec systemd-stdio-bridge -p "{there.bus.address}"\n')
+        result = self.run_tool(None, "--host", "ssh://pilot@harbour-b:2222", "list", **environment)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(A, result.stdout)
+        with open(os.path.join(directory, "args"), encoding="utf-8") as file:
+            args = file.read().split("\n")
+        self.assertEqual(args[args.index("-l") + 1], "pilot")
+        self.assertEqual(args[args.index("-p") + 1], "2222")
+        self.assertIn("BatchMode=yes", args)
+        self.assertEqual(args[-4:], ["--", "harbour-b", "systemd-stdio-bridge", ""])
+
+    def test_what_ssh_says_is_shown(self):
+        environment, _ = self.ssh("echo 'ssh: no route to harbour-b' >&2; exit 255\n")
+        result = self.run_tool(None, "--host", "ssh://harbour-b", "list", **environment)
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("ssh: no route to harbour-b", result.stderr)
+
+    def test_no_ssh(self):
+        result = self.run_tool(None, "--host", "ssh://harbour-b", "list", PATH="/nonexistent")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("ssh", result.stderr)
+
+
+class Monitor(Case):
+    def start(self, host, *args):
+        process = subprocess.Popen([*WRAPPER, VFERRYCTL, "monitor", *args], text=True,
+                                   env=self.environment(host), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait, DEADLINE)
+        self.addCleanup(process.kill)
+        return process
+
+    def read_line(self, process):
+        self.assertTrue(select.select([process.stdout], [], [], DEADLINE)[0])
+        return os.read(process.stdout.fileno(), 65536).decode()
+
+    def play(self, host):
+        host.daemon.add(DEVICE_PATH, "Device", device(A))
+        host.daemon.set(DEVICE_PATH, "Device", {"State": GLib.Variant("s", "lent")})
+        host.daemon.remove(DEVICE_PATH)
+        host.daemon.add(JOB_PATH, "Job", job(JOB, "source"))
+        host.daemon.emit(JOB_PATH, "Job", "PhaseChanged", GLib.Variant("(s)", ("pre-copy",)))
+        host.daemon.emit(JOB_PATH, "Job", "Progress", GLib.Variant(
+            "(tta{sv})", (1, 2, {"initial-left": GLib.Variant("t", 5)})))
+        host.daemon.emit(JOB_PATH, "Job", "Completed", GLib.Variant(
+            "(sssa{sv})", ("completed", "", "", {"downtime-stop": GLib.Variant("t", 7)})))
+
+    def finish(self, process, text, end):
+        deadline = time.monotonic() + DEADLINE
+        while end not in text and time.monotonic() < deadline:
+            text += self.read_line(process)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(DEADLINE), 0)
+        return text
+
+    def test_json(self):
+        host = self.host()
+        process = self.start(host, "--json")
+        first = self.read_line(process)
+        self.play(host)
+        lines = [json.loads(line) for line in
+                 self.finish(process, first, '"completed"').splitlines()]
+        self.assertEqual([line["event"] for line in lines],
+                         ["appeared", "added", "changed", "removed", "added", "phase", "progress",
+                          "completed"])
+        self.assertEqual([line["kind"] for line in lines][1:5], ["device"] * 3 + ["job"])
+        self.assertEqual(lines[2]["id"], A)
+        self.assertEqual(lines[2]["properties"], {"state": "lent"})
+        self.assertEqual(lines[6]["detail"]["initial_left"], 5)
+        self.assertEqual(lines[7]["statistics"]["downtime_stop"], 7)
+
+    def test_text(self):
+        host = self.host()
+        process = self.start(host)
+        first = self.read_line(process)
+        self.play(host)
+        text = self.finish(process, first, "completed")
+        self.assertRegex(text, rf"(?m)^\d\d:\d\d:\d\d\.\d\d\d  device   {A}  changed  State=lent$")
+        self.assertEqual(len(text.splitlines()), 8)
+
+    def test_daemon_goes_and_comes(self):
+        host = self.host()
+        process = self.start(host, "--json")
+        text = self.read_line(process)
+        host.daemon.close()
+        while "vanished" not in text:
+            text += self.read_line(process)
+        host.daemon = FakeDaemon(host.bus.address, DBUS)
+        self.finish(process, "", "appeared")
+
+
+if __name__ == "__main__":
+    tap.main()
