@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -36,6 +36,7 @@ from rig.scenario import Context, Scenario, reset_hosts  # noqa: E402  pylint: d
 # A scenario that not even its deadline ends takes the whole suite with it, this much later.
 WATCHDOG_GRACE = 90.0
 BOOT_ATTEMPTS = 2
+UNDO_DEADLINE = 60.0
 
 
 def discover(folder: Path) -> dict[str, Scenario | str]:
@@ -107,13 +108,13 @@ class Suite:
     def _run_one(self, name: str, item: Scenario) -> str | None:
         failure = self._prepare(item)
         if failure is None:
-            failure = self._execute(name, item)
+            failure, undone = self._execute(name, item)
             trouble = self._trouble(item)
             failure = "\n".join(filter(None, (failure, trouble))) or None
             self._used = True
             if failure is not None:
                 self._keep_logs(name)
-            if trouble is not None or item.fresh:
+            if trouble is not None or item.fresh or not undone:
                 self._drop()
         return failure
 
@@ -153,19 +154,12 @@ class Suite:
                 self._drop()
         return None if self._booted else self._boot()
 
-    def _execute(self, name: str, item: Scenario) -> str | None:
+    def _execute(self, name: str, item: Scenario) -> tuple[str | None, bool]:
+        """Why it failed, if it did, and whether everything it deferred was undone."""
         context = Context(self._pair)
-        failures = []
-        for step in (lambda: item.function(context), context.finish):
-            try:
-                with deadline(item.deadline, name):
-                    step()
-            except DeadlineReached as error:
-                failures.append(str(error) + "\n" + _where(error))
-            except Exception as error:  # whatever a scenario raises is its failure
-                failures.append(f"{error}\n{_where(error)}" if isinstance(error, RigError)
-                                else traceback.format_exc())
-        return "\n".join(failures) or None
+        failure = _attempt(lambda: item.function(context), item.deadline, name, item)
+        undoing = _attempt(context.finish, UNDO_DEADLINE, f"undoing {name}", item)
+        return "\n".join(filter(None, (failure, undoing))) or None, undoing is None
 
     def _trouble(self, item: Scenario) -> str | None:
         """What makes a failure of any outcome, and the pair unfit for the next."""
@@ -188,12 +182,26 @@ class Suite:
         note(f"the logs of {name} are in {target}")
 
 
-def _where(error: BaseException) -> str:
-    """The lines of scenario files on the way to an error."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__)
-              if "scenarios" in frame.filename]
-    return "".join(f"  at {Path(frame.filename).name}:{frame.lineno}: {frame.line}\n"
-                   for frame in frames)
+def _attempt(step: Callable[[], object], seconds: float, what: str, item: Scenario) -> str | None:
+    """Run a step of a scenario within a time, and describe how it failed, if it did."""
+    try:
+        with deadline(seconds, what):
+            step()
+        return None
+    except DeadlineReached as error:
+        return f"{error}\n{_where(error, item)}"
+    except RigError as error:
+        return f"{error}\n{_where(error, item)}"
+    except Exception:  # whatever a scenario raises is its failure
+        return traceback.format_exc()
+
+
+def _where(error: BaseException, item: Scenario) -> str:
+    """The lines of the scenario's own file on the way to an error."""
+    own = item.function.__code__.co_filename
+    return "".join(f"  at {Path(own).name}:{frame.lineno}: {frame.line}\n"
+                   for frame in traceback.extract_tb(error.__traceback__)
+                   if frame.filename == own)
 
 
 def _arguments() -> argparse.Namespace:

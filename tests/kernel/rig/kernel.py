@@ -20,7 +20,8 @@ from .errors import RigError
 from .manifest import Manifest, identity
 
 # What the guests need beyond what is built in; what these depend on comes with them.
-WANTED = ("vfio_iommu_type1", "vfio", "mdev", "virtio_net", "vfio_pci", "autofs4")
+WANTED = ("vfio_iommu_type1", "vfio", "mdev", "virtio_net", "vfio_pci", "autofs4",
+          "sch_netem")
 METADATA = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
 
 

@@ -28,6 +28,13 @@ KERNEL_TROUBLE = re.compile(
     r"|INFO: task .* blocked for more than|possible circular locking|refcount_t: "
     r"|unable to handle|scheduling while atomic|sysfs: cannot create duplicate|list_(add|del) ")
 
+GUEST_LOGS = {
+    "dmesg": "dmesg",
+    "journal": "journalctl -b --no-pager -o short-monotonic",
+    "vferryd": "journalctl -b --no-pager -o short-monotonic -u 'vferry*'",
+    "processes": "ps -eo pid,ppid,user,stat,wchan:24,args",
+}
+
 
 class Supplies:
     """What pairs boot from, made or taken from the cache when first asked for."""
@@ -91,6 +98,14 @@ class Link:
         """Undo cut(), of either kind."""
         self._set("cable", True)
         self._set("nic", True)
+
+    def shape(self, netem: str) -> None:
+        """Make it slower or worse in both directions, as tc-netem(8) says: "rate 80mbit delay 5ms".
+
+        Undone by the reset between scenarios.
+        """
+        for host in self._hosts:
+            host.run(f"tc qdisc replace dev eth0 root netem {netem}")
 
 
 class Pair:
@@ -175,25 +190,19 @@ class Pair:
         return host.vm.console().splitlines()
 
     def save_logs(self, target: Path) -> None:
-        """Keep what helps to understand a failure."""
+        """Keep what helps to understand a failure; a guest that hangs has only its console."""
         target.mkdir(parents=True, exist_ok=True)
         for host in self.hosts:
             try:
-                (target / f"{host.name}.serial").write_text(host.vm.console(), "utf-8")
+                vm = host.vm
             except GuestGone:
+                continue  # not booted
+            (target / f"{host.name}.serial").write_text(vm.console(), "utf-8")
+            if not host.alive or not vm.agent.ping(5.0):
+                note(f"of {host.name} there is only the console")
                 continue
-            if not host.alive:
-                continue
-            for name, command in (("dmesg", "dmesg"), ("journal", "journalctl -b --no-pager -o "
-                                                       "short-monotonic"),
-                                  ("vferryd", "journalctl -b --no-pager -o short-monotonic "
-                                              "-u vferryd -u 'vferry*'"),
-                                  ("processes", "ps -eo pid,ppid,user,stat,wchan:24,args")):
-                try:
-                    content = host.try_run(command, timeout=20.0).out
-                except RigError as error:
-                    content = f"{error}\n".encode()
-                (target / f"{host.name}.{name}").write_bytes(content)
+            for name, command in GUEST_LOGS.items():
+                (target / f"{host.name}.{name}").write_bytes(host.try_run(command, timeout=20).out)
 
     def end(self) -> None:
         """End both VMs."""

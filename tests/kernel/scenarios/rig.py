@@ -27,6 +27,7 @@ def boots(ctx: Context) -> None:
         expect(host.output("hostname") == host.name, f"{host.name} has its name")
         host.run(f"ip -4 addr show dev eth0 | grep -q {host.address}/24")
         expect(host.output("systemctl --failed --no-legend") == "", "no unit has failed")
+        host.run("dmesg | grep -E 'WARNING: |BUG: |Oops'", status=1)
         expect(host.output("uname -r").startswith("6.12"), "a kernel of the 6.12 series runs")
     ids = {host.output("cat /etc/machine-id") for host in ctx.hosts}
     expect(len(ids) == 2 and all(len(one) == 32 for one in ids),
@@ -60,6 +61,17 @@ def link_is_cut_and_healed(ctx: Context) -> None:
             ctx.a.wait_until("grep -q 0 /sys/class/net/eth0/carrier")
         ctx.link.heal()
         ctx.a.wait_until(ping)
+
+
+@scenario(deadline=60)
+def link_is_shaped(ctx: Context) -> None:
+    """Traffic can be delayed, and a reset ends that and brings up a link that was taken down."""
+    ctx.link.shape("delay 300ms")
+    slow = ctx.a.output(f"ping -c 2 -q {ctx.b.address}")
+    expect(float(slow.rsplit("=", 1)[1].split("/")[0]) > 590, f"600 ms there and back: {slow}")
+    ctx.b.run("ip link set eth0 down")
+    ctx.reset_hosts()
+    ctx.a.wait_until(f"ping -c 1 -W 0.5 {ctx.b.address}")
 
 
 @scenario(deadline=30)

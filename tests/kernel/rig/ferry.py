@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A migration as scenarios drive it: a device with a holder here, vferryctl, an adopter there."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid as uuids
+from typing import Any
+
+from .agent import Process, Result
+from .errors import CommandFailed
+from .host import Host
+from .scenario import Context
+
+TESTDEV = "/sys/class/mdev_bus/vferry_testdev"
+MDEVS = "/sys/bus/mdev/devices"
+# What the project promises after a failure before the commit.
+RECOVERY = 10.0
+
+
+def expect(condition: bool, what: str) -> None:
+    """Fail with a sentence."""
+    if not condition:
+        raise AssertionError(what)
+
+
+def parent_of(type_id: str) -> str:
+    """The mdev parent that makes a type."""
+    return "mtty" if type_id.startswith("mtty-") else "vferry_testdev"
+
+
+def create(host: Host, type_id: str, **knobs: int | str) -> str:
+    """Make an mdev by plain sysfs writes; knobs go to its testdev folder."""
+    uuid = str(uuids.uuid4())
+    host.write(f"/sys/class/mdev_bus/{parent_of(type_id)}/mdev_supported_types/{type_id}/create",
+               uuid)
+    for name, value in knobs.items():
+        host.write(f"{MDEVS}/{uuid}/testdev/{name}", str(value))
+    return uuid
+
+
+def mdevs(host: Host) -> list[str]:
+    """The mdevs of a host."""
+    return host.output(f"ls {MDEVS}").split()
+
+
+def defaults(host: Host, **knobs: int | str) -> None:
+    """Give every test device that is made at this host from now on these knobs."""
+    for name, value in knobs.items():
+        host.write(f"{TESTDEV}/defaults/{name}", str(value))
+
+
+class Ferry:
+    """One device that goes from one host to another."""
+
+    def __init__(self, ctx: Context, source: Host, destination: Host) -> None:
+        self.ctx = ctx
+        self.source = source
+        self.destination = destination
+        self.uuid = ""
+        self.holder: Process | None = None
+        self.marker = ""
+        for host in (source, destination):
+            host.run("systemctl start vferryd", timeout=20)
+
+    def board(self, type_id: str, marker: str = "c0ffee5afe", **knobs: int | str) -> None:
+        """Make a device, hold it, write the marker (hex) to it and lend it."""
+        self.uuid = create(self.source, type_id, **knobs)
+        self.marker = marker[:2] if type_id.startswith("mtty") else marker
+        place = "--scratch" if type_id.startswith("mtty") else ""
+        self.source.wait_until(f"vferryctl show {self.uuid}", timeout=RECOVERY)
+        self.holder = self.source.spawn(
+            f"exec holder {place} --marker {self.marker} --lend {self.uuid}", timeout=None)
+        self.holder.wait_for_output("^lent", 20)
+
+    def start(self, *options: str, timeout: float = 60.0, user: str = "root") -> Process:
+        """Start vferryctl migrate; the report comes as JSON."""
+        return self.source.spawn(
+            f"vferryctl migrate --json --address {self.destination.address} "
+            f"{' '.join(options)} {self.uuid} ssh://{self.destination.name}",
+            user=user, timeout=timeout)
+
+    def cross(self, *options: str, timeout: float = 60.0) -> dict[str, Any]:
+        """Migrate, and expect that it completes."""
+        result = self.start(*options, timeout=timeout).wait()
+        expect(result.status == 0, f"the migration completes: {result.describe()}")
+        report: dict[str, Any] = json.loads(result.text)
+        return report
+
+    def adopt(self) -> None:
+        """Adopt the one lease at the destination; the marker must have come along."""
+        place = "--scratch" if len(self.marker) == 2 else ""
+        lease = self.lease()
+        self.destination.run(f"adopter {place} --expect {self.marker} {lease}", timeout=20)
+
+    def lease(self) -> str:
+        """The object path of the only lease at the destination."""
+        tree = self.destination.output("busctl tree --list org.vferry1")
+        leases = [line for line in tree.split() if line.startswith("/org/vferry1/lease/")]
+        expect(len(leases) == 1, f"there is one lease at {self.destination.name}, not {leases}")
+        return leases[0]
+
+    def job(self, host: Host) -> str:
+        """The object path of the only job of a host."""
+        tree = host.output("busctl tree --list org.vferry1")
+        jobs = [line for line in tree.split() if line.startswith("/org/vferry1/job/")]
+        expect(len(jobs) == 1, f"there is one job at {host.name}, not {jobs}")
+        return jobs[0]
+
+    def job_property(self, host: Host, name: str) -> Any:
+        """A property of the only job of a host."""
+        answer = host.output(f"busctl -j get-property org.vferry1 {self.job(host)} "
+                             f"org.vferry1.Job {name}")
+        return json.loads(answer)["data"]
+
+    def wait_phase(self, phase: str, timeout: float = 30.0) -> None:
+        """Wait until the source's job is in a phase."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            try:
+                if self.job_property(self.source, "Phase") == phase:
+                    return
+            except (AssertionError, CommandFailed):
+                pass  # the job is not there yet
+            time.sleep(0.1)
+        raise AssertionError(f"the job has not come to phase {phase} in {timeout:.0f} s")
+
+    def wait_bytes(self, least: int, timeout: float = 30.0) -> None:
+        """Wait until the source has moved so many bytes."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if int(self.job_property(self.source, "BytesDone")) >= least:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"the job has not moved {least} bytes in {timeout:.0f} s")
+
+    def state(self, host: Host, uuid: str) -> str:
+        """The migration state that the kernel shows for a test device."""
+        return host.output(f"cat {MDEVS}/{uuid}/testdev/migration_state")
+
+    def expect_source_runs(self) -> None:
+        """The source's device runs again, in time, and still has its bytes."""
+        took = self.source.wait_until(
+            f"grep -qx running {MDEVS}/{self.uuid}/testdev/migration_state", timeout=RECOVERY)
+        self.ctx.note(f"the source runs again after {took:.1f} s")
+        self.expect_marker_at_source()
+
+    def expect_marker_at_source(self) -> None:
+        """The holder reads back what it wrote."""
+        assert self.holder is not None
+        before = len(self.holder.out)
+        self.holder.kill(10)  # SIGUSR1
+        self.holder.wait_for_output(rf"(?s)\A.{{{before}}}.*{self.marker}", 10)
+
+    def expect_nothing_left(self) -> None:
+        """No device, lease or worker process is left at the destination, in time."""
+        took = self.destination.wait_until(
+            f'test -z "$(ls {MDEVS})" && ! pgrep -x vferry-mover '
+            "&& ! busctl tree --list org.vferry1 | grep -q /lease/", timeout=RECOVERY)
+        self.ctx.note(f"nothing is left at the destination after {took:.1f} s")
+
+    def expect_failed(self, result: Result, *words: str, status: int = 1) -> None:
+        """vferryctl has failed, and its error has these words."""
+        expect(result.status == status, f"vferryctl ends with {status}: {result.describe()}")
+        for word in words:
+            expect(word in result.error_text or word in result.text,
+                   f"“{word}” is in what vferryctl says: {result.describe()}")
