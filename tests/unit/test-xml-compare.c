@@ -8,6 +8,8 @@
 #define REQUIREMENT(content)                                                                       \
     "<requirement xmlns='https://vferry.org/ns/requirement/1'>" content "</requirement>"
 #define MODEL "<model id='kernel.org/mtty'/>"
+#define SIXTEEN_GS "gggggggggggggggg"
+#define SIXTY_FOUR_GS SIXTEEN_GS SIXTEEN_GS SIXTEEN_GS SIXTEEN_GS
 #define REPORT(attributes, content)                                                                \
     "<report xmlns='https://vferry.org/ns/report/1' " attributes ">" content "</report>"
 
@@ -56,6 +58,42 @@ test_requirement(void)
 }
 
 static void
+test_values(void)
+{
+    g_autoptr(GPtrArray) values = vf_value_list_new();
+
+    vf_value_list_set(values, "b", "1", NULL);
+    vf_value_list_set(values, "a", "2", NULL);
+    vf_value_list_set(values, "b", "3", "read again");
+    g_assert_cmpuint(values->len, ==, 2);
+    g_assert_cmpstr(((const VfValue *)values->pdata[0])->name, ==, "a");
+    g_assert_cmpstr(vf_value_list_find(values, "b")->value, ==, "3");
+    g_assert_cmpstr(vf_value_list_find(values, "b")->evidence, ==, "read again");
+    g_assert_null(vf_value_list_find(values, "c"));
+}
+
+/* What does not matter is not asked for. */
+static void
+test_requirement_ignored(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfModel) model =
+        vf_model_parse("<model xmlns='https://vferry.org/ns/model/1' id='a.b/c'><match/>"
+                       "<parameter name='n' type='int' compare='equal'/>"
+                       "<parameter name='i' type='int' compare='ignore'/></model>",
+                       -1, NULL, &error);
+    g_autoptr(GPtrArray) known = vf_value_list_new();
+    g_autoptr(VfRequirement) requirement = NULL;
+
+    g_assert_no_error(error);
+    vf_value_list_set(known, "n", "1", NULL);
+    vf_value_list_set(known, "i", "2", NULL);
+    requirement = vf_requirement_new_for_device(model, known);
+    g_assert_cmpuint(requirement->values->len, ==, 1);
+    g_assert_cmpstr(vf_value_list_find(requirement->values, "n")->value, ==, "1");
+}
+
+static void
 test_requirement_order(void)
 {
     g_autoptr(GError) error = NULL;
@@ -90,6 +128,8 @@ test_bad_requirements(void)
         {REQUIREMENT("<model/>"), "“id” is missing"},
         {REQUIREMENT("<model id='x'/>"), "the model id is “x”"},
         {REQUIREMENT("<model id='a.b/c' digest='sha256:00'/>"), "digest is “sha256:00”"},
+        {REQUIREMENT("<model id='a.b/c' digest='sha256:" SIXTY_FOUR_GS "'/>"),
+         "hexadecimal digits"},
         {REQUIREMENT(MODEL "<parameter value='1'/>"), "“name” is missing"},
         {REQUIREMENT(MODEL "<parameter name='a b'/>"), "name is “a b”"},
         {REQUIREMENT(MODEL "<parameter name='n' value='a&#10;b'/>"), "without control characters"},
@@ -285,9 +325,32 @@ test_rules(void)
                    VFERRY_ERROR_UNKNOWN, "parameter n, which the source does not know");
     assert_compare(REQUIREMENT(MODEL), PARAMETER("ignore"), "n", "2", VF_VERDICT_IDENTICAL, 0,
                    NULL);
+    assert_compare(REQUIREMENT(MODEL "<parameter name='z' value='1'/>"), PARAMETER("equal"), "n",
+                   "2", VF_VERDICT_INCOMPATIBLE, VFERRY_ERROR_INCOMPATIBLE, "The source has z=1");
+    assert_compare(REQUIREMENT(MODEL "<parameter name='a' value='1'/>"), PARAMETER("equal"), "n",
+                   "2", VF_VERDICT_INCOMPATIBLE, VFERRY_ERROR_INCOMPATIBLE, "The source has a=1");
     assert_compare(REQUIREMENT("<model id='a.b/c'/>"), PARAMETER("equal"), "n", "2",
                    VF_VERDICT_INCOMPATIBLE, VFERRY_ERROR_INCOMPATIBLE,
                    "The source is a a.b/c, the destination a kernel.org/mtty.");
+}
+
+/* The error has what decides, not every line. */
+static void
+test_message(void)
+{
+    g_autoptr(VfModel) model = shipped("vferry.org-testdev.xml");
+    g_autoptr(VfRequirement) requirement = requirement_of(model, "vferry_testdev-1", NULL);
+    g_autoptr(GPtrArray) known = vf_model_values_from_type(model, "vferry_testdev-2");
+    g_autoptr(VfReport) report =
+        vf_compare_requirement(requirement, model, known, VF_COMPARE_FLAGS_NONE);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(vf_report_check(report, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_INCOMPATIBLE);
+    g_assert_cmpstr(
+        error->message, ==,
+        "The source has banks=1, the destination has banks=2; they must be equal, since "
+        "the state of one cannot be loaded by the other.");
 }
 
 static void
@@ -358,11 +421,14 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/xml/compare/requirement", test_requirement);
+    g_test_add_func("/xml/compare/values", test_values);
+    g_test_add_func("/xml/compare/requirement-ignored", test_requirement_ignored);
     g_test_add_func("/xml/compare/requirement-order", test_requirement_order);
     g_test_add_func("/xml/compare/bad-requirements", test_bad_requirements);
     g_test_add_func("/xml/compare/mtty", test_mtty);
     g_test_add_func("/xml/compare/testdev", test_testdev);
     g_test_add_func("/xml/compare/rules", test_rules);
+    g_test_add_func("/xml/compare/message", test_message);
     g_test_add_func("/xml/compare/no-model", test_no_model);
     g_test_add_func("/xml/compare/digests", test_digests);
     g_test_add_func("/xml/compare/bad-reports", test_bad_reports);
