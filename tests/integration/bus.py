@@ -191,7 +191,7 @@ class Polkit:
         environment['DBUS_SYSTEM_BUS_ADDRESS'] = bus.address
         self.process = subprocess.Popen(
             [sys.executable, '-m', 'dbusmock', '--system', '--template', self.TEMPLATE],
-            env=environment)
+            env=environment, stdout=subprocess.DEVNULL)
         self.client = bus.connect()
 
     def is_up(self):

@@ -47,17 +47,18 @@ class Sysfs:
 
     # --- parents
 
-    def add_parent(self, name, path, subsystem, types, pool=None, driver=None):
-        """`types`: id -> dict(available=, name=, device_api=). `pool`: (units, {type: units of one}) makes
+    def add_parent(self, name, path, subsystem, types, pool=None, driver=None, attributes=None):
+        """`name` is the last part of `path`. `types`: id -> dict(available=, name=, device_api=). `pool`: (units, {type: units of one}) makes
         available_instances follow what is created, as one pool shared by all types."""
         lines = [f'P: {path[4:]}', f'E: SUBSYSTEM={subsystem}']
         if driver:
             lines.append(f'L: driver=../../../../bus/{subsystem}/drivers/{driver}')
-        for type_id, attributes in types.items():
+        lines += [f'A: {key}={value}\\n' for key, value in (attributes or {}).items()]
+        for type_id, of_type in types.items():
             base = f'mdev_supported_types/{type_id}'
-            lines += [f'A: {base}/available_instances={attributes["available"]}\\n',
-                      f'A: {base}/device_api={attributes.get("device_api", "vfio-pci")}\\n',
-                      f'A: {base}/name={attributes.get("name", type_id)}\\n',
+            lines += [f'A: {base}/available_instances={of_type["available"]}\\n',
+                      f'A: {base}/device_api={of_type.get("device_api", "vfio-pci")}\\n',
+                      f'A: {base}/name={of_type.get("name", type_id)}\\n',
                       f'A: {base}/create=']
         with self.lock:
             self.testbed.add_from_string('\n'.join(lines) + '\n')

@@ -11,7 +11,7 @@ class Result(unittest.TestResult):
         super().__init__()
         self.stream = stream
         self.number = 0
-        self.failed = False
+        self.reported = False
 
     def line(self, text):
         self.stream.write(text + '\n')
@@ -19,6 +19,7 @@ class Result(unittest.TestResult):
 
     def report(self, verdict, test, directive=''):
         self.number += 1
+        self.reported = True
         name = '.'.join(test.id().split('.')[1:])
         self.line(f'{verdict} {self.number} - {name}{directive}')
 
@@ -48,6 +49,16 @@ class Result(unittest.TestResult):
         super().addSubTest(test, subtest, err)
         if err is not None:
             self.line(f'# in {subtest}')
+            self.explain(err)
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.reported = False
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        if not self.reported:  # only subtests failed
+            self.report('not ok', test)
 
 
 def main(module='__main__'):

@@ -1,0 +1,220 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who may call what."""
+
+import os
+import re
+import time
+import xml.etree.ElementTree as ElementTree
+
+from gi.repository import Gio
+
+import harness
+import tap
+from harness import Variant
+
+UUID = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001'
+NO_OPTIONS = Variant('(a{sv})', ({},))
+MANAGE = 'org.vferry1.manage-devices'
+MIGRATE = 'org.vferry1.migrate'
+ZERO = {'s': '""', 'o': "objectpath '/'", 'u': 'uint32 0', 't': 'uint64 0', 'h': 'handle 0',
+        'a{sv}': '@a{sv} {}', 'ao': '@ao []', 'ay': '@ay []'}
+
+
+def guarded_methods(name):
+    """(method, action, arguments) of the interface's methods that are not public."""
+    tree = ElementTree.parse(os.path.join(harness.SOURCE, 'dbus', f'{name}.xml'))
+    for method in tree.getroot().iter('method'):
+        action = next(a.get('value') for a in method.findall('annotation')
+                      if a.get('name') == 'org.vferry1.Action')
+        if action == 'public':
+            continue
+        types = [a.get('type') for a in method.findall('arg') if a.get('direction') == 'in']
+        text = '(' + ', '.join(ZERO[t] for t in types) + (',)' if len(types) == 1 else ')')
+        yield method.get('name'), action, Variant.parse(None, text, None, None)
+
+
+class Gate(harness.Test):
+    def setUp(self):
+        super().setUp()
+        self.sysfs.add_mtty_parent()
+        self.sysfs.add_mdev('mtty-2', UUID)
+
+    def assert_all_refused(self, thing):
+        for method, action, arguments in guarded_methods(thing.interface):
+            with self.subTest(method=method):
+                with open(os.devnull, 'rb') as file:
+                    error = self.assert_refused(
+                        'NotAuthorized', self.client.call_with_fds, thing.path,
+                        f'{thing.interface}.{method}', arguments, [file.fileno()])
+                self.assertIn(action, error.message)
+                self.assertIn('/etc/polkit-1/rules.d', error.message)
+
+    def confirm(self, **options):
+        """A guarded method that does nothing without a job."""
+        return self.manager().call('Confirm', Variant('(sa{sv})', (UUID, {})), **options)
+
+    def start_confirm(self, client=None):
+        return self.manager(client).start_call('Confirm', Variant('(sa{sv})', (UUID, {})))
+
+    def assert_let_through(self, function, *arguments, **options):
+        with self.assertRaises(harness.Error) as caught:
+            function(*arguments, **options)
+        self.assertNotEqual(caught.exception.name, harness.error_name('NotAuthorized'))
+
+    def test_every_guarded_method_of_the_manager(self):
+        self.start_polkit()
+        self.start_daemon()
+        self.assert_all_refused(self.manager())
+
+    def test_every_guarded_method_of_a_device(self):
+        self.start_polkit()
+        self.start_daemon()
+        self.assert_all_refused(self.find_device(UUID))
+
+    def test_every_guarded_method_of_a_parent(self):
+        self.start_polkit()
+        self.start_daemon()
+        self.assert_all_refused(self.find_parent('mtty'))
+
+    def test_without_polkit(self):
+        self.start_daemon()
+        self.assert_all_refused(self.manager())
+        self.assert_all_refused(self.find_device(UUID))
+
+    def test_allowed(self):
+        self.start_polkit(MIGRATE)
+        self.start_daemon()
+        self.assert_let_through(self.confirm)
+
+    def test_the_action_counts(self):
+        self.start_polkit(MANAGE)
+        self.start_daemon()
+        self.assert_refused('NotAuthorized', self.confirm)
+
+    def test_verdict_is_not_remembered(self):
+        self.start_polkit(MIGRATE)
+        self.start_daemon()
+        self.assert_let_through(self.confirm)
+        self.polkit.allow()
+        self.assert_refused('NotAuthorized', self.confirm)
+
+    def test_reading_asks_nobody(self):
+        self.start_polkit()
+        self.start_daemon()
+        self.manager().call('GetCapabilities', NO_OPTIONS)
+        self.manager().call('Lookup', Variant('(s)', (UUID,)))
+        self.find_device(UUID).call('GetXml', NO_OPTIONS)
+        self.assertEqual(self.polkit.questions(), [])
+
+    def test_question(self):
+        self.start_polkit()
+        self.start_daemon()
+        device = self.find_device(UUID)
+        self.assert_refused('NotAuthorized', device.call, 'Remove', NO_OPTIONS)
+        (kind, name, action, details, flags, _), = self.polkit.questions()
+        self.assertEqual((kind, name, action), ('system-bus-name', self.client.name, MANAGE))
+        self.assertEqual(details, {'method': 'org.vferry1.Device.Remove', 'object': device.path})
+        self.assertEqual(flags, 0)
+
+    def test_interaction_only_when_the_caller_allows(self):
+        self.start_polkit()
+        self.start_daemon()
+        self.polkit.challenge(MIGRATE)
+        error = self.assert_refused('NotAuthorized', self.confirm)
+        self.assertIn('authentication is needed', error.message)
+        self.assert_refused('NotAuthorized', self.confirm,
+                            flags=Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION)
+        self.assertEqual([q[4] for q in self.polkit.questions()], [0, 1])
+
+    def test_polkit_comes_back(self):
+        self.start_polkit(MIGRATE)
+        self.start_daemon()
+        self.assert_let_through(self.confirm)
+        self.polkit.process.terminate()
+        self.wait_for(lambda: not self.polkit.is_up(), 'the end of polkitd')
+        self.assert_refused('NotAuthorized', self.confirm)
+        self.start_polkit(MIGRATE)
+        self.assert_let_through(self.confirm)
+
+    def test_polkit_thinks(self):
+        """Everything else goes on meanwhile, more questions than GDBus has threads included."""
+        self.start_polkit(MIGRATE)
+        self.start_daemon()
+        self.polkit.hang()
+        calls = [self.start_confirm() for _ in range(40)]
+        self.wait_for(lambda: len(self.polkit.questions()) == 40, 'the questions')
+        started = time.monotonic()
+        self.manager().call('GetCapabilities', NO_OPTIONS)
+        self.assertLess(time.monotonic() - started, 5 * harness.SLOW)
+        self.assertFalse(any(call.done for call in calls))
+        self.polkit.hang(False)
+        for call in calls:
+            self.assert_let_through(self.finish, call)
+
+    def test_polkit_never_answers(self):
+        """Refused before the caller's own patience ends."""
+        self.start_polkit(MIGRATE)
+        self.start_daemon()
+        self.polkit.hang()
+        error = self.assert_refused('NotAuthorized', self.confirm, timeout_ms=60000)
+        self.assertIn('did not answer', error.message)
+
+    def test_caller_leaves_meanwhile(self):
+        self.start_polkit(MIGRATE)
+        self.start_daemon()
+        self.polkit.hang()
+        caller = self.bus.connect()
+        self.start_confirm(caller)
+        self.wait_for(self.polkit.questions, 'the question')
+        caller.close()
+        self.polkit.hang(False)
+        self.assert_let_through(self.confirm)
+
+    def test_object_leaves_meanwhile(self):
+        self.start_polkit(MANAGE)
+        self.start_daemon()
+        self.polkit.hang()
+        call = self.find_device(UUID).start_call('Remove', NO_OPTIONS)
+        self.wait_for(self.polkit.questions, 'the question')
+        self.sysfs.remove_mdev(UUID)
+        self.wait_until_gone(UUID)
+        self.polkit.hang(False)
+        self.assert_refused('NotFound', self.finish, call)
+
+    def test_stop_meanwhile(self):
+        self.start_polkit(MANAGE)
+        self.start_daemon()
+        self.polkit.hang()
+        self.find_device(UUID).start_call('Remove', NO_OPTIONS)
+        self.wait_for(self.polkit.questions, 'the question')
+        self.assertEqual(self.daemon.stop(), 0)
+
+    def test_unknown_method(self):
+        self.start_polkit(MANAGE, MIGRATE)
+        self.start_daemon()
+        with self.assertRaises(harness.Error) as caught:
+            self.manager().call('Destroy')
+        self.assertEqual(caught.exception.name, 'org.freedesktop.DBus.Error.UnknownMethod')
+        self.assertEqual(self.polkit.questions(), [])
+
+    def test_wrong_arguments(self):
+        self.start_polkit()
+        self.start_daemon()
+        with self.assertRaises(harness.Error) as caught:
+            self.manager().call('Confirm', Variant('(u)', (1,)))
+        self.assertEqual(caught.exception.name, 'org.freedesktop.DBus.Error.InvalidArgs')
+
+    def test_who_did_what_is_logged(self):
+        self.start_polkit(MIGRATE)
+        self.start_daemon()
+        self.assert_let_through(self.confirm)
+        self.polkit.allow()
+        self.assert_refused('NotAuthorized', self.confirm)
+        log = self.daemon.text()
+        self.assertRegex(log, re.escape(f'org.vferry1.Manager.Confirm by {self.client.name} (uid {os.getuid()})'))
+        self.assertIn(f'org.vferry1.Manager.Confirm is refused to {self.client.name}', log)
+
+
+if __name__ == '__main__':
+    tap.main()
