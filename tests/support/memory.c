@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "memory.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "error.h"
+
+#define HEAD_SIZE 16
+#define TRAILER_OFFSET G_MAXUINT64
+#define CLEAN 0
+#define INITIAL 1
+#define DIRTY 2
+
+/* A piece of the stream: where it goes, how long it is, and its bytes. */
+typedef struct {
+    guint8 head[HEAD_SIZE];
+    gsize head_done;
+    guint64 offset;
+    guint64 left;
+    gboolean initial;
+} Piece;
+
+struct VfMemory {
+    VfMemoryOptions options;
+    gint state; /* atomic, VfDeviceState */
+    gint live;  /* atomic: has somebody's state */
+    gint both_ran;
+    VfMemory *other;
+    int fd;
+    guint8 *data;
+    guint64 n_pages;
+    guint8 *pages; /* CLEAN, INITIAL or DIRTY */
+    guint64 n_initial;
+    guint64 n_dirty;
+    guint64 dirtied;
+    guint64 random;
+    Piece piece;
+    guint64 stream_bytes;
+    gboolean trailer_done;
+    gboolean trailer_right;
+};
+
+typedef struct {
+    VfBackend parent;
+    VfMemory *device;
+} Handle;
+
+/* linux/vfio.h, "combination transitions": where to go first. 0 is never. */
+static const guint8 first_hop[VF_N_STATES][VF_N_STATES] = {
+    [VF_STATE_STOP] = {0, 1, 5, 3, 4, 5, 5, 5},
+    [VF_STATE_RUNNING] = {0, 5, 2, 5, 5, 5, 6, 5},
+    [VF_STATE_STOP_COPY] = {0, 1, 1, 3, 1, 1, 0, 0},
+    [VF_STATE_RESUMING] = {0, 1, 1, 1, 4, 1, 1, 1},
+    [VF_STATE_RUNNING_P2P] = {0, 1, 2, 1, 1, 5, 2, 7},
+    [VF_STATE_PRE_COPY] = {0, 2, 2, 7, 2, 2, 6, 7},
+    [VF_STATE_PRE_COPY_P2P] = {0, 5, 5, 3, 5, 5, 6, 7},
+};
+
+static gpointer
+map_shared(gsize size, int fd)
+{
+    gpointer data = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                         MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+
+    g_assert_true(data != MAP_FAILED);
+    return data;
+}
+
+static guint64
+next_random(VfMemory *self)
+{
+    self->random = self->random * 6364136223846793005u + 1442695040888963407u;
+    return self->random >> 16;
+}
+
+VfMemory *
+vf_memory_new(const VfMemoryOptions *options)
+{
+    VfMemory *self = map_shared(sizeof *self, -1);
+
+    self->options = *options;
+    self->n_pages = MAX(1, (options->size + VF_MEMORY_PAGE - 1) / VF_MEMORY_PAGE);
+    self->fd = memfd_create("vferry-test-device", MFD_CLOEXEC);
+    g_assert_cmpint(self->fd, >=, 0);
+    g_assert_no_errno(ftruncate(self->fd, (off_t)(self->n_pages * VF_MEMORY_PAGE)));
+    self->data = map_shared(self->n_pages * VF_MEMORY_PAGE, self->fd);
+    self->pages = map_shared(self->n_pages, -1);
+    self->random = options->seed;
+    for (guint64 i = 0; options->seed && i < self->n_pages * VF_MEMORY_PAGE; i += 8) {
+        guint64 word = next_random(self);
+        memcpy(self->data + i, &word, 8);
+    }
+    self->state = VF_STATE_RUNNING;
+    self->live = TRUE;
+    return self;
+}
+
+void
+vf_memory_free(VfMemory *self)
+{
+    munmap(self->data, self->n_pages * VF_MEMORY_PAGE);
+    munmap(self->pages, self->n_pages);
+    close(self->fd);
+    munmap(self, sizeof *self);
+}
+
+void
+vf_memory_clear(VfMemory *self)
+{
+    memset(self->data, 0xee, self->n_pages * VF_MEMORY_PAGE);
+    g_atomic_int_set(&self->live, FALSE);
+}
+
+void
+vf_memory_link(VfMemory *a, VfMemory *b)
+{
+    a->other = b;
+    b->other = a;
+}
+
+gboolean
+vf_memory_both_ran(VfMemory *self)
+{
+    return g_atomic_int_get(&self->both_ran);
+}
+
+VfDeviceState
+vf_memory_get_state(VfMemory *self)
+{
+    return (VfDeviceState)g_atomic_int_get(&self->state);
+}
+
+guint64
+vf_memory_get_dirtied(VfMemory *self)
+{
+    return self->dirtied;
+}
+
+int
+vf_memory_get_fd(VfMemory *self)
+{
+    return self->fd;
+}
+
+gboolean
+vf_memory_equal(VfMemory *a, VfMemory *b)
+{
+    return a->n_pages == b->n_pages && memcmp(a->data, b->data, a->n_pages * VF_MEMORY_PAGE) == 0;
+}
+
+static gboolean
+state_runs(VfDeviceState state)
+{
+    return state == VF_STATE_RUNNING || state == VF_STATE_RUNNING_P2P ||
+           state == VF_STATE_PRE_COPY || state == VF_STATE_PRE_COPY_P2P;
+}
+
+gboolean
+vf_memory_is_live(VfMemory *self)
+{
+    return g_atomic_int_get(&self->live) && state_runs(vf_memory_get_state(self));
+}
+
+static gboolean
+state_saves(VfDeviceState state)
+{
+    return state == VF_STATE_STOP_COPY || state == VF_STATE_PRE_COPY ||
+           state == VF_STATE_PRE_COPY_P2P;
+}
+
+static void
+begin_stream(VfMemory *self, gboolean saving)
+{
+    self->piece = (Piece){.head_done = saving ? HEAD_SIZE : 0};
+    self->stream_bytes = 0;
+    self->trailer_done = self->trailer_right = FALSE;
+    memset(self->pages, saving ? INITIAL : CLEAN, self->n_pages);
+    self->n_initial = saving ? self->n_pages : 0;
+    self->n_dirty = 0;
+}
+
+static gboolean
+final_check(VfMemory *self)
+{
+    gboolean whole = self->piece.left == 0 &&
+                     (self->piece.head_done == HEAD_SIZE || self->piece.head_done == 0);
+
+    if (self->options.slow_final_us)
+        g_usleep(self->options.slow_final_us);
+    return !self->options.fail_final && whole && self->stream_bytes > 0 &&
+           (self->options.no_trailer || self->trailer_right);
+}
+
+static int
+refuse(VfMemory *self, int errnum)
+{
+    if (self->options.error_on_fault)
+        g_atomic_int_set(&self->state, VF_STATE_ERROR);
+    return errnum;
+}
+
+static void
+die_if(guint mask, VfDeviceState state)
+{
+    if (mask & (1u << state))
+        kill(getpid(), SIGKILL);
+}
+
+/* One arc; 0 or errno. */
+static int
+enter(VfMemory *self, VfDeviceState state)
+{
+    VfDeviceState old = vf_memory_get_state(self);
+
+    die_if(self->options.die_entering, state);
+    if (self->options.refuse & (1u << state)) {
+        if (self->options.refuse_times == 1)
+            self->options.refuse = 0;
+        else if (self->options.refuse_times > 1)
+            self->options.refuse_times--;
+        return refuse(self, EIO);
+    }
+    if (old == VF_STATE_RESUMING) {
+        if (!final_check(self))
+            return refuse(self, EINVAL);
+        g_atomic_int_set(&self->live, TRUE);
+    }
+    if ((state_saves(state) && !state_saves(old)) || state == VF_STATE_RESUMING)
+        begin_stream(self, state != VF_STATE_RESUMING);
+    g_atomic_int_set(&self->state, (gint)state);
+    if (self->other && vf_memory_is_live(self) && vf_memory_is_live(self->other)) {
+        g_atomic_int_set(&self->both_ran, TRUE);
+        g_atomic_int_set(&self->other->both_ran, TRUE);
+    }
+    die_if(self->options.die_entered, state);
+    return 0;
+}
+
+static guint
+flags_of(VfDeviceState state)
+{
+    switch (state) {
+    case VF_STATE_RUNNING_P2P:
+        return VF_BACKEND_P2P;
+    case VF_STATE_PRE_COPY:
+        return VF_BACKEND_PRE_COPY;
+    case VF_STATE_PRE_COPY_P2P:
+        return VF_BACKEND_PRE_COPY | VF_BACKEND_P2P;
+    case VF_STATE_ERROR:
+    case VF_STATE_STOP:
+    case VF_STATE_RUNNING:
+    case VF_STATE_STOP_COPY:
+    case VF_STATE_RESUMING:
+    default:
+        return 0;
+    }
+}
+
+static gboolean
+memory_set_state(VfBackend *backend, VfDeviceState state, GError **error)
+{
+    VfMemory *self = ((Handle *)backend)->device;
+    int errnum = 0;
+
+    if (flags_of(state) & ~self->options.flags)
+        errnum = EINVAL;
+    while (errnum == 0 && vf_memory_get_state(self) != state) {
+        VfDeviceState hop = first_hop[vf_memory_get_state(self)][state];
+        while (hop != VF_STATE_ERROR && (flags_of(hop) & ~self->options.flags))
+            hop = first_hop[hop][state];
+        errnum = hop == VF_STATE_ERROR ? EINVAL : enter(self, hop);
+    }
+    return errnum == 0 || vf_error_errno(error, VFERRY_ERROR_DEVICE, errnum,
+                                         "change of state to %s", vf_backend_state_name(state));
+}
+
+static gboolean
+memory_get_state(VfBackend *backend, VfDeviceState *state, GError **error)
+{
+    *state = vf_memory_get_state(((Handle *)backend)->device);
+    return TRUE;
+}
+
+static gboolean
+memory_get_info(VfBackend *backend, VfBackendInfo *info, GError **error)
+{
+    VfMemory *self = ((Handle *)backend)->device;
+
+    info->flags = self->options.flags;
+    info->has_data_size = TRUE;
+    info->data_size = self->n_pages * VF_MEMORY_PAGE;
+    return TRUE;
+}
+
+static guint64
+pages_for_precopy(VfMemory *self)
+{
+    return self->n_pages - MIN(self->n_pages, self->options.stop_only / VF_MEMORY_PAGE);
+}
+
+/* The device works on. */
+static void
+change_pages(VfMemory *self)
+{
+    guint64 n = self->options.dirty_per_read / VF_MEMORY_PAGE;
+
+    for (guint64 i = 0; i < n; i++) {
+        guint64 page = next_random(self) % self->n_pages;
+        guint64 word = next_random(self);
+        if (self->options.dirty_max && self->dirtied >= self->options.dirty_max)
+            return;
+        memcpy(self->data + page * VF_MEMORY_PAGE, &word, sizeof word);
+        self->dirtied += VF_MEMORY_PAGE;
+        if (self->pages[page] == CLEAN) {
+            self->pages[page] = DIRTY;
+            self->n_dirty++;
+        }
+    }
+}
+
+static void
+set_piece(VfMemory *self, guint64 offset, guint64 length)
+{
+    self->piece = (Piece){.offset = offset, .left = length};
+    memcpy(self->piece.head, &offset, 8);
+    memcpy(self->piece.head + 8, &length, 8);
+}
+
+/* The next run of pages of one kind; FALSE when there is none. */
+static gboolean
+choose_piece(VfMemory *self, guint64 end)
+{
+    guint8 kind = self->n_initial > self->n_pages - end ? INITIAL : DIRTY;
+    guint64 first = 0;
+    guint64 last;
+
+    while (first < end && self->pages[first] != kind)
+        first++;
+    if (first == end)
+        return FALSE;
+    for (last = first; last < end && self->pages[last] == kind; last++)
+        self->pages[last] = CLEAN;
+    *(kind == INITIAL ? &self->n_initial : &self->n_dirty) -= last - first;
+    set_piece(self, first * VF_MEMORY_PAGE, (last - first) * VF_MEMORY_PAGE);
+    self->piece.initial = kind == INITIAL;
+    return TRUE;
+}
+
+static gboolean
+next_piece(VfMemory *self)
+{
+    if (vf_memory_get_state(self) != VF_STATE_STOP_COPY)
+        return choose_piece(self, pages_for_precopy(self));
+    /* the part that pre-copy may not move is INITIAL still, behind what has become DIRTY */
+    for (guint64 i = 0; i < self->n_pages && self->n_dirty > 0; i++)
+        if (self->pages[i] == DIRTY) {
+            self->pages[i] = INITIAL;
+            self->n_dirty--;
+            self->n_initial++;
+        }
+    if (choose_piece(self, self->n_pages))
+        return TRUE;
+    if (self->trailer_done || self->options.no_trailer)
+        return FALSE;
+    self->trailer_done = TRUE;
+    set_piece(self, TRAILER_OFFSET, 8);
+    return TRUE;
+}
+
+static gsize
+read_piece(VfMemory *self, guint8 *buffer, gsize size)
+{
+    Piece *piece = &self->piece;
+    guint64 hash;
+    gsize n;
+
+    if (piece->head_done < HEAD_SIZE) {
+        n = MIN(size, HEAD_SIZE - piece->head_done);
+        memcpy(buffer, piece->head + piece->head_done, n);
+        piece->head_done += n;
+        return n;
+    }
+    n = MIN(size, piece->left);
+    if (piece->offset == TRAILER_OFFSET) {
+        g_assert_cmpuint(size, >=, sizeof hash);
+        hash = XXH3_64bits(self->data, self->n_pages * VF_MEMORY_PAGE);
+        memcpy(buffer, &hash, sizeof hash);
+    } else {
+        g_assert_cmpint(pread(self->fd, buffer, n, (off_t)piece->offset), ==, (gssize)n);
+        piece->offset += n;
+    }
+    piece->left -= n;
+    return n;
+}
+
+static VfReadResult
+memory_read(VfBackend *backend, void *buffer, gsize size, gsize *n, GError **error)
+{
+    VfMemory *self = ((Handle *)backend)->device;
+
+    if (self->options.slow_us)
+        g_usleep(self->options.slow_us);
+    if (state_runs(vf_memory_get_state(self)))
+        change_pages(self);
+    if (self->options.fail_read_at && self->stream_bytes >= self->options.fail_read_at) {
+        vf_error_errno(error, VFERRY_ERROR_DEVICE, EIO,
+                       "read of device state at byte %" G_GUINT64_FORMAT, self->stream_bytes);
+        return VF_READ_ERROR;
+    }
+    if (self->piece.head_done == HEAD_SIZE && self->piece.left == 0 && !next_piece(self))
+        return vf_memory_get_state(self) == VF_STATE_STOP_COPY ? VF_READ_END : VF_READ_DRY;
+    if (self->options.fail_read_at)
+        size = MIN(size, self->options.fail_read_at - self->stream_bytes);
+    *n = read_piece(self, buffer, size);
+    self->stream_bytes += *n;
+    return VF_READ_DATA;
+}
+
+/* 0 or errno. */
+static int
+write_piece(VfMemory *self, const guint8 *buffer, gsize size, gsize *n)
+{
+    Piece *piece = &self->piece;
+    guint64 hash;
+
+    if (piece->head_done == HEAD_SIZE && piece->left == 0)
+        piece->head_done = 0;
+    if (piece->head_done < HEAD_SIZE) {
+        *n = MIN(size, HEAD_SIZE - piece->head_done);
+        memcpy(piece->head + piece->head_done, buffer, *n);
+        piece->head_done += *n;
+        memcpy(&piece->offset, piece->head, 8);
+        memcpy(&piece->left, piece->head + 8, 8);
+        return 0;
+    }
+    *n = MIN(size, piece->left);
+    if (piece->offset == TRAILER_OFFSET) {
+        if (piece->left != sizeof hash || *n != sizeof hash)
+            return EINVAL;
+        memcpy(&hash, buffer, sizeof hash);
+        self->trailer_right = hash == XXH3_64bits(self->data, self->n_pages * VF_MEMORY_PAGE);
+    } else {
+        if (piece->offset > self->n_pages * VF_MEMORY_PAGE ||
+            piece->left > self->n_pages * VF_MEMORY_PAGE - piece->offset)
+            return EINVAL;
+        g_assert_cmpint(pwrite(self->fd, buffer, *n, (off_t)piece->offset), ==, (gssize)*n);
+        piece->offset += *n;
+    }
+    piece->left -= *n;
+    return 0;
+}
+
+static gboolean
+memory_write(VfBackend *backend, const void *buffer, gsize size, GError **error)
+{
+    VfMemory *self = ((Handle *)backend)->device;
+    const guint8 *at = buffer;
+    int errnum = 0;
+
+    g_assert_cmpint(vf_memory_get_state(self), ==, VF_STATE_RESUMING);
+    if (self->options.slow_us)
+        g_usleep(self->options.slow_us);
+    while (size > 0 && errnum == 0) {
+        gsize want = size;
+        gsize n = 0;
+        if (self->options.fail_write_at)
+            want = MIN(want, self->options.fail_write_at - MIN(self->stream_bytes,
+                                                               self->options.fail_write_at));
+        errnum = want == 0 ? EIO : write_piece(self, at, want, &n);
+        at += n;
+        size -= n;
+        self->stream_bytes += n;
+    }
+    return errnum == 0 ||
+           vf_error_errno(error, VFERRY_ERROR_DEVICE, errnum,
+                          "write of device state at byte %" G_GUINT64_FORMAT, self->stream_bytes);
+}
+
+static gboolean
+memory_get_precopy_info(VfBackend *backend, VfPrecopyInfo *info, GError **error)
+{
+    VfMemory *self = ((Handle *)backend)->device;
+    VfDeviceState state = vf_memory_get_state(self);
+
+    if (state != VF_STATE_PRE_COPY && state != VF_STATE_PRE_COPY_P2P)
+        return vf_error_errno(error, VFERRY_ERROR_DEVICE, EINVAL,
+                              "asking how much of the state is left");
+    info->initial_bytes =
+        (self->n_initial - (self->n_pages - pages_for_precopy(self))) * VF_MEMORY_PAGE;
+    info->dirty_bytes = self->n_dirty * VF_MEMORY_PAGE;
+    *(self->piece.initial ? &info->initial_bytes : &info->dirty_bytes) += self->piece.left;
+    return TRUE;
+}
+
+static int
+memory_get_poll_fd(VfBackend *backend)
+{
+    return ((Handle *)backend)->device->fd; /* like a driver without poll: always readable */
+}
+
+static void
+memory_free(VfBackend *backend)
+{
+    g_free(backend);
+}
+
+VfBackend *
+vf_memory_open(VfMemory *self)
+{
+    static const VfBackendClass class = {
+        .get_info = memory_get_info,
+        .get_state = memory_get_state,
+        .set_state = memory_set_state,
+        .read = memory_read,
+        .write = memory_write,
+        .get_precopy_info = memory_get_precopy_info,
+        .get_poll_fd = memory_get_poll_fd,
+        .free = memory_free,
+    };
+    Handle *handle = g_new0(Handle, 1);
+
+    handle->parent.class = &class;
+    handle->device = self;
+    return &handle->parent;
+}

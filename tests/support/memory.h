@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "backend.h"
+
+/* A device in memory, for tests and benchmarks: the kernel's states and arcs, a state of any size whose pages change while it
+ * runs, pre-copy, and faults on demand. The device outlives its backends, as a device outlives a process that
+ * has it open; and it is in shared memory, so that what a killed child did to it can be seen. */
+typedef struct VfMemory VfMemory;
+
+#define VF_MEMORY_PAGE 4096
+#define VF_MEMORY_NEVER G_MAXUINT64
+
+typedef struct {
+    guint flags;
+    guint64 size;            /* bytes of state, rounded up to pages */
+    guint64 seed;            /* of what is in it; 0: zeros */
+    guint64 stop_only;       /* bytes at the end that pre-copy does not move */
+    guint64 dirty_per_read;  /* bytes that change with each read while it runs */
+    guint64 dirty_max;       /* after so many it changes no more; 0: always */
+    gboolean no_trailer;     /* no checksum of the whole behind the state: for benchmarks */
+    guint slow_us;           /* for each read and write */
+    guint slow_final_us;     /* for RESUMING -> STOP */
+    /* faults */
+    guint64 fail_read_at;    /* EIO from this byte of the stream on; 0: never */
+    guint64 fail_write_at;   /* the same */
+    guint refuse;            /* bit 1 << state: entering it is EIO */
+    guint refuse_times;      /* 0: always */
+    gboolean error_on_fault; /* a refusal leaves the device in ERROR */
+    gboolean fail_final;     /* RESUMING -> STOP is EINVAL */
+    guint die_entering;      /* bit 1 << state: SIGKILL to this process before it is entered */
+    guint die_entered;       /* and after */
+} VfMemoryOptions;
+
+VfMemory *vf_memory_new(const VfMemoryOptions *options);
+void vf_memory_free(VfMemory *self);
+
+/* The device as a fresh one, without a state of anybody's, at a destination. */
+void vf_memory_clear(VfMemory *self);
+
+/* From here on it is noticed when @a and @b run with the state at the same time. */
+void vf_memory_link(VfMemory *a, VfMemory *b);
+gboolean vf_memory_both_ran(VfMemory *self);
+
+VfBackend *vf_memory_open(VfMemory *self);
+
+VfDeviceState vf_memory_get_state(VfMemory *self);
+/* Runs, or could send to others, with somebody's state in it. */
+gboolean vf_memory_is_live(VfMemory *self);
+/* Changed at least once while it was moved. */
+guint64 vf_memory_get_dirtied(VfMemory *self);
+gboolean vf_memory_equal(VfMemory *a, VfMemory *b);
+int vf_memory_get_fd(VfMemory *self);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "error.h"
+#include "memory.h"
+#include "proxy.h"
+#include "session.h"
+
+/* Both sides of a session with a proxy between them: as threads, or as two processes of their own that
+ * may be killed. Records are real files. */
+
+#define VF_PAIR_DEVICES_MAX 4
+#define VF_PAIR_JOB "0d5f3b2e-7c41-4d0a-9f6e-2f1c6a3b9d10"
+
+typedef struct {
+    guint n_devices; /* 0: one */
+    VfMemoryOptions source;
+    VfMemoryOptions destination;
+    guint faulty;  /* the one device that has the faults in the options */
+    VfProxyPlan plan;
+    gboolean processes;
+    gboolean no_precopy_at_source;
+    gboolean no_precopy_at_destination;
+    guint downtime_limit_ms;    /* 0: 300 */
+    guint precopy_max_seconds;  /* 0: 20 */
+    guint64 size_max;           /* 0: no limit */
+    guint patience_ms;          /* 0: 1500 */
+    gboolean wrong_token;
+    gboolean wrong_job;
+    gboolean blind_source;      /* the record cannot be written */
+    gboolean blind_destination;
+    /* asked of a side when the proxy's plan calls */
+    struct {
+        gboolean wanted;
+        VfRole whom;
+        VfCancelReason reason;
+    } cancel;
+    gboolean kill; /* with processes: the side cancel.whom, when the plan calls */
+} VfPairSetup;
+
+typedef struct {
+    gboolean crashed; /* with processes: no outcome */
+    VfOutcomeKind kind;
+    VferryError code;
+    char *message;
+    char *device_states; /* joined with commas */
+    char *events;        /* of the record, joined with commas */
+    char *phases;        /* as processes: none */
+    VfProgressSnapshot progress;
+    guint64 downtime; /* microseconds; 0 when it is not in the statistics */
+    guint64 bytes;
+} VfPairSide;
+
+typedef struct {
+    guint n_devices;
+    VfMemory *source_devices[VF_PAIR_DEVICES_MAX];
+    VfMemory *destination_devices[VF_PAIR_DEVICES_MAX];
+    VfPairSide sides[2]; /* by VfRole */
+    gboolean acted;
+    guint aborts[2];
+    guint initial_ends;
+    guint initial_loadeds;
+} VfPair;
+
+VfPair *vf_pair_run(const VfPairSetup *setup);
+void vf_pair_free(VfPair *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfPair, vf_pair_free)
+
+/* How much slower than by itself the tests run here, from VFERRY_TEST_SLOW; 1 without. */
+guint vf_pair_slowness(void);
