@@ -126,7 +126,7 @@ precopy(Source *self, GError **error)
     return vf_precopy_run(self->precopy, self->use_precopy, error);
 }
 
-/* An ABORT in the middle of a device's state is heard here, not only at its end. */
+/* An ABORT is heard here while it can still be heeded. */
 static gboolean
 look_up(Source *self, GError **error)
 {
@@ -186,7 +186,7 @@ await_loaded(Source *self, GError **error)
             return FALSE;
     }
     self->times.loaded = g_get_monotonic_time();
-    return vf_devices_stop(self->session->devices, error);
+    return vf_devices_stop(self->session->devices, error) && look_up(self, error);
 }
 
 /* The decision. When the line cannot be written, it is not made: nobody has been told, so this side runs on. */

@@ -19,8 +19,8 @@
 #include "message.h"
 
 #define PAGE 4096
-#define HEARTBEAT_MS 1000
-#define HEARTBEAT_TICK_MS 250
+#define BEATS_IN_PATIENCE 5 /* with a patience of 5 s: once a second */
+#define TICKS_IN_BEAT 4
 #define SKIPPED_AT_ONCE 1024 /* frames without meaning, before the caller may look around */
 
 typedef struct {
@@ -565,12 +565,13 @@ static void
 beat(VfStream *self)
 {
     VfFrameHeader fields = {.type = VF_FRAME_HEARTBEAT, .device = VF_FRAME_NO_DEVICE};
+    gint64 beat_us = (gint64)self->patience_ms * 1000 / BEATS_IN_PATIENCE;
     Outgoing *out = &self->out;
 
     if (!g_mutex_trylock(&out->lock))
         return; /* a frame is on its way, which says as much */
     if (!out->broken && out->n_rest == 0 &&
-        g_get_monotonic_time() - out->last >= (HEARTBEAT_MS - HEARTBEAT_TICK_MS) * 1000) {
+        g_get_monotonic_time() - out->last >= beat_us - beat_us / TICKS_IN_BEAT) {
         fields.sequence = out->sequence++;
         vf_frame_pack(&fields, NULL, out->rest);
         out->n_rest = VF_FRAME_HEADER_SIZE;
@@ -587,7 +588,8 @@ heartbeat_thread(gpointer data)
 
     g_mutex_lock(&self->heart.lock);
     while (!self->heart.stop) {
-        gint64 tick = g_get_monotonic_time() + HEARTBEAT_TICK_MS * 1000;
+        gint64 tick = g_get_monotonic_time() +
+                      (gint64)self->patience_ms * 1000 / BEATS_IN_PATIENCE / TICKS_IN_BEAT;
         if (g_cond_wait_until(&self->heart.stop_cond, &self->heart.lock, tick))
             continue;
         g_mutex_unlock(&self->heart.lock);

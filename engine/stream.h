@@ -24,7 +24,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfStream, vf_stream_free)
 /* The first frame was received by other means: its sequence number is used up. */
 void vf_stream_skip_received(VfStream *self);
 
-/* How long the peer may be silent while this side waits for it; tests are less patient than the protocol. */
+/* How long the peer may be silent while this side waits for it; tests are less patient than the protocol.
+ * Heartbeats come five times as often. Before vf_stream_start_heartbeat(). */
 void vf_stream_set_patience(VfStream *self, guint ms);
 
 /* From here on a cancel does not interrupt: the commit is made, or an ABORT has to go out. */
