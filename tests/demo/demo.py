@@ -23,14 +23,14 @@ sys.dont_write_bytecode = True
 
 from rig.agent import Process  # noqa: E402  pylint: disable=wrong-import-position
 from rig.errors import RigError  # noqa: E402  pylint: disable=wrong-import-position
-from rig.ferry import MDEVS, create  # noqa: E402  pylint: disable=wrong-import-position
+from rig.ferry import MDEVS, create, defaults  # noqa: E402  pylint: disable=wrong-import-position
 from rig.host import Host  # noqa: E402  pylint: disable=wrong-import-position
 from rig.pair import Pair, Supplies  # noqa: E402  pylint: disable=wrong-import-position
 
 # Enough to see it move, at what an emulated processor carries.
 STATE_SIZE = 64 << 20
 TYPE = "vferry_testdev-1"
-MARKER = b"written at harbour-a"
+MARKER = "written at harbour-a"
 STEP_DEADLINE = 60.0
 POLL = 0.05
 
@@ -70,8 +70,8 @@ class Demo:
             raise DemoError(f"at {host.name}: {result.describe()}")
         return result.text
 
-    def _follow(self, process: Process, until: str | None = None) -> None:
-        """Print what a process prints, as it comes, until it ends or has printed something."""
+    def _follow(self, process: Process) -> None:
+        """Print what a process prints, as it comes, until it ends."""
         shown = 0
         deadline = time.monotonic() + STEP_DEADLINE
         fresh = True
@@ -85,7 +85,7 @@ class Demo:
                 sys.stdout.write(("   " if fresh else "") + piece.replace("\r", "\r   "))
                 fresh = piece.endswith("\n")
             sys.stdout.flush()
-            if not running or (until is not None and until in output.decode("utf-8", "replace")):
+            if not running:
                 break
             time.sleep(POLL)
         if not fresh:
@@ -97,30 +97,33 @@ class Demo:
         for host in (a, b):
             host.run("systemctl start vferryd", timeout=STEP_DEADLINE)
         self.say(f"harbour-a gets a VFIO device with {STATE_SIZE >> 20} MiB of state; harbour-b has none.")
-        device = create(a, TYPE, state_size=STATE_SIZE)
+        defaults(a, state_size=STATE_SIZE)
+        device = create(a, TYPE)
         a.wait_until(f"vferryctl show {device}", timeout=STEP_DEADLINE)
         self.shell(a, "vferryctl list")
-        self.shell(b, "vferryctl list")
 
-        self.say(f"A program opens it, writes “{MARKER.decode()}” into it, and lends it to vferryd.")
-        command = f"holder --marker {MARKER.hex()} --lend {device}"
-        print(f"   root@{a.name}# {command} &", flush=True)
-        holder = a.spawn(f"exec {command}")
-        self._follow(holder, until="lent")
-        holder.wait_for_output("^lent", STEP_DEADLINE)
+        self.say("A program opens the device, writes a few words into it, and lends it to vferryd.")
+        self._start(a, f"holder --marker '{MARKER}' --lend {device}", "lent")
 
-        self.say("The device moves to harbour-b while the program goes on using it.")
+        self.say("The device moves to harbour-b, while the program goes on holding it.")
         started = time.monotonic()
         self.shell(a, f"vferryctl migrate {device[:8]} ssh://harbour-b", live=True)
         moved = time.monotonic() - started
 
         self.say("At harbour-b another program takes the device over and reads what is in it.")
-        lease = self._lease(b)
-        read = self.shell(b, f"adopter --expect {MARKER.hex()} {lease}")
+        read = self._start(b, f"adopter --stay --expect '{MARKER}' {self._lease(b)}", "state")
         self._check(b, read)
         self.shell(b, "vferryctl list")
-        self.say(f"Done: {STATE_SIZE >> 20} MiB of state of a running device crossed in {moved:.1f} s, "
-                 "and arrived whole.")
+        self.say(f"Done: {STATE_SIZE >> 20} MiB of device state crossed in {moved:.1f} s and arrived whole.")
+
+    def _start(self, host: Host, command: str, word: str) -> str:
+        """Start a program that stays; returns what it prints up to and with the line of a word."""
+        print(f"   root@{host.name}# {command} &", flush=True)
+        process = host.spawn(f"exec {command}")
+        process.wait_for_output(rf"^.*\b{word}\b.*\n", STEP_DEADLINE)
+        text = process.out.decode("utf-8", "replace")
+        print("".join(f"   {line}\n" for line in text.splitlines()), end="", flush=True)
+        return text
 
     def _lease(self, host: Host) -> str:
         tree = host.output("busctl tree --list org.vferry1")
@@ -131,8 +134,8 @@ class Demo:
 
     def _check(self, host: Host, read: str) -> None:
         """Believe nobody's word for it: the bytes and the kernel's own states."""
-        if MARKER.hex() not in read:
-            raise DemoError(f"the adopter read '{read.strip()}', not {MARKER.hex()}")
+        if MARKER not in read:
+            raise DemoError(f"the adopter read '{read.strip()}', not '{MARKER}'")
         state = host.output(f"cat {MDEVS}/*/testdev/migration_state")
         if state != "running":
             raise DemoError(f"the kernel at {host.name} says the device is '{state}', not running")
