@@ -47,11 +47,12 @@ class Mirror:
     keyring: str
 
 
-def _run(command: Sequence[str], environment: dict[str, str] | None = None) -> str:
-    """Run a tool of apt's and return what it printed."""
+def _run(command: Sequence[str], environment: dict[str, str] | None = None,
+         folder: Path = Path("/")) -> str:
+    """Run a tool of apt's in a folder and return what it printed."""
     env = {**os.environ, "LC_ALL": "C", **(environment or {})}
     try:
-        done = subprocess.run(command, env=env, capture_output=True, text=True,
+        done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=COMMAND_DEADLINE, check=False)
     except FileNotFoundError as error:
         raise RigError(f"{command[0]} is not there; the rig needs Debian's apt") from error
@@ -147,7 +148,8 @@ class Archive:
         (folder / "apt.conf").write_text("\n".join(settings) + "\n", encoding="utf-8")
 
     def _apt(self, *command: str) -> str:
-        return _run(command, {"APT_CONFIG": str(self._folder / "apt.conf")})
+        # Not where the user is: `apt-get download` says nothing of what lies there already.
+        return _run(command, {"APT_CONFIG": str(self._folder / "apt.conf")}, self._folder)
 
     def closure(self, names: Iterable[str]) -> list[str]:
         """The names of everything that installing these into an empty system would unpack."""
@@ -176,8 +178,9 @@ class Archive:
             uri, filename, size, sha256 = match.groups()
             name, version, _ = urllib.parse.unquote(filename).rsplit("_", 2)
             packages.append(Package(name, version, filename, uri, int(size), sha256))
-        if len(packages) != len(set(names)):
-            raise RigError(f"apt located {len(packages)} of {len(set(names))} packages")
+        lacking = set(names) - {package.name for package in packages}
+        if lacking:
+            raise RigError(f"apt named no address for {', '.join(sorted(lacking))}")
         return packages
 
     def download(self, packages: Sequence[Package]) -> list[Path]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import atexit
 import concurrent.futures
+import contextlib
 import itertools
+import os
 import os
 import re
 import shutil
@@ -22,6 +24,7 @@ from .vm import Image, Vm
 
 CHECKOUT_MODULE = Path(__file__).parent.parent / "module"
 TESTDEV = "vferry_testdev"
+FOLDER_PREFIX = "vferry-rig-"
 # The kernel's own words for a defect in itself or in a module of ours.
 KERNEL_TROUBLE = re.compile(
     r"WARNING: |BUG: |Oops: |general protection fault|Kernel panic|\bUBSAN: |\bKASAN: "
@@ -34,6 +37,16 @@ GUEST_LOGS = {
     "vferryd": "journalctl -b --no-pager -o short-monotonic -u 'vferry*'",
     "processes": "ps -eo pid,ppid,user,stat,wchan:24,args",
 }
+
+
+def _sweep() -> None:
+    """Remove the folders of runs that were killed: each holds an image of 170 MB."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*-*"):
+        owner = folder.name.removeprefix(FOLDER_PREFIX).split("-")[0]
+        with contextlib.suppress(OSError):
+            if owner.isdecimal() and folder.stat().st_uid == os.getuid() \
+                    and not Path("/proc", owner).exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class Supplies:
@@ -113,8 +126,9 @@ class Pair:
 
     def __init__(self, supplies: Supplies) -> None:
         self._supplies = supplies
+        _sweep()
         # UNIX socket paths have 107 characters; build directories can be deep.
-        self.folder = Path(tempfile.mkdtemp(prefix="vferry-rig-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
         self._image: Image | None = None
         self._cables = itertools.count(1)
         self._checked: dict[str, int] = {}
@@ -142,7 +156,12 @@ class Pair:
             # The first listens on the cable's socket once its control socket has greeted.
             host.attach(Vm(host.name, image, self.folder, self._cable(cable, host is self.a)))
         with concurrent.futures.ThreadPoolExecutor(len(self.hosts)) as pool:
-            seconds = list(pool.map(lambda host: host.vm.wait_ready(), self.hosts))
+            waiting = [pool.submit(host.vm.wait_ready) for host in self.hosts]
+            try:
+                seconds = [ready.result() for ready in waiting]
+            except BaseException:
+                self.end()  # lets whoever still waits fail at once
+                raise
         self._checked = {}
         note(f"both harbours are ready: {self.a.name} after {seconds[0]:.1f} s, {self.b.name} "
              f"after {seconds[1]:.1f} s")

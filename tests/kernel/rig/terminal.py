@@ -30,7 +30,10 @@ def interact(host: Host) -> int:
             os.write(1, output[shown:])
             shown = len(output)
             if not shell.running:
-                return shell.wait().status
+                result = shell.wait()
+                os.write(1, result.out[shown:])
+                os.write(2, result.err)
+                return result.status
             if select.select([sys.stdin], [], [], 0.03)[0]:
                 shell.send(os.read(0, 4096))
     except GuestGone:
