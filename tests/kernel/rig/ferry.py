@@ -64,10 +64,10 @@ class Ferry:
         for host in (source, destination):
             host.run("systemctl start vferryd", timeout=20)
 
-    def board(self, type_id: str, marker: str = "c0ffee5afe", **knobs: int | str) -> None:
+    def board(self, type_id: str, marker: str = "0xc0ffee5afe", **knobs: int | str) -> None:
         """Make a device, hold it, write the marker (hex) to it and lend it."""
         self.uuid = create(self.source, type_id, **knobs)
-        self.marker = marker[:2] if type_id.startswith("mtty") else marker
+        self.marker = marker[:4] if type_id.startswith("mtty") else marker
         place = "--scratch" if type_id.startswith("mtty") else ""
         self.source.wait_until(f"vferryctl show {self.uuid}", timeout=RECOVERY)
         self.holder = self.source.spawn(
@@ -90,7 +90,7 @@ class Ferry:
 
     def adopt(self) -> None:
         """Adopt the one lease at the destination; the marker must have come along."""
-        place = "--scratch" if len(self.marker) == 2 else ""
+        place = "--scratch" if len(self.marker) == 4 else ""
         lease = self.lease()
         self.destination.run(f"adopter {place} --expect {self.marker} {lease}", timeout=20)
 
@@ -151,12 +151,12 @@ class Ferry:
         assert self.holder is not None
         before = len(self.holder.out)
         self.holder.kill(10)  # SIGUSR1
-        self.holder.wait_for_output(rf"(?s)\A.{{{before}}}.*{self.marker}", 10)
+        self.holder.wait_for_output(rf"(?s)\A.{{{before}}}.*holds {self.marker[2:]} ", 10)
 
     def expect_nothing_left(self) -> None:
         """No device, lease or worker process is left at the destination, in time."""
         took = self.destination.wait_until(
-            f'test -z "$(ls {MDEVS})" && ! pgrep -x vferry-mover '
+            f'test -z "$(ls {MDEVS})" && ! pgrep -x vferry-mover >/dev/null '
             "&& ! busctl tree --list org.vferry1 | grep -q /lease/", timeout=RECOVERY)
         self.ctx.note(f"nothing is left at the destination after {took:.1f} s")
 
