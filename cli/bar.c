@@ -17,7 +17,7 @@ vf_bar_remaining(const VfProgress *progress)
 {
     double left;
 
-    if (progress->rate == 0 || progress->total < progress->done)
+    if (progress->ended || progress->rate == 0 || progress->total < progress->done)
         return -1;
     left = (double)(progress->total - progress->done) / (double)progress->rate;
     return left < 1e9 ? (gint64)(left * G_USEC_PER_SEC) : -1;

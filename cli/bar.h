@@ -10,6 +10,7 @@ typedef struct {
     guint64 rate; /* bytes per second */
     guint round;
     guint64 dirty;
+    gboolean ended; /* nothing moves any more: no remaining time */
 } VfProgress;
 
 /* One line of at most @width - 1 columns, without its end: the phase, a bar, and as much of amount,

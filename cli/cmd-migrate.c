@@ -152,7 +152,7 @@ prepare_options(const Options *options, const char *destination, GError **error)
 static char *
 quote(const char *text)
 {
-    return strpbrk(text, " \t\n'\"\\$`;&|<>()*?[]#~=%!{}") ? g_shell_quote(text) : g_strdup(text);
+    return strpbrk(text, " \t\n'\"\\$`;&|<>()*?[]#~!{}") ? g_shell_quote(text) : g_strdup(text);
 }
 
 static gboolean

@@ -121,6 +121,11 @@ from_error(GVariant *value)
 JsonNode *
 vf_json_from_property(const char *key, GVariant *value)
 {
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_VARIANT)) {
+        g_autoptr(GVariant) inner = g_variant_get_variant(value);
+
+        return vf_json_from_property(key, inner);
+    }
     if (g_ascii_strcasecmp(key, "error") == 0 &&
         g_variant_is_of_type(value, G_VARIANT_TYPE("(ss)")))
         return from_error(value);

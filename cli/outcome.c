@@ -143,12 +143,12 @@ say_unclear(VfMigration *self, const VfEnd *end, const char *result)
                    self->job_uuid, self->job_uuid);
         return;
     }
-    g_printerr(
-        _("vferryctl: %s says %s, %s says %s: nobody decided which of them runs the device.\n"
-          "Look at both and decide with: %s\n"),
-        vf_bus_get_label(self->here), self->source_outcome ? self->source_outcome : _("nothing"),
-        vf_bus_get_label(self->there),
-        self->destination_outcome ? self->destination_outcome : _("nothing"), command);
+    g_printerr(_("vferryctl: %s says %s, %s says %s. Look at both and decide who runs the "
+                 "device:\n  %s\n"),
+               vf_bus_get_label(self->here),
+               self->source_outcome ? self->source_outcome : _("nothing"),
+               vf_bus_get_label(self->there),
+               self->destination_outcome ? self->destination_outcome : _("nothing"), command);
 }
 
 static void

@@ -58,6 +58,7 @@ void
 vf_view_end_bar(VfView *self, gboolean keep)
 {
     if (self->bar_is_drawn && keep) {
+        self->progress.ended = TRUE;
         draw(self);
         g_print("\n");
     } else if (self->bar_is_drawn) {
@@ -95,6 +96,8 @@ vf_view_phase(VfView *self, const char *phase)
     }
     if (g_strcmp0(label, self->shown) == 0)
         return;
+    /* whatever the estimate was, this phase has moved what it had to move */
+    self->progress.total = self->progress.done;
     vf_view_end_bar(self, TRUE);
     self->shown = label;
 }
@@ -113,7 +116,7 @@ static void
 print_label(VfView *self, const char *label)
 {
     g_autofree char *clean = vf_text_clean(label);
-    VfStyle style = VF_STYLE_BOLD;
+    VfStyle style = label[0] ? VF_STYLE_BOLD : VF_STYLE_PLAIN;
     guint width = vf_text_width(clean);
 
     if (vf_terminal_style_of(label) != VF_STYLE_PLAIN)

@@ -127,14 +127,15 @@ class FakeDaemon:
             return
         invocation.return_value(reply)
 
+    def add_now(self, path, interface, properties):
+        """In the daemon's thread: a new object, with InterfacesAdded."""
+        self._add(path, f"{NAME}.{interface}", properties)
+        self.connection.emit_signal(
+            None, ROOT, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded",
+            GLib.Variant("(oa{sa{sv}})", (path, {f"{NAME}.{interface}": properties})))
+
     def add(self, path, interface, properties):
-        """A new object, with InterfacesAdded."""
-        def work():
-            self._add(path, f"{NAME}.{interface}", properties)
-            self.connection.emit_signal(
-                None, ROOT, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded",
-                GLib.Variant("(oa{sa{sv}})", (path, {f"{NAME}.{interface}": properties})))
-        self._do(work)
+        self._do(lambda: self.add_now(path, interface, properties))
 
     def remove(self, path):
         def work():
