@@ -238,7 +238,6 @@ test_addresses_refused(void)
         "ssh://root:secret@harbour-b",
         "ssh://harbour-b:0",
         "ssh://harbour-b:65536",
-        "ssh://harbour-b:",
         "ssh://harbour-b/x",
         "ssh://harbour-b?x",
         "ssh://harbour-b#x",
