@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+/* Answers @invocation with @error, which it takes; what is not of our domain goes out as Failed or
+ * Cancelled. */
+void vf_bus_return_error(GDBusMethodInvocation *invocation, GError *error);
+
+/* Calls @vanished, once, when the unique name leaves the bus, or at once (from the main loop) when
+ * it is not there. Ends with vf_bus_unwatch(). */
+typedef void (*VfBusVanished)(gpointer data);
+guint vf_bus_watch(GDBusConnection *connection, const char *unique_name, VfBusVanished vanished,
+                   gpointer data);
+void vf_bus_unwatch(guint id);
+
+/* Completes when everything sent so far has left the process: TRUE when @unique_name is still on
+ * the bus then, so that what was sent to it has arrived. */
+void vf_bus_delivered_async(GDBusConnection *connection, const char *unique_name,
+                            GAsyncReadyCallback callback, gpointer data);
+gboolean vf_bus_delivered_finish(GAsyncResult *result);
+
+G_END_DECLS

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "helper.h"
+
+#include <errno.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "spawn.h"
+
+#define PROGRAM "vferry-helper"
+
+typedef struct {
+    GTask *task; /* NULL once the deadline has answered it */
+    char *what;  /* for messages */
+    guint deadline_ms;
+    guint timer;
+} Call;
+
+static void
+call_free(Call *self)
+{
+    g_clear_object(&self->task);
+    if (self->timer)
+        g_source_remove(self->timer);
+    g_free(self->what);
+    g_free(self);
+}
+
+static VferryError
+code_of(int errnum)
+{
+    switch (errnum) {
+    case EBUSY:
+    case EEXIST:
+    case EAGAIN:
+        return VFERRY_ERROR_BUSY;
+    case ENOSPC:
+    case EUSERS: /* mdev core, when a type has no instance left */
+        return VFERRY_ERROR_NO_ROOM;
+    case ENOENT:
+    case ENODEV:
+        return VFERRY_ERROR_NOT_FOUND;
+    default:
+        return VFERRY_ERROR_DEVICE;
+    }
+}
+
+static void
+answer(Call *call, const char *text)
+{
+    g_autoptr(GVariant) reply = NULL;
+    const char *message;
+    const char *value;
+    int errnum;
+
+    reply = text ? g_variant_parse(VF_HELPER_REPLY_TYPE, text, NULL, NULL, NULL) : NULL;
+    if (!reply) {
+        g_task_return_new_error(call->task, VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                                _("%s %s ended without an answer"), PROGRAM, call->what);
+        return;
+    }
+    g_variant_get(reply, "(i&s&s)", &errnum, &message, &value);
+    if (errnum == 0)
+        g_task_return_pointer(call->task, g_strdup(value), g_free);
+    else
+        g_task_return_new_error(call->task, VFERRY_ERROR, code_of(errnum), "%s", message);
+}
+
+static void
+on_ended(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_subprocess_communicate_utf8_finish(G_SUBPROCESS(source), result, &text, NULL, &error);
+    if (!call->task)
+        g_message("%s %s came back late: %s", PROGRAM, call->what, text ? text : error->message);
+    else if (error)
+        g_task_return_error(call->task, g_steal_pointer(&error));
+    else
+        answer(call, text);
+    call_free(call);
+}
+
+static gboolean
+on_deadline(gpointer data)
+{
+    Call *call = data;
+
+    call->timer = 0;
+    g_task_return_new_error(call->task, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                            _("%s: the kernel has not finished after %u ms"), call->what,
+                            call->deadline_ms);
+    g_clear_object(&call->task);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+on_spawned(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GSubprocess) process = vf_spawn_finish(result, &error);
+
+    if (process) {
+        g_subprocess_communicate_utf8_async(process, NULL, NULL, on_ended, call);
+        return;
+    }
+    if (call->task)
+        g_task_return_error(call->task, g_steal_pointer(&error));
+    call_free(call);
+}
+
+void
+vf_helper_run_async(const char *const *arguments, guint deadline_ms, GCancellable *cancellable,
+                    GAsyncReadyCallback callback, gpointer data)
+{
+    Call *call = g_new0(Call, 1);
+    g_autoptr(GStrvBuilder) argv = g_strv_builder_new();
+    g_auto(GStrv) words = NULL;
+
+    g_strv_builder_add(argv, PROGRAM);
+    g_strv_builder_addv(argv, (const char **)arguments);
+    words = g_strv_builder_end(argv);
+    call->task = g_task_new(NULL, cancellable, callback, data);
+    g_task_set_source_tag(call->task, vf_helper_run_async);
+    /* a write that was made is reported as made: the caller has to know what exists */
+    g_task_set_check_cancellable(call->task, FALSE);
+    call->what = g_strjoinv(" ", (char **)arguments);
+    call->deadline_ms = deadline_ms;
+    call->timer = g_timeout_add(deadline_ms, on_deadline, call);
+    vf_spawn_async((const char *const *)words, -1, G_SUBPROCESS_FLAGS_STDOUT_PIPE, NULL, on_spawned,
+                   call);
+}
+
+char *
+vf_helper_run_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}

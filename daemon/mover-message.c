@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "mover-message.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "io.h"
+
+#define TEXT_MAX 4096
+#define LIST_MAX 256
+
+static gboolean
+fail(VfControlMessage *message, const char *what, GError **error)
+{
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                _("the mover's “%s” message has no valid “%s”"), message->verb, what);
+    return FALSE;
+}
+
+static gboolean
+need(VfControlMessage *message, const char *key, const char *format, gpointer value, GError **error)
+{
+    return g_variant_dict_lookup(message->args, key, format, value) || fail(message, key, error);
+}
+
+gboolean
+vf_mover_message_parse_progress(VfControlMessage *message, VfProgress *progress,
+                                GVariant **device_bytes, GError **error)
+{
+    g_autoptr(GVariant) devices = NULL;
+
+    memset(progress, 0, sizeof *progress);
+    if (!need(message, "done", "t", &progress->done, error) ||
+        !need(message, "total", "t", &progress->total, error) ||
+        !need(message, "rate", "t", &progress->rate, error) ||
+        !need(message, "round", "u", &progress->round, error) ||
+        !need(message, "dirty", "t", &progress->dirty, error) ||
+        !need(message, "initial-left", "t", &progress->initial_left, error))
+        return FALSE;
+    progress->has_expected_downtime = g_variant_dict_lookup(message->args, "expected-downtime", "t",
+                                                            &progress->expected_downtime);
+    devices = g_variant_dict_lookup_value(message->args, "devices", G_VARIANT_TYPE("at"));
+    if (!devices || g_variant_n_children(devices) > LIST_MAX)
+        return fail(message, "devices", error);
+    progress->device_bytes =
+        g_variant_get_fixed_array(devices, &progress->n_devices, sizeof(guint64));
+    *device_bytes = g_steal_pointer(&devices);
+    return TRUE;
+}
+
+gboolean
+vf_mover_message_parse_listening(VfControlMessage *message, char **address, guint16 *port,
+                                 GError **error)
+{
+    g_autofree char *text = vf_mover_message_parse_text(message, "address", error);
+
+    if (!text || !need(message, "port", "q", port, error))
+        return FALSE;
+    if (*port == 0)
+        return fail(message, "port", error);
+    *address = g_steal_pointer(&text);
+    return TRUE;
+}
+
+char *
+vf_mover_message_parse_text(VfControlMessage *message, const char *key, GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (!need(message, key, "s", &text, error))
+        return NULL;
+    if (strlen(text) > TEXT_MAX) {
+        fail(message, key, error);
+        return NULL;
+    }
+    return g_steal_pointer(&text);
+}
+
+void
+vf_mover_reply_free(VfMoverReply *self)
+{
+    g_clear_pointer(&self->outcome, vf_outcome_free);
+    g_strfreev(self->flags);
+    g_free(self->state);
+    vf_io_clear_fd(&self->fd);
+    g_free(self);
+}
+
+/* The mover's own words for what went wrong, in our domain. */
+static GError *
+parse_error(VfControlMessage *message)
+{
+    g_autofree char *name = NULL;
+    g_autofree char *text = NULL;
+    VferryError code = VFERRY_ERROR_FAILED;
+
+    if (!g_variant_dict_lookup(message->args, "message", "s", &text))
+        return NULL;
+    if (g_variant_dict_lookup(message->args, "error", "s", &name))
+        vf_error_from_name(name, &code);
+    return g_error_new(VFERRY_ERROR, code, "%.*s", TEXT_MAX, text);
+}
+
+static gboolean
+parse_devices(VfControlMessage *message, VfOutcome *outcome, GError **error)
+{
+    g_autoptr(GVariant) list =
+        g_variant_dict_lookup_value(message->args, "device-states", G_VARIANT_TYPE_STRING_ARRAY);
+    GVariantIter iter;
+    const char *name;
+
+    if (!list)
+        return TRUE;
+    if (g_variant_n_children(list) > LIST_MAX)
+        return fail(message, "device-states", error);
+    g_variant_iter_init(&iter, list);
+    while (g_variant_iter_next(&iter, "&s", &name)) {
+        VfDeviceOutcome state;
+
+        if (!vf_device_outcome_from_string(name, &state))
+            return fail(message, "device-states", error);
+        g_array_append_val(outcome->devices, state);
+    }
+    return TRUE;
+}
+
+static VfOutcome *
+parse_outcome(VfControlMessage *message, GError **error)
+{
+    g_autoptr(VfOutcome) outcome = NULL;
+    g_autofree char *name = NULL;
+    g_autoptr(GVariant) statistics = NULL;
+    VfResult result;
+
+    if (!need(message, "outcome", "s", &name, error))
+        return NULL;
+    if (!vf_result_from_string(name, &result) || result == VF_RESULT_NONE) {
+        fail(message, "outcome", error);
+        return NULL;
+    }
+    outcome = vf_outcome_new(result, result == VF_RESULT_COMPLETED ? NULL : parse_error(message));
+    if (!parse_devices(message, outcome, error))
+        return NULL;
+    statistics = g_variant_dict_lookup_value(message->args, "statistics", G_VARIANT_TYPE_VARDICT);
+    if (statistics) {
+        g_variant_unref(outcome->statistics);
+        outcome->statistics = g_steal_pointer(&statistics);
+    }
+    return g_steal_pointer(&outcome);
+}
+
+VfMoverReply *
+vf_mover_message_parse_result(VfControlMessage *message, GError **error)
+{
+    g_autoptr(VfMoverReply) reply = g_new0(VfMoverReply, 1);
+
+    reply->fd = -1;
+    reply->outcome = parse_outcome(message, error);
+    if (!reply->outcome)
+        return NULL;
+    if (!g_variant_dict_lookup(message->args, "flags", "^as", &reply->flags))
+        reply->flags = g_new0(char *, 1);
+    reply->has_data_size =
+        g_variant_dict_lookup(message->args, "data-size", "t", &reply->data_size);
+    if (!g_variant_dict_lookup(message->args, "state", "s", &reply->state))
+        reply->state = g_strdup("");
+    reply->fd = vf_control_message_steal_fd(message, 0);
+    return g_steal_pointer(&reply);
+}

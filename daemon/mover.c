@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "mover.h"
+
+#include <signal.h>
+
+#include <gio/gio.h>
+#include <glib-unix.h>
+#include <glib/gi18n-lib.h>
+
+#include "control.h"
+#include "error.h"
+#include "io.h"
+#include "mover-message.h"
+#include "spawn.h"
+
+#define PROGRAM "vferry-mover"
+/* A mover that has given its result has nothing left to do but exit. */
+#define EXIT_SECONDS 5
+
+struct _VfMover {
+    GObject parent_instance;
+    char *verb;
+    GVariant *args;
+    int fds[VF_CONTROL_FDS_MAX];
+    guint n_fds;
+
+    int control;
+    guint watch;
+    guint exit_timer;
+    GSubprocess *process;
+    gboolean kill_wanted; /* before there was a process */
+    gboolean ended;
+    VfMoverReply *reply;
+    GError *error;
+};
+
+G_DEFINE_FINAL_TYPE(VfMover, vf_mover, G_TYPE_OBJECT)
+
+static void
+close_fds(VfMover *self)
+{
+    for (guint i = 0; i < self->n_fds; i++)
+        vf_io_clear_fd(&self->fds[i]);
+    self->n_fds = 0;
+}
+
+static void
+vf_mover_finalize(GObject *object)
+{
+    VfMover *self = VF_MOVER(object);
+
+    close_fds(self);
+    vf_io_clear_fd(&self->control);
+    g_clear_handle_id(&self->watch, g_source_remove);
+    g_clear_handle_id(&self->exit_timer, g_source_remove);
+    g_clear_object(&self->process);
+    g_clear_pointer(&self->reply, vf_mover_reply_free);
+    g_clear_pointer(&self->args, g_variant_unref);
+    g_clear_error(&self->error);
+    g_free(self->verb);
+    G_OBJECT_CLASS(vf_mover_parent_class)->finalize(object);
+}
+
+static void
+add_signal(VfMoverClass *class, const char *name, guint n_params, GType first, GType second)
+{
+    g_signal_new(name, G_TYPE_FROM_CLASS(class), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                 G_TYPE_NONE, n_params, first, second);
+}
+
+static void
+vf_mover_class_init(VfMoverClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = vf_mover_finalize;
+    add_signal(class, "listening", 2, G_TYPE_STRING, G_TYPE_UINT);
+    add_signal(class, "attached", 1, G_TYPE_STRING, G_TYPE_NONE);
+    add_signal(class, "phase", 1, G_TYPE_STRING, G_TYPE_NONE);
+    add_signal(class, "progress", 1, G_TYPE_POINTER, G_TYPE_NONE);
+    add_signal(class, "ended", 1, G_TYPE_POINTER, G_TYPE_NONE);
+}
+
+static void
+vf_mover_init(VfMover *self)
+{
+    self->control = -1;
+}
+
+VfMover *
+vf_mover_new(const char *verb, GVariant *args, const int *fds, guint n_fds)
+{
+    VfMover *self = g_object_new(VF_TYPE_MOVER, NULL);
+
+    g_return_val_if_fail(n_fds <= VF_CONTROL_FDS_MAX, self);
+    self->verb = g_strdup(verb);
+    self->args = g_variant_ref_sink(args ? args : g_variant_new("a{sv}", NULL));
+    for (guint i = 0; i < n_fds && !self->error; i++) {
+        self->fds[i] = vf_io_dup(fds[i], &self->error);
+        self->n_fds = i + 1;
+    }
+    return self;
+}
+
+static void
+take_error(VfMover *self, GError *error)
+{
+    if (!self->error)
+        self->error = error;
+    else
+        g_error_free(error);
+}
+
+static void
+emit_ended(VfMover *self)
+{
+    self->ended = TRUE;
+    g_clear_handle_id(&self->watch, g_source_remove);
+    g_clear_handle_id(&self->exit_timer, g_source_remove);
+    vf_io_clear_fd(&self->control);
+    g_signal_emit_by_name(self, "ended", self->reply);
+    g_object_unref(self); /* of vf_mover_start() */
+}
+
+static gboolean
+on_exit_deadline(gpointer data)
+{
+    VfMover *self = data;
+
+    self->exit_timer = 0;
+    g_warning("%s %s did not exit within %d s of its last word", PROGRAM, self->verb, EXIT_SECONDS);
+    vf_mover_kill(self);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+start_exit_timer(VfMover *self)
+{
+    if (!self->exit_timer)
+        self->exit_timer = g_timeout_add_seconds(EXIT_SECONDS, on_exit_deadline, self);
+}
+
+static gboolean
+handle_result(VfMover *self, VfControlMessage *message, GError **error)
+{
+    self->reply = vf_mover_message_parse_result(message, error);
+    if (!self->reply)
+        return FALSE;
+    start_exit_timer(self);
+    return TRUE;
+}
+
+static gboolean
+handle_progress(VfMover *self, VfControlMessage *message, GError **error)
+{
+    g_autoptr(GVariant) bytes = NULL;
+    VfProgress progress;
+
+    if (!vf_mover_message_parse_progress(message, &progress, &bytes, error))
+        return FALSE;
+    g_signal_emit_by_name(self, "progress", &progress);
+    return TRUE;
+}
+
+static gboolean
+handle_listening(VfMover *self, VfControlMessage *message, GError **error)
+{
+    g_autofree char *address = NULL;
+    guint16 port;
+
+    if (!vf_mover_message_parse_listening(message, &address, &port, error))
+        return FALSE;
+    g_signal_emit_by_name(self, "listening", address, (guint)port);
+    return TRUE;
+}
+
+static gboolean
+handle_text(VfMover *self, VfControlMessage *message, const char *key, const char *name,
+            GError **error)
+{
+    g_autofree char *text = vf_mover_message_parse_text(message, key, error);
+
+    if (text)
+        g_signal_emit_by_name(self, name, text);
+    return text != NULL;
+}
+
+static gboolean
+handle(VfMover *self, VfControlMessage *message, GError **error)
+{
+    if (self->reply) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                    _("the mover said “%s” after its result"), message->verb);
+        return FALSE;
+    }
+    if (g_str_equal(message->verb, "result"))
+        return handle_result(self, message, error);
+    if (g_str_equal(message->verb, "progress"))
+        return handle_progress(self, message, error);
+    if (g_str_equal(message->verb, "listening"))
+        return handle_listening(self, message, error);
+    if (g_str_equal(message->verb, "attached"))
+        return handle_text(self, message, "peer-address", "attached", error);
+    if (g_str_equal(message->verb, "phase"))
+        return handle_text(self, message, "phase", "phase", error);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER, _("the mover said “%s”, which is unknown"),
+                message->verb);
+    return FALSE;
+}
+
+/* One message. FALSE when there is none now, or never again: @ended. */
+static gboolean
+receive_one(VfMover *self, gboolean *ended)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfControlMessage) message = vf_control_receive(self->control, &error);
+
+    if (message && handle(self, message, &error))
+        return TRUE;
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+        return FALSE;
+    *ended = TRUE;
+    if (error) {
+        take_error(self, g_steal_pointer(&error));
+        vf_mover_kill(self);
+    }
+    return FALSE;
+}
+
+static gboolean
+on_control(gint fd, GIOCondition condition, gpointer data)
+{
+    VfMover *self = data;
+    gboolean ended = FALSE;
+
+    receive_one(self, &ended);
+    if (!ended)
+        return G_SOURCE_CONTINUE;
+    self->watch = 0; /* what is left is its exit */
+    start_exit_timer(self);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+describe_exit(VfMover *self)
+{
+    if (g_subprocess_get_if_signaled(self->process))
+        take_error(self,
+                   g_error_new(VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                               _("the mover was killed by signal %d (%s) before it gave a result"),
+                               g_subprocess_get_term_sig(self->process),
+                               g_strsignal(g_subprocess_get_term_sig(self->process))));
+    else
+        take_error(self, g_error_new(VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                                     _("the mover exited with status %d without a result"),
+                                     g_subprocess_get_exit_status(self->process)));
+}
+
+static void
+on_exited(GObject *source, GAsyncResult *result, gpointer data)
+{
+    VfMover *self = data;
+    gboolean silent = FALSE;
+
+    g_subprocess_wait_finish(self->process, result, NULL);
+    /* what it said with its last breath */
+    while (self->watch && receive_one(self, &silent))
+        continue;
+    if (!self->reply)
+        describe_exit(self);
+    emit_ended(self);
+}
+
+static void
+send_request(VfMover *self)
+{
+    g_autoptr(GError) error = NULL;
+
+    /* a fresh socket pair has room for one message of any size that we allow, so that BUSY is an
+     * error, too */
+    if (!vf_control_send(self->control, self->verb, g_variant_ref(self->args), self->fds,
+                         self->n_fds, &error)) {
+        take_error(self, g_steal_pointer(&error));
+        vf_mover_kill(self);
+    }
+    close_fds(self);
+}
+
+static void
+on_spawned(GObject *source, GAsyncResult *result, gpointer data)
+{
+    VfMover *self = data;
+    g_autoptr(GError) error = NULL;
+
+    self->process = vf_spawn_finish(result, &error);
+    if (!self->process) {
+        take_error(self, g_steal_pointer(&error));
+        emit_ended(self);
+        return;
+    }
+    if (self->kill_wanted)
+        vf_mover_kill(self);
+    else
+        send_request(self);
+    self->watch = g_unix_fd_add(self->control, G_IO_IN, on_control, self);
+    g_subprocess_wait_async(self->process, NULL, on_exited, self);
+}
+
+static gboolean
+fail_later(gpointer data)
+{
+    emit_ended(data);
+    return G_SOURCE_REMOVE;
+}
+
+void
+vf_mover_start(VfMover *self)
+{
+    static const char *const argv[] = {PROGRAM, NULL};
+    vf_autofd int theirs = -1;
+
+    g_object_ref(self); /* until "ended" */
+    if (self->error || !vf_control_pair(&self->control, &theirs, &self->error) ||
+        !g_unix_set_fd_nonblocking(self->control, TRUE, &self->error)) {
+        g_idle_add(fail_later, self);
+        return;
+    }
+    vf_spawn_async(argv, vf_io_steal_fd(&theirs), G_SUBPROCESS_FLAGS_NONE, NULL, on_spawned, self);
+}
+
+void
+vf_mover_cancel(VfMover *self)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (self->control >= 0 && self->process && !self->reply &&
+        !vf_control_send(self->control, "cancel", NULL, NULL, 0, &error))
+        g_debug("cannot cancel the mover: %s", error->message); /* it is about to end anyway */
+    else if (!self->process)
+        vf_mover_kill(self);
+}
+
+void
+vf_mover_kill(VfMover *self)
+{
+    self->kill_wanted = TRUE;
+    if (self->process && !self->ended)
+        g_subprocess_force_exit(self->process);
+}
+
+const GError *
+vf_mover_get_error(VfMover *self)
+{
+    return self->error;
+}
+
+typedef struct {
+    VfMover *mover;
+    guint timer;
+    gulong handler;
+    guint deadline_ms;
+    gboolean late;
+} Call;
+
+static void
+call_free(gpointer data)
+{
+    Call *call = data;
+
+    g_clear_handle_id(&call->timer, g_source_remove);
+    g_clear_signal_handler(&call->handler, call->mover);
+    g_object_unref(call->mover);
+    g_free(call);
+}
+
+static GError *
+call_error(VfMover *mover, VfMoverReply *reply, const Call *call)
+{
+    if (call->late)
+        return g_error_new(VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                           _("the mover's “%s” took longer than %u ms"), mover->verb,
+                           call->deadline_ms);
+    if (!reply)
+        return g_error_copy(mover->error);
+    return reply->outcome->error ? g_error_copy(reply->outcome->error) : NULL;
+}
+
+static void
+on_call_ended(VfMover *mover, VfMoverReply *reply, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    Call *call = g_task_get_task_data(task);
+    GError *error = call_error(mover, reply, call);
+
+    g_clear_signal_handler(&call->handler, mover);
+    g_clear_handle_id(&call->timer, g_source_remove);
+    if (error)
+        g_task_return_error(task, error);
+    else
+        g_task_return_pointer(task, g_steal_pointer(&mover->reply),
+                              (GDestroyNotify)vf_mover_reply_free);
+}
+
+static gboolean
+on_call_deadline(gpointer data)
+{
+    Call *call = g_task_get_task_data(data);
+
+    call->timer = 0;
+    call->late = TRUE;
+    vf_mover_kill(call->mover);
+    return G_SOURCE_REMOVE;
+}
+
+void
+vf_mover_call_async(const char *verb, GVariant *args, const int *fds, guint n_fds,
+                    guint deadline_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
+                    gpointer data)
+{
+    GTask *task = g_task_new(NULL, cancellable, callback, data);
+    Call *call = g_new0(Call, 1);
+
+    g_task_set_source_tag(task, vf_mover_call_async);
+    g_task_set_check_cancellable(task, FALSE);
+    g_task_set_task_data(task, call, call_free);
+    call->mover = vf_mover_new(verb, args, fds, n_fds);
+    call->deadline_ms = deadline_ms;
+    call->handler = g_signal_connect(call->mover, "ended", G_CALLBACK(on_call_ended), task);
+    call->timer = g_timeout_add(deadline_ms, on_call_deadline, task);
+    vf_mover_start(call->mover);
+}
+
+VfMoverReply *
+vf_mover_call_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "outcome.h"
+#include "progress.h"
+
+G_BEGIN_DECLS
+
+/* A vferry-mover process with one request, and what it says (docs/mover-control.md). What it says
+ * is checked: it parses bytes that a stranger may have sent.
+ *
+ * Signals, on the main loop, none after "ended":
+ *   "listening"(const char *address, guint port)
+ *   "attached"(const char *peer_address)
+ *   "phase"(const char *phase)
+ *   "progress"(const VfProgress *)
+ *   "ended"(VfMoverReply *reply): the process has exited and its copies of the descriptors are
+ * closed; @reply is NULL when it gave no result, and vf_mover_get_error() then says how it ended.
+ */
+#define VF_TYPE_MOVER (vf_mover_get_type())
+G_DECLARE_FINAL_TYPE(VfMover, vf_mover, VF, MOVER, GObject)
+
+typedef struct {
+    VfOutcome *outcome;
+    char **flags;           /* of stop-copy, p2p, pre-copy; never NULL */
+    gboolean has_data_size; /* the kernel could say */
+    guint64 data_size;
+    char *state; /* of the device, the uAPI's name in lower case; "" when not said */
+    int fd;      /* of "open": the device; else -1 */
+} VfMoverReply;
+
+void vf_mover_reply_free(VfMoverReply *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfMoverReply, vf_mover_reply_free)
+
+/* Takes a floating @args; the fds stay the caller's, who may close them at once. Nothing happens
+ * before vf_mover_start(). */
+VfMover *vf_mover_new(const char *verb, GVariant *args, const int *fds, guint n_fds);
+
+/* Whatever goes wrong comes as "ended". Runs until then, also without another reference. */
+void vf_mover_start(VfMover *self);
+
+/* Asks it to stop; a commit that was made stands. */
+void vf_mover_cancel(VfMover *self);
+
+/* SIGKILL; "ended" still comes, after the process is gone. */
+void vf_mover_kill(VfMover *self);
+
+/* After "ended" without a reply. Stays the mover's. */
+const GError *vf_mover_get_error(VfMover *self);
+
+/* One request with one answer: open, inspect, return, start. Killed after @deadline_ms. An outcome
+ * other than `completed` is an error. */
+void vf_mover_call_async(const char *verb, GVariant *args, const int *fds, guint n_fds,
+                         guint deadline_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
+                         gpointer data);
+VfMoverReply *vf_mover_call_finish(GAsyncResult *result, GError **error);
+
+G_END_DECLS
