@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "io.h"
+#include "names.h"
+#include "sysfs.h"
+#include "uuid.h"
+
+#define JOBS "jobs"
+#define CREATED "created"
+#define SOURCE_SUFFIX ".source"
+#define DESTINATION_SUFFIX ".destination"
+
+struct _VfLedger {
+    GObject parent_instance;
+    int jobs; /* directory fds */
+    int created_dir;
+    GHashTable *created; /* uuid -> type; what created_dir says, kept in step */
+};
+
+G_DEFINE_FINAL_TYPE(VfLedger, vf_ledger, G_TYPE_OBJECT)
+
+static void
+vf_ledger_finalize(GObject *object)
+{
+    VfLedger *self = VF_LEDGER(object);
+
+    vf_io_clear_fd(&self->jobs);
+    vf_io_clear_fd(&self->created_dir);
+    g_hash_table_unref(self->created);
+    G_OBJECT_CLASS(vf_ledger_parent_class)->finalize(object);
+}
+
+static void
+vf_ledger_class_init(VfLedgerClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = vf_ledger_finalize;
+}
+
+static void
+vf_ledger_init(VfLedger *self)
+{
+    self->jobs = -1;
+    self->created_dir = -1;
+    self->created = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+}
+
+static int
+open_directory(const char *parent, const char *name, GError **error)
+{
+    g_autofree char *path = g_build_filename(parent, name, NULL);
+    int fd = -1;
+
+    if (g_mkdir_with_parents(path, 0700) == 0)
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        vf_error_errno(error, VFERRY_ERROR_FAILED, errno, _("cannot use the directory “%s”"), path);
+    return fd;
+}
+
+static void
+load_created(VfLedger *self)
+{
+    g_auto(GStrv) names = vf_sysfs_list(self->created_dir, NULL);
+
+    for (char **name = names; name && *name; name++) {
+        g_autofree char *uuid = vf_uuid_normalize(*name, "UUID", NULL);
+        char *type = vf_sysfs_read(self->created_dir, *name, NULL);
+
+        if (uuid && type)
+            g_hash_table_replace(self->created, g_steal_pointer(&uuid), type);
+        else
+            g_free(type);
+    }
+}
+
+VfLedger *
+vf_ledger_new(const char *state_dir, GError **error)
+{
+    g_autoptr(VfLedger) self = g_object_new(VF_TYPE_LEDGER, NULL);
+
+    self->jobs = open_directory(state_dir, JOBS, error);
+    if (self->jobs < 0)
+        return NULL;
+    self->created_dir = open_directory(state_dir, CREATED, error);
+    if (self->created_dir < 0)
+        return NULL;
+    load_created(self);
+    return g_steal_pointer(&self);
+}
+
+char *
+vf_ledger_name(const char *uuid, VfJobRole role)
+{
+    return g_strconcat(uuid, role == VF_JOB_SOURCE ? SOURCE_SUFFIX : DESTINATION_SUFFIX, NULL);
+}
+
+/* One operation in a worker thread. */
+typedef struct {
+    char *name;
+    int fd; /* a copy of the record's, so that its owner may let go of it meanwhile */
+    char *event;
+    GVariant *details;
+    GHashTable *except;
+} Operation;
+
+static void
+operation_free(gpointer data)
+{
+    Operation *operation = data;
+
+    g_free(operation->name);
+    vf_io_clear_fd(&operation->fd);
+    g_free(operation->event);
+    g_clear_pointer(&operation->details, g_variant_unref);
+    g_clear_pointer(&operation->except, g_hash_table_unref);
+    g_free(operation);
+}
+
+static GTask *
+operation_new(VfLedger *self, Operation **operation, GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(self, NULL, callback, data);
+
+    *operation = g_new0(Operation, 1);
+    (*operation)->fd = -1;
+    g_task_set_source_tag(task, operation_new);
+    g_task_set_task_data(task, *operation, operation_free);
+    return task;
+}
+
+static void
+create_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    VfLedger *self = source;
+    Operation *operation = data;
+    GError *error = NULL;
+    g_autoptr(VfRecord) record = NULL;
+
+    if (faccessat(self->jobs, operation->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                                _("there is a record “%s” already"), operation->name);
+        return;
+    }
+    record = vf_record_create(self->jobs, operation->name, &error);
+    if (record && vf_record_lock(record, &error) &&
+        vf_record_append(record, "begin", g_variant_ref(operation->details), &error)) {
+        g_task_return_pointer(task, g_steal_pointer(&record), (GDestroyNotify)vf_record_free);
+        return;
+    }
+    if (record)
+        unlinkat(self->jobs, operation->name, 0);
+    g_task_return_error(task, error);
+}
+
+void
+vf_ledger_create_async(VfLedger *self, const char *uuid, VfJobRole role, GVariant *begin,
+                       GAsyncReadyCallback callback, gpointer data)
+{
+    Operation *operation;
+    g_autoptr(GTask) task = operation_new(self, &operation, callback, data);
+
+    operation->name = vf_ledger_name(uuid, role);
+    operation->details = g_variant_ref_sink(begin);
+    g_task_run_in_thread(task, create_in_thread);
+}
+
+VfRecord *
+vf_ledger_create_finish(VfLedger *self, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+static void
+append_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    Operation *operation = data;
+    g_autoptr(VfRecord) record = vf_record_new_from_fd(vf_io_steal_fd(&operation->fd));
+    GError *error = NULL;
+
+    if (vf_record_append(record, operation->event, g_variant_ref(operation->details), &error))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+void
+vf_ledger_append_async(VfLedger *self, VfRecord *record, const char *event, GVariant *details,
+                       GAsyncReadyCallback callback, gpointer data)
+{
+    Operation *operation;
+    g_autoptr(GTask) task = operation_new(self, &operation, callback, data);
+    GError *error = NULL;
+
+    operation->event = g_strdup(event);
+    operation->details = g_variant_ref_sink(details ? details : g_variant_new("a{sv}", NULL));
+    operation->fd = vf_io_dup(vf_record_get_fd(record), &error);
+    if (operation->fd < 0)
+        g_task_return_error(task, error);
+    else
+        g_task_run_in_thread(task, append_in_thread);
+}
+
+gboolean
+vf_ledger_append_finish(VfLedger *self, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+static void
+remove_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    VfLedger *self = source;
+    Operation *operation = data;
+
+    if (unlinkat(self->jobs, operation->name, 0) < 0 && errno != ENOENT)
+        g_warning("cannot remove the record %s: %s", operation->name, g_strerror(errno));
+    g_task_return_boolean(task, TRUE);
+}
+
+void
+vf_ledger_remove(VfLedger *self, const char *uuid, VfJobRole role)
+{
+    Operation *operation;
+    g_autoptr(GTask) task = operation_new(self, &operation, NULL, NULL);
+
+    operation->name = vf_ledger_name(uuid, role);
+    g_task_run_in_thread(task, remove_in_thread);
+}
+
+void
+vf_ledger_found_free(VfLedgerFound *self)
+{
+    g_free(self->uuid);
+    g_clear_pointer(&self->record, vf_record_free);
+    g_clear_pointer(&self->entries, g_ptr_array_unref);
+    g_clear_error(&self->error);
+    g_free(self);
+}
+
+static VfLedgerFound *
+found_new(const char *name)
+{
+    gboolean source = g_str_has_suffix(name, SOURCE_SUFFIX);
+    const char *suffix = source ? SOURCE_SUFFIX : DESTINATION_SUFFIX;
+    g_autofree char *stem = NULL;
+    g_autofree char *uuid = NULL;
+    VfLedgerFound *found;
+
+    if (!g_str_has_suffix(name, suffix))
+        return NULL;
+    stem = g_strndup(name, strlen(name) - strlen(suffix));
+    uuid = vf_uuid_normalize(stem, "UUID", NULL);
+    if (!uuid || !g_str_equal(uuid, stem))
+        return NULL;
+    found = g_new0(VfLedgerFound, 1);
+    found->uuid = g_steal_pointer(&uuid);
+    found->role = source ? VF_JOB_SOURCE : VF_JOB_DESTINATION;
+    return found;
+}
+
+static void
+take_over(VfLedger *self, VfLedgerFound *found, const char *name)
+{
+    g_autoptr(VfRecord) record = vf_record_open(self->jobs, name, &found->error);
+
+    if (!record || !vf_record_lock(record, &found->error))
+        return;
+    found->entries = vf_record_read(record, &found->error);
+    if (found->entries)
+        found->record = g_steal_pointer(&record);
+}
+
+static void
+scan_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    VfLedger *self = source;
+    Operation *operation = data;
+    GError *error = NULL;
+    g_auto(GStrv) names = vf_sysfs_list(self->jobs, &error);
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)vf_ledger_found_free);
+
+    if (!names) {
+        g_task_return_error(task, error);
+        return;
+    }
+    for (char **name = names; *name; name++) {
+        VfLedgerFound *found;
+
+        if (operation->except && g_hash_table_contains(operation->except, *name))
+            continue;
+        found = found_new(*name);
+        if (!found) {
+            g_warning("%s is no record of a job and is left alone", *name);
+            continue;
+        }
+        take_over(self, found, *name);
+        g_ptr_array_add(all, found);
+    }
+    g_task_return_pointer(task, g_steal_pointer(&all), (GDestroyNotify)g_ptr_array_unref);
+}
+
+void
+vf_ledger_scan_async(VfLedger *self, GHashTable *except, GAsyncReadyCallback callback,
+                     gpointer data)
+{
+    Operation *operation;
+    g_autoptr(GTask) task = operation_new(self, &operation, callback, data);
+    GHashTableIter iter;
+    gpointer name;
+
+    /* a copy: the caller's may change while the thread reads */
+    operation->except = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    if (except) {
+        g_hash_table_iter_init(&iter, except);
+        while (g_hash_table_iter_next(&iter, &name, NULL))
+            g_hash_table_add(operation->except, g_strdup(name));
+    }
+    g_task_run_in_thread(task, scan_in_thread);
+}
+
+GPtrArray *
+vf_ledger_scan_finish(VfLedger *self, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+static void
+note_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    VfLedger *self = source;
+    Operation *operation = data;
+    vf_autofd int fd = openat(self->created_dir, operation->name,
+                              O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    g_autoptr(GError) error = NULL;
+
+    if (fd < 0)
+        g_warning("cannot note that %s was created here: %s", operation->name, g_strerror(errno));
+    else if (!vf_io_write_all(fd, operation->event, strlen(operation->event), &error))
+        g_warning("cannot note that %s was created here: %s", operation->name, error->message);
+    g_task_return_boolean(task, TRUE);
+}
+
+static void
+forget_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    VfLedger *self = source;
+    Operation *operation = data;
+
+    if (unlinkat(self->created_dir, operation->name, 0) < 0 && errno != ENOENT)
+        g_warning("cannot forget that %s was created here: %s", operation->name, g_strerror(errno));
+    g_task_return_boolean(task, TRUE);
+}
+
+void
+vf_ledger_note_created(VfLedger *self, const char *uuid, const char *type)
+{
+    Operation *operation;
+    g_autoptr(GTask) task = operation_new(self, &operation, NULL, NULL);
+
+    g_hash_table_replace(self->created, g_strdup(uuid), g_strdup(type));
+    operation->name = g_strdup(uuid);
+    operation->event = g_strdup(type);
+    g_task_run_in_thread(task, note_in_thread);
+}
+
+void
+vf_ledger_forget_created(VfLedger *self, const char *uuid)
+{
+    Operation *operation;
+    g_autoptr(GTask) task = NULL;
+
+    if (!g_hash_table_remove(self->created, uuid))
+        return;
+    task = operation_new(self, &operation, NULL, NULL);
+    operation->name = g_strdup(uuid);
+    g_task_run_in_thread(task, forget_in_thread);
+}
+
+const char *
+vf_ledger_find_created(VfLedger *self, const char *uuid)
+{
+    return g_hash_table_lookup(self->created, uuid);
+}

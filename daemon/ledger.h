@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "job.h"
+#include "record.h"
+
+G_BEGIN_DECLS
+
+/* The records of all jobs of this host: <state>/jobs/<job uuid>.source and .destination
+ * (docs/migration-stream.md). Everything that touches the disk happens in a worker thread. A record
+ * stays its owner's while an operation runs on it. */
+#define VF_TYPE_LEDGER (vf_ledger_get_type())
+G_DECLARE_FINAL_TYPE(VfLedger, vf_ledger, VF, LEDGER, GObject)
+
+/* Makes the directories. Blocks; for start-up. */
+VfLedger *vf_ledger_new(const char *state_dir, GError **error);
+
+/* A new, locked record whose first line is `begin`. Consumes a floating @begin. BUSY when there is
+ * one. */
+void vf_ledger_create_async(VfLedger *self, const char *uuid, VfJobRole role, GVariant *begin,
+                            GAsyncReadyCallback callback, gpointer data);
+VfRecord *vf_ledger_create_finish(VfLedger *self, GAsyncResult *result, GError **error);
+
+/* Consumes a floating @details. On disk when it completes. */
+void vf_ledger_append_async(VfLedger *self, VfRecord *record, const char *event, GVariant *details,
+                            GAsyncReadyCallback callback, gpointer data);
+gboolean vf_ledger_append_finish(VfLedger *self, GAsyncResult *result, GError **error);
+
+/* The file of a finished job; one that is not there is no error. Failures are logged: a record too
+ * many is looked at again at the next start. */
+void vf_ledger_remove(VfLedger *self, const char *uuid, VfJobRole role);
+
+/* What an earlier daemon left. */
+typedef struct {
+    char *uuid;
+    VfJobRole role;
+    VfRecord *record;   /* locked; NULL when @error is set */
+    GPtrArray *entries; /* NULL when @error is set */
+    GError *error;      /* BUSY: a mover is still at work on it */
+} VfLedgerFound;
+
+void vf_ledger_found_free(VfLedgerFound *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfLedgerFound, vf_ledger_found_free)
+
+/* All of them, as an array of VfLedgerFound, except those whose file name (see vf_ledger_name()) is
+ * a key of
+ * @except (nullable). Free with g_ptr_array_unref(). */
+void vf_ledger_scan_async(VfLedger *self, GHashTable *except, GAsyncReadyCallback callback,
+                          gpointer data);
+GPtrArray *vf_ledger_scan_finish(VfLedger *self, GAsyncResult *result, GError **error);
+
+/* "<uuid>.source". Free with g_free(). */
+char *vf_ledger_name(const char *uuid, VfJobRole role);
+
+/* Devices that vferry created, so that a source's can be removed after it has left:
+ * <state>/created/<uuid>. */
+void vf_ledger_note_created(VfLedger *self, const char *uuid, const char *type);
+void vf_ledger_forget_created(VfLedger *self, const char *uuid);
+/* The type it was created from, or NULL when we did not. Stays the ledger's. */
+const char *vf_ledger_find_created(VfLedger *self, const char *uuid);
+
+G_END_DECLS

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "recovery.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "log.h"
+#include "mdev.h"
+#include "uuid.h"
+
+struct _VfRecovery {
+    GObject parent_instance;
+    const VfContext *context;
+    VfJobs *jobs;
+    VfLeases *leases;
+    guint retry_ms;
+    guint retry;
+    gboolean started;    /* the first look is done: what comes later is this daemon's own */
+    GHashTable *own;     /* names of records that are decided on */
+    GHashTable *waiting; /* names of records whose mover is still at work */
+};
+
+G_DEFINE_FINAL_TYPE(VfRecovery, vf_recovery, G_TYPE_OBJECT)
+
+static void
+vf_recovery_finalize(GObject *object)
+{
+    VfRecovery *self = VF_RECOVERY(object);
+
+    g_clear_handle_id(&self->retry, g_source_remove);
+    g_hash_table_unref(self->own);
+    g_hash_table_unref(self->waiting);
+    g_object_unref(self->jobs);
+    g_object_unref(self->leases);
+    G_OBJECT_CLASS(vf_recovery_parent_class)->finalize(object);
+}
+
+static void
+vf_recovery_class_init(VfRecoveryClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = vf_recovery_finalize;
+}
+
+static void
+vf_recovery_init(VfRecovery *self)
+{
+    self->own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    self->waiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+}
+
+VfRecovery *
+vf_recovery_new(const VfContext *context, VfJobs *jobs, VfLeases *leases, guint retry_ms)
+{
+    VfRecovery *self = g_object_new(VF_TYPE_RECOVERY, NULL);
+
+    self->context = context;
+    self->jobs = g_object_ref(jobs);
+    self->leases = g_object_ref(leases);
+    self->retry_ms = retry_ms;
+    return self;
+}
+
+static gboolean
+has(GPtrArray *entries, const char *event)
+{
+    return vf_record_find(entries, event) != NULL;
+}
+
+VfRecoveryVerdict
+vf_recovery_judge(VfJobRole role, GPtrArray *entries)
+{
+    if (!has(entries, "begin"))
+        return VF_RECOVERY_EMPTY;
+    if (role == VF_JOB_SOURCE) {
+        if (has(entries, "resolved") || has(entries, "done") || has(entries, "returned"))
+            return VF_RECOVERY_FINISHED;
+        return has(entries, "commit") ? VF_RECOVERY_IN_DOUBT : VF_RECOVERY_LOST;
+    }
+    if (has(entries, "undone") || has(entries, "started"))
+        return VF_RECOVERY_FINISHED;
+    /* a decision to discard was made, and what was created is not known to be removed */
+    if (has(entries, "resolved") || !has(entries, "commit"))
+        return VF_RECOVERY_UNDO;
+    return VF_RECOVERY_IN_DOUBT;
+}
+
+static VfJob *
+make_job(VfRecovery *self, VfLedgerFound *found)
+{
+    const VfRecordEntry *begin = vf_record_find(found->entries, "begin");
+    g_auto(GVariantDict) details = G_VARIANT_DICT_INIT(begin->details);
+    const char *peer = "";
+    const char *driver = "";
+    g_auto(GStrv) devices = NULL;
+    guint32 uid = (guint32)-1;
+    VfJob *job;
+
+    g_variant_dict_lookup(&details, "uid", "u", &uid);
+    g_variant_dict_lookup(&details, "peer", "&s", &peer);
+    g_variant_dict_lookup(&details, "driver", "&s", &driver);
+    g_variant_dict_lookup(&details, "devices", "^as", &devices);
+    job = vf_job_new(found->role, found->uuid, uid, "");
+    vf_job_set_peer(job, peer);
+    vf_job_set_driver_name(job, driver);
+    for (char **id = devices; id && *id; id++)
+        vf_job_add_device(job, *id,
+                          found->role == VF_JOB_SOURCE
+                              ? vf_registry_find_device(self->context->registry, *id)
+                              : NULL);
+    vf_job_take_record(job, g_steal_pointer(&found->record));
+    return job;
+}
+
+/* NULL when the line is not one of ours. */
+static VfMdev *
+make_mdev(GVariant *details)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(details);
+    const char *parent;
+    const char *type;
+    const char *text;
+    g_autofree char *uuid = NULL;
+    g_autofree char *path = NULL;
+
+    if (!g_variant_dict_lookup(&dict, "parent", "&s", &parent) ||
+        !g_variant_dict_lookup(&dict, "type", "&s", &type) ||
+        !g_variant_dict_lookup(&dict, "uuid", "&s", &text))
+        return NULL;
+    uuid = vf_uuid_normalize(text, "uuid", NULL);
+    if (!uuid)
+        return NULL;
+    path = g_build_filename(parent, uuid, NULL);
+    return vf_mdev_new_for_removal(path, uuid, type);
+}
+
+static GPtrArray *
+make_mdevs(GPtrArray *entries)
+{
+    GPtrArray *mdevs = g_ptr_array_new_with_free_func(g_object_unref);
+
+    for (guint i = 0; i < entries->len; i++) {
+        const VfRecordEntry *entry = entries->pdata[i];
+        VfMdev *mdev = g_str_equal(entry->event, "create") ? make_mdev(entry->details) : NULL;
+
+        if (mdev)
+            g_ptr_array_add(mdevs, mdev);
+    }
+    return mdevs;
+}
+
+static void
+show_undone(VfRecovery *self, VfLedgerFound *found)
+{
+    g_autoptr(VfJob) job = make_job(self, found);
+
+    vf_job_complete(job, vf_outcome_new(VF_RESULT_FAILED,
+                                        g_error_new_literal(
+                                            VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                                            _("the daemon was restarted before the commit; what "
+                                              "was prepared here is undone"))));
+    vf_jobs_add(self->jobs, job);
+    vf_leases_restore(self->leases, job, make_mdevs(found->entries));
+}
+
+static void
+show_lost(VfRecovery *self, VfLedgerFound *found)
+{
+    g_autoptr(VfJob) job = make_job(self, found);
+
+    vf_job_complete(
+        job,
+        vf_outcome_new(VF_RESULT_FAILED,
+                       g_error_new_literal(
+                           VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                           _("the daemon and the mover ended before the commit, and the loan with "
+                             "them: nothing has started at the destination, but whether the device "
+                             "runs here only its holder can see"))));
+    vf_jobs_add(self->jobs, job);
+}
+
+static void
+show_in_doubt(VfRecovery *self, VfLedgerFound *found)
+{
+    g_autoptr(VfJob) job = make_job(self, found);
+    const char *text =
+        found->role == VF_JOB_SOURCE
+            ? _("the commit is on record here, and no word that the destination runs")
+            : _("the commit is on record here, and not that the devices ran; the daemon that had "
+                "them open has gone, and their state with it");
+
+    vf_job_complete(job,
+                    vf_outcome_new(VF_RESULT_IN_DOUBT,
+                                   g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT, text)));
+    vf_jobs_add(self->jobs, job);
+    if (found->role == VF_JOB_DESTINATION)
+        vf_leases_restore(self->leases, job, make_mdevs(found->entries));
+}
+
+static void
+take(VfRecovery *self, VfLedgerFound *found)
+{
+    switch (vf_recovery_judge(found->role, found->entries)) {
+    case VF_RECOVERY_UNDO:
+        show_undone(self, found);
+        break;
+    case VF_RECOVERY_LOST:
+        show_lost(self, found);
+        break;
+    case VF_RECOVERY_IN_DOUBT:
+        show_in_doubt(self, found);
+        break;
+    case VF_RECOVERY_EMPTY:
+    case VF_RECOVERY_FINISHED:
+    default:
+        vf_ledger_remove(self->context->ledger, found->uuid, found->role);
+        break;
+    }
+}
+
+static void
+look_at(VfRecovery *self, VfLedgerFound *found)
+{
+    g_autofree char *name = vf_ledger_name(found->uuid, found->role);
+    gboolean waited = g_hash_table_remove(self->waiting, name);
+
+    if (self->started && !waited)
+        return; /* made after the start */
+    if (g_error_matches(found->error, VFERRY_ERROR, VFERRY_ERROR_BUSY)) {
+        g_hash_table_add(self->waiting, g_steal_pointer(&name));
+        return;
+    }
+    g_hash_table_add(self->own, g_steal_pointer(&name));
+    if (found->error)
+        vf_log_job(G_LOG_LEVEL_WARNING, found->uuid,
+                   "the record of job %s cannot be used and is left alone: %s", found->uuid,
+                   found->error->message);
+    else
+        take(self, found);
+}
+
+static void scan(VfRecovery *self);
+
+static gboolean
+on_retry(gpointer data)
+{
+    VfRecovery *self = data;
+
+    self->retry = 0;
+    scan(self);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+on_scanned(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(VfRecovery) self = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) all = vf_ledger_scan_finish(VF_LEDGER(source), result, &error);
+
+    if (!all)
+        g_warning("cannot read what the last daemon left: %s", error->message);
+    for (guint i = 0; all && i < all->len; i++)
+        look_at(self, all->pdata[i]);
+    self->started = TRUE;
+    if (g_hash_table_size(self->waiting) > 0)
+        self->retry = g_timeout_add(self->retry_ms, on_retry, self);
+}
+
+static void
+scan(VfRecovery *self)
+{
+    vf_ledger_scan_async(self->context->ledger, self->own, on_scanned, g_object_ref(self));
+}
+
+void
+vf_recovery_start(VfRecovery *self)
+{
+    scan(self);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "context.h"
+#include "jobs.h"
+#include "leases.h"
+
+G_BEGIN_DECLS
+
+/* What an earlier daemon left in the ledger, taken over at start-up: jobs that nobody finished are
+ * shown, undone or in doubt, as docs/migration-stream.md says. Records that a mover still holds are
+ * looked at again until it lets go. */
+#define VF_TYPE_RECOVERY (vf_recovery_get_type())
+G_DECLARE_FINAL_TYPE(VfRecovery, vf_recovery, VF, RECOVERY, GObject)
+
+VfRecovery *vf_recovery_new(const VfContext *context, VfJobs *jobs, VfLeases *leases,
+                            guint retry_ms);
+
+/* Starts; there is nothing to wait for. */
+void vf_recovery_start(VfRecovery *self);
+
+/* What a record says about its job. */
+typedef enum {
+    VF_RECOVERY_EMPTY,    /* nothing was done */
+    VF_RECOVERY_FINISHED, /* nothing is left to do */
+    VF_RECOVERY_UNDO,     /* a destination that never committed */
+    VF_RECOVERY_LOST,     /* a source that never committed: it runs, or ran, at its holder */
+    VF_RECOVERY_IN_DOUBT,
+} VfRecoveryVerdict;
+
+VfRecoveryVerdict vf_recovery_judge(VfJobRole role, GPtrArray *entries);
+
+G_END_DECLS
