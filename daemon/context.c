@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "context.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+
+VfDriver *
+vf_context_find_driver(const VfContext *self, const char *name)
+{
+    for (guint i = 0; i < self->drivers->len; i++)
+        if (g_str_equal(vf_driver_get_name(self->drivers->pdata[i]), name))
+            return self->drivers->pdata[i];
+    return NULL;
+}
+
+VfDriver *
+vf_context_choose_driver(const VfContext *self, const char *name, VfDevice *device, GError **error)
+{
+    VfDriver *driver = name ? vf_context_find_driver(self, name) : NULL;
+
+    for (guint i = 0; !name && !driver && i < self->drivers->len; i++)
+        if (!device || vf_driver_claims(self->drivers->pdata[i], device))
+            driver = self->drivers->pdata[i];
+    if (driver)
+        return driver;
+    if (name)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                    _("this daemon has no driver “%s”"), name);
+    else
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                    _("no driver of this daemon can migrate device %s"),
+                    device ? vf_device_get_id(device) : "?");
+    return NULL;
+}
+
+const char *
+vf_context_get_host_id(const VfContext *self)
+{
+    return vferry_manager_get_host_id(vf_objects_get_manager(self->objects));
+}
+
+gboolean
+vf_context_take_driver_options(VfJob *job, VfDriver *driver, GVariant *dict,
+                               const char *const *common, GError **error)
+{
+    GVariantDict rest;
+
+    g_variant_dict_init(&rest, dict);
+    for (const char *const *key = common; *key; key++)
+        g_variant_dict_remove(&rest, *key);
+    vf_job_set_options(job, g_variant_dict_end(&rest));
+    return vf_driver_check_options(driver, vf_job_get_options(job), error);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "device.h"
+#include "loan.h"
+#include "outcome.h"
+#include "progress.h"
+#include "record.h"
+
+G_BEGIN_DECLS
+
+/* One side of one migration: what it is about, where it is, how it ended. A driver does the work
+ * and reports here; what follows from a report (records, leases, the bus) is decided by those who
+ * listen.
+ *
+ * Signals: "attached"; "phase-changed"; "progress" (at most ten a second); "completed" (once, and
+ * once more when an in-doubt job is resolved). */
+#define VF_TYPE_JOB (vf_job_get_type())
+G_DECLARE_FINAL_TYPE(VfJob, vf_job, VF, JOB, GObject)
+
+#define VF_JOB_PROGRESS_INTERVAL_US (100 * 1000)
+#define VF_JOB_SECRET_SIZE 32
+
+typedef enum { VF_JOB_SOURCE, VF_JOB_DESTINATION } VfJobRole;
+
+typedef enum {
+    VF_JOB_PREPARING,
+    VF_JOB_PRE_COPY,
+    VF_JOB_SWITCHOVER,
+    VF_JOB_LOADING,
+    VF_JOB_COMMITTING,
+    VF_JOB_FINISHED,
+} VfJobPhase;
+
+typedef struct {
+    char *ref;        /* its Id at the source */
+    VfDevice *device; /* NULL at a destination until it is made, and when only a record knows it */
+    VfLoan *loan;     /* at the source, when somebody lent it */
+    guint64 bytes;
+    VfDeviceOutcome state;
+    gboolean has_estimate; /* filled by the driver's begin */
+    guint64 estimate;
+} VfJobDevice;
+
+/* Where the source connects to, or the destination listens; ports 0, 0 mean any of the configured
+ * range. */
+typedef struct {
+    char *address;
+    guint16 port;
+    guint16 port_min;
+    guint16 port_max;
+    guint8 secret[VF_JOB_SECRET_SIZE];
+    guint32 precopy_max_seconds; /* source */
+    guint32 downtime_limit_ms;   /* source */
+    guint64 size_max;            /* destination: bytes that it takes */
+} VfJobChannel;
+
+VfJob *vf_job_new(VfJobRole role, const char *uuid, guint32 uid, const char *owner);
+
+VfJobRole vf_job_get_role(VfJob *self);
+const char *vf_job_get_uuid(VfJob *self);
+guint32 vf_job_get_uid(VfJob *self);
+const char *vf_job_get_owner(VfJob *self); /* unique bus name, "" when only a record knows it */
+gint64 vf_job_get_start_time(VfJob *self); /* microseconds, CLOCK_REALTIME */
+VfJobChannel *vf_job_get_channel(VfJob *self);
+
+const char *vf_job_get_peer(VfJob *self);
+void vf_job_set_peer(VfJob *self, const char *host_id);
+
+/* The job's driver, by name; options of the call that the driver is to serve now, a{sv}, as far as
+ * the caller's common ones did not use them up. */
+const char *vf_job_get_driver_name(VfJob *self);
+void vf_job_set_driver_name(VfJob *self, const char *name);
+GVariant *vf_job_get_options(VfJob *self);
+void vf_job_set_options(VfJob *self, GVariant *options);
+
+/* Stream features that both sides know. */
+const char *const *vf_job_get_features(VfJob *self);
+void vf_job_set_features(VfJob *self, const char *const *features);
+
+VfJobDevice *vf_job_add_device(VfJob *self, const char *ref, VfDevice *device);
+guint vf_job_get_n_devices(VfJob *self);
+VfJobDevice *vf_job_get_device(VfJob *self, guint index);
+
+/* Shared with the mover; NULL before there is one. Takes ownership. */
+VfRecord *vf_job_get_record(VfJob *self);
+void vf_job_take_record(VfJob *self, VfRecord *record);
+
+/* What the driver keeps for it. */
+void vf_job_set_driver_data(VfJob *self, gpointer data, GDestroyNotify destroy);
+gpointer vf_job_get_driver_data(VfJob *self);
+
+/* --- reports of the driver --- */
+
+/* The other side is there and has shown the secret. */
+void vf_job_report_attached(VfJob *self);
+gboolean vf_job_is_attached(VfJob *self);
+
+/* A phase before the present one, or a name that is none, is a mistake of the reporter and ignored.
+ */
+void vf_job_report_phase(VfJob *self, const char *phase);
+
+/* Bytes never fall, the total is never less than what is done. */
+void vf_job_report_progress(VfJob *self, const VfProgress *progress);
+
+/* Takes @outcome. Only the first counts, except that IN_DOUBT is followed by one more. */
+void vf_job_complete(VfJob *self, VfOutcome *outcome);
+
+/* --- what it is now --- */
+
+VfJobPhase vf_job_get_phase(VfJob *self);
+const char *vf_job_get_phase_name(VfJob *self);
+VfResult vf_job_get_result(VfJob *self);
+const VfOutcome *vf_job_get_outcome(VfJob *self); /* NULL while it runs */
+const VfProgress *vf_job_get_progress(VfJob *self);
+guint64 vf_job_get_downtime(VfJob *self); /* microseconds, 0 when unknown */
+
+/* Until it has ended; an in-doubt job has. */
+void vf_job_wait_async(VfJob *self, GCancellable *cancellable, GAsyncReadyCallback callback,
+                       gpointer data);
+VfResult vf_job_wait_finish(VfJob *self, GAsyncResult *result);
+
+G_END_DECLS

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "jobs.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "bus.h"
+#include "error.h"
+#include "job-object.h"
+#include "log.h"
+#include "names.h"
+#include "options.h"
+
+struct _VfJobs {
+    GObject parent_instance;
+    const VfContext *context;
+    guint memory_ms;
+    GPtrArray *entries; /* of Entry */
+};
+
+G_DEFINE_FINAL_TYPE(VfJobs, vf_jobs, G_TYPE_OBJECT)
+
+typedef struct {
+    VfJobs *jobs;
+    VfJob *job;
+    VferryJob *skeleton;
+    guint expiry;
+    guint holds;
+    gboolean resolving;
+} Entry;
+
+static void
+entry_free(gpointer data)
+{
+    Entry *entry = data;
+
+    g_signal_handlers_disconnect_by_data(entry->job, entry);
+    g_signal_handlers_disconnect_by_data(entry->skeleton, entry);
+    g_clear_handle_id(&entry->expiry, g_source_remove);
+    g_object_unref(entry->skeleton);
+    g_object_unref(entry->job);
+    g_free(entry);
+}
+
+static void
+vf_jobs_finalize(GObject *object)
+{
+    VfJobs *self = VF_JOBS(object);
+
+    g_ptr_array_unref(self->entries);
+    G_OBJECT_CLASS(vf_jobs_parent_class)->finalize(object);
+}
+
+static void
+vf_jobs_class_init(VfJobsClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = vf_jobs_finalize;
+    g_signal_new("expired", G_TYPE_FROM_CLASS(class), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                 G_TYPE_NONE, 1, VF_TYPE_JOB);
+}
+
+static void
+vf_jobs_init(VfJobs *self)
+{
+    self->entries = g_ptr_array_new_with_free_func(entry_free);
+}
+
+VfJobs *
+vf_jobs_new(const VfContext *context, guint memory_ms)
+{
+    VfJobs *self = g_object_new(VF_TYPE_JOBS, NULL);
+
+    self->context = context;
+    self->memory_ms = memory_ms;
+    return self;
+}
+
+static Entry *
+find_entry(VfJobs *self, VfJob *job)
+{
+    for (guint i = 0; i < self->entries->len; i++) {
+        Entry *entry = self->entries->pdata[i];
+        if (entry->job == job)
+            return entry;
+    }
+    return NULL;
+}
+
+VfJob *
+vf_jobs_find(VfJobs *self, const char *uuid, VfJobRole role)
+{
+    for (guint i = 0; i < self->entries->len; i++) {
+        Entry *entry = self->entries->pdata[i];
+        if (vf_job_get_role(entry->job) == role && g_str_equal(vf_job_get_uuid(entry->job), uuid))
+            return entry->job;
+    }
+    return NULL;
+}
+
+static const char *
+entry_path(const Entry *entry)
+{
+    return g_dbus_interface_skeleton_get_object_path(G_DBUS_INTERFACE_SKELETON(entry->skeleton));
+}
+
+const char *
+vf_jobs_get_path(VfJobs *self, VfJob *job)
+{
+    const Entry *entry = find_entry(self, job);
+
+    return entry ? entry_path(entry) : "/";
+}
+
+/* --- the end --- */
+
+static void
+expire(Entry *entry)
+{
+    VfJobs *self = entry->jobs;
+    g_autoptr(VfJob) job = g_object_ref(entry->job);
+    VfDriver *driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
+
+    if (driver)
+        vf_driver_drop(driver, job);
+    vf_ledger_remove(self->context->ledger, vf_job_get_uuid(job), vf_job_get_role(job));
+    vf_objects_remove(self->context->objects, G_DBUS_INTERFACE_SKELETON(entry->skeleton));
+    g_ptr_array_remove(self->entries, entry);
+    g_signal_emit_by_name(self, "expired", job);
+}
+
+static gboolean
+on_expiry(gpointer data)
+{
+    Entry *entry = data;
+
+    entry->expiry = 0;
+    expire(entry);
+    return G_SOURCE_REMOVE;
+}
+
+/* In doubt: kept until somebody resolves it, however long that takes. */
+static void
+arm_expiry(Entry *entry)
+{
+    VfResult result = vf_job_get_result(entry->job);
+
+    g_clear_handle_id(&entry->expiry, g_source_remove);
+    if (result != VF_RESULT_NONE && result != VF_RESULT_IN_DOUBT && entry->holds == 0)
+        entry->expiry = g_timeout_add(entry->jobs->memory_ms, on_expiry, entry);
+}
+
+static void
+on_completed(VfJob *job, Entry *entry)
+{
+    const VfOutcome *outcome = vf_job_get_outcome(job);
+
+    vf_log_job(outcome->error ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE, vf_job_get_uuid(job),
+               "job %s (%s): %s%s%s", vf_job_get_uuid(job),
+               vf_job_get_role(job) == VF_JOB_SOURCE ? "source" : "destination",
+               vf_result_to_string(outcome->result), outcome->error ? ": " : "",
+               outcome->error ? outcome->error->message : "");
+    arm_expiry(entry);
+}
+
+void
+vf_jobs_hold(VfJobs *self, VfJob *job)
+{
+    Entry *entry = find_entry(self, job);
+
+    if (!entry)
+        return;
+    entry->holds++;
+    arm_expiry(entry);
+}
+
+void
+vf_jobs_release(VfJobs *self, VfJob *job)
+{
+    Entry *entry = find_entry(self, job);
+
+    if (!entry || entry->holds == 0)
+        return;
+    entry->holds--;
+    arm_expiry(entry);
+}
+
+/* --- Cancel --- */
+
+static gboolean
+check_cancel(Entry *entry, GVariant *options_dict, GError **error)
+{
+    g_autoptr(VfOptions) options = vf_options_new(options_dict);
+    VfJobPhase phase = vf_job_get_phase(entry->job);
+    VfDriver *driver;
+
+    if (!vf_options_end(options, error))
+        return FALSE;
+    if (phase >= VF_JOB_COMMITTING) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                    _("job %s is %s and cannot be cancelled"), vf_job_get_uuid(entry->job),
+                    vf_job_get_phase_name(entry->job));
+        return FALSE;
+    }
+    driver = vf_context_choose_driver(entry->jobs->context, vf_job_get_driver_name(entry->job),
+                                      NULL, error);
+    return driver && vf_driver_cancel(driver, entry->job, error);
+}
+
+static gboolean
+on_cancel(VferryJob *skeleton, GDBusMethodInvocation *invocation, GVariant *options, Entry *entry)
+{
+    GError *error = NULL;
+
+    if (check_cancel(entry, options, &error))
+        vferry_job_complete_cancel(skeleton, invocation);
+    else
+        vf_bus_return_error(invocation, error);
+    return TRUE;
+}
+
+/* --- Resolve --- */
+
+typedef struct {
+    VfJobs *jobs;
+    VfJob *job;
+    VferryJob *skeleton;
+    GDBusMethodInvocation *invocation;
+    gboolean run;
+    guint32 uid;
+} Resolution;
+
+static void
+resolution_free(Resolution *self)
+{
+    g_object_unref(self->jobs);
+    g_object_unref(self->job);
+    g_object_unref(self->skeleton);
+    g_free(self);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Resolution, resolution_free)
+
+static void
+set_resolving(Resolution *resolution, gboolean resolving)
+{
+    Entry *entry = find_entry(resolution->jobs, resolution->job);
+
+    if (entry)
+        entry->resolving = resolving;
+}
+
+/* Who runs it now has completed the migration; who gave it back has not. */
+static VfOutcome *
+resolved_outcome(const Resolution *resolution)
+{
+    gboolean source = vf_job_get_role(resolution->job) == VF_JOB_SOURCE;
+    VfOutcome *outcome;
+    VfDeviceOutcome state = resolution->run ? VF_DEVICE_OUTCOME_RUNNING : VF_DEVICE_OUTCOME_STOPPED;
+
+    if (source != resolution->run)
+        outcome = vf_outcome_new(VF_RESULT_COMPLETED, NULL);
+    else
+        outcome = vf_outcome_new(
+            VF_RESULT_CANCELLED,
+            g_error_new(VFERRY_ERROR, VFERRY_ERROR_CANCELLED, _("resolved by uid %u: %s"),
+                        resolution->uid,
+                        source ? _("the source runs on") : _("this destination never runs")));
+    g_variant_unref(outcome->statistics);
+    outcome->statistics = g_variant_ref(vf_job_get_outcome(resolution->job)->statistics);
+    for (guint i = 0; i < vf_job_get_n_devices(resolution->job); i++)
+        g_array_append_val(outcome->devices, state);
+    return outcome;
+}
+
+static void
+finish_resolution(Resolution *resolution, GError *error)
+{
+    g_autoptr(Resolution) done = resolution;
+
+    set_resolving(done, FALSE);
+    if (error) {
+        vf_bus_return_error(done->invocation, error);
+        return;
+    }
+    vf_job_complete(done->job, resolved_outcome(done));
+    vferry_job_complete_resolve(done->skeleton, done->invocation);
+}
+
+static void
+on_run_recorded(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    /* the mover's own line, `returned` or `started`, says already that it runs */
+    if (!vf_ledger_append_finish(VF_LEDGER(source), result, &error))
+        g_warning("the decision is done but not in the record: %s", error->message);
+    finish_resolution(data, NULL);
+}
+
+static GVariant *
+decision_details(const Resolution *resolution)
+{
+    GVariantDict dict;
+
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert(&dict, "decision", "s", resolution->run ? "run" : "discard");
+    g_variant_dict_insert(&dict, "uid", "u", resolution->uid);
+    return g_variant_dict_end(&dict);
+}
+
+static void
+record_decision(Resolution *resolution, GAsyncReadyCallback callback)
+{
+    vf_ledger_append_async(resolution->jobs->context->ledger, vf_job_get_record(resolution->job),
+                           "resolved", decision_details(resolution), callback, resolution);
+}
+
+static void
+on_driver_resolved(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Resolution *resolution = data;
+    GError *error = NULL;
+
+    if (!vf_driver_call_finish(VF_DRIVER(source), result, &error))
+        finish_resolution(resolution, error);
+    else if (resolution->run)
+        record_decision(resolution, on_run_recorded);
+    else
+        finish_resolution(resolution, NULL);
+}
+
+static void
+call_driver(Resolution *resolution)
+{
+    GError *error = NULL;
+    VfDriver *driver = vf_context_choose_driver(
+        resolution->jobs->context, vf_job_get_driver_name(resolution->job), NULL, &error);
+
+    if (driver)
+        vf_driver_call_async(driver, resolution->run ? VF_DRIVER_RUN : VF_DRIVER_DISCARD,
+                             resolution->job, NULL, on_driver_resolved, resolution);
+    else
+        finish_resolution(resolution, error);
+}
+
+static void
+on_discard_recorded(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Resolution *resolution = data;
+    GError *error = NULL;
+
+    if (vf_ledger_append_finish(VF_LEDGER(source), result, &error))
+        call_driver(resolution);
+    else
+        finish_resolution(resolution, error);
+}
+
+static gboolean
+check_resolve(Entry *entry, const char *decision, GVariant *options_dict, GError **error)
+{
+    g_autoptr(VfOptions) options = vf_options_new(options_dict);
+
+    if (!vf_options_end(options, error))
+        return FALSE;
+    if (!g_str_equal(decision, "run") && !g_str_equal(decision, "discard")) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("decision “%.100s” is neither “run” nor “discard”"), decision);
+        return FALSE;
+    }
+    if (vf_job_get_result(entry->job) == VF_RESULT_IN_DOUBT && !entry->resolving)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                entry->resolving ? _("job %s is being resolved") : _("job %s is not in doubt"),
+                vf_job_get_uuid(entry->job));
+    return FALSE;
+}
+
+static gboolean
+on_resolve(VferryJob *skeleton, GDBusMethodInvocation *invocation, const char *decision,
+           GVariant *options, Entry *entry)
+{
+    GError *error = NULL;
+    Resolution *resolution;
+
+    if (!check_resolve(entry, decision, options, &error)) {
+        vf_bus_return_error(invocation, error);
+        return TRUE;
+    }
+    entry->resolving = TRUE;
+    resolution = g_new0(Resolution, 1);
+    resolution->jobs = g_object_ref(entry->jobs);
+    resolution->job = g_object_ref(entry->job);
+    resolution->skeleton = g_object_ref(skeleton);
+    resolution->invocation = invocation;
+    resolution->run = g_str_equal(decision, "run");
+    resolution->uid = vf_gate_get_sender_uid(entry->jobs->context->gate,
+                                             g_dbus_method_invocation_get_sender(invocation));
+    if (resolution->run)
+        call_driver(resolution);
+    else
+        record_decision(resolution, on_discard_recorded);
+    return TRUE;
+}
+
+static gboolean
+is_owner(const char *sender, guint32 uid, gpointer data)
+{
+    const Entry *entry = data;
+
+    return uid != (guint32)-1 && uid == vf_job_get_uid(entry->job);
+}
+
+const char *
+vf_jobs_add(VfJobs *self, VfJob *job)
+{
+    Entry *entry = g_new0(Entry, 1);
+
+    entry->jobs = self;
+    entry->job = g_object_ref(job);
+    entry->skeleton = vf_job_object_new(job, self->context->objects);
+    g_signal_connect(entry->skeleton, "handle-cancel", G_CALLBACK(on_cancel), entry);
+    g_signal_connect(entry->skeleton, "handle-resolve", G_CALLBACK(on_resolve), entry);
+    g_signal_connect(job, "completed", G_CALLBACK(on_completed), entry);
+    g_ptr_array_add(self->entries, entry);
+    arm_expiry(entry); /* one that only a record knows has ended already */
+    return vf_objects_add(self->context->objects, VF_PATH_JOB, vf_job_get_uuid(job),
+                          G_DBUS_INTERFACE_SKELETON(entry->skeleton), is_owner, entry);
+}
+
+GVariant *
+vf_jobs_begin_details(VfJob *job)
+{
+    g_autoptr(GPtrArray) devices = g_ptr_array_new();
+    GVariantDict dict;
+
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        g_ptr_array_add(devices, vf_job_get_device(job, i)->ref);
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert(&dict, "job", "s", vf_job_get_uuid(job));
+    g_variant_dict_insert(&dict, "uid", "u", vf_job_get_uid(job));
+    g_variant_dict_insert(&dict, "peer", "s", vf_job_get_peer(job));
+    g_variant_dict_insert(&dict, "driver", "s", vf_job_get_driver_name(job));
+    g_variant_dict_insert_value(
+        &dict, "devices",
+        g_variant_new_strv((const char *const *)devices->pdata, (gssize)devices->len));
+    return g_variant_dict_end(&dict);
+}

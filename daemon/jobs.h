@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "context.h"
+#include "job.h"
+
+G_BEGIN_DECLS
+
+/* The jobs that are on the bus: Cancel, Resolve, and ten minutes of memory after the end.
+ *
+ * Signals: "expired"(VfJob), when it leaves the bus; its record goes with it. */
+#define VF_TYPE_JOBS (vf_jobs_get_type())
+G_DECLARE_FINAL_TYPE(VfJobs, vf_jobs, VF, JOBS, GObject)
+
+#define VF_JOBS_MEMORY_MS (10 * 60 * 1000)
+
+VfJobs *vf_jobs_new(const VfContext *context, guint memory_ms);
+
+/* Exports it and returns its path. */
+const char *vf_jobs_add(VfJobs *self, VfJob *job);
+
+/* NULL when there is none. */
+VfJob *vf_jobs_find(VfJobs *self, const char *uuid, VfJobRole role);
+/* "/" when it is not here. */
+const char *vf_jobs_get_path(VfJobs *self, VfJob *job);
+
+/* Stays, although it has ended, until it is called as often again (a loaded device waits for its
+ * adopter). */
+void vf_jobs_hold(VfJobs *self, VfJob *job);
+void vf_jobs_release(VfJobs *self, VfJob *job);
+
+/* Of the line `begin` in a record: floating. */
+GVariant *vf_jobs_begin_details(VfJob *job);
+
+G_END_DECLS

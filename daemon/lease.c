@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "lease.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+
+struct _VfLease {
+    GObject parent_instance;
+    char *id;
+    VfJob *job;
+    VfLeaseState state;
+    gint64 deadline;
+};
+
+enum { PROP_STATE = 1 };
+
+G_DEFINE_FINAL_TYPE(VfLease, vf_lease, G_TYPE_OBJECT)
+
+static const char *const state_names[] = {
+    [VF_LEASE_RESERVED] = "reserved", [VF_LEASE_READY] = "ready",
+    [VF_LEASE_ATTACHED] = "attached", [VF_LEASE_LOADED] = "loaded",
+    [VF_LEASE_ADOPTED] = "adopted",   [VF_LEASE_UNDOING] = "undoing",
+    [VF_LEASE_STUCK] = "stuck",       [VF_LEASE_GONE] = "gone",
+};
+
+#define TO(state) (1u << (state))
+
+/* Row: from; bits: to. What runs here (loaded, adopted) is never undone. */
+static const guint moves[] = {
+    [VF_LEASE_RESERVED] = TO(VF_LEASE_READY) | TO(VF_LEASE_UNDOING),
+    [VF_LEASE_READY] = TO(VF_LEASE_ATTACHED) | TO(VF_LEASE_LOADED) | TO(VF_LEASE_UNDOING),
+    [VF_LEASE_ATTACHED] = TO(VF_LEASE_LOADED) | TO(VF_LEASE_UNDOING),
+    [VF_LEASE_LOADED] = TO(VF_LEASE_ADOPTED),
+    [VF_LEASE_ADOPTED] = TO(VF_LEASE_GONE),
+    [VF_LEASE_UNDOING] = TO(VF_LEASE_STUCK) | TO(VF_LEASE_GONE),
+    [VF_LEASE_STUCK] = TO(VF_LEASE_UNDOING),
+    [VF_LEASE_GONE] = 0,
+};
+
+static void
+vf_lease_get_property(GObject *object, guint id, GValue *value, GParamSpec *spec)
+{
+    g_value_set_int(value, (gint)VF_LEASE(object)->state);
+}
+
+static void
+vf_lease_finalize(GObject *object)
+{
+    VfLease *self = VF_LEASE(object);
+
+    g_clear_object(&self->job);
+    g_free(self->id);
+    G_OBJECT_CLASS(vf_lease_parent_class)->finalize(object);
+}
+
+static void
+vf_lease_class_init(VfLeaseClass *class)
+{
+    GObjectClass *object_class = G_OBJECT_CLASS(class);
+
+    object_class->get_property = vf_lease_get_property;
+    object_class->finalize = vf_lease_finalize;
+    g_object_class_install_property(
+        object_class, PROP_STATE,
+        g_param_spec_int("state", NULL, NULL, 0, VF_LEASE_GONE, 0,
+                         G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY));
+}
+
+static void
+vf_lease_init(VfLease *self)
+{
+    self->id = g_uuid_string_random();
+}
+
+VfLease *
+vf_lease_new(VfJob *job, gint64 deadline)
+{
+    VfLease *self = g_object_new(VF_TYPE_LEASE, NULL);
+
+    self->job = g_object_ref(job);
+    self->deadline = deadline;
+    return self;
+}
+
+const char *
+vf_lease_get_id(VfLease *self)
+{
+    return self->id;
+}
+
+VfJob *
+vf_lease_get_job(VfLease *self)
+{
+    return self->job;
+}
+
+VfLeaseState
+vf_lease_get_state(VfLease *self)
+{
+    return self->state;
+}
+
+const char *
+vf_lease_get_state_name(VfLease *self)
+{
+    return state_names[self->state];
+}
+
+gboolean
+vf_lease_move(VfLease *self, VfLeaseState state, GError **error)
+{
+    if (!(moves[self->state] & TO(state))) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                    _("lease %s is %s and cannot become %s"), self->id, state_names[self->state],
+                    state_names[state]);
+        return FALSE;
+    }
+    self->state = state;
+    g_object_notify(G_OBJECT(self), "state");
+    return TRUE;
+}
+
+gint64
+vf_lease_get_deadline(VfLease *self)
+{
+    return vf_lease_is_revocable(self) ? self->deadline : 0;
+}
+
+void
+vf_lease_set_deadline(VfLease *self, gint64 deadline)
+{
+    self->deadline = deadline;
+}
+
+gboolean
+vf_lease_is_revocable(VfLease *self)
+{
+    return self->state == VF_LEASE_RESERVED || self->state == VF_LEASE_READY;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "job.h"
+
+G_BEGIN_DECLS
+
+/* What a destination has promised to one owner: its state, and the moves between states that exist.
+ * What a state means (timers, undoing, the bus) is VfLeases' business.
+ *
+ * Property "state"; its notify is how others follow. */
+#define VF_TYPE_LEASE (vf_lease_get_type())
+G_DECLARE_FINAL_TYPE(VfLease, vf_lease, VF, LEASE, GObject)
+
+typedef enum {
+    VF_LEASE_RESERVED,
+    VF_LEASE_READY,
+    VF_LEASE_ATTACHED,
+    VF_LEASE_LOADED,
+    VF_LEASE_ADOPTED,
+    VF_LEASE_UNDOING,
+    VF_LEASE_STUCK,
+    VF_LEASE_GONE, /* nothing is left; never on the bus */
+} VfLeaseState;
+
+VfLease *vf_lease_new(VfJob *job, gint64 deadline);
+
+const char *vf_lease_get_id(VfLease *self);
+VfJob *vf_lease_get_job(VfLease *self);
+
+VfLeaseState vf_lease_get_state(VfLease *self);
+const char *vf_lease_get_state_name(VfLease *self);
+
+/* FALSE, with BUSY and without a change, when there is no such move. */
+gboolean vf_lease_move(VfLease *self, VfLeaseState state, GError **error);
+
+/* Microseconds, CLOCK_REALTIME; 0 when none counts any more. */
+gint64 vf_lease_get_deadline(VfLease *self);
+void vf_lease_set_deadline(VfLease *self, gint64 deadline);
+
+/* Owner's leaving and the deadline count until a source is attached. */
+gboolean vf_lease_is_revocable(VfLease *self);
+
+G_END_DECLS

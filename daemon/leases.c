@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "leases.h"
+
+#include <gio/gunixfdlist.h>
+#include <glib/gi18n-lib.h>
+
+#include "bus.h"
+#include "error.h"
+#include "log.h"
+#include "names.h"
+#include "options.h"
+
+struct _VfLeases {
+    GObject parent_instance;
+    const VfContext *context;
+    guint retry_ms;
+    GPtrArray *entries; /* of Entry; a host has a handful */
+};
+
+G_DEFINE_FINAL_TYPE(VfLeases, vf_leases, G_TYPE_OBJECT)
+
+typedef struct {
+    VfLeases *leases;
+    VfLease *lease;
+    VferryLease *skeleton;
+    GPtrArray *mdevs;   /* of VfMdev, not yet removed */
+    GPtrArray *devices; /* of VfDevice */
+    GCancellable *cancellable;
+    gboolean busy; /* somebody is creating for it */
+    guint deadline;
+    guint retry;
+    guint watch;
+    GQueue waiting; /* of GTask: until it is undone or stuck */
+} Entry;
+
+static void undo(Entry *entry);
+
+static void
+wake_waiting(Entry *entry)
+{
+    GTask *task;
+
+    while ((task = g_queue_pop_head(&entry->waiting))) {
+        g_task_return_boolean(task, TRUE);
+        g_object_unref(task);
+    }
+}
+
+static void
+entry_free(gpointer data)
+{
+    Entry *entry = data;
+
+    wake_waiting(entry);
+    g_signal_handlers_disconnect_by_data(vf_lease_get_job(entry->lease), entry);
+    g_signal_handlers_disconnect_by_data(entry->lease, entry);
+    g_signal_handlers_disconnect_by_data(entry->skeleton, entry);
+    g_clear_handle_id(&entry->deadline, g_source_remove);
+    g_clear_handle_id(&entry->retry, g_source_remove);
+    g_clear_handle_id(&entry->watch, vf_bus_unwatch);
+    g_ptr_array_unref(entry->mdevs);
+    g_ptr_array_unref(entry->devices);
+    g_object_unref(entry->cancellable);
+    g_object_unref(entry->skeleton);
+    g_object_unref(entry->lease);
+    g_free(entry);
+}
+
+static void
+vf_leases_finalize(GObject *object)
+{
+    VfLeases *self = VF_LEASES(object);
+
+    g_ptr_array_unref(self->entries);
+    G_OBJECT_CLASS(vf_leases_parent_class)->finalize(object);
+}
+
+static void
+vf_leases_class_init(VfLeasesClass *class)
+{
+    GType type = G_TYPE_FROM_CLASS(class);
+
+    G_OBJECT_CLASS(class)->finalize = vf_leases_finalize;
+    g_signal_new("loaded", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                 VF_TYPE_LEASE);
+    g_signal_new("adopted", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                 VF_TYPE_LEASE);
+}
+
+static void
+vf_leases_init(VfLeases *self)
+{
+    self->entries = g_ptr_array_new_with_free_func(entry_free);
+}
+
+VfLeases *
+vf_leases_new(const VfContext *context, guint retry_ms)
+{
+    VfLeases *self = g_object_new(VF_TYPE_LEASES, NULL);
+
+    self->context = context;
+    self->retry_ms = retry_ms;
+    return self;
+}
+
+static Entry *
+find_entry(VfLeases *self, VfLease *lease)
+{
+    for (guint i = 0; i < self->entries->len; i++) {
+        Entry *entry = self->entries->pdata[i];
+        if (entry->lease == lease)
+            return entry;
+    }
+    return NULL;
+}
+
+VfLease *
+vf_leases_find(VfLeases *self, VfJob *job)
+{
+    for (guint i = 0; i < self->entries->len; i++) {
+        Entry *entry = self->entries->pdata[i];
+        if (vf_lease_get_job(entry->lease) == job)
+            return entry->lease;
+    }
+    return NULL;
+}
+
+/* --- the bus object --- */
+
+static void
+show(Entry *entry)
+{
+    g_autoptr(GPtrArray) paths = g_ptr_array_new();
+
+    for (guint i = 0; i < entry->devices->len; i++) {
+        const char *path =
+            vf_objects_get_device_path(entry->leases->context->objects, entry->devices->pdata[i]);
+        if (!g_str_equal(path, "/"))
+            g_ptr_array_add(paths, (gpointer)path);
+    }
+    g_ptr_array_add(paths, NULL);
+    vferry_lease_set_state(entry->skeleton, vf_lease_get_state_name(entry->lease));
+    vferry_lease_set_deadline(entry->skeleton, (guint64)vf_lease_get_deadline(entry->lease));
+    vferry_lease_set_devices(entry->skeleton, (const char *const *)paths->pdata);
+    g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(entry->skeleton));
+}
+
+/* Any connection of the owner's user: it could take over the other one anyway. */
+static gboolean
+is_owner(const char *sender, guint32 uid, gpointer data)
+{
+    const Entry *entry = data;
+
+    return uid != (guint32)-1 && uid == vf_job_get_uid(vf_lease_get_job(entry->lease));
+}
+
+static void
+on_state(VfLease *lease, GParamSpec *spec, Entry *entry)
+{
+    vf_log_lease(G_LOG_LEVEL_INFO, vf_lease_get_id(lease), "lease %s is %s", vf_lease_get_id(lease),
+                 vf_lease_get_state_name(lease));
+    if (vf_lease_get_state(lease) != VF_LEASE_GONE)
+        show(entry);
+}
+
+/* --- undoing --- */
+
+static void
+gone(Entry *entry)
+{
+    VfLeases *self = entry->leases;
+
+    vf_lease_move(entry->lease, VF_LEASE_GONE, NULL);
+    vf_objects_remove(self->context->objects, G_DBUS_INTERFACE_SKELETON(entry->skeleton));
+    g_ptr_array_remove(self->entries, entry);
+}
+
+static void
+on_undone_recorded(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Entry *entry = data;
+    g_autoptr(GError) error = NULL;
+
+    if (!vf_ledger_append_finish(VF_LEDGER(source), result, &error))
+        g_warning("lease %s is undone, but its record does not say so: %s",
+                  vf_lease_get_id(entry->lease), error->message);
+    gone(entry);
+}
+
+static void
+record_undone(Entry *entry)
+{
+    VfRecord *record = vf_job_get_record(vf_lease_get_job(entry->lease));
+
+    if (record)
+        vf_ledger_append_async(entry->leases->context->ledger, record, "undone", NULL,
+                               on_undone_recorded, entry);
+    else
+        gone(entry);
+}
+
+static gboolean
+on_retry(gpointer data)
+{
+    Entry *entry = data;
+
+    entry->retry = 0;
+    if (vf_lease_move(entry->lease, VF_LEASE_UNDOING, NULL))
+        undo(entry);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+on_mdev_removed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Entry *entry = data;
+    g_autoptr(GError) error = NULL;
+
+    if (vf_mdev_remove_finish(VF_MDEV(source), result, &error)) {
+        g_ptr_array_remove_index(entry->mdevs, entry->mdevs->len - 1);
+        undo(entry);
+        return;
+    }
+    vf_log_lease(G_LOG_LEVEL_WARNING, vf_lease_get_id(entry->lease), "lease %s is stuck: %s",
+                 vf_lease_get_id(entry->lease), error->message);
+    vf_lease_move(entry->lease, VF_LEASE_STUCK, NULL);
+    entry->retry = g_timeout_add(entry->leases->retry_ms, on_retry, entry);
+    wake_waiting(entry);
+}
+
+/* The last one made goes first. */
+static void
+undo(Entry *entry)
+{
+    if (entry->mdevs->len > 0)
+        vf_mdev_remove_async(entry->mdevs->pdata[entry->mdevs->len - 1], on_mdev_removed, entry);
+    else
+        record_undone(entry);
+}
+
+static void
+start_undo(Entry *entry)
+{
+    VfJob *job = vf_lease_get_job(entry->lease);
+    VfDriver *driver = vf_context_find_driver(entry->leases->context, vf_job_get_driver_name(job));
+
+    g_clear_handle_id(&entry->deadline, g_source_remove);
+    g_clear_handle_id(&entry->watch, vf_bus_unwatch);
+    if (entry->busy) {
+        g_cancellable_cancel(entry->cancellable);
+        return; /* vf_leases_settle() comes back here */
+    }
+    if (!vf_lease_move(entry->lease, VF_LEASE_UNDOING, NULL))
+        return;
+    if (driver)
+        vf_driver_drop(driver, job);
+    undo(entry);
+}
+
+void
+vf_leases_settle(VfLeases *self, VfLease *lease)
+{
+    Entry *entry = find_entry(self, lease);
+    VfResult result = vf_job_get_result(vf_lease_get_job(lease));
+
+    if (!entry)
+        return;
+    entry->busy = FALSE;
+    if (result == VF_RESULT_FAILED || result == VF_RESULT_CANCELLED)
+        start_undo(entry);
+}
+
+void
+vf_leases_revoke(VfLeases *self, VfLease *lease, GError *error)
+{
+    /* on_job_completed() does the rest */
+    vf_job_complete(vf_lease_get_job(lease), vf_outcome_new_for_error(error));
+}
+
+/* --- what ends a lease, or moves it on --- */
+
+static void
+on_job_attached(VfJob *job, Entry *entry)
+{
+    g_clear_handle_id(&entry->deadline, g_source_remove);
+    g_clear_handle_id(&entry->watch, vf_bus_unwatch);
+    vf_lease_move(entry->lease, VF_LEASE_ATTACHED, NULL);
+}
+
+/* It lives on after its record has gone, and is removed when it leaves this host again. */
+static void
+note_created(Entry *entry)
+{
+    for (guint i = 0; i < entry->mdevs->len; i++) {
+        VfMdev *mdev = entry->mdevs->pdata[i];
+        vf_ledger_note_created(entry->leases->context->ledger, vf_mdev_get_uuid(mdev),
+                               vf_mdev_get_type_id(mdev));
+    }
+}
+
+static void
+on_job_completed(VfJob *job, Entry *entry)
+{
+    switch (vf_job_get_result(job)) {
+    case VF_RESULT_COMPLETED:
+        g_clear_handle_id(&entry->deadline, g_source_remove);
+        g_clear_handle_id(&entry->watch, vf_bus_unwatch);
+        vf_lease_move(entry->lease, VF_LEASE_LOADED, NULL);
+        note_created(entry);
+        g_signal_emit_by_name(entry->leases, "loaded", entry->lease);
+        break;
+    case VF_RESULT_FAILED:
+    case VF_RESULT_CANCELLED:
+        start_undo(entry);
+        break;
+    case VF_RESULT_IN_DOUBT: /* held until somebody resolves it */
+    case VF_RESULT_NONE:
+    default:
+        break;
+    }
+}
+
+static gboolean
+on_deadline(gpointer data)
+{
+    Entry *entry = data;
+
+    entry->deadline = 0;
+    vf_leases_revoke(entry->leases, entry->lease,
+                     g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                                         _("no source came before the lease's deadline")));
+    return G_SOURCE_REMOVE;
+}
+
+static void
+arm_deadline(Entry *entry, guint seconds)
+{
+    vf_lease_set_deadline(entry->lease, g_get_real_time() + (gint64)seconds * G_USEC_PER_SEC);
+    g_clear_handle_id(&entry->deadline, g_source_remove);
+    entry->deadline = g_timeout_add_seconds(seconds, on_deadline, entry);
+}
+
+static void
+on_owner_vanished(gpointer data)
+{
+    Entry *entry = data;
+
+    if (vf_lease_is_revocable(entry->lease))
+        vf_leases_revoke(entry->leases, entry->lease,
+                         g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED,
+                                             _("the lease's owner left the bus")));
+}
+
+/* --- methods --- */
+
+static gboolean
+on_renew(VferryLease *skeleton, GDBusMethodInvocation *invocation, guint seconds, Entry *entry)
+{
+    if (seconds < VF_LEASE_SECONDS_MIN || seconds > VF_LEASE_SECONDS_MAX) {
+        g_dbus_method_invocation_return_error(invocation, VFERRY_ERROR,
+                                              VFERRY_ERROR_INVALID_ARGUMENT,
+                                              _("%u seconds are not between %d and %d"), seconds,
+                                              VF_LEASE_SECONDS_MIN, VF_LEASE_SECONDS_MAX);
+        return TRUE;
+    }
+    if (!vf_lease_is_revocable(entry->lease)) {
+        g_dbus_method_invocation_return_error(
+            invocation, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is %s: no deadline counts"),
+            vf_lease_get_id(entry->lease), vf_lease_get_state_name(entry->lease));
+        return TRUE;
+    }
+    arm_deadline(entry, seconds);
+    show(entry);
+    vferry_lease_complete_renew(skeleton, invocation);
+    return TRUE;
+}
+
+static gboolean
+check_release(Entry *entry, GVariant *options_dict, GError **error)
+{
+    g_autoptr(VfOptions) options = vf_options_new(options_dict);
+    VfLeaseState state = vf_lease_get_state(entry->lease);
+
+    if (!vf_options_end(options, error))
+        return FALSE;
+    if (vf_lease_is_revocable(entry->lease) || state == VF_LEASE_UNDOING || state == VF_LEASE_STUCK)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                state == VF_LEASE_ATTACHED
+                    ? _("lease %s is %s: cancel the job, or resolve it when it is in doubt")
+                    : _("lease %s is %s: its devices run here"),
+                vf_lease_get_id(entry->lease), vf_lease_get_state_name(entry->lease));
+    return FALSE;
+}
+
+static gboolean
+on_release(VferryLease *skeleton, GDBusMethodInvocation *invocation, GVariant *options,
+           Entry *entry)
+{
+    GError *error = NULL;
+
+    if (!check_release(entry, options, &error)) {
+        vf_bus_return_error(invocation, error);
+        return TRUE;
+    }
+    vferry_lease_complete_release(skeleton, invocation);
+    vf_leases_revoke(
+        entry->leases, entry->lease,
+        g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED, _("the lease was released")));
+    return TRUE;
+}
+
+static void
+on_adopted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(VfLease) lease = data;
+    VfLeases *self = g_object_get_data(G_OBJECT(lease), "leases");
+    VfJob *job = vf_lease_get_job(lease);
+    VfDriver *driver;
+    Entry *entry = find_entry(self, lease);
+
+    if (!vf_bus_delivered_finish(result)) {
+        g_warning("lease %s: the adopter left before it had the devices; they stay here",
+                  vf_lease_get_id(lease));
+        return;
+    }
+    if (!entry || !vf_lease_move(lease, VF_LEASE_ADOPTED, NULL))
+        return;
+    driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
+    if (driver)
+        vf_driver_drop(driver, job);
+    for (guint i = 0; i < entry->devices->len; i++)
+        vf_device_set_state(entry->devices->pdata[i], VF_DEVICE_UNKNOWN);
+    g_ptr_array_set_size(entry->mdevs, 0); /* the adopter's now */
+    g_signal_emit_by_name(self, "adopted", lease);
+}
+
+static GUnixFDList *
+get_fds(Entry *entry, GVariant *options_dict, GError **error)
+{
+    g_autoptr(VfOptions) options = vf_options_new(options_dict);
+    VfJob *job = vf_lease_get_job(entry->lease);
+    VfDriver *driver;
+
+    if (!vf_options_end(options, error))
+        return NULL;
+    if (vf_job_get_result(job) == VF_RESULT_IN_DOUBT) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
+                    _("job %s is in doubt: resolve it first"), vf_job_get_uuid(job));
+        return NULL;
+    }
+    if (vf_lease_get_state(entry->lease) != VF_LEASE_LOADED) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is %s, not loaded"),
+                    vf_lease_get_id(entry->lease), vf_lease_get_state_name(entry->lease));
+        return NULL;
+    }
+    driver =
+        vf_context_choose_driver(entry->leases->context, vf_job_get_driver_name(job), NULL, error);
+    return driver ? vf_driver_adopt(driver, job, error) : NULL;
+}
+
+static gboolean
+on_adopt(VferryLease *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *list,
+         GVariant *options, Entry *entry)
+{
+    GError *error = NULL;
+    g_autoptr(GUnixFDList) fds = get_fds(entry, options, &error);
+    g_autofree char *sender = g_strdup(g_dbus_method_invocation_get_sender(invocation));
+    GVariantBuilder handles;
+
+    if (!fds) {
+        vf_bus_return_error(invocation, error);
+        return TRUE;
+    }
+    g_variant_builder_init(&handles, G_VARIANT_TYPE("ah"));
+    for (int i = 0; i < g_unix_fd_list_get_length(fds); i++)
+        g_variant_builder_add(&handles, "h", i);
+    vferry_lease_complete_adopt(skeleton, invocation, fds, g_variant_builder_end(&handles));
+    vf_bus_delivered_async(entry->leases->context->connection, sender, on_adopted,
+                           g_object_ref(entry->lease));
+    return TRUE;
+}
+
+/* --- making one --- */
+
+static VferryLease *
+make_skeleton(Entry *entry)
+{
+    VferryLease *skeleton = vferry_lease_skeleton_new();
+    VfJob *job = vf_lease_get_job(entry->lease);
+
+    vferry_lease_set_id(skeleton, vf_lease_get_id(entry->lease));
+    vferry_lease_set_job_uuid(skeleton, vf_job_get_uuid(job));
+    vferry_lease_set_owner_uid(skeleton, vf_job_get_uid(job));
+    vferry_lease_set_owner_name(skeleton, vf_job_get_owner(job));
+    g_signal_connect(skeleton, "handle-renew", G_CALLBACK(on_renew), entry);
+    g_signal_connect(skeleton, "handle-release", G_CALLBACK(on_release), entry);
+    g_signal_connect(skeleton, "handle-adopt", G_CALLBACK(on_adopt), entry);
+    return skeleton;
+}
+
+static Entry *
+add_entry(VfLeases *self, VfJob *job)
+{
+    Entry *entry = g_new0(Entry, 1);
+
+    entry->leases = self;
+    entry->lease = vf_lease_new(job, 0);
+    g_object_set_data(G_OBJECT(entry->lease), "leases", self);
+    entry->mdevs = g_ptr_array_new_with_free_func(g_object_unref);
+    entry->devices = g_ptr_array_new_with_free_func(g_object_unref);
+    entry->cancellable = g_cancellable_new();
+    g_queue_init(&entry->waiting);
+    entry->skeleton = make_skeleton(entry);
+    g_ptr_array_add(self->entries, entry);
+    return entry;
+}
+
+static void
+export_entry(Entry *entry)
+{
+    VfJob *job = vf_lease_get_job(entry->lease);
+
+    show(entry);
+    vf_objects_add(entry->leases->context->objects, VF_PATH_LEASE, vf_lease_get_id(entry->lease),
+                   G_DBUS_INTERFACE_SKELETON(entry->skeleton), is_owner, entry);
+    g_signal_connect(entry->lease, "notify::state", G_CALLBACK(on_state), entry);
+    g_signal_connect(job, "attached", G_CALLBACK(on_job_attached), entry);
+    g_signal_connect(job, "completed", G_CALLBACK(on_job_completed), entry);
+}
+
+VfLease *
+vf_leases_add(VfLeases *self, VfJob *job, guint seconds)
+{
+    Entry *entry = add_entry(self, job);
+
+    entry->busy = TRUE;
+    arm_deadline(entry, seconds);
+    export_entry(entry);
+    entry->watch =
+        vf_bus_watch(self->context->connection, vf_job_get_owner(job), on_owner_vanished, entry);
+    return entry->lease;
+}
+
+VfLease *
+vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *mdevs)
+{
+    Entry *entry = add_entry(self, job);
+    VfLease *lease = entry->lease;
+
+    g_ptr_array_unref(entry->mdevs);
+    entry->mdevs = mdevs;
+    vf_lease_move(lease, VF_LEASE_READY, NULL);
+    vf_lease_move(lease, VF_LEASE_ATTACHED, NULL);
+    export_entry(entry);
+    vf_leases_settle(self, lease);
+    return lease;
+}
+
+GCancellable *
+vf_leases_get_cancellable(VfLeases *self, VfLease *lease)
+{
+    Entry *entry = find_entry(self, lease);
+
+    return entry ? entry->cancellable : NULL;
+}
+
+void
+vf_leases_take_mdev(VfLeases *self, VfLease *lease, VfMdev *mdev)
+{
+    Entry *entry = find_entry(self, lease);
+
+    g_ptr_array_add(entry->mdevs, mdev);
+}
+
+VfMdev *
+vf_leases_get_mdev(VfLeases *self, VfLease *lease, guint index)
+{
+    Entry *entry = find_entry(self, lease);
+
+    return entry && index < entry->mdevs->len ? entry->mdevs->pdata[index] : NULL;
+}
+
+void
+vf_leases_add_device(VfLeases *self, VfLease *lease, VfDevice *device)
+{
+    Entry *entry = find_entry(self, lease);
+
+    vf_device_set_state(device, VF_DEVICE_LEASED);
+    g_ptr_array_add(entry->devices, g_object_ref(device));
+    show(entry);
+}
+
+const char *
+vf_leases_get_path(VfLeases *self, VfLease *lease)
+{
+    Entry *entry = find_entry(self, lease);
+    const char *path =
+        entry
+            ? g_dbus_interface_skeleton_get_object_path(G_DBUS_INTERFACE_SKELETON(entry->skeleton))
+            : NULL;
+
+    return path ? path : "/";
+}
+
+void
+vf_leases_wait_undone_async(VfLeases *self, VfLease *lease, GAsyncReadyCallback callback,
+                            gpointer data)
+{
+    GTask *task = g_task_new(self, NULL, callback, data);
+    Entry *entry = lease ? find_entry(self, lease) : NULL;
+
+    g_task_set_source_tag(task, vf_leases_wait_undone_async);
+    if (entry && (vf_lease_get_state(lease) == VF_LEASE_UNDOING || entry->busy)) {
+        g_queue_push_tail(&entry->waiting, task);
+        return;
+    }
+    g_task_return_boolean(task, TRUE);
+    g_object_unref(task);
+}
+
+void
+vf_leases_wait_undone_finish(VfLeases *self, GAsyncResult *result)
+{
+    g_task_propagate_boolean(G_TASK(result), NULL);
+}
+
+void
+vf_leases_forget(VfLeases *self, VfJob *job)
+{
+    VfLease *lease = vf_leases_find(self, job);
+
+    if (lease && vf_lease_get_state(lease) == VF_LEASE_ADOPTED)
+        gone(find_entry(self, lease));
+}

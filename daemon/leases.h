@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "context.h"
+#include "lease.h"
+#include "mdev.h"
+
+G_BEGIN_DECLS
+
+/* All leases of this host: their bus objects, deadlines and owners, and the one way in which a
+ * lease is undone, whatever the reason: the driver drops the job, every device made for it is
+ * removed, `undone` is recorded. A removal that the kernel does not finish makes the lease `stuck`,
+ * and is tried again until it does.
+ *
+ * Signals: "loaded"(VfLease), "adopted"(VfLease). */
+#define VF_TYPE_LEASES (vf_leases_get_type())
+G_DECLARE_FINAL_TYPE(VfLeases, vf_leases, VF, LEASES, GObject)
+
+#define VF_LEASE_SECONDS_MIN 10
+#define VF_LEASE_SECONDS_MAX 3600
+#define VF_LEASE_SECONDS_DEFAULT 120
+
+/* @retry_ms: between two attempts to remove what is stuck. */
+VfLeases *vf_leases_new(const VfContext *context, guint retry_ms);
+
+/* A lease for @job, exported; from now on its owner's leaving and the deadline count, and a job
+ * that fails undoes it. @busy is TRUE: nothing is undone before vf_leases_settle(), so that what is
+ * being created is not pulled away from under its maker. */
+VfLease *vf_leases_add(VfLeases *self, VfJob *job, guint seconds);
+
+/* What an earlier daemon left of one: attached, and undone when the job is or becomes failed. Takes
+ * @mdevs (of VfMdev). */
+VfLease *vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *mdevs);
+
+/* Cancelled when the lease must end while it is busy. */
+GCancellable *vf_leases_get_cancellable(VfLeases *self, VfLease *lease);
+void vf_leases_settle(VfLeases *self, VfLease *lease);
+
+/* Made for this lease, and removed with it. Takes @mdev. */
+void vf_leases_take_mdev(VfLeases *self, VfLease *lease, VfMdev *mdev);
+VfMdev *vf_leases_get_mdev(VfLeases *self, VfLease *lease, guint index); /* NULL behind the last */
+/* The mdev became @device: it shows in Devices. */
+void vf_leases_add_device(VfLeases *self, VfLease *lease, VfDevice *device);
+
+/* NULL when there is none (any more). */
+VfLease *vf_leases_find(VfLeases *self, VfJob *job);
+
+/* "/" when it is not on the bus. */
+const char *vf_leases_get_path(VfLeases *self, VfLease *lease);
+
+/* Fails the job with @error (which is taken) and undoes the lease. */
+void vf_leases_revoke(VfLeases *self, VfLease *lease, GError *error);
+
+/* Until nothing is left of it, or it is stuck; at once for NULL and for a lease that is not being
+ * undone. */
+void vf_leases_wait_undone_async(VfLeases *self, VfLease *lease, GAsyncReadyCallback callback,
+                                 gpointer data);
+void vf_leases_wait_undone_finish(VfLeases *self, GAsyncResult *result);
+
+/* An adopted lease whose job has expired. */
+void vf_leases_forget(VfLeases *self, VfJob *job);
+
+G_END_DECLS

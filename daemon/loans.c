@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "loans.h"
+
+#include <gio/gunixfdlist.h>
+#include <glib/gi18n-lib.h>
+
+#include "bus.h"
+#include "error.h"
+#include "io.h"
+#include "log.h"
+#include "options.h"
+
+struct _VfLoans {
+    GObject parent_instance;
+    const VfContext *context;
+    GHashTable *entries; /* VfDevice -> Entry */
+};
+
+G_DEFINE_FINAL_TYPE(VfLoans, vf_loans, G_TYPE_OBJECT)
+
+typedef struct {
+    VfLoans *loans;
+    VfLoan *loan;
+    gboolean verified; /* the driver has looked at it */
+    guint watch;
+} Entry;
+
+static void
+entry_free(gpointer data)
+{
+    Entry *entry = data;
+
+    g_clear_handle_id(&entry->watch, vf_bus_unwatch);
+    vf_loan_close(entry->loan);
+    g_object_unref(entry->loan);
+    g_free(entry);
+}
+
+static void
+vf_loans_finalize(GObject *object)
+{
+    VfLoans *self = VF_LOANS(object);
+
+    g_hash_table_unref(self->entries);
+    G_OBJECT_CLASS(vf_loans_parent_class)->finalize(object);
+}
+
+static void
+vf_loans_class_init(VfLoansClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = vf_loans_finalize;
+}
+
+static void
+vf_loans_init(VfLoans *self)
+{
+    self->entries = g_hash_table_new_full(NULL, NULL, NULL, entry_free);
+}
+
+VfLoan *
+vf_loans_find(VfLoans *self, VfDevice *device)
+{
+    Entry *entry = g_hash_table_lookup(self->entries, device);
+
+    return entry && entry->verified ? entry->loan : NULL;
+}
+
+void
+vf_loans_end(VfLoans *self, VfLoan *loan)
+{
+    VfDevice *device = vf_loan_get_device(loan);
+    Entry *entry = g_hash_table_lookup(self->entries, device);
+
+    if (!entry || entry->loan != loan)
+        return;
+    if (vf_device_get_state(device) == VF_DEVICE_LENT)
+        vf_device_set_state(device, VF_DEVICE_UNKNOWN); /* its holder has it, we do not look */
+    vf_log_device(G_LOG_LEVEL_INFO, vf_device_get_id(device), "the loan of %s has ended",
+                  vf_device_get_id(device));
+    g_hash_table_remove(self->entries, device);
+}
+
+void
+vf_loans_release(VfLoans *self, VfLoan *loan, const char *job_uuid)
+{
+    vf_loan_unuse(loan, job_uuid);
+    if (vf_loan_is_orphaned(loan) && !vf_loan_get_user(loan))
+        vf_loans_end(self, loan);
+}
+
+static void
+on_lender_vanished(gpointer data)
+{
+    Entry *entry = data;
+
+    if (!vf_loan_get_user(entry->loan))
+        vf_loans_end(entry->loans, entry->loan);
+    else
+        vf_loan_set_orphaned(entry->loan); /* the job goes on: it has the state in its hands */
+}
+
+/* --- Lend --- */
+
+typedef struct {
+    VfLoans *loans;
+    VfLoan *loan;
+    VferryDevice *skeleton;
+    GDBusMethodInvocation *invocation;
+} Lending;
+
+static void
+lending_free(Lending *self)
+{
+    g_object_unref(self->loans);
+    g_object_unref(self->loan);
+    g_object_unref(self->skeleton);
+    g_free(self);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lending, lending_free)
+
+static void
+on_verified(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Lending) lending = data;
+    VfDevice *device = vf_loan_get_device(lending->loan);
+    Entry *entry = g_hash_table_lookup(lending->loans->entries, device);
+    GError *error = NULL;
+
+    vf_driver_lend_finish(VF_DRIVER(source), result, &error);
+    if (!error && (!entry || entry->loan != lending->loan))
+        error =
+            g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED, _("the lender left the bus"));
+    if (error) {
+        vf_loans_end(lending->loans, lending->loan);
+        vf_bus_return_error(lending->invocation, error);
+        return;
+    }
+    entry->verified = TRUE;
+    vf_device_set_state(device, VF_DEVICE_LENT);
+    vf_log_device(G_LOG_LEVEL_INFO, vf_device_get_id(device), "%s is lent by uid %u",
+                  vf_device_get_id(device), vf_loan_get_uid(lending->loan));
+    vferry_device_complete_lend(lending->skeleton, lending->invocation, NULL);
+}
+
+static void
+add_loan(VfLoans *self, VfLoan *loan)
+{
+    Entry *entry = g_new0(Entry, 1);
+
+    entry->loans = self;
+    entry->loan = g_object_ref(loan);
+    g_hash_table_insert(self->entries, vf_loan_get_device(loan), entry);
+    if (!vf_loan_get_keep(loan))
+        entry->watch = vf_bus_watch(self->context->connection, vf_loan_get_owner(loan),
+                                    on_lender_vanished, entry);
+}
+
+static int
+take_fd(GUnixFDList *list, GVariant *handle, GError **error)
+{
+    int index = g_variant_get_handle(handle);
+
+    if (!list || index < 0 || index >= g_unix_fd_list_get_length(list)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("the call carries no descriptor %d"), index);
+        return -1;
+    }
+    return g_unix_fd_list_get(list, index, error); /* a close-on-exec copy */
+}
+
+static gboolean
+check_lendable(VfLoans *self, VfDevice *device, GError **error)
+{
+    VfDeviceState state = vf_device_get_state(device);
+
+    if (g_hash_table_contains(self->entries, device) || state == VF_DEVICE_LEASED ||
+        state == VF_DEVICE_LENT || state == VF_DEVICE_MIGRATING) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s already"),
+                    vf_device_get_id(device), vf_device_state_to_string(state));
+        return FALSE;
+    }
+    if (!vf_device_is_gone(device))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("device %s has gone"),
+                vf_device_get_id(device));
+    return FALSE;
+}
+
+static VfLoan *
+prepare_loan(VfLoans *self, VfDevice *device, GDBusMethodInvocation *invocation, GUnixFDList *list,
+             GVariant *handle, GVariant *options_dict, char **driver_name, GError **error)
+{
+    g_autoptr(VfOptions) options = vf_options_new(options_dict);
+    gboolean keep = vf_options_take_boolean(options, "keep", FALSE);
+    g_autofree char *name = vf_options_take_string(options, "driver", NULL);
+    const char *sender = g_dbus_method_invocation_get_sender(invocation);
+    int fd;
+
+    if (!vf_options_end(options, error) || !check_lendable(self, device, error))
+        return NULL;
+    fd = take_fd(list, handle, error);
+    if (fd < 0)
+        return NULL;
+    *driver_name = g_steal_pointer(&name);
+    return vf_loan_new(device, fd, vf_gate_get_sender_uid(self->context->gate, sender), sender,
+                       keep);
+}
+
+static gboolean
+on_lend(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *list,
+        GVariant *handle, GVariant *options, gpointer data)
+{
+    VfLoans *self = data;
+    VfDevice *device = vf_objects_find_device(self->context->objects,
+                                              g_dbus_method_invocation_get_object_path(invocation));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfLoan) loan = NULL;
+    g_autofree char *name = NULL;
+    VfDriver *driver = NULL;
+    Lending *lending;
+
+    if (device)
+        loan = prepare_loan(self, device, invocation, list, handle, options, &name, &error);
+    else
+        g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the device has gone"));
+    if (loan)
+        driver = vf_context_choose_driver(self->context, name, device, &error);
+    if (!driver) {
+        vf_bus_return_error(invocation, g_steal_pointer(&error));
+        return TRUE;
+    }
+    add_loan(self, loan);
+    lending = g_new0(Lending, 1);
+    lending->loans = g_object_ref(self);
+    lending->loan = g_object_ref(loan);
+    lending->skeleton = g_object_ref(skeleton);
+    lending->invocation = invocation;
+    vf_driver_lend_async(driver, loan, NULL, on_verified, lending);
+    return TRUE;
+}
+
+/* --- Reclaim --- */
+
+static gboolean
+check_reclaim(VfLoan *loan, guint32 uid, GError **error)
+{
+    if (uid != 0 && uid != vf_loan_get_uid(loan)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_AUTHORIZED,
+                    _("the device was lent by uid %u; only that user and root may reclaim it"),
+                    vf_loan_get_uid(loan));
+        return FALSE;
+    }
+    if (!vf_loan_get_user(loan))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("job %s uses it"),
+                vf_loan_get_user(loan));
+    return FALSE;
+}
+
+static gboolean
+on_reclaim(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *list,
+           GVariant *options_dict, gpointer data)
+{
+    VfLoans *self = data;
+    g_autoptr(VfOptions) options = vf_options_new(options_dict);
+    VfDevice *device = vf_objects_find_device(self->context->objects,
+                                              g_dbus_method_invocation_get_object_path(invocation));
+    VfLoan *loan = device ? vf_loans_find(self, device) : NULL;
+    guint32 uid = vf_gate_get_sender_uid(self->context->gate,
+                                         g_dbus_method_invocation_get_sender(invocation));
+    g_autoptr(GUnixFDList) reply = g_unix_fd_list_new();
+    GError *error = NULL;
+    int index = -1;
+
+    if (!loan)
+        g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the device is not lent"));
+    else if (vf_options_end(options, &error) && check_reclaim(loan, uid, &error))
+        index = g_unix_fd_list_append(reply, vf_loan_get_fd(loan), &error);
+    if (index < 0) {
+        vf_bus_return_error(invocation, error);
+        return TRUE;
+    }
+    vferry_device_complete_reclaim(skeleton, invocation, reply, g_variant_new_handle(index));
+    vf_loans_end(self, loan);
+    return TRUE;
+}
+
+static void
+on_device_exported(VfObjects *objects, VfDevice *device, VferryDevice *skeleton, VfLoans *self)
+{
+    g_signal_connect_object(skeleton, "handle-lend", G_CALLBACK(on_lend), self, 0);
+    g_signal_connect_object(skeleton, "handle-reclaim", G_CALLBACK(on_reclaim), self, 0);
+}
+
+static void
+on_device_removed(VfRegistry *registry, VfDevice *device, VfLoans *self)
+{
+    Entry *entry = g_hash_table_lookup(self->entries, device);
+
+    if (entry && !vf_loan_get_user(entry->loan))
+        vf_loans_end(self, entry->loan);
+    else if (entry)
+        vf_loan_set_orphaned(entry->loan);
+}
+
+VfLoans *
+vf_loans_new(const VfContext *context)
+{
+    VfLoans *self = g_object_new(VF_TYPE_LOANS, NULL);
+
+    self->context = context;
+    g_signal_connect_object(context->objects, "device-exported", G_CALLBACK(on_device_exported),
+                            self, 0);
+    g_signal_connect_object(context->registry, "device-removed", G_CALLBACK(on_device_removed),
+                            self, 0);
+    return self;
+}

@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "mdev.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "compare.h"
+#include "error.h"
+#include "facts.h"
+#include "helper.h"
+#include "names.h"
+#include "steps.h"
+#include "uuid.h"
+
+#define PROVIDER "mdev"
+#define HELPER_DEADLINE_MS 10000
+#define APPEAR_DEADLINE_MS 10000
+/* `remove` returns at once unless somebody has the device open; then it is known to be stuck. */
+#define REMOVE_DEADLINE_MS 3000
+
+struct _VfMdev {
+    GObject parent_instance;
+    VfRegistry *registry;
+    VfParent *parent; /* NULL when only to be removed */
+    char *type;
+    char *uuid;
+    char *path; /* in sysfs, where it is or will be */
+    VfRequirement *requirement;
+    gboolean reserved;
+    gboolean may_exist; /* a create may have reached the kernel */
+
+    /* while it is being created */
+    VfLedger *ledger;
+    VfRecord *record;
+    VfDevice *device;
+    GPtrArray *settings; /* of VfSetting */
+    guint next_setting;
+};
+
+G_DEFINE_FINAL_TYPE(VfMdev, vf_mdev, G_TYPE_OBJECT)
+
+static void
+unreserve(VfMdev *self)
+{
+    if (self->reserved)
+        vf_parent_unreserve(self->parent, self->type);
+    self->reserved = FALSE;
+}
+
+static void
+vf_mdev_finalize(GObject *object)
+{
+    VfMdev *self = VF_MDEV(object);
+
+    unreserve(self);
+    g_clear_object(&self->registry);
+    g_clear_object(&self->parent);
+    g_clear_object(&self->ledger);
+    g_clear_object(&self->device);
+    g_clear_pointer(&self->settings, g_ptr_array_unref);
+    g_clear_pointer(&self->requirement, vf_requirement_unref);
+    g_free(self->type);
+    g_free(self->uuid);
+    g_free(self->path);
+    G_OBJECT_CLASS(vf_mdev_parent_class)->finalize(object);
+}
+
+static void
+vf_mdev_class_init(VfMdevClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = vf_mdev_finalize;
+}
+
+static void
+vf_mdev_init(VfMdev *self)
+{
+}
+
+/* --- choosing --- */
+
+typedef struct {
+    VfParent *parent;
+    const VfParentType *type;
+    VfReport *report;
+} Candidate;
+
+static void
+candidate_free(gpointer data)
+{
+    Candidate *self = data;
+
+    g_object_unref(self->parent);
+    vf_report_free(self->report);
+    g_free(self);
+}
+
+/* Fitting ones first, identical before superset, then the emptiest. */
+static int
+candidate_rank(const Candidate *self)
+{
+    switch (self->report->verdict) {
+    case VF_VERDICT_IDENTICAL:
+        return 0;
+    case VF_VERDICT_SUPERSET:
+        return 1;
+    case VF_VERDICT_UNKNOWN:
+        return 2;
+    case VF_VERDICT_INCOMPATIBLE:
+    default:
+        return 3;
+    }
+}
+
+static int
+candidate_compare(gconstpointer a, gconstpointer b)
+{
+    const Candidate *left = *(Candidate *const *)a;
+    const Candidate *right = *(Candidate *const *)b;
+    int rank = candidate_rank(left) - candidate_rank(right);
+    guint64 room_left = vf_parent_type_left(left->type);
+    guint64 room_right = vf_parent_type_left(right->type);
+
+    return rank ? rank : room_left == room_right ? 0 : room_left > room_right ? -1 : 1;
+}
+
+static void
+add_candidate(GPtrArray *candidates, VfParent *parent, const VfParentType *type,
+              VfRequirement *requirement)
+{
+    Candidate *candidate = g_new0(Candidate, 1);
+    g_autoptr(GPtrArray) known = vf_model_values_from_type(type->model, type->type);
+
+    candidate->parent = g_object_ref(parent);
+    candidate->type = type;
+    candidate->report =
+        vf_compare_requirement(requirement, type->model, known, VF_COMPARE_FLAGS_SETTABLE);
+    g_ptr_array_add(candidates, candidate);
+}
+
+/* Every type of the requirement's model that the wish allows; @named: a parent or type of that name
+ * exists. */
+static GPtrArray *
+collect(VfRegistry *registry, VfRequirement *requirement, const VfMdevWish *wish, gboolean *named)
+{
+    GPtrArray *candidates = g_ptr_array_new_with_free_func(candidate_free);
+    g_autoptr(GPtrArray) parents = vf_registry_list_parents(registry);
+
+    for (guint i = 0; i < parents->len; i++) {
+        VfParent *parent = parents->pdata[i];
+        GPtrArray *types = vf_parent_get_types(parent);
+
+        if (wish->parent && !g_str_equal(wish->parent, vf_parent_get_id(parent)))
+            continue;
+        for (guint j = 0; j < types->len; j++) {
+            const VfParentType *type = types->pdata[j];
+
+            if (wish->type && !g_str_equal(wish->type, type->type))
+                continue;
+            *named = TRUE;
+            if (type->model && g_str_equal(type->model->id, requirement->model))
+                add_candidate(candidates, parent, type, requirement);
+        }
+    }
+    g_ptr_array_sort(candidates, candidate_compare);
+    return candidates;
+}
+
+/* Why nothing was chosen: the best candidate's own reasons. */
+static void
+explain(GPtrArray *candidates, VfRequirement *requirement, const VfMdevWish *wish, gboolean named,
+        GError **error)
+{
+    g_autoptr(VfReport) report = NULL;
+    g_autoptr(GPtrArray) nothing = NULL;
+    const Candidate *best = candidates->len ? candidates->pdata[0] : NULL;
+
+    if (best) {
+        vf_report_check(best->report, error);
+        g_prefix_error(error, "%s, %s: ", vf_parent_get_id(best->parent), best->type->type);
+        return;
+    }
+    if (!named && (wish->parent || wish->type)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                    _("this host has no type “%s” at parent “%s”"), wish->type ? wish->type : "*",
+                    wish->parent ? wish->parent : "*");
+        return;
+    }
+    nothing = vf_value_list_new();
+    report = vf_compare_requirement(requirement, NULL, nothing, VF_COMPARE_FLAGS_SETTABLE);
+    vf_report_check(report, error);
+}
+
+static VfMdev *
+new_for(VfRegistry *registry, const Candidate *candidate, VfRequirement *requirement, char *uuid)
+{
+    VfMdev *self = g_object_new(VF_TYPE_MDEV, NULL);
+
+    self->registry = g_object_ref(registry);
+    self->parent = g_object_ref(candidate->parent);
+    self->type = g_strdup(candidate->type->type);
+    self->uuid = uuid;
+    self->path = g_build_filename(vf_parent_get_sysfs_path(self->parent), uuid, NULL);
+    self->requirement = vf_requirement_ref(requirement);
+    self->reserved = TRUE;
+    return self;
+}
+
+static char *
+choose_uuid(VfRegistry *registry, const char *wish, GError **error)
+{
+    g_autofree char *uuid = wish ? vf_uuid_normalize(wish, "uuid", error) : g_uuid_string_random();
+
+    if (!uuid)
+        return NULL;
+    if (!vf_registry_find_device(registry, uuid))
+        return g_steal_pointer(&uuid);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("there is a device %s already"), uuid);
+    return NULL;
+}
+
+VfMdev *
+vf_mdev_choose(VfRegistry *registry, VfRequirement *requirement, const VfMdevWish *wish,
+               GError **error)
+{
+    gboolean named = FALSE;
+    g_autoptr(GPtrArray) candidates = collect(registry, requirement, wish, &named);
+    g_autofree char *uuid = choose_uuid(registry, wish->uuid, error);
+    g_autoptr(GError) no_room = NULL;
+
+    if (!uuid)
+        return NULL;
+    for (guint i = 0; i < candidates->len; i++) {
+        const Candidate *candidate = candidates->pdata[i];
+
+        if (!vf_report_check(candidate->report, NULL))
+            break; /* sorted: none behind it fits */
+        g_clear_error(&no_room);
+        if (vf_parent_reserve(candidate->parent, candidate->type->type, &no_room))
+            return new_for(registry, candidate, requirement, g_steal_pointer(&uuid));
+    }
+    if (no_room)
+        g_propagate_error(error, g_steal_pointer(&no_room));
+    else
+        explain(candidates, requirement, wish, named, error);
+    return NULL;
+}
+
+VfMdev *
+vf_mdev_new_for_removal(const char *sysfs_path, const char *uuid, const char *type)
+{
+    VfMdev *self = g_object_new(VF_TYPE_MDEV, NULL);
+
+    self->path = g_strdup(sysfs_path);
+    self->uuid = g_strdup(uuid);
+    self->type = g_strdup(type);
+    self->may_exist = TRUE;
+    return self;
+}
+
+const char *
+vf_mdev_get_uuid(VfMdev *self)
+{
+    return self->uuid;
+}
+
+const char *
+vf_mdev_get_type_id(VfMdev *self)
+{
+    return self->type;
+}
+
+/* --- creating --- */
+
+static void
+on_appended(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GError *error = NULL;
+
+    vf_ledger_append_finish(VF_LEDGER(source), result, &error);
+    vf_steps_done(data, error);
+}
+
+static void
+announce(VfSteps *steps, gpointer data)
+{
+    VfMdev *self = data;
+    g_auto(GVariantDict) details = G_VARIANT_DICT_INIT(NULL);
+
+    if (!self->record) {
+        vf_steps_done(steps, NULL);
+        return;
+    }
+    g_variant_dict_insert(&details, "provider", "s", PROVIDER);
+    g_variant_dict_insert(&details, "parent", "s", vf_parent_get_sysfs_path(self->parent));
+    g_variant_dict_insert(&details, "type", "s", self->type);
+    g_variant_dict_insert(&details, "uuid", "s", self->uuid);
+    vf_ledger_append_async(self->ledger, self->record, "create", g_variant_dict_end(&details),
+                           on_appended, steps);
+}
+
+typedef struct {
+    VfMdev *mdev;
+    VfSteps *steps;
+} Step;
+
+static Step *
+step_new(VfMdev *mdev, VfSteps *steps)
+{
+    Step *step = g_new0(Step, 1);
+
+    step->mdev = mdev;
+    step->steps = steps;
+    return step;
+}
+
+static void
+on_written_create(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree Step *step = data;
+    GError *error = NULL;
+
+    g_free(vf_helper_run_finish(result, &error));
+    /* somebody else's device of that name, or nothing: not ours to remove */
+    if (g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_BUSY) ||
+        g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_NO_ROOM))
+        step->mdev->may_exist = FALSE;
+    vf_steps_done(step->steps, error);
+}
+
+static void
+create(VfSteps *steps, gpointer data)
+{
+    VfMdev *self = data;
+    const char *const arguments[] = {"mdev-create", vf_parent_get_sysfs_path(self->parent),
+                                     self->type, self->uuid, NULL};
+
+    self->may_exist = TRUE;
+    vf_helper_run_async(arguments, HELPER_DEADLINE_MS, vf_steps_get_cancellable(steps),
+                        on_written_create, step_new(self, steps));
+}
+
+static void
+on_appeared(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree Step *step = data;
+    GError *error = NULL;
+
+    step->mdev->device = vf_registry_wait_finish(VF_REGISTRY(source), result, &error);
+    /* from here on available_instances counts it */
+    unreserve(step->mdev);
+    vf_steps_done(step->steps, error);
+}
+
+static void
+wait_for_it(VfSteps *steps, gpointer data)
+{
+    VfMdev *self = data;
+
+    vf_registry_wait_async(self->registry, self->uuid, APPEAR_DEADLINE_MS,
+                           vf_steps_get_cancellable(steps), on_appeared, step_new(self, steps));
+}
+
+static void
+note_created(VfSteps *steps, gpointer data)
+{
+    VfMdev *self = data;
+    g_auto(GVariantDict) details = G_VARIANT_DICT_INIT(NULL);
+
+    if (!self->record) {
+        vf_steps_done(steps, NULL);
+        return;
+    }
+    g_variant_dict_insert(&details, "uuid", "s", self->uuid);
+    vf_ledger_append_async(self->ledger, self->record, "created", g_variant_dict_end(&details),
+                           on_appended, steps);
+}
+
+static void write_next(Step *step);
+
+static void
+on_written(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree Step *step = data;
+    const VfSetting *setting = step->mdev->settings->pdata[step->mdev->next_setting++];
+    GError *error = NULL;
+
+    g_free(vf_helper_run_finish(result, &error));
+    if (error) {
+        g_prefix_error(&error, _("parameter “%s”: "), setting->parameter);
+        vf_steps_done(step->steps, error);
+        return;
+    }
+    write_next(g_steal_pointer(&step));
+}
+
+static void
+write_next(Step *step)
+{
+    VfMdev *self = step->mdev;
+    const VfSetting *setting;
+
+    if (self->next_setting == self->settings->len) {
+        VfSteps *steps = step->steps;
+
+        g_free(step);
+        vf_steps_done(steps, NULL);
+        return;
+    }
+    setting = self->settings->pdata[self->next_setting];
+    {
+        const char *const arguments[] = {"write-attribute", self->path, setting->attribute,
+                                         setting->text, NULL};
+        vf_helper_run_async(arguments, HELPER_DEADLINE_MS, NULL, on_written, step);
+    }
+}
+
+static void
+configure(VfSteps *steps, gpointer data)
+{
+    VfMdev *self = data;
+    const VfParentType *type = vf_parent_find_type(self->parent, self->type);
+    GError *error = NULL;
+
+    if (type && type->model)
+        self->settings = vf_model_settings(type->model, self->requirement->values, &error);
+    else
+        error = g_error_new(VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("%s has no type “%s” any more"),
+                            vf_parent_get_id(self->parent), self->type);
+    self->next_setting = 0;
+    if (self->settings)
+        write_next(step_new(self, steps));
+    else
+        vf_steps_done(steps, error);
+}
+
+static void
+read_back_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    VfMdev *self = source;
+    GError *error = NULL;
+    VfFacts *facts = vf_facts_read_mdev(self->path, vf_parent_get_driver(self->parent),
+                                        vf_registry_get_models(self->registry), &error);
+
+    if (facts)
+        g_task_return_pointer(task, facts, (GDestroyNotify)vf_facts_free);
+    else
+        g_task_return_error(task, error);
+}
+
+static void
+on_read_back(GObject *source, GAsyncResult *result, gpointer data)
+{
+    VfMdev *self = VF_MDEV(source);
+    GError *error = NULL;
+    g_autoptr(VfFacts) facts = g_task_propagate_pointer(G_TASK(result), &error);
+    g_autoptr(VfReport) report = NULL;
+
+    if (facts) {
+        report = vf_compare_requirement(self->requirement, facts->model, facts->values,
+                                        VF_COMPARE_FLAGS_NONE);
+        vf_report_check(report, &error);
+    }
+    g_prefix_error(&error, _("read back from %s: "), self->uuid);
+    vf_steps_done(data, error);
+}
+
+static void
+read_back(VfSteps *steps, gpointer data)
+{
+    g_autoptr(GTask) task = g_task_new(data, NULL, on_read_back, steps);
+
+    g_task_run_in_thread(task, read_back_in_thread);
+}
+
+static const VfStepFunc create_steps[] = {announce,     create,    wait_for_it,
+                                          note_created, configure, read_back};
+
+static void
+on_created(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    VfMdev *self = g_task_get_source_object(task);
+    GError *error = NULL;
+
+    if (vf_steps_finish(result, &error))
+        g_task_return_pointer(task, g_object_ref(self->device), g_object_unref);
+    else
+        g_task_return_error(task, error);
+}
+
+void
+vf_mdev_create_async(VfMdev *self, VfLedger *ledger, VfRecord *record, GCancellable *cancellable,
+                     GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(self, cancellable, callback, data);
+
+    g_task_set_source_tag(task, vf_mdev_create_async);
+    g_task_set_check_cancellable(task, FALSE);
+    g_set_object(&self->ledger, ledger);
+    self->record = record;
+    vf_steps_run(create_steps, G_N_ELEMENTS(create_steps), self, cancellable, on_created, task);
+}
+
+VfDevice *
+vf_mdev_create_finish(VfMdev *self, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_pointer(G_TASK(result), error);
+}
+
+/* --- removing --- */
+
+static void
+on_removed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    VfMdev *self = g_task_get_source_object(task);
+    GError *error = NULL;
+    g_autofree char *nothing = vf_helper_run_finish(result, &error);
+
+    if (nothing) {
+        self->may_exist = FALSE;
+        unreserve(self);
+        g_task_return_boolean(task, TRUE);
+        return;
+    }
+    g_prefix_error(&error, _("cannot remove %s: "), self->uuid);
+    g_task_return_error(task, error);
+}
+
+void
+vf_mdev_remove_async(VfMdev *self, GAsyncReadyCallback callback, gpointer data)
+{
+    const char *const arguments[] = {"mdev-remove", self->path, self->uuid, self->type, NULL};
+    GTask *task = g_task_new(self, NULL, callback, data);
+
+    g_task_set_source_tag(task, vf_mdev_remove_async);
+    g_clear_object(&self->device);
+    if (self->may_exist) {
+        vf_helper_run_async(arguments, REMOVE_DEADLINE_MS, NULL, on_removed, task);
+        return;
+    }
+    unreserve(self);
+    g_task_return_boolean(task, TRUE);
+    g_object_unref(task);
+}
+
+gboolean
+vf_mdev_remove_finish(VfMdev *self, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}

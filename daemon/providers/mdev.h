@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "ledger.h"
+#include "registry.h"
+#include "requirement.h"
+
+G_BEGIN_DECLS
+
+/* One mdev in the making: a parent and type that fit a requirement, with room reserved, then
+ * created, configured, read back and compared. In the record before the first write;
+ * vf_mdev_remove_async() undoes whatever has been done so far, at any point. */
+#define VF_TYPE_MDEV (vf_mdev_get_type())
+G_DECLARE_FINAL_TYPE(VfMdev, vf_mdev, VF, MDEV, GObject)
+
+typedef struct {
+    const char *parent; /* Id; NULL: any */
+    const char *type;   /* id; NULL: the one that fits best */
+    const char *uuid;   /* NULL: a random one */
+} VfMdevWish;
+
+/* Reserves room. INCOMPATIBLE or UNKNOWN name the parameter and both values; NO_ROOM when something
+ * fits but is used up; NOT_FOUND for a parent or type that does not exist; BUSY for a UUID that
+ * does. */
+VfMdev *vf_mdev_choose(VfRegistry *registry, VfRequirement *requirement, const VfMdevWish *wish,
+                       GError **error);
+
+/* What an earlier daemon may have created; only to be removed. */
+VfMdev *vf_mdev_new_for_removal(const char *sysfs_path, const char *uuid, const char *type);
+
+const char *vf_mdev_get_uuid(VfMdev *self);
+const char *vf_mdev_get_type_id(VfMdev *self);
+
+/* Returns a new reference to the device. On error the caller removes. @record NULL: not part of a
+ * job (CreateDevice); nothing is recorded then. */
+void vf_mdev_create_async(VfMdev *self, VfLedger *ledger, VfRecord *record,
+                          GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+VfDevice *vf_mdev_create_finish(VfMdev *self, GAsyncResult *result, GError **error);
+
+/* Can be repeated; done when nothing is left. BUSY: the kernel still waits for somebody to close
+ * the device. */
+void vf_mdev_remove_async(VfMdev *self, GAsyncReadyCallback callback, gpointer data);
+gboolean vf_mdev_remove_finish(VfMdev *self, GAsyncResult *result, GError **error);
+
+G_END_DECLS
