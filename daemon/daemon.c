@@ -10,6 +10,7 @@
 #include "names.h"
 #include "objects.h"
 #include "registry.h"
+#include "service.h"
 #include "udev.h"
 
 struct _VfDaemon {
@@ -19,6 +20,8 @@ struct _VfDaemon {
     VfRegistry *registry;
     VfGate *gate;
     VfObjects *objects;
+    GPtrArray *drivers;
+    VfService *service;
     guint name;
 };
 
@@ -40,14 +43,14 @@ load_models(void)
 }
 
 static gboolean
-start_registry(VfDaemon *self, GError **error)
+make_registry(VfDaemon *self, GError **error)
 {
     g_autoptr(VfUdev) udev = vf_udev_new(error);
 
     if (!udev)
         return FALSE;
     self->registry = vf_registry_new(udev, load_models());
-    return vf_registry_start(self->registry, error);
+    return TRUE;
 }
 
 static void
@@ -82,6 +85,18 @@ start_objects(VfDaemon *self, GError **error)
     return self->objects != NULL;
 }
 
+/* The service is there before the first device is, so that none is exported without its methods. */
+static gboolean
+start_service(VfDaemon *self, GError **error)
+{
+    self->service = vf_service_new(self->connection, self->registry, self->gate, self->objects,
+                                   self->drivers, error);
+    if (!self->service || !vf_registry_start(self->registry, error))
+        return FALSE;
+    vf_service_start(self->service);
+    return TRUE;
+}
+
 static void
 on_name_acquired(GDBusConnection *connection, const char *name, gpointer data)
 {
@@ -100,7 +115,8 @@ on_name_lost(GDBusConnection *connection, const char *name, gpointer data)
 gboolean
 vf_daemon_start(VfDaemon *self, GError **error)
 {
-    if (!connect_bus(self, error) || !start_registry(self, error) || !start_objects(self, error))
+    if (!connect_bus(self, error) || !make_registry(self, error) || !start_objects(self, error) ||
+        !start_service(self, error))
         return FALSE;
     self->name =
         g_bus_own_name_on_connection(self->connection, VF_BUS_NAME, G_BUS_NAME_OWNER_FLAGS_NONE,
@@ -112,6 +128,7 @@ void
 vf_daemon_stop(VfDaemon *self)
 {
     g_clear_handle_id(&self->name, g_bus_unown_name);
+    g_clear_object(&self->service);
     g_clear_object(&self->objects);
     g_clear_object(&self->gate);
     g_clear_object(&self->registry);
@@ -120,9 +137,12 @@ vf_daemon_stop(VfDaemon *self)
 }
 
 VfDaemon *
-vf_daemon_new(void)
+vf_daemon_new(GPtrArray *drivers)
 {
-    return g_object_new(VF_TYPE_DAEMON, NULL);
+    VfDaemon *self = g_object_new(VF_TYPE_DAEMON, NULL);
+
+    self->drivers = g_ptr_array_ref(drivers);
+    return self;
 }
 
 static void
@@ -132,6 +152,7 @@ vf_daemon_finalize(GObject *object)
 
     vf_daemon_stop(self);
     g_clear_object(&self->connection);
+    g_clear_pointer(&self->drivers, g_ptr_array_unref);
     G_OBJECT_CLASS(vf_daemon_parent_class)->finalize(object);
 }
 

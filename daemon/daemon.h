@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE(VfDaemon, vf_daemon, VF, DAEMON, GObject)
 
 /* Signal: "finished"(gboolean success): the name or the bus is lost. */
-VfDaemon *vf_daemon_new(void);
+/* @drivers: of VfDriver (driver.h). */
+VfDaemon *vf_daemon_new(GPtrArray *drivers);
 
 /* Connects to the system bus ($DBUS_SYSTEM_BUS_ADDRESS in tests), looks at the host and asks for
  * the name. */

@@ -8,6 +8,7 @@
 #include <glib/gi18n.h>
 
 #include "daemon.h"
+#include "drivers.h"
 
 typedef struct {
     GMainLoop *loop;
@@ -32,9 +33,10 @@ on_finished(VfDaemon *daemon, gboolean success, Run *run)
 }
 
 static int
-run_daemon(void)
+run_daemon(gboolean fake)
 {
-    g_autoptr(VfDaemon) daemon = vf_daemon_new();
+    g_autoptr(GPtrArray) drivers = vf_drivers_new(fake);
+    g_autoptr(VfDaemon) daemon = vf_daemon_new(drivers);
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(GError) error = NULL;
     Run run = {loop, EXIT_SUCCESS};
@@ -54,10 +56,12 @@ run_daemon(void)
 int
 main(int argc, char **argv)
 {
-    gboolean version = FALSE, verbose = FALSE;
+    gboolean version = FALSE, verbose = FALSE, fake = FALSE;
     const GOptionEntry options[] = {
         {"version", 0, 0, G_OPTION_ARG_NONE, &version, N_("Print the version and exit"), NULL},
         {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, N_("Log what is going on"), NULL},
+        {"driver-fake", 0, 0, G_OPTION_ARG_NONE, &fake,
+         N_("Tests only: also offer the driver that only pretends"), NULL},
         {NULL},
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -79,5 +83,5 @@ main(int argc, char **argv)
     }
     g_log_writer_default_set_use_stderr(TRUE);
     g_log_set_debug_enabled(verbose);
-    return run_daemon();
+    return run_daemon(fake);
 }

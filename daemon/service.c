@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "service.h"
+
+#include "context.h"
+#include "destination-calls.h"
+#include "jobs.h"
+#include "leases.h"
+#include "loans.h"
+#include "names.h"
+#include "recovery.h"
+#include "source-calls.h"
+
+#define CONFIG_FILE "vferry.conf"
+#define STUCK_RETRY_MS 5000
+#define RECORD_RETRY_MS 1000
+
+struct _VfService {
+    GObject parent_instance;
+    VfContext context; /* what the parts below see; it lives as long as they */
+    VfConfigFile *config;
+    VfJobs *jobs;
+    VfLoans *loans;
+    VfLeases *leases;
+    VfSourceCalls *source;
+    VfDestinationCalls *destination;
+    VfRecovery *recovery;
+};
+
+G_DEFINE_FINAL_TYPE(VfService, vf_service, G_TYPE_OBJECT)
+
+static void
+vf_service_finalize(GObject *object)
+{
+    VfService *self = VF_SERVICE(object);
+
+    g_clear_object(&self->recovery);
+    g_clear_object(&self->source);
+    g_clear_object(&self->destination);
+    g_clear_object(&self->leases);
+    g_clear_object(&self->loans);
+    g_clear_object(&self->jobs);
+    g_clear_object(&self->context.ledger);
+    g_clear_object(&self->context.objects);
+    g_clear_object(&self->context.gate);
+    g_clear_object(&self->context.registry);
+    g_clear_object(&self->context.connection);
+    g_clear_pointer(&self->context.drivers, g_ptr_array_unref);
+    g_clear_pointer(&self->config, vf_config_file_free);
+    G_OBJECT_CLASS(vf_service_parent_class)->finalize(object);
+}
+
+static void
+vf_service_class_init(VfServiceClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = vf_service_finalize;
+}
+
+static void
+vf_service_init(VfService *self)
+{
+}
+
+static const char *
+state_dir(void)
+{
+    const char *dir = g_getenv(VF_ENV_STATE_DIR);
+
+    return dir && *dir ? dir : VF_STATEDIR;
+}
+
+static void
+on_device_removed(VfRegistry *registry, VfDevice *device, VfService *self)
+{
+    vf_ledger_forget_created(self->context.ledger, vf_device_get_id(device));
+}
+
+static gboolean
+fill_context(VfService *self, GError **error)
+{
+    self->config = vf_config_file_load(VF_SYSCONFDIR "/" CONFIG_FILE, error);
+    self->context.config = self->config;
+    if (!self->config)
+        return FALSE;
+    self->context.ledger = vf_ledger_new(state_dir(), error);
+    return self->context.ledger != NULL;
+}
+
+VfService *
+vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, VfObjects *objects,
+               GPtrArray *drivers, GError **error)
+{
+    g_autoptr(VfService) self = g_object_new(VF_TYPE_SERVICE, NULL);
+
+    self->context.connection = g_object_ref(connection);
+    self->context.registry = g_object_ref(registry);
+    self->context.gate = g_object_ref(gate);
+    self->context.objects = g_object_ref(objects);
+    self->context.drivers = g_ptr_array_ref(drivers);
+    if (!fill_context(self, error))
+        return NULL;
+    self->jobs = vf_jobs_new(&self->context, VF_JOBS_MEMORY_MS);
+    self->loans = vf_loans_new(&self->context);
+    self->leases = vf_leases_new(&self->context, STUCK_RETRY_MS);
+    self->source =
+        vf_source_calls_new(&self->context, self->jobs, self->loans, VF_SOURCE_CALLS_PENDING_MS);
+    self->destination = vf_destination_calls_new(&self->context, self->jobs, self->leases);
+    self->recovery = vf_recovery_new(&self->context, self->jobs, self->leases, RECORD_RETRY_MS);
+    g_signal_connect_object(registry, "device-removed", G_CALLBACK(on_device_removed), self, 0);
+    return g_steal_pointer(&self);
+}
+
+void
+vf_service_start(VfService *self)
+{
+    vf_recovery_start(self->recovery);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "objects.h"
+
+G_BEGIN_DECLS
+
+/* The half of the daemon that acts: loans, leases, jobs and the five calls, on top of the half that
+ * knows. Made before the registry starts, so that no device is exported without its methods. */
+#define VF_TYPE_SERVICE (vf_service_get_type())
+G_DECLARE_FINAL_TYPE(VfService, vf_service, VF, SERVICE, GObject)
+
+/* @drivers: of VfDriver. Reads the configuration and opens the ledger; fails when either cannot be
+ * used. */
+VfService *vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate,
+                          VfObjects *objects, GPtrArray *drivers, GError **error);
+
+/* After the registry has started: takes over what an earlier daemon left. */
+void vf_service_start(VfService *self);
+
+G_END_DECLS

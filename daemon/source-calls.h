@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "context.h"
+#include "jobs.h"
+#include "loans.h"
+
+G_BEGIN_DECLS
+
+/* The source's three calls: Manager.Begin, Perform and Confirm. */
+#define VF_TYPE_SOURCE_CALLS (vf_source_calls_get_type())
+G_DECLARE_FINAL_TYPE(VfSourceCalls, vf_source_calls, VF, SOURCE_CALLS, GObject)
+
+/* A Begin without a Perform. */
+#define VF_SOURCE_CALLS_PENDING_MS (10 * 60 * 1000)
+
+VfSourceCalls *vf_source_calls_new(const VfContext *context, VfJobs *jobs, VfLoans *loans,
+                                   guint pending_ms);
+
+G_END_DECLS
