@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "fake-driver.h"
+
+#include <fcntl.h>
+
+#include <gio/gunixfdlist.h>
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "io.h"
+#include "options.h"
+
+#define TICK_MS 20
+#define FAKE_PORT 49300
+#define BYTES_DEFAULT (1024 * 1024)
+#define DURATION_MS_DEFAULT 200
+#define DURATION_MS_MAX (10 * 60 * 1000)
+
+struct _VfFakeDriver {
+    VfDriver parent_instance;
+};
+
+G_DEFINE_FINAL_TYPE(VfFakeDriver, vf_fake_driver, VF_TYPE_DRIVER)
+
+/* One side of one pretended migration. */
+typedef struct {
+    VfJob *job; /* not a reference: the job owns this */
+    guint timer;
+    guint ticks;
+    guint n_ticks;
+    guint64 bytes;
+    VfResult result;
+    gboolean open; /* it “has the devices open” */
+} Side;
+
+typedef struct {
+    guint64 bytes;
+    guint32 duration_ms;
+    VfResult result;
+    gboolean fail;  /* the call itself fails */
+    gboolean hang;  /* the call never comes back */
+    gboolean shrug; /* the call fails without an error */
+} Wishes;
+
+static gboolean
+take_wishes(GVariant *dict, Wishes *wishes, GError **error)
+{
+    g_autoptr(VfOptions) options = vf_options_new(dict);
+    g_autofree char *outcome = vf_options_take_string(options, "fake-outcome", "completed");
+
+    wishes->bytes = vf_options_take_u64(options, "fake-bytes", BYTES_DEFAULT);
+    wishes->duration_ms = vf_options_take_u32(options, "fake-duration-ms", DURATION_MS_DEFAULT);
+    wishes->fail = vf_options_take_boolean(options, "fake-fail", FALSE);
+    wishes->hang = vf_options_take_boolean(options, "fake-hang", FALSE);
+    wishes->shrug = vf_options_take_boolean(options, "fake-shrug", FALSE);
+    if (!vf_options_end(options, error))
+        return FALSE;
+    if (vf_result_from_string(outcome, &wishes->result) && wishes->result != VF_RESULT_NONE &&
+        wishes->duration_ms <= DURATION_MS_MAX)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("fake-outcome “%s” is none, or fake-duration-ms %u is more than %d"), outcome,
+                wishes->duration_ms, DURATION_MS_MAX);
+    return FALSE;
+}
+
+static gboolean
+check_options(VfDriver *driver, GVariant *options, GError **error)
+{
+    Wishes wishes;
+
+    return take_wishes(options, &wishes, error);
+}
+
+static gboolean
+claims(VfDriver *driver, VfDevice *device)
+{
+    return FALSE; /* only when it is named */
+}
+
+static void
+side_free(gpointer data)
+{
+    Side *side = data;
+
+    g_clear_handle_id(&side->timer, g_source_remove);
+    g_free(side);
+}
+
+static Side *
+side_get(VfJob *job)
+{
+    Side *side = vf_job_get_driver_data(job);
+
+    if (side)
+        return side;
+    side = g_new0(Side, 1);
+    side->job = job;
+    vf_job_set_driver_data(job, side, side_free);
+    return side;
+}
+
+static VfOutcome *
+make_outcome(Side *side, VfResult result)
+{
+    gboolean source = vf_job_get_role(side->job) == VF_JOB_SOURCE;
+    gboolean runs_here = source != (result == VF_RESULT_COMPLETED);
+    VfDeviceOutcome state = result == VF_RESULT_IN_DOUBT || !runs_here ? VF_DEVICE_OUTCOME_STOPPED
+                                                                       : VF_DEVICE_OUTCOME_RUNNING;
+    VferryError code = result == VF_RESULT_CANCELLED  ? VFERRY_ERROR_CANCELLED
+                       : result == VF_RESULT_IN_DOUBT ? VFERRY_ERROR_IN_DOUBT
+                                                      : VFERRY_ERROR_DEVICE;
+    VfOutcome *outcome = vf_outcome_new(
+        result, result == VF_RESULT_COMPLETED
+                    ? NULL
+                    : g_error_new_literal(VFERRY_ERROR, (gint)code, "as fake-outcome asked"));
+
+    for (guint i = 0; i < vf_job_get_n_devices(side->job); i++)
+        g_array_append_val(outcome->devices, state);
+    return outcome;
+}
+
+static void
+report(Side *side)
+{
+    static const char *const phases[] = {"pre-copy", "pre-copy", "switchover", "loading",
+                                         "committing"};
+    guint phase = MIN(side->ticks * (guint)G_N_ELEMENTS(phases) / side->n_ticks,
+                      (guint)G_N_ELEMENTS(phases) - 1);
+    guint64 done = side->bytes / side->n_ticks * side->ticks;
+    const VfProgress progress = {
+        .done = side->ticks == side->n_ticks ? side->bytes : done,
+        .total = side->bytes,
+        .rate = side->bytes * 1000 / (side->n_ticks * TICK_MS),
+        .round = side->ticks / 10,
+        .device_bytes = &done,
+        .n_devices = 1,
+    };
+
+    vf_job_report_phase(side->job, phases[phase]);
+    vf_job_report_progress(side->job, &progress);
+}
+
+static gboolean
+on_tick(gpointer data)
+{
+    Side *side = data;
+
+    side->ticks++;
+    report(side);
+    if (side->ticks < side->n_ticks)
+        return G_SOURCE_CONTINUE;
+    side->timer = 0;
+    vf_job_complete(side->job, make_outcome(side, side->result));
+    return G_SOURCE_REMOVE;
+}
+
+static void
+start(VfJob *job, const Wishes *wishes)
+{
+    Side *side = side_get(job);
+
+    side->n_ticks = MAX(wishes->duration_ms / TICK_MS, 1);
+    side->bytes = wishes->bytes;
+    side->result = wishes->result;
+    side->open = TRUE;
+    side->timer = g_timeout_add(TICK_MS, on_tick, side);
+}
+
+/* Long after anybody waits for it: the runner must not mind. */
+static void
+on_hang_cancelled(GCancellable *cancellable, gpointer data)
+{
+    GTask *task = data;
+
+    g_signal_handlers_disconnect_by_data(cancellable, task);
+    g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_CANCELLED, "at last");
+    g_object_unref(task);
+}
+
+/* Answers @task as the options wish. FALSE: the call has failed, or hangs. */
+static gboolean
+obey(VfJob *job, GTask *task, Wishes *wishes)
+{
+    GError *error = NULL;
+
+    if (!take_wishes(vf_job_get_options(job), wishes, &error))
+        g_task_return_error(task, error);
+    else if (wishes->fail)
+        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_DEVICE, "as fake-fail asked");
+    else if (wishes->shrug)
+        g_task_return_boolean(task, FALSE);
+    else if (wishes->hang)
+        g_signal_connect(g_task_get_cancellable(task), "cancelled", G_CALLBACK(on_hang_cancelled),
+                         g_object_ref(task));
+    else
+        return TRUE;
+    return FALSE;
+}
+
+static void
+begin(VfDriver *driver, VfJob *job, GTask *task)
+{
+    g_autoptr(GTask) owned = task;
+    static const char *const features[] = {"pre-copy", NULL};
+    Wishes wishes;
+
+    if (!obey(job, task, &wishes))
+        return;
+    vf_job_set_features(job, features);
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        vf_job_get_device(job, i)->has_estimate = TRUE;
+        vf_job_get_device(job, i)->estimate = wishes.bytes;
+    }
+    g_task_return_boolean(task, TRUE);
+}
+
+/* There is nobody to attach: the pretended source is there a moment after prepare. */
+static gboolean
+on_attached(gpointer data)
+{
+    Side *side = data;
+
+    vf_job_report_attached(side->job);
+    side->timer = g_timeout_add(TICK_MS, on_tick, side);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+prepare(VfDriver *driver, VfJob *job, GTask *task)
+{
+    g_autoptr(GTask) owned = task;
+    Wishes wishes;
+    Side *side;
+
+    if (!obey(job, task, &wishes))
+        return;
+    vf_job_get_channel(job)->port = FAKE_PORT;
+    start(job, &wishes);
+    side = side_get(job);
+    g_source_remove(side->timer);
+    side->timer = g_timeout_add(wishes.duration_ms, on_attached, side);
+    g_task_return_boolean(task, TRUE);
+}
+
+static void
+perform(VfDriver *driver, VfJob *job, GTask *task)
+{
+    g_autoptr(GTask) owned = task;
+    Wishes wishes;
+
+    if (!obey(job, task, &wishes))
+        return;
+    start(job, &wishes);
+    g_task_return_boolean(task, TRUE);
+}
+
+static void
+agree(VfDriver *driver, VfJob *job, GTask *task)
+{
+    g_task_return_boolean(task, TRUE);
+    g_object_unref(task);
+}
+
+static void
+run(VfDriver *driver, VfJob *job, GTask *task)
+{
+    Side *side = vf_job_get_driver_data(job);
+
+    if (side && side->open)
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                                _("its state is gone"));
+    g_object_unref(task);
+}
+
+static void
+cancel(VfDriver *driver, VfJob *job)
+{
+    Side *side = side_get(job);
+
+    g_clear_handle_id(&side->timer, g_source_remove);
+    vf_job_complete(job, make_outcome(side, VF_RESULT_CANCELLED));
+}
+
+static gboolean
+adopt(VfDriver *driver, VfJob *job, GUnixFDList *list, GError **error)
+{
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        vf_autofd int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        if (fd < 0 || g_unix_fd_list_append(list, fd, error) < 0)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static void
+drop(VfDriver *driver, VfJob *job)
+{
+    vf_job_set_driver_data(job, NULL, NULL);
+}
+
+static void
+vf_fake_driver_class_init(VfFakeDriverClass *class)
+{
+    VfDriverClass *driver_class = VF_DRIVER_CLASS(class);
+
+    driver_class->name = "fake";
+    driver_class->check_options = check_options;
+    driver_class->claims = claims;
+    driver_class->begin = begin;
+    driver_class->prepare = prepare;
+    driver_class->perform = perform;
+    driver_class->finish = agree;
+    driver_class->confirm = agree;
+    driver_class->run = run;
+    driver_class->discard = agree;
+    driver_class->cancel = cancel;
+    driver_class->adopt = adopt;
+    driver_class->drop = drop;
+}
+
+static void
+vf_fake_driver_init(VfFakeDriver *self)
+{
+}
+
+VfDriver *
+vf_fake_driver_new(void)
+{
+    return g_object_new(VF_TYPE_FAKE_DRIVER, NULL);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "io.h"
+#include "record-reader.h"
+#include "vfio-side.h"
+
+#define OPEN_DEADLINE_MS 10000
+/* The lease's deadline decides, and may be moved; this only has to be later. */
+#define ACCEPT_SECONDS (24 * 3600)
+
+static GVariant *
+receive_arguments(VfJob *job)
+{
+    const VfJobChannel *channel = vf_job_get_channel(job);
+    GVariantDict args;
+
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, "job", "s", vf_job_get_uuid(job));
+    g_variant_dict_insert(&args, "address", "s", channel->address);
+    g_variant_dict_insert(&args, "port-min", "q", channel->port_min);
+    g_variant_dict_insert(&args, "port-max", "q", channel->port_max);
+    g_variant_dict_insert_value(&args, "token", vf_vfio_side_token(job));
+    g_variant_dict_insert(&args, "features", "^as", vf_job_get_features(job));
+    g_variant_dict_insert(&args, "accept-seconds", "u", (guint32)ACCEPT_SECONDS);
+    g_variant_dict_insert(&args, "size-max", "t", channel->size_max);
+    return g_variant_dict_end(&args);
+}
+
+/* Answers prepare itself when it cannot; otherwise the mover's `listening` does. */
+static void
+receive(VfVfioSide *self, GTask *task)
+{
+    g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+    GError *error = NULL;
+
+    if (!vf_vfio_side_list_fds(self->job, TRUE, fds, &error)) {
+        g_task_return_error(task, error);
+        g_object_unref(task);
+        return;
+    }
+    self->waiting = task;
+    vf_vfio_side_run(self, vf_mover_new("receive", receive_arguments(self->job),
+                                        (const int *)fds->data, fds->len));
+}
+
+static void open_next(VfJob *job, GTask *task);
+
+static gboolean
+take_opened(VfJob *job, VfMoverReply *reply, GError **error)
+{
+    VfVfioSide *self = vf_vfio_side_get(job);
+    VfJobDevice *device = vf_job_get_device(job, self->next);
+    int fd;
+
+    if (reply->fd < 0) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                    _("the mover opened the device, but returned no descriptor"));
+        return FALSE;
+    }
+    if (!g_strv_contains((const char *const *)reply->flags, "stop-copy")) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                    _("device %s has no migration support in its kernel driver"),
+                    vf_device_get_id(device->device));
+        return FALSE;
+    }
+    vf_device_set_migration(device->device, (const char *const *)reply->flags, "probe");
+    fd = vf_io_steal_fd(&reply->fd);
+    g_array_append_val(self->fds, fd);
+    self->next++;
+    return TRUE;
+}
+
+static void
+on_opened(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    VfJob *job = g_task_get_task_data(task);
+    GError *error = NULL;
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+
+    if (!error && g_cancellable_is_cancelled(g_task_get_cancellable(task)))
+        error = g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED, _("cancelled"));
+    if (error || !take_opened(job, reply, &error))
+        g_task_return_error(task, error);
+    else
+        open_next(job, g_steal_pointer(&task));
+}
+
+static void
+open_next(VfJob *job, GTask *task)
+{
+    VfVfioSide *self = vf_vfio_side_get(job);
+    VfDevice *device;
+    GVariantDict args;
+
+    if (self->next == vf_job_get_n_devices(job)) {
+        receive(self, task);
+        return;
+    }
+    device = vf_job_get_device(job, self->next)->device;
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, "device", "s", vf_device_get_id(device));
+    g_variant_dict_insert(&args, "group", "i", vf_device_get_iommu_group(device));
+    g_variant_dict_insert(&args, "vfio-dev", "s", vf_device_get_vfio_dev(device));
+    vf_mover_call_async("open", g_variant_dict_end(&args), NULL, 0, OPEN_DEADLINE_MS, NULL,
+                        on_opened, task);
+}
+
+void
+vf_vfio_destination_prepare(VfJob *job, GTask *task)
+{
+    g_task_set_task_data(task, g_object_ref(job), g_object_unref);
+    open_next(job, task);
+}
+
+/* --- the mover has ended --- */
+
+typedef struct {
+    VfJob *job;
+    GError *why;
+} Reading;
+
+/* The record has the last word. Before `commit` the source has not heard that anything runs here,
+ * and takes its device back: this side is undone. */
+static VfOutcome *
+judge(VfJob *job, GPtrArray *entries, const GError *why)
+{
+    VfDeviceOutcome running = VF_DEVICE_OUTCOME_RUNNING;
+    VfDeviceOutcome stopped = VF_DEVICE_OUTCOME_STOPPED;
+    gboolean started = vf_record_find(entries, "started") != NULL;
+    VfOutcome *outcome;
+
+    if (!started && !vf_record_find(entries, "commit"))
+        return vf_outcome_new_for_error(g_error_copy(why));
+    if (started)
+        outcome = vf_outcome_new(VF_RESULT_COMPLETED, NULL);
+    else
+        outcome = vf_outcome_new(
+            VF_RESULT_IN_DOUBT,
+            g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
+                        _("%s; the source has committed, and the devices were not started here"),
+                        why->message));
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        g_array_append_val(outcome->devices, *(started ? &running : &stopped));
+    return outcome;
+}
+
+static void
+on_record_read(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Reading *reading = data;
+    g_autoptr(VfJob) job = reading->job;
+    g_autoptr(GError) why = reading->why;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) entries = vf_record_reader_finish(result, &error);
+
+    g_free(reading);
+    if (entries)
+        vf_job_complete(job, judge(job, entries, why));
+    else
+        vf_job_complete(job, vf_outcome_new(VF_RESULT_IN_DOUBT,
+                                            g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
+                                                        "%s; %s", why->message, error->message)));
+}
+
+void
+vf_vfio_destination_ended(VfVfioSide *self, VfMoverReply *reply)
+{
+    Reading *reading;
+
+    if (reply) {
+        vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
+        return;
+    }
+    reading = g_new0(Reading, 1);
+    reading->job = g_object_ref(self->job);
+    reading->why = vf_vfio_side_mover_error(self);
+    vf_record_reader_async(vf_job_get_record(self->job), on_record_read, reading);
+}

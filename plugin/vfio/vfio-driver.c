@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "vfio-driver.h"
+
+#include <string.h>
+
+#include <gio/gunixfdlist.h>
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "vfio-side.h"
+
+#define INSPECT_DEADLINE_MS 10000
+#define RESOLVE_DEADLINE_MS 30000
+/* fdinfo of a VFIO device; kernels since 6.18 show it (drivers/vfio/vfio_main.c,
+ * vfio_device_show_fdinfo). */
+#define FDINFO_SYSPATH "vfio-device-syspath:"
+#define CDEV_PREFIX "/dev/vfio/devices/"
+#define ANON_LINK "anon_inode:[vfio-device]"
+
+struct _VfVfioDriver {
+    VfDriver parent_instance;
+};
+
+G_DEFINE_FINAL_TYPE(VfVfioDriver, vf_vfio_driver, VF_TYPE_DRIVER)
+
+static gboolean
+claims(VfDriver *driver, VfDevice *device)
+{
+    return vf_device_get_vfio_dev(device)[0] != '\0';
+}
+
+/* --- Lend --- */
+
+static char *
+fd_target(int fd)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+
+    return g_file_read_link(path, NULL);
+}
+
+static char *
+fdinfo_syspath(int fd)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fdinfo/%d", fd);
+    g_autofree char *text = NULL;
+    char *line;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return NULL;
+    line = strstr(text, FDINFO_SYSPATH);
+    if (!line || (line > text && line[-1] != '\n'))
+        return NULL;
+    line += strlen(FDINFO_SYSPATH);
+    line[strcspn(line, "\n")] = '\0';
+    return g_strdup(g_strstrip(line));
+}
+
+/* Whether the fd is of this device, as far as the kernel can say: a cdev by its name, a newer
+ * kernel by fdinfo. A group API fd on an older one (6.12 is one) says only that it is some VFIO
+ * device: the lender is believed then, as it is with the state inside. */
+static gboolean
+check_identity(VfLoan *loan, GError **error)
+{
+    VfDevice *device = vf_loan_get_device(loan);
+    g_autofree char *target = fd_target(vf_loan_get_fd(loan));
+    g_autofree char *syspath = fdinfo_syspath(vf_loan_get_fd(loan));
+    const char *name =
+        target && g_str_has_prefix(target, CDEV_PREFIX) ? target + strlen(CDEV_PREFIX) : NULL;
+
+    if ((!name || g_str_equal(name, vf_device_get_vfio_dev(device))) &&
+        (!syspath || g_str_equal(syspath, vf_device_get_sysfs_path(device))))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("the descriptor is device %s, not %s (%s)"), syspath ? syspath : name,
+                vf_device_get_id(device), vf_device_get_sysfs_path(device));
+    return FALSE;
+}
+
+/* The mover's message is about an ioctl; the lender wants to know that it sent a file. */
+static void
+explain_descriptor(VfLoan *loan, GError **error)
+{
+    g_autofree char *target = fd_target(vf_loan_get_fd(loan));
+    g_autoptr(GError) before = NULL;
+
+    if (!target || g_str_equal(target, ANON_LINK) || g_str_has_prefix(target, CDEV_PREFIX))
+        return;
+    before = g_steal_pointer(error);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("the descriptor is “%s”, not an open VFIO device: %s"), target, before->message);
+}
+
+static void
+on_lend_inspected(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    VfLoan *loan = g_task_get_task_data(task);
+    VfDevice *device = vf_loan_get_device(loan);
+    GError *error = NULL;
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+
+    if (error) {
+        explain_descriptor(loan, &error);
+        g_task_return_error(task, error);
+        return;
+    }
+    vf_device_set_migration(device, (const char *const *)reply->flags, "probe");
+    if (g_strv_contains((const char *const *)reply->flags, "stop-copy"))
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                                _("device %s has no migration support in its kernel driver"),
+                                vf_device_get_id(device));
+}
+
+static void
+lend(VfDriver *driver, VfLoan *loan, GTask *task)
+{
+    int fd = vf_loan_get_fd(loan);
+    GError *error = NULL;
+
+    if (!check_identity(loan, &error)) {
+        g_task_return_error(task, error);
+        g_object_unref(task);
+        return;
+    }
+    g_task_set_task_data(task, g_object_ref(loan), g_object_unref);
+    vf_mover_call_async("inspect", NULL, &fd, 1, INSPECT_DEADLINE_MS, NULL, on_lend_inspected,
+                        task);
+}
+
+/* --- begin --- */
+
+static void inspect_next(VfJob *job, GTask *task);
+
+static gboolean
+take_inspection(VfJob *job, VfVfioSide *side, const VfMoverReply *reply, GError **error)
+{
+    VfJobDevice *device = vf_job_get_device(job, side->next);
+    static const char *const pre_copy[] = {"pre-copy", NULL};
+
+    if (g_ascii_strcasecmp(reply->state, "running") != 0) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                    _("device %s is in state “%s”, not running"), vf_device_get_id(device->device),
+                    reply->state);
+        return FALSE;
+    }
+    device->has_estimate = reply->has_data_size;
+    device->estimate = reply->data_size;
+    if (g_strv_contains((const char *const *)reply->flags, pre_copy[0]))
+        vf_job_set_features(job, pre_copy);
+    side->next++;
+    return TRUE;
+}
+
+static void
+on_begin_inspected(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    VfJob *job = g_task_get_task_data(task);
+    GError *error = NULL;
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+
+    if (error || !take_inspection(job, vf_vfio_side_get(job), reply, &error))
+        g_task_return_error(task, error);
+    else
+        inspect_next(job, g_steal_pointer(&task));
+}
+
+static void
+inspect_next(VfJob *job, GTask *task)
+{
+    VfVfioSide *side = vf_vfio_side_get(job);
+    int fd;
+
+    if (side->next == vf_job_get_n_devices(job)) {
+        g_task_return_boolean(task, TRUE);
+        g_object_unref(task);
+        return;
+    }
+    fd = vf_loan_get_fd(vf_job_get_device(job, side->next)->loan);
+    vf_mover_call_async("inspect", NULL, &fd, 1, INSPECT_DEADLINE_MS, NULL, on_begin_inspected,
+                        task);
+}
+
+static void
+begin(VfDriver *driver, VfJob *job, GTask *task)
+{
+    g_task_set_task_data(task, g_object_ref(job), g_object_unref);
+    inspect_next(job, task);
+}
+
+/* --- the other calls --- */
+
+static void
+prepare(VfDriver *driver, VfJob *job, GTask *task)
+{
+    vf_vfio_destination_prepare(job, task);
+}
+
+static void
+perform(VfDriver *driver, VfJob *job, GTask *task)
+{
+    vf_vfio_source_perform(job, task);
+}
+
+/* Nothing of this driver's outlives a mover but the fds, which go when the job is dropped. */
+static void
+nothing_to_do(VfDriver *driver, VfJob *job, GTask *task)
+{
+    g_task_return_boolean(task, TRUE);
+    g_object_unref(task);
+}
+
+static void
+on_run(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    GError *error = NULL;
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+
+    if (reply)
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, error);
+}
+
+static void
+run(VfDriver *driver, VfJob *job, GTask *task)
+{
+    const char *verb = vf_job_get_role(job) == VF_JOB_SOURCE ? "return" : "start";
+    g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+    GError *error = NULL;
+
+    if (vf_vfio_side_list_fds(job, FALSE, fds, &error)) {
+        vf_mover_call_async(verb, NULL, (const int *)fds->data, fds->len, RESOLVE_DEADLINE_MS, NULL,
+                            on_run, task);
+        return;
+    }
+    g_task_return_error(task, error);
+    g_object_unref(task);
+}
+
+static void
+cancel(VfDriver *driver, VfJob *job)
+{
+    VfVfioSide *side = vf_vfio_side_get(job);
+
+    if (side->mover)
+        vf_mover_cancel(side->mover);
+}
+
+static gboolean
+adopt(VfDriver *driver, VfJob *job, GUnixFDList *list, GError **error)
+{
+    VfVfioSide *side = vf_vfio_side_get(job);
+
+    if (side->fds->len == 0) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                    _("the devices of job %s are not open here any more"), vf_job_get_uuid(job));
+        return FALSE;
+    }
+    for (guint i = 0; i < side->fds->len; i++)
+        if (g_unix_fd_list_append(list, g_array_index(side->fds, int, i), error) < 0)
+            return FALSE;
+    return TRUE;
+}
+
+static void
+drop(VfDriver *driver, VfJob *job)
+{
+    vf_job_set_driver_data(job, NULL, NULL);
+}
+
+static void
+vf_vfio_driver_class_init(VfVfioDriverClass *class)
+{
+    VfDriverClass *driver_class = VF_DRIVER_CLASS(class);
+
+    driver_class->name = "vfio";
+    driver_class->needs_loan = TRUE;
+    driver_class->claims = claims;
+    driver_class->lend = lend;
+    driver_class->begin = begin;
+    driver_class->prepare = prepare;
+    driver_class->perform = perform;
+    driver_class->finish = nothing_to_do;
+    driver_class->confirm = nothing_to_do;
+    driver_class->run = run;
+    driver_class->discard = nothing_to_do;
+    driver_class->cancel = cancel;
+    driver_class->adopt = adopt;
+    driver_class->drop = drop;
+}
+
+static void
+vf_vfio_driver_init(VfVfioDriver *self)
+{
+}
+
+VfDriver *
+vf_vfio_driver_new(void)
+{
+    return g_object_new(VF_TYPE_VFIO_DRIVER, NULL);
+}

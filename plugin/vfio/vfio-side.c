@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "vfio-side.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "io.h"
+
+static void
+side_free(gpointer data)
+{
+    VfVfioSide *self = data;
+
+    if (self->mover) {
+        g_signal_handlers_disconnect_by_data(self->mover, self);
+        vf_mover_kill(self->mover);
+        g_object_unref(self->mover);
+    }
+    for (guint i = 0; i < self->fds->len; i++)
+        vf_io_clear_fd(&g_array_index(self->fds, int, i));
+    g_array_unref(self->fds);
+    if (self->waiting) {
+        g_task_return_new_error(self->waiting, VFERRY_ERROR, VFERRY_ERROR_CANCELLED,
+                                _("the job was dropped"));
+        g_object_unref(self->waiting);
+    }
+    g_free(self);
+}
+
+VfVfioSide *
+vf_vfio_side_get(VfJob *job)
+{
+    VfVfioSide *self = vf_job_get_driver_data(job);
+
+    if (self)
+        return self;
+    self = g_new0(VfVfioSide, 1);
+    self->job = job;
+    self->fds = g_array_new(FALSE, FALSE, sizeof(int));
+    vf_job_set_driver_data(job, self, side_free);
+    return self;
+}
+
+static void
+answer_waiting(VfVfioSide *self, GError *error)
+{
+    g_autoptr(GTask) task = g_steal_pointer(&self->waiting);
+
+    if (!task)
+        g_clear_error(&error);
+    else if (error)
+        g_task_return_error(task, error);
+    else
+        g_task_return_boolean(task, TRUE);
+}
+
+static void
+on_listening(VfMover *mover, const char *address, guint port, VfVfioSide *self)
+{
+    VfJobChannel *channel = vf_job_get_channel(self->job);
+
+    if (port < channel->port_min || port > channel->port_max) {
+        answer_waiting(self, g_error_new(VFERRY_ERROR, VFERRY_ERROR_PEER,
+                                         _("the mover listens at port %u, outside %u to %u"), port,
+                                         channel->port_min, channel->port_max));
+        return;
+    }
+    channel->port = (guint16)port;
+    answer_waiting(self, NULL);
+}
+
+static void
+on_attached(VfMover *mover, const char *peer, VfVfioSide *self)
+{
+    g_debug("job %s: %s is attached", vf_job_get_uuid(self->job), peer);
+    vf_job_report_attached(self->job);
+}
+
+static void
+on_phase(VfMover *mover, const char *phase, VfVfioSide *self)
+{
+    vf_job_report_phase(self->job, phase);
+}
+
+static void
+on_progress(VfMover *mover, const VfProgress *progress, VfVfioSide *self)
+{
+    vf_job_report_progress(self->job, progress);
+}
+
+GError *
+vf_vfio_side_mover_error(VfVfioSide *self)
+{
+    const GError *error = vf_mover_get_error(self->mover);
+
+    if (error)
+        return g_error_copy(error);
+    return g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_FAILED, _("the mover gave no result"));
+}
+
+static void
+on_ended(VfMover *mover, VfMoverReply *reply, VfVfioSide *self)
+{
+    g_autoptr(VfJob) alive = g_object_ref(self->job);
+
+    if (self->waiting) { /* it never listened, and prepare's failure ends the job */
+        GError *error = reply && reply->outcome->error ? g_error_copy(reply->outcome->error)
+                                                       : vf_vfio_side_mover_error(self);
+        answer_waiting(self, error);
+        return;
+    }
+    if (vf_job_get_role(self->job) == VF_JOB_SOURCE)
+        vf_vfio_source_ended(self, reply);
+    else
+        vf_vfio_destination_ended(self, reply);
+}
+
+void
+vf_vfio_side_run(VfVfioSide *self, VfMover *mover)
+{
+    g_return_if_fail(!self->mover);
+    self->mover = mover;
+    g_signal_connect(mover, "listening", G_CALLBACK(on_listening), self);
+    g_signal_connect(mover, "attached", G_CALLBACK(on_attached), self);
+    g_signal_connect(mover, "phase", G_CALLBACK(on_phase), self);
+    g_signal_connect(mover, "progress", G_CALLBACK(on_progress), self);
+    g_signal_connect(mover, "ended", G_CALLBACK(on_ended), self);
+    vf_mover_start(mover);
+}
+
+static gboolean
+add_device_fds(VfJob *job, GArray *fds)
+{
+    VfVfioSide *self = vf_job_get_driver_data(job);
+
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        const VfJobDevice *device = vf_job_get_device(job, i);
+        int fd = -1;
+
+        if (vf_job_get_role(job) == VF_JOB_SOURCE)
+            fd = device->loan ? vf_loan_get_fd(device->loan) : -1;
+        else if (self && i < self->fds->len)
+            fd = g_array_index(self->fds, int, i);
+        if (fd < 0)
+            return FALSE;
+        g_array_append_val(fds, fd);
+    }
+    return fds->len > 0;
+}
+
+gboolean
+vf_vfio_side_list_fds(VfJob *job, gboolean record_first, GArray *fds, GError **error)
+{
+    VfRecord *record = vf_job_get_record(job);
+    int record_fd = record ? vf_record_get_fd(record) : -1;
+
+    if (record_fd < 0 || !add_device_fds(job, fds)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                    _("the devices of job %s are not open here any more: their state is gone"),
+                    vf_job_get_uuid(job));
+        return FALSE;
+    }
+    if (record_first)
+        g_array_prepend_val(fds, record_fd);
+    else
+        g_array_append_val(fds, record_fd);
+    return TRUE;
+}
+
+GVariant *
+vf_vfio_side_token(VfJob *job)
+{
+    const VfJobChannel *channel = vf_job_get_channel(job);
+
+    return g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, channel->secret, sizeof channel->secret,
+                                     1);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "job.h"
+#include "mover.h"
+
+G_BEGIN_DECLS
+
+/* What the driver keeps for one side of a job: its mover, and at a destination the devices that
+ * were opened. It is the job's driver data, so that dropping it ends everything. */
+typedef struct {
+    VfJob *job; /* not a reference: the job owns this */
+    VfMover *mover;
+    GArray *fds;    /* of int: the devices, at a destination */
+    GTask *waiting; /* prepare, until it listens */
+    guint next;     /* device that prepare opens, or begin inspects */
+} VfVfioSide;
+
+/* The job's, made when it has none. */
+VfVfioSide *vf_vfio_side_get(VfJob *job);
+
+/* Takes and starts @mover; its reports go to the job. */
+void vf_vfio_side_run(VfVfioSide *self, VfMover *mover);
+
+/* The devices and the record of the job, as `return` and `start` want them (record last), or `send`
+ * and `receive` (record first). The fds stay the job's. FALSE with NOT_SUPPORTED when nobody has
+ * the devices open any more. */
+gboolean vf_vfio_side_list_fds(VfJob *job, gboolean record_first, GArray *fds, GError **error);
+
+GVariant *vf_vfio_side_token(VfJob *job);
+
+/* The three ways in which a job goes on when its mover has gone. */
+void vf_vfio_source_ended(VfVfioSide *self, VfMoverReply *reply);
+void vf_vfio_destination_ended(VfVfioSide *self, VfMoverReply *reply);
+
+/* The vfuncs in files of their own. */
+void vf_vfio_source_perform(VfJob *job, GTask *task);
+void vf_vfio_destination_prepare(VfJob *job, GTask *task);
+
+/* Why the mover gave no result; free with g_error_free(). */
+GError *vf_vfio_side_mover_error(VfVfioSide *self);
+
+G_END_DECLS

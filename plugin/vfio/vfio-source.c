@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "record-reader.h"
+#include "vfio-side.h"
+
+/* A source that failed runs again within ten seconds, whatever happened to its mover. */
+#define RETURN_DEADLINE_MS 8000
+
+static GVariant *
+send_arguments(VfJob *job)
+{
+    const VfJobChannel *channel = vf_job_get_channel(job);
+    GVariantDict args;
+
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, "job", "s", vf_job_get_uuid(job));
+    g_variant_dict_insert(&args, "address", "s", channel->address);
+    g_variant_dict_insert(&args, "port", "q", channel->port);
+    g_variant_dict_insert_value(&args, "token", vf_vfio_side_token(job));
+    g_variant_dict_insert(&args, "downtime-limit-ms", "u", channel->downtime_limit_ms);
+    g_variant_dict_insert(&args, "precopy-max-seconds", "u", channel->precopy_max_seconds);
+    g_variant_dict_insert(&args, "features", "^as", vf_job_get_features(job));
+    return g_variant_dict_end(&args);
+}
+
+void
+vf_vfio_source_perform(VfJob *job, GTask *task)
+{
+    g_autoptr(GTask) owned = task;
+    g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+    GError *error = NULL;
+
+    if (!vf_vfio_side_list_fds(job, TRUE, fds, &error)) {
+        g_task_return_error(task, error);
+        return;
+    }
+    vf_vfio_side_run(vf_vfio_side_get(job),
+                     vf_mover_new("send", send_arguments(job), (const int *)fds->data, fds->len));
+    g_task_return_boolean(task, TRUE);
+}
+
+/* --- a mover that ended without bringing the devices back --- */
+
+typedef struct {
+    VfJob *job;
+    VfOutcome *outcome; /* what the job will have come to */
+} Return;
+
+static void
+return_free(Return *self)
+{
+    g_object_unref(self->job);
+    g_clear_pointer(&self->outcome, vf_outcome_free);
+    g_free(self);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Return, return_free)
+
+static void
+set_all_devices(VfJob *job, VfOutcome *outcome, VfDeviceOutcome state)
+{
+    g_array_set_size(outcome->devices, 0);
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        g_array_append_val(outcome->devices, state);
+}
+
+static void
+on_returned(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Return) self = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+
+    set_all_devices(self->job, self->outcome,
+                    reply ? VF_DEVICE_OUTCOME_RUNNING : VF_DEVICE_OUTCOME_NEEDS_RESET);
+    if (error) {
+        g_autofree char *before = g_steal_pointer(&self->outcome->error->message);
+        self->outcome->error->message = g_strdup_printf(
+            _("%s; and it could not be brought back to running: %s"), before, error->message);
+    }
+    vf_job_complete(self->job, g_steal_pointer(&self->outcome));
+}
+
+/* Takes @outcome. */
+static void
+bring_back(VfJob *job, VfOutcome *outcome)
+{
+    g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+    g_autoptr(GError) error = NULL;
+    Return *self;
+
+    if (!vf_vfio_side_list_fds(job, FALSE, fds, &error)) {
+        vf_job_complete(job, outcome);
+        return;
+    }
+    self = g_new0(Return, 1);
+    self->job = g_object_ref(job);
+    self->outcome = outcome;
+    vf_mover_call_async("return", NULL, (const int *)fds->data, fds->len, RETURN_DEADLINE_MS, NULL,
+                        on_returned, self);
+}
+
+static gboolean
+all_running(VfJob *job, const VfOutcome *outcome)
+{
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        if (vf_outcome_get_device(outcome, i) != VF_DEVICE_OUTCOME_RUNNING)
+            return FALSE;
+    return TRUE;
+}
+
+/* The record has the last word about a commit. Takes @why. */
+static void
+judge(VfJob *job, GPtrArray *entries, GError *why)
+{
+    VfOutcome *outcome;
+
+    if (vf_record_find(entries, "done")) {
+        g_error_free(why);
+        outcome = vf_outcome_new(VF_RESULT_COMPLETED, NULL);
+        set_all_devices(job, outcome, VF_DEVICE_OUTCOME_STOPPED);
+        vf_job_complete(job, outcome);
+        return;
+    }
+    if (vf_record_find(entries, "commit")) {
+        outcome = vf_outcome_new(
+            VF_RESULT_IN_DOUBT,
+            g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
+                        _("%s; the commit was made, and no word came that the destination runs"),
+                        why->message));
+        g_error_free(why);
+        set_all_devices(job, outcome, VF_DEVICE_OUTCOME_STOPPED);
+        vf_job_complete(job, outcome);
+        return;
+    }
+    bring_back(job, vf_outcome_new_for_error(why));
+}
+
+typedef struct {
+    VfJob *job;
+    GError *why;
+} Reading;
+
+static void
+on_record_read(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Reading *reading = data;
+    g_autoptr(VfJob) job = reading->job;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) entries = vf_record_reader_finish(result, &error);
+    GError *why = reading->why;
+
+    g_free(reading);
+    if (entries) {
+        judge(job, entries, why);
+        return;
+    }
+    /* nobody can say whether the commit was made */
+    vf_job_complete(job, vf_outcome_new(VF_RESULT_IN_DOUBT,
+                                        g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT, "%s; %s",
+                                                    why->message, error->message)));
+    g_error_free(why);
+}
+
+void
+vf_vfio_source_ended(VfVfioSide *self, VfMoverReply *reply)
+{
+    Reading *reading;
+    gboolean failed = reply && (reply->outcome->result == VF_RESULT_FAILED ||
+                                reply->outcome->result == VF_RESULT_CANCELLED);
+
+    if (reply && !failed) {
+        vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
+        return;
+    }
+    if (failed) {
+        if (all_running(self->job, reply->outcome))
+            vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
+        else
+            bring_back(self->job, vf_outcome_copy(reply->outcome));
+        return;
+    }
+    reading = g_new0(Reading, 1);
+    reading->job = g_object_ref(self->job);
+    reading->why = vf_vfio_side_mover_error(self);
+    vf_record_reader_async(vf_job_get_record(self->job), on_record_read, reading);
+}
