@@ -14,6 +14,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "mover.h"
+#include "vfio.h"
 
 #define CONTROL_FD 3
 
@@ -37,6 +38,12 @@ confine(void)
         return FALSE;
 #endif
     return close_range(CONTROL_FD + 1, ~0U, 0) == 0 && signal(SIGPIPE, SIG_IGN) != SIG_ERR;
+}
+
+static VfBackend *
+adopt_vfio(int fd, gpointer data)
+{
+    return vf_vfio_new(fd);
 }
 
 static void
@@ -68,5 +75,5 @@ main(int argc, char **argv)
         fprintf(stderr, "vferry-mover: %s\n", g_strerror(errno));
         return EXIT_FAILURE;
     }
-    return vf_mover_run(CONTROL_FD);
+    return vf_mover_run(CONTROL_FD, adopt_vfio, NULL);
 }

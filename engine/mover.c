@@ -28,6 +28,8 @@ typedef struct {
     guint in_watch;
     guint timer;
     gboolean gone; /* the daemon is */
+    VfRequestAdopt adopt;
+    gpointer adopt_data;
     VfRequest *request;
     VfResult *result;
     GThread *worker;
@@ -281,7 +283,7 @@ take_message(Mover *self, VfControlMessage *message)
     GError *error = NULL;
 
     if (!self->request) {
-        self->request = vf_request_parse(message, &error);
+        self->request = vf_request_parse(message, self->adopt, self->adopt_data, &error);
         if (self->request)
             begin(self);
         else
@@ -315,7 +317,7 @@ on_control(int fd, GIOCondition condition, gpointer data)
 }
 
 int
-vf_mover_run(int control_fd)
+vf_mover_run(int control_fd, VfRequestAdopt adopt, gpointer data)
 {
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(VfResult) result = vf_result_new();
@@ -324,6 +326,8 @@ vf_mover_run(int control_fd)
                   .context = g_main_context_default(),
                   .loop = loop,
                   .outbox = G_QUEUE_INIT,
+                  .adopt = adopt,
+                  .adopt_data = data,
                   .result = result};
 
     if (!g_unix_set_fd_nonblocking(control_fd, TRUE, &error)) {

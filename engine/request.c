@@ -9,7 +9,6 @@
 
 #include "error.h"
 #include "options.h"
-#include "vfio.h"
 
 typedef enum {
     FDS_NONE,
@@ -210,7 +209,7 @@ check_fd_count(const Verb *verb, guint n, GError **error)
 }
 
 static VfSession *
-take_fds(const Verb *verb, VfControlMessage *message)
+take_fds(const Verb *verb, VfControlMessage *message, VfRequestAdopt adopt, gpointer data)
 {
     g_autoptr(GPtrArray) backends = g_ptr_array_new();
     VfRecord *record = NULL;
@@ -218,7 +217,7 @@ take_fds(const Verb *verb, VfControlMessage *message)
     guint end = verb->fds == FDS_DEVICES_THEN_RECORD ? message->n_fds - 1 : message->n_fds;
 
     for (guint i = first; i < end; i++)
-        g_ptr_array_add(backends, vf_vfio_new(vf_control_message_steal_fd(message, i)));
+        g_ptr_array_add(backends, adopt(vf_control_message_steal_fd(message, i), data));
     if (verb->fds == FDS_RECORD_THEN_DEVICES)
         record = vf_record_new_from_fd(vf_control_message_steal_fd(message, 0));
     if (verb->fds == FDS_DEVICES_THEN_RECORD)
@@ -227,7 +226,7 @@ take_fds(const Verb *verb, VfControlMessage *message)
 }
 
 VfRequest *
-vf_request_parse(VfControlMessage *message, GError **error)
+vf_request_parse(VfControlMessage *message, VfRequestAdopt adopt, gpointer data, GError **error)
 {
     g_autoptr(VfRequest) self = g_new0(VfRequest, 1);
     const Verb *verb = find_verb(message->verb, error);
@@ -238,7 +237,7 @@ vf_request_parse(VfControlMessage *message, GError **error)
         return NULL;
     self->verb = verb->verb;
     if (verb->fds != FDS_NONE)
-        self->session = take_fds(verb, message);
+        self->session = take_fds(verb, message, adopt, data);
     if ((verb->take && !verb->take(self, options, error)) || !vf_options_end(options, error))
         return NULL;
     return g_steal_pointer(&self);

@@ -26,5 +26,9 @@ typedef struct {
 void vf_request_free(VfRequest *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfRequest, vf_request_free)
 
+/* Makes a device of a descriptor, which it owns then. */
+typedef VfBackend *(*VfRequestAdopt)(int fd, gpointer data);
+
 /* Takes the fds out of @message. INVALID_ARGUMENT or UNKNOWN_OPTION. */
-VfRequest *vf_request_parse(VfControlMessage *message, GError **error);
+VfRequest *vf_request_parse(VfControlMessage *message, VfRequestAdopt adopt, gpointer data,
+                            GError **error);
