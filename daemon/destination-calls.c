@@ -421,13 +421,14 @@ static void
 on_finish_undone(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(Call) call = data;
+    VfJob *job = call->job;
     GError *error = NULL;
     VfDriver *driver = vf_context_choose_driver(call->self->context,
                                                 vf_job_get_driver_name(call->job), NULL, &error);
 
     vf_leases_wait_undone_finish(VF_LEASES(source), result);
     if (driver)
-        vf_driver_call_async(driver, VF_DRIVER_FINISH, call->job, NULL, on_finished,
+        vf_driver_call_async(driver, VF_DRIVER_FINISH, job, NULL, on_finished,
                              g_steal_pointer(&call));
     else
         vf_bus_return_error(call->invocation, error);

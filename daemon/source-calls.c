@@ -482,22 +482,23 @@ static void
 on_recorded(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(Call) call = data;
+    VfJob *job = call->job;
     VfSourceCalls *self = call->source;
     GError *error = NULL;
     VfRecord *record = vf_ledger_create_finish(VF_LEDGER(source), result, &error);
 
     if (!record) {
-        release_loans(self, call->job);
+        release_loans(self, job);
         vf_bus_return_error(call->invocation, error);
         return;
     }
-    vf_job_take_record(call->job, record);
-    for (guint i = 0; i < vf_job_get_n_devices(call->job); i++)
-        vf_device_set_state(vf_job_get_device(call->job, i)->device, VF_DEVICE_MIGRATING);
-    g_signal_connect_object(call->job, "completed", G_CALLBACK(on_job_completed), self, 0);
-    vf_jobs_add(self->jobs, call->job);
-    vf_driver_call_async(vf_context_find_driver(self->context, vf_job_get_driver_name(call->job)),
-                         VF_DRIVER_PERFORM, call->job, NULL, on_performed, g_steal_pointer(&call));
+    vf_job_take_record(job, record);
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        vf_device_set_state(vf_job_get_device(job, i)->device, VF_DEVICE_MIGRATING);
+    g_signal_connect_object(job, "completed", G_CALLBACK(on_job_completed), self, 0);
+    vf_jobs_add(self->jobs, job);
+    vf_driver_call_async(vf_context_find_driver(self->context, vf_job_get_driver_name(job)),
+                         VF_DRIVER_PERFORM, job, NULL, on_performed, g_steal_pointer(&call));
 }
 
 /* The pending job of this caller, taken out; it either runs now or is over. */
@@ -613,12 +614,13 @@ static void
 on_ended(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(Call) call = data;
+    VfJob *job = call->job;
     GError *error = NULL;
     VfDriver *driver = vf_context_choose_driver(call->source->context,
                                                 vf_job_get_driver_name(call->job), NULL, &error);
 
     if (driver)
-        vf_driver_call_async(driver, VF_DRIVER_CONFIRM, call->job, NULL, on_confirmed,
+        vf_driver_call_async(driver, VF_DRIVER_CONFIRM, job, NULL, on_confirmed,
                              g_steal_pointer(&call));
     else
         vf_bus_return_error(call->invocation, error);
