@@ -1,0 +1,342 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tests of the rig that need no VM: its archives, its cache, its mirror, and how its runner judges."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+import unittest
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest import mock
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
+sys.dont_write_bytecode = True
+
+import suite  # noqa: E402  pylint: disable=wrong-import-position
+import tap  # noqa: E402  pylint: disable=wrong-import-position
+from rig import apt, newc, overlay  # noqa: E402  pylint: disable=wrong-import-position
+from rig.cache import Cache, key_of  # noqa: E402  pylint: disable=wrong-import-position
+from rig.errors import CommandFailed, RigError  # noqa: E402  pylint: disable=wrong-import-position
+from rig.scenario import Context, Scenario  # noqa: E402  pylint: disable=wrong-import-position
+
+
+class Folder(unittest.TestCase):
+    """A test with a folder of its own."""
+
+    def setUp(self) -> None:
+        holder = tempfile.TemporaryDirectory(prefix="vferry-selftest-")
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name)
+
+
+class Newc(Folder):
+    """Archives for the kernel."""
+
+    def test_merged_folders(self) -> None:
+        """Nothing in an archive stands where the guests have a link."""
+        tree = newc.Tree()
+        for path in ("lib/udev/rules.d/1", "./sbin/init", "var/run/x", "/usr/bin/y", "library/z"):
+            tree.file(path, "")
+        self.assertEqual({path for path in tree.nodes if tree.nodes[path].mode & 0o100000}, {
+            "usr/lib/udev/rules.d/1", "usr/sbin/init", "run/x", "usr/bin/y", "library/z"})
+
+    def test_parents_come_first(self) -> None:
+        """The kernel makes no folders that are not in the archive."""
+        tree = newc.Tree()
+        tree.file("a/b/c", "x", 0o600, 7, 8)
+        tree.symlink("a/l", "b/c")
+        with open(self.folder / "archive", "w+b") as stream:
+            tree.write(stream)
+            size = stream.tell()
+        self.assertEqual(size % 512, 0)
+        self.assertEqual(overlay.base_paths(self.folder / "archive"), {"a", "a/b", "a/b/c", "a/l"})
+        data = (self.folder / "archive").read_bytes()
+        self.assertLess(data.index(b"a/b\0"), data.index(b"a/b/c\0"))
+        header = data[data.index(b"a/b/c\0") - 110:][:110]
+        fields = [int(header[at:at + 8], 16) for at in range(6, 110, 8)]
+        self.assertEqual(fields[1:4], [0o100600, 7, 8])
+
+    def test_packages(self) -> None:
+        """Owners, modes and hard links of a package survive, excluded paths do not."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for name, kind in (("./bin/su", tarfile.REGTYPE), ("./bin/link", tarfile.LNKTYPE),
+                               ("./usr/share/doc/su", tarfile.REGTYPE)):
+                member = tarfile.TarInfo(name)
+                member.type, member.mode, member.gid = kind, 0o4755, 42
+                member.linkname = "./bin/su" if kind == tarfile.LNKTYPE else ""
+                archive.addfile(member)
+        packed.seek(0)
+        tree = newc.Tree()
+        tree.tar(packed, newc.re.compile("usr/share/doc/"))
+        self.assertEqual((tree.nodes["usr/bin/su"].mode, tree.nodes["usr/bin/su"].gid),
+                         (0o104755, 42))
+        self.assertEqual(tree.nodes["usr/bin/link"], tree.nodes["usr/bin/su"])
+        self.assertNotIn("usr/share/doc/su", tree.nodes)
+
+
+class TheCache(Folder):
+    """Entries appear whole, once, and old ones go."""
+
+    def test_made_once(self) -> None:
+        """Of many that want an entry at the same time, one makes it."""
+        made = []
+
+        def make(fresh: Path) -> None:
+            made.append(fresh)
+            time.sleep(0.2)
+            fresh.write_text("x")
+
+        threads = [threading.Thread(target=lambda: Cache(self.folder).entry("kind", "key", make))
+                   for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        self.assertEqual(len(made), 1)
+
+    def test_a_failure_leaves_nothing(self) -> None:
+        """What was half made is not there, and is made anew the next time."""
+        cache = Cache(self.folder)
+
+        def broken(fresh: Path) -> None:
+            fresh.mkdir()
+            (fresh / "half").touch()
+            raise RigError("no")
+
+        with self.assertRaises(RigError):
+            cache.entry("kind", "key", broken)
+        self.assertEqual(list((self.folder / "kind").iterdir()), [])
+        self.assertTrue(cache.entry("kind", "key", Path.touch).exists())
+
+    def test_old_entries_go(self) -> None:
+        """Only the last few of a kind stay, those in use among them."""
+        cache = Cache(self.folder)
+        for number in range(6):
+            os.utime(cache.entry("kind", str(number), Path.touch), (number, number))
+            cache.entry("kind", "0", Path.touch)
+        left = {path.name for path in (self.folder / "kind").iterdir()}
+        self.assertIn("0", left)
+        self.assertIn("5", left)
+        self.assertLessEqual(len(left), 3)
+
+    def test_keys(self) -> None:
+        """A key tells apart what concatenation would not, and follows a file's content."""
+        self.assertNotEqual(key_of("ab", "c"), key_of("a", "bc"))
+        path = self.folder / "file"
+        path.write_text("1")
+        before = key_of(path)
+        path.write_text("2")
+        self.assertNotEqual(before, key_of(path))
+
+
+class Mirror(unittest.TestCase):
+    """The machine's own mirror is found in what apt says."""
+
+    STANZA = ("MetaKey: main/binary-amd64/Packages\nRelease: {release}\nComponent: {component}\n"
+              "Repo-URI: {uri}\nCreated-By: Packages\n")
+
+    def find(self, *stanzas: tuple[str, str, str]) -> str:
+        """What find_mirror() makes of these releases, components and addresses."""
+        listing = "\n".join(self.STANZA.format(release=release, component=component, uri=uri)
+                            for release, component, uri in stanzas)
+        with mock.patch.object(apt, "_run", return_value=listing), \
+                mock.patch.dict(os.environ, clear=True):
+            return apt.find_mirror().uri
+
+    def test_prefers_the_release(self) -> None:
+        """The one that serves the release, not another of Debian's, and nobody else's."""
+        self.assertEqual(self.find(
+            ("nodistro", "main", "https://example.org/node/"),
+            ("trixie", "main", "http://one.example/debian/"),
+            ("bookworm-security", "main", "http://two.example/debian-security/"),
+            ("bookworm", "contrib", "http://three.example/debian/"),
+            ("bookworm", "main", "http://four.example/debian/")), "http://four.example/debian")
+
+    def test_none(self) -> None:
+        """A machine without one is told what to do."""
+        with self.assertRaisesRegex(RigError, "VFERRY_DEBIAN_MIRROR"):
+            self.find(("nodistro", "main", "https://example.org/node/"))
+
+
+class FakePair:
+    """A pair without VMs, that notes what is done to it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.trouble: list[str] = []
+        self.sick: str | None = None
+        self.boots_fail = 0
+        self.a = self.b = self.link = mock.MagicMock()
+        self.hosts = ()
+
+    def boot(self) -> None:
+        """Succeed, or fail as often as told."""
+        self.done.append("boot")
+        self.sick = None
+        if self.boots_fail:
+            self.boots_fail -= 1
+            raise RigError("it does not boot")
+
+    def end(self) -> None:
+        """Note it."""
+        self.done.append("end")
+
+    def healthy(self) -> str | None:
+        """As told."""
+        return self.sick
+
+    def kernel_trouble(self) -> list[str]:
+        """As told, once."""
+        trouble, self.trouble = self.trouble, []
+        return trouble
+
+    def save_logs(self, target: Path) -> None:
+        """Note it."""
+        self.done.append(f"logs {target.name}")
+
+
+class Runner(unittest.TestCase):
+    """How the runner judges scenarios and treats the pair."""
+
+    def run_suite(self, *functions: Callable[[Context], None], fresh: bool = False,
+                  may_say: str | None = None) -> list[bool]:
+        """Run these as scenarios; whether each passed."""
+        chosen: dict[str, Scenario | str] = {
+            f"x/{number}": Scenario(function, str(number), 0.5, fresh, False, may_say)
+            for number, function in enumerate(functions)}
+        run = suite.Suite(self.pair, Path("logs"))  # type: ignore[arg-type]
+        with self.captured() as output:
+            run.run(chosen)
+        lines = output.getvalue().splitlines()
+        self.assertEqual(lines[0], f"1..{len(functions)}")
+        for number, line in enumerate(lines[1:], start=1):
+            self.assertRegex(line, rf"^(not )?ok {number} - x/{number - 1} # \d+\.\ds$")
+        passed = [line.startswith("ok") for line in lines[1:]]
+        self.assertEqual(run.failed, passed.count(False))
+        return passed
+
+    @contextlib.contextmanager
+    def captured(self) -> Iterator[io.StringIO]:
+        """Standard output as a text; diagnostics are none of this test's."""
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(io.StringIO()):
+            yield output
+
+    def setUp(self) -> None:
+        self.pair = FakePair()
+        patch = mock.patch.object(suite, "reset_hosts", lambda pair: pair.done.append("reset"))
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_shares_the_pair(self) -> None:
+        """One boot, a reset between two scenarios, none before the first."""
+        self.assertEqual(self.run_suite(lambda ctx: None, lambda ctx: None), [True, True])
+        self.assertEqual(self.pair.done, ["boot", "reset"])
+
+    def test_fresh(self) -> None:
+        """Each has a pair of its own."""
+        self.run_suite(lambda ctx: None, lambda ctx: None, fresh=True)
+        self.assertEqual(self.pair.done, ["boot", "end", "boot", "end"])
+
+    def test_failure_keeps_logs(self) -> None:
+        """A failure has logs, and the pair is used on."""
+
+        def fails(_ctx: Context) -> None:
+            raise CommandFailed("no")
+
+        self.assertEqual(self.run_suite(fails, lambda ctx: None), [False, True])
+        self.assertEqual(self.pair.done, ["boot", "logs x-0", "reset"])
+
+    def test_deadline(self) -> None:
+        """A scenario that hangs, and catches what it can, ends at its deadline."""
+
+        def hangs(_ctx: Context) -> None:
+            with contextlib.suppress(Exception):
+                time.sleep(20)
+
+        started = time.monotonic()
+        self.assertEqual(self.run_suite(hangs), [False])
+        self.assertLess(time.monotonic() - started, 5)
+
+    def test_kernel_trouble(self) -> None:
+        """A kernel that complains fails the scenario and costs the pair."""
+        complaint = "harbour-a: WARNING: CPU: 0"
+
+        def provokes(_ctx: Context) -> None:
+            self.pair.trouble.append(complaint)
+
+        self.assertEqual(self.run_suite(provokes), [False])
+        self.assertEqual(self.pair.done, ["boot", "logs x-0", "end"])
+        self.assertEqual(self.run_suite(provokes, may_say="WARNING: CPU"), [True])
+
+    def test_sick_pair(self) -> None:
+        """A pair that is left unusable fails the scenario, and the next has a new one."""
+
+        def kills(_ctx: Context) -> None:
+            self.pair.sick = "harbour-b is not running"
+
+        self.assertEqual(self.run_suite(kills, lambda ctx: None), [False, True])
+        self.assertEqual(self.pair.done, ["boot", "logs x-0", "end", "boot"])
+
+    def test_undoing(self) -> None:
+        """What was deferred runs last first, also after a failure; if it fails, so does the test."""
+        order: list[int] = []
+
+        def defers(ctx: Context) -> None:
+            ctx.defer(lambda: order.append(1))
+            ctx.defer(lambda: order.append(2))
+            raise CommandFailed("no")
+
+        def cannot(ctx: Context) -> None:
+            ctx.defer(lambda: 1 // 0)
+
+        self.assertEqual(self.run_suite(defers, cannot), [False, False])
+        self.assertEqual(order, [2, 1])
+        self.assertEqual(self.pair.done[-1], "end")
+
+    def test_boot(self) -> None:
+        """A boot that fails is tried once more, then the scenario has failed."""
+        self.pair.boots_fail = 1
+        self.assertEqual(self.run_suite(lambda ctx: None), [True])
+        self.pair.boots_fail = 2
+        self.assertEqual(self.run_suite(lambda ctx: None), [False])
+
+
+class Discovery(Folder):
+    """Which scenarios there are."""
+
+    def test_files(self) -> None:
+        """Functions are found by their registration, and a broken file is a failed test."""
+        (self.folder / "good.py").write_text(
+            "from rig.scenario import scenario\n"
+            "@scenario(deadline=5)\ndef it_works(ctx):\n  'It works.'\n"
+            "@scenario('other')\ndef x(ctx): pass\ndef helper(): pass\n")
+        (self.folder / "bad.py").write_text("import nothing_of_this_name\n")
+        found = suite.discover(self.folder)
+        self.assertEqual(list(found), ["bad/import", "good/it-works", "good/other"])
+        self.assertIsInstance(found["bad/import"], str)
+        good = found["good/it-works"]
+        assert isinstance(good, Scenario)
+        self.assertEqual((good.deadline, good.summary), (5, "It works."))
+
+    def test_exit_status(self) -> None:
+        """A choice that names nothing is a failure, not a success with no tests."""
+        done = subprocess.run([sys.executable, str(HERE / "suite.py"), "--only", "no/such"],
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no/such", done.stderr)
+
+
+if __name__ == "__main__":
+    tap.main()
