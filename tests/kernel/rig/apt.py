@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from .cache import Cache, note, remove
-from .errors import RigError
+from .errors import DownloadFailed, RigError
 
 RELEASE = "bookworm"
 SUITES = (RELEASE, f"{RELEASE}-backports")
@@ -210,7 +210,7 @@ class Archive:
                 self._apt(HELPER, "download-file", *arguments)
             except RigError as error:
                 if attempt == DOWNLOAD_ATTEMPTS:
-                    raise
+                    raise DownloadFailed(str(error)) from error
                 note(f"attempt {attempt} of {DOWNLOAD_ATTEMPTS}: {error}")
                 continue
             for package in todo:

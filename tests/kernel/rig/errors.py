@@ -8,6 +8,10 @@ class RigError(Exception):
     """The rig itself could not do its work: a missing tool, a failed download, a VM that died."""
 
 
+class DownloadFailed(RigError):
+    """The archive did not give what it was asked for; it may have newer versions by now."""
+
+
 class GuestGone(RigError):
     """A guest can no longer be talked to: it was killed, it died, or its agent hangs."""
 

@@ -61,7 +61,7 @@ def build(cache: Cache, archive: Archive, manifest: Manifest, name: str,
                 raise RigError(f"the build of {name} ended well but made no {name}.ko")
             _strip(built, fresh / f"{name}.ko")
 
-    return cache.entry("modules", key, make) / f"{name}.ko"
+    return cache.entry(f"module-{name}", key, make) / f"{name}.ko"
 
 
 def _make(against: Path, folder: Path, name: str) -> None:

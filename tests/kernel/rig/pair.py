@@ -18,7 +18,7 @@ from pathlib import Path
 from . import kernel, manifest, modules, overlay, rootfs
 from .apt import Archive
 from .cache import Cache, note
-from .errors import GuestGone, RigError
+from .errors import DownloadFailed, GuestGone
 from .host import Host
 from .vm import Image, Vm
 
@@ -75,6 +75,14 @@ class Supplies:
         self._parts()
 
     def _parts(self) -> tuple[kernel.Kernel, list[Path], Path, Path, Path]:
+        try:
+            return self._gather()
+        except DownloadFailed as error:
+            note(f"the archive may have moved on since its versions were looked up: {error}")
+            self._manifest = manifest.load(self.cache, self._archive, refresh=True)
+            return self._gather()
+
+    def _gather(self) -> tuple[kernel.Kernel, list[Path], Path, Path, Path]:
         linux = kernel.load(self.cache, self._archive, self._manifest)
         base = rootfs.load(self.cache, self._archive, self._manifest)
         extra = self._modules()
