@@ -130,6 +130,17 @@ class TheCache(Folder):
         self.assertIn("5", left)
         self.assertLessEqual(len(left), 3)
 
+    def test_new_entry_stays(self) -> None:
+        """An entry that brings an old time along is not the first to go."""
+        cache = Cache(self.folder)
+
+        def aged(fresh: Path) -> None:
+            fresh.touch()
+            os.utime(fresh, (1, 1))
+
+        for number in range(6):
+            self.assertTrue(cache.entry("kind", str(number), aged).exists())
+
     def test_keys(self) -> None:
         """A key tells apart what concatenation would not, and follows a file's content."""
         self.assertNotEqual(key_of("ab", "c"), key_of("a", "bc"))

@@ -110,6 +110,7 @@ class Cache:
         fresh = path.parent / f".new-{os.getpid()}"
         try:
             make(fresh)
+            os.utime(fresh)  # unpacking a package can have set the folder's time to its own
             os.rename(fresh, path)
         finally:
             remove(fresh)
