@@ -231,6 +231,7 @@ on_lend(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
         vf_bus_return_error(invocation, g_steal_pointer(&error));
         return TRUE;
     }
+    vf_registry_refresh_device(self->context->registry, device);
     add_loan(self, loan);
     lending = g_new0(Lending, 1);
     lending->loans = g_object_ref(self);

@@ -365,6 +365,13 @@ vf_registry_start(VfRegistry *self, GError **error)
     return !self->udev || vf_udev_enumerate(self->udev, error);
 }
 
+void
+vf_registry_refresh_device(VfRegistry *self, VfDevice *device)
+{
+    if (!vf_device_is_gone(device) && update_device(self, device))
+        after_change(self, device);
+}
+
 const VfModels *
 vf_registry_get_models(VfRegistry *self)
 {

@@ -170,6 +170,8 @@ add_device(VfSourceCalls *self, VfJob *job, VfDriver *driver, VfDevice *device, 
     }
     if (loan && !vf_loan_use(loan, vf_job_get_uuid(job), error))
         return FALSE;
+    /* what it is now, not when it appeared: it is open, so that drivers keep it so from here on */
+    vf_registry_refresh_device(self->context->registry, device);
     entry = vf_job_add_device(job, vf_device_get_id(device), device);
     entry->loan = loan ? g_object_ref(loan) : NULL;
     return TRUE;
