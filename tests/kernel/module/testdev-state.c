@@ -63,8 +63,9 @@ int testdev_state_alloc(struct testdev *tdev)
 	u32 npages = 1 + (tdev->knobs.state_size >> TESTDEV_PAGE_SHIFT);
 
 	lockdep_assert_held(&tdev->lock);
+	/* A machine that is too small fails the open and kills nobody for it. */
 	tdev->mem = __vmalloc((size_t)npages << TESTDEV_PAGE_SHIFT,
-			      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+			      GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
 	if (!tdev->mem)
 		return -ENOMEM;
 
