@@ -223,14 +223,14 @@ static __poll_t testdev_save_poll(struct file *filp, poll_table *table)
 {
 	struct testdev_session *session = filp->private_data;
 	struct testdev *tdev = session->tdev;
+	int ret;
 
 	poll_wait(filp, &session->wait, table);
 
 	guard(mutex)(&tdev->lock);
-	if (session->ended)
-		return EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
-	if (session->error)
-		return EPOLLIN | EPOLLRDNORM | EPOLLERR;
+	ret = testdev_session_check(session);
+	if (ret)
+		return EPOLLIN | EPOLLRDNORM | (session->ended ? EPOLLRDHUP : EPOLLERR);
 
 	testdev_state_advance(tdev);
 	if (tdev->mig_state == VFIO_DEVICE_STATE_STOP_COPY || testdev_save_pending(session))

@@ -149,6 +149,7 @@ enum wake_up {
     WAKE_STOP_COPY,
     WAKE_CANCEL,
     WAKE_RESET,
+    WAKE_FAULT,
     WAKE_COUNT,
 };
 
@@ -169,6 +170,8 @@ wake_up(const struct device *device, enum wake_up how)
         return device_set_state(device, STATE_RUNNING, &ignored);
     case WAKE_RESET:
         return device_reset(device);
+    case WAKE_FAULT:
+        return device_set(device, "fault", "io-after 0");
     case WAKE_COUNT:
         break;
     }
@@ -179,7 +182,8 @@ static void
 check_wake_up(struct walk *walk, const struct device *device, enum wake_up how)
 {
     static const char *const names[WAKE_COUNT] = {"a write to a bank", "a change by itself",
-                                                  "stop-copy", "cancelling", "a reset"};
+                                                  "stop-copy", "cancelling", "a reset", "a fault"};
+    const short expected = how == WAKE_FAULT ? POLLIN | POLLERR : POLLIN;
     struct stream stream = {0};
     int data_fd, status;
 
@@ -193,8 +197,9 @@ check_wake_up(struct walk *walk, const struct device *device, enum wake_up how)
         usleep(MOMENT_MS * 1000);
         _exit(wake_up(device, how));
     }
-    check(walk, poll_for(data_fd, SOON_MS) == POLLIN, "%s wakes who polls", names[how]);
+    check(walk, poll_for(data_fd, SOON_MS) == expected, "%s wakes who polls", names[how]);
     check(walk, waitpid(child, &status, 0) == child && status == 0, "it was done");
+    device_set(device, "fault", "none");
     close(data_fd);
     stream_clear(&stream);
 }
