@@ -19,7 +19,7 @@ BACKPORTS = SUITES[1]
 ROOT_SEEDS = (
     "bash", "bsdutils", "coreutils", "dash", "dbus", "findutils", "grep", "hostname", "iproute2", "iputils-ping", "kmod",
     "libc-bin", "libglib2.0-0", "libjson-glib-1.0-0", "libpolkit-gobject-1-0", "libgnutls30",
-    "libseccomp2", "libudev1", "libxml2", "libxxhash0", "mawk", "openssh-client",
+    "libseccomp2", "libudev1", "libxml2", "libxml2-utils", "libxxhash0", "mawk", "openssh-client",
     "openssh-server", "polkitd", "procps", "sed", "systemd", "systemd-sysv", "udev",
     "util-linux",
 )
