@@ -32,6 +32,7 @@ vf_migration_free(VfMigration *self)
     g_free(self->answer);
     g_free(self->source_outcome);
     g_free(self->destination_outcome);
+    g_free(self->source_state);
     g_free(self);
 }
 
@@ -214,6 +215,42 @@ ask_outcome(VfMigration *self, VfBus *bus)
     return NULL;
 }
 
+static char *
+find_state(GVariant *devices)
+{
+    gsize n = g_variant_n_children(devices);
+
+    for (gsize i = 0; i < n; i++) {
+        g_autoptr(GVariant) device = g_variant_get_child_value(devices, i);
+        const char *state = NULL;
+
+        if (g_variant_lookup(device, "state", "&s", &state) && !g_str_equal(state, "running"))
+            return g_strdup(state);
+    }
+    return NULL;
+}
+
+/* Afresh: Devices emits no change, so that the proxy has what it was at the start. */
+static char *
+ask_state(VfMigration *self)
+{
+    VferryJob *job = vf_follow_get_job(self->follow);
+    g_autoptr(GVariant) reply = NULL;
+    g_autoptr(GVariant) devices = NULL;
+
+    if (!job)
+        return NULL;
+    reply = g_dbus_connection_call_sync(
+        vf_bus_get_connection(self->here), VF_BUS_NAME,
+        g_dbus_proxy_get_object_path(G_DBUS_PROXY(job)), "org.freedesktop.DBus.Properties", "Get",
+        g_variant_new("(ss)", VF_BUS_NAME ".Job", "Devices"), G_VARIANT_TYPE("(v)"),
+        G_DBUS_CALL_FLAGS_NO_AUTO_START, vf_bus_get_timeout(self->here), NULL, NULL);
+    if (!reply)
+        return NULL;
+    g_variant_get(reply, "(v)", &devices);
+    return g_variant_is_of_type(devices, G_VARIANT_TYPE("aa{sv}")) ? find_state(devices) : NULL;
+}
+
 /* The job has ended at the source: what does each side say, and is there anything to clean up? */
 static VfExit
 conclude(VfMigration *self, const VfEnd *end)
@@ -221,6 +258,7 @@ conclude(VfMigration *self, const VfEnd *end)
     if (!self->abandoned) {
         self->destination_outcome = ask_outcome(self, self->there);
         self->source_outcome = ask_outcome(self, self->here);
+        self->source_state = ask_state(self);
     }
     if (!self->source_outcome)
         self->source_outcome = g_strdup(end->result);

@@ -29,6 +29,7 @@ typedef struct {
     gboolean undone;    /* the destination says that nothing is left there */
     char *source_outcome;
     char *destination_outcome;
+    char *source_state; /* of the first device that does not run at the source; NULL: all run, or nobody knows */
 
     guint interrupts;   /* Ctrl-C so often */
     gboolean abandoned; /* twice: leave the job alone */

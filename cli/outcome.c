@@ -112,21 +112,34 @@ resolve_command(VfMigration *self)
                            host ? " " : "", self->job_uuid, self->destination_quoted);
 }
 
-static void
-say_failed(VfMigration *self, const VfEnd *end, const char *result)
+/* After a failure the source must run again; where it cannot, that is the news. Free with g_free().
+ */
+static char *
+describe_source(VfMigration *self)
 {
     const char *here = vf_bus_get_label(self->here);
 
+    if (self->source_state)
+        return g_strdup_printf(_("the device at %s is now in the state %s"), here,
+                               self->source_state);
+    if (self->undone)
+        return g_strdup_printf(_("the device stays at %s; nothing is left at %s"), here,
+                               vf_bus_get_label(self->there));
+    return g_strdup_printf(_("the device stays at %s"), here);
+}
+
+static void
+say_failed(VfMigration *self, const VfEnd *end, const char *result)
+{
+    g_autofree char *source = describe_source(self);
+
     vf_view_end_bar(self->view, TRUE);
-    if (is(result, "cancelled") && self->undone)
-        vf_view_line(self->view, result, _("the device stays at %s; nothing is left at %s"), here,
-                     vf_bus_get_label(self->there));
-    else if (is(result, "cancelled"))
-        vf_view_line(self->view, result, _("the device stays at %s"), here);
-    else
-        vf_view_line(self->view, result, "%s", end->message ? end->message : _("no reason given"));
-    if (is(result, "failed"))
-        g_printerr(_("vferryctl: The migration has failed; the device stays at %s.\n"), here);
+    if (is(result, "cancelled")) {
+        vf_view_line(self->view, result, "%s", source);
+        return;
+    }
+    vf_view_line(self->view, result, "%s", end->message ? end->message : _("no reason given"));
+    g_printerr(_("vferryctl: The migration has failed; %s.\n"), source);
 }
 
 static void
@@ -190,6 +203,7 @@ describe(VfMigration *self, const char *result)
     json_object_set_string_member(object, "destination", vf_bus_get_label(self->there));
     set_string(object, "source_result", self->source_outcome);
     set_string(object, "destination_result", self->destination_outcome);
+    set_string(object, "source_state", self->source_state);
     json_object_set_array_member(object, "created", created);
     return object;
 }

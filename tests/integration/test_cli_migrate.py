@@ -31,6 +31,7 @@ class Migration(Case):
         self.end = ("completed", "", "")
         self.outcomes = {"Finish": "completed", "Confirm": "completed"}
         self.pace = 20
+        self.state = "running"
         here, there = self.here.daemon.answers, self.there.daemon.answers
         here["Begin"] = lambda path, args: GLib.Variant("(ss)", (JOB, "<migration/>"))
         here["Perform"] = self.perform
@@ -83,7 +84,8 @@ class Migration(Case):
         result, error, message = self.end
         self.here.daemon.set_now(JOB_PATH, "Job", {
             "Phase": GLib.Variant("s", "finished"), "Result": GLib.Variant("s", result),
-            "Error": GLib.Variant("(ss)", (error, message))})
+            "Error": GLib.Variant("(ss)", (error, message)),
+            "Devices": GLib.Variant("aa{sv}", [{"state": GLib.Variant("s", self.state)}])})
         self.here.daemon.emit_now(JOB_PATH, "Job", "Completed", GLib.Variant(
             "(sssa{sv})", (result, error, message, STATISTICS if result == "completed" else {})))
 
@@ -240,6 +242,16 @@ class Migration(Case):
         document = json.loads(self.migrate("--json").stdout)
         self.assertEqual(document["error"]["name"], "org.vferry1.Error.Device")
         self.assertEqual(document["result"], "failed")
+
+    def test_source_that_does_not_run_again(self):
+        self.end = ("failed", "org.vferry1.Error.Device", "PRE_COPY -> RUNNING: Input/output error")
+        self.outcomes = {"Finish": "failed", "Confirm": "failed"}
+        self.state = "failed-needs-reset"
+        result = self.migrate()
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("is now in the state failed-needs-reset", result.stderr)
+        self.assertNotIn("stays at", result.stderr)
+        self.assertEqual(json.loads(self.migrate("--json").stdout)["source_state"], self.state)
 
     def test_in_doubt(self):
         for source, destination in (("in-doubt", "in-doubt"), ("in-doubt", "failed"),
