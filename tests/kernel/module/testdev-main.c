@@ -54,6 +54,7 @@ static struct mdev_type *testdev_mdev_types[] = {
 	&testdev_types[1].type,
 	&testdev_types[2].type,
 };
+
 static_assert(ARRAY_SIZE(testdev_mdev_types) == ARRAY_SIZE(testdev_types));
 
 static struct testdev_parent testdev_parent = {
@@ -73,6 +74,7 @@ static const u8 testdev_config_writable[TESTDEV_CONFIG_SIZE] = {
 	[PCI_BASE_ADDRESS_0 + 3] = 0xff,
 	[PCI_INTERRUPT_LINE] = 0xff,
 };
+
 static_assert(TESTDEV_BAR_SIZE == 0x1000);
 
 static void testdev_put_le16(struct testdev *tdev, unsigned int pos, u16 value)

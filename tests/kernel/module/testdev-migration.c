@@ -30,6 +30,7 @@ static const char *const testdev_migration_state_names[] = {
 	[VFIO_DEVICE_STATE_PRE_COPY] = "pre-copy",
 	[VFIO_DEVICE_STATE_PRE_COPY_P2P] = "pre-copy-p2p",
 };
+
 static_assert(ARRAY_SIZE(testdev_migration_state_names) == VFIO_DEVICE_STATE_NR);
 
 const char *testdev_migration_state_name(enum vfio_device_mig_state state)

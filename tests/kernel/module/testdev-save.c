@@ -15,7 +15,6 @@
 /* A slow rate is looked at once a second, so that a faster one set since counts. */
 #define TESTDEV_TICK_MAX_NS	NSEC_PER_SEC
 
-
 /* A page changed: nothing to note unless it was sent before. */
 void testdev_save_mark(struct testdev_session *session, u32 page)
 {
@@ -215,6 +214,7 @@ void testdev_save_tick(struct work_struct *work)
 		return;
 
 	testdev_state_advance(tdev);
+	/* Who queues itself from here on takes the lock after us, and schedules this anew. */
 	if (!testdev_save_pending(session) && waitqueue_active(&session->wait))
 		testdev_save_schedule_tick(tdev);
 }

@@ -25,6 +25,7 @@ static void testdev_session_free(struct testdev_session *session)
 	kvfree(session->pages);
 	kfree(session);
 }
+
 DEFINE_FREE(testdev_session, struct testdev_session *, if (_T) testdev_session_free(_T))
 
 /**

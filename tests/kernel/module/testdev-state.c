@@ -209,6 +209,8 @@ u64 testdev_state_hash_page(struct testdev *tdev, u32 page)
  *
  * Built from hashes of pages, so neither side has to walk the whole state
  * while the device stands still.
+ *
+ * Return: the checksum.
  */
 u64 testdev_state_digest(const struct testdev_stream_header *header, const u64 *hashes, u32 npages)
 {

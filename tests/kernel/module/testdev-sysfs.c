@@ -86,14 +86,15 @@ static int testdev_parse_refuse(const char *name, struct testdev_fault *fault)
 static int testdev_parse_fault(const char *buf, struct testdev_knobs *knobs)
 {
 	struct testdev_fault fault = { .kind = TESTDEV_FAULT_NONE };
-	size_t skip;
+	const size_t refuse = str_has_prefix(buf, "refuse ");
+	const size_t io_after = str_has_prefix(buf, "io-after ");
 	int ret = 0;
 
-	if ((skip = str_has_prefix(buf, "refuse "))) {
-		ret = testdev_parse_refuse(buf + skip, &fault);
-	} else if ((skip = str_has_prefix(buf, "io-after "))) {
+	if (refuse) {
+		ret = testdev_parse_refuse(buf + refuse, &fault);
+	} else if (io_after) {
 		fault.kind = TESTDEV_FAULT_IO_AFTER;
-		ret = kstrtou64(buf + skip, 10, &fault.bytes);
+		ret = kstrtou64(buf + io_after, 10, &fault.bytes);
 	} else if (sysfs_streq(buf, "load-final")) {
 		fault.kind = TESTDEV_FAULT_LOAD_FINAL;
 	} else if (!sysfs_streq(buf, "none")) {

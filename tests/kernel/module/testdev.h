@@ -61,6 +61,7 @@ struct testdev_stream_header {
 	__le32 reserved;
 	__le64 state_size;
 };
+
 static_assert(sizeof(struct testdev_stream_header) == 32);
 
 enum testdev_record_kind {
@@ -79,6 +80,7 @@ struct testdev_stream_record {
 	__le32 length;
 	__le64 arg;
 };
+
 static_assert(sizeof(struct testdev_stream_record) == 16);
 
 /**
