@@ -26,7 +26,8 @@ const char *
 mig_state_name(unsigned state)
 {
     static const char *const names[STATE_COUNT] = {
-        "error", "stop", "running", "stop-copy", "resuming", "running-p2p", "pre-copy", "pre-copy-p2p",
+        "error",    "stop",        "running",  "stop-copy",
+        "resuming", "running-p2p", "pre-copy", "pre-copy-p2p",
     };
 
     return state < STATE_COUNT ? names[state] : "?";
@@ -120,7 +121,8 @@ device_count(const struct device *device, const char *knob)
     return device_get(device, knob, value, sizeof value) ? UINT64_MAX : strtoull(value, NULL, 10);
 }
 
-/* udev may still be giving the new node its owner: only that it does not exist yet is waited for. */
+/* udev may still be giving the new node its owner: only that it does not exist yet is waited for.
+ */
 static int
 open_group(const struct device *device, int *group)
 {
@@ -238,8 +240,8 @@ int
 device_state(const struct device *device, unsigned *state)
 {
     struct vfio_device_feature_mig_state arg = {0};
-    int error = device_feature(device, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
-                               &arg, sizeof arg);
+    int error = device_feature(
+        device, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &arg, sizeof arg);
 
     *state = error ? STATE_COUNT : arg.device_state;
     return error;
@@ -249,8 +251,8 @@ int
 device_set_state(const struct device *device, unsigned state, int *data_fd)
 {
     struct vfio_device_feature_mig_state arg = {.device_state = state, .data_fd = -1};
-    int error = device_feature(device, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
-                               &arg, sizeof arg);
+    int error = device_feature(
+        device, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &arg, sizeof arg);
 
     *data_fd = error ? -1 : arg.data_fd;
     return error;
@@ -260,8 +262,8 @@ int
 device_flags(const struct device *device, uint64_t *flags)
 {
     struct vfio_device_feature_migration arg = {0};
-    int error = device_feature(device, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIGRATION, &arg,
-                               sizeof arg);
+    int error = device_feature(device, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIGRATION,
+                               &arg, sizeof arg);
 
     *flags = arg.flags;
     return error;
@@ -329,7 +331,8 @@ int
 stream_write(const struct stream *stream, int data_fd, size_t from, size_t to, size_t chunk)
 {
     while (from < to) {
-        ssize_t length = write(data_fd, stream->bytes + from, to - from < chunk ? to - from : chunk);
+        ssize_t length =
+            write(data_fd, stream->bytes + from, to - from < chunk ? to - from : chunk);
 
         if (length <= 0)
             return length ? errno : ENODATA;

@@ -55,7 +55,8 @@ int device_open(struct device *device);
 void device_close(struct device *device);
 int device_reset(const struct device *device);
 int device_region(const struct device *device, unsigned index, uint64_t *offset, uint64_t *size);
-int device_read_at(const struct device *device, unsigned region, size_t pos, void *bytes, size_t size);
+int device_read_at(const struct device *device, unsigned region, size_t pos, void *bytes,
+                   size_t size);
 int device_write_at(const struct device *device, unsigned region, size_t pos, const void *bytes,
                     size_t size);
 int device_feature(const struct device *device, uint32_t flags, void *data, size_t size);

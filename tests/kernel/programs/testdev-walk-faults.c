@@ -48,7 +48,8 @@ check_refusal(struct walk *walk, const struct device *device, size_t i)
     device_state(device, &state);
     check(walk, state == refusals[i].left_in, "which leaves it in %s", mig_state_name(state));
     device_set(device, "fault", "none");
-    check_error(walk, device_set_state(device, refusals[i].to, &new_fd), 0, "without the fault it goes on");
+    check_error(walk, device_set_state(device, refusals[i].to, &new_fd), 0,
+                "without the fault it goes on");
     if (new_fd >= 0)
         close(new_fd);
     if (data_fd >= 0)
@@ -66,7 +67,8 @@ check_refused_final(struct walk *walk, const struct device *device, const struct
     device_set(device, "fault", "refuse stop");
     check_error(walk, device_set_state(device, STATE_RUNNING, &ignored), EIO, "resuming -> stop");
     device_set(device, "fault", "none");
-    check_error(walk, device_set_state(device, STATE_RUNNING, &ignored), 0, "and again without fault");
+    check_error(walk, device_set_state(device, STATE_RUNNING, &ignored), 0,
+                "and again without fault");
     close(data_fd);
 }
 
@@ -89,13 +91,14 @@ check_broken_read(struct walk *walk, const struct device *device, unsigned state
     device_set(device, "fault", "none");
     enter(device, state, &item.fd);
     set_io_after(device, after);
-    check_error(walk, stream_read(&stream, item.fd, SIZE_MAX, 10000), EIO, "read in %s, io-after %zu",
-                mig_state_name(state), after);
+    check_error(walk, stream_read(&stream, item.fd, SIZE_MAX, 10000), EIO,
+                "read in %s, io-after %zu", mig_state_name(state), after);
     check(walk, stream.size == after, "%zu bytes came", stream.size);
     check(walk, poll(&item, 1, 0) == 1 && item.revents & POLLERR, "poll sees the error");
     device_set(device, "fault", "none");
     check_error(walk, stream_read(&stream, item.fd, 1, 1), EIO, "it stays broken");
-    check_error(walk, device_set_state(device, STATE_RUNNING, &ignored), 0, "the device runs again");
+    check_error(walk, device_set_state(device, STATE_RUNNING, &ignored), 0,
+                "the device runs again");
     check_error(walk, stream_read(&stream, item.fd, 1, 1), ENODEV, "the fd is dead");
     close(item.fd);
     stream.size = 0;
@@ -114,9 +117,11 @@ check_broken_write(struct walk *walk, const struct device *device, const struct 
     set_io_after(device, after);
     check(walk, write(data_fd, stream->bytes, stream->size) == (after ? (ssize_t)after : -1),
           "write, io-after %zu: a short write", after);
-    check_error(walk, stream_write(stream, data_fd, after, stream->size, 10000), EIO, "then an error");
+    check_error(walk, stream_write(stream, data_fd, after, stream->size, 10000), EIO,
+                "then an error");
     device_set(device, "fault", "none");
-    check_error(walk, stream_write(stream, data_fd, after, stream->size, 10000), EIO, "it stays broken");
+    check_error(walk, stream_write(stream, data_fd, after, stream->size, 10000), EIO,
+                "it stays broken");
     check_error(walk, device_set_state(device, STATE_STOP, &ignored), EINVAL, "nothing is loaded");
     check_error(walk, device_reset(device), 0, "a reset leads out");
     close(data_fd);
@@ -131,7 +136,8 @@ check_load_final(struct walk *walk, const struct device *device, const struct st
 
     device_reset(device);
     device_set(device, "fault", "load-final");
-    check_error(walk, load(device, stream, stream->size, SIZE_MAX, &final_error), 0, "every byte is taken");
+    check_error(walk, load(device, stream, stream->size, SIZE_MAX, &final_error), 0,
+                "every byte is taken");
     check_error(walk, final_error, EINVAL, "resuming -> stop");
     device_state(device, &state);
     check(walk, state == STATE_RESUMING, "it is still in resuming");
@@ -139,7 +145,8 @@ check_load_final(struct walk *walk, const struct device *device, const struct st
     check_error(walk, device_set_state(device, STATE_STOP, &ignored), EINVAL, "it stays so");
     check(walk, device_count(device, "loaded") == before, "no load is counted");
     device_reset(device);
-    check_error(walk, load(device, stream, stream->size, SIZE_MAX, &final_error), 0, "without the fault");
+    check_error(walk, load(device, stream, stream->size, SIZE_MAX, &final_error), 0,
+                "without the fault");
     check_error(walk, final_error, 0, "it is loaded");
     check(walk, device_count(device, "loaded") == before + 1, "and counted");
 }
@@ -180,10 +187,12 @@ check_knobs(struct walk *walk, const struct device *device)
 
         device_get(device, knobs[i].knob, before, sizeof before);
         check_error(walk, device_set(device, knobs[i].knob, knobs[i].value), knobs[i].error,
-                    "%s = '%.*s'", knobs[i].knob, (int)strcspn(knobs[i].value, "\n"), knobs[i].value);
+                    "%s = '%.*s'", knobs[i].knob, (int)strcspn(knobs[i].value, "\n"),
+                    knobs[i].value);
         device_get(device, knobs[i].knob, after, sizeof after);
-        check(walk, knobs[i].error ? strcmp(before, after) == 0
-                                   : strncmp(after, knobs[i].value, strlen(after)) == 0,
+        check(walk,
+              knobs[i].error ? strcmp(before, after) == 0
+                             : strncmp(after, knobs[i].value, strlen(after)) == 0,
               "which makes it '%s'", after);
     }
     device_set(device, "fault", "none");

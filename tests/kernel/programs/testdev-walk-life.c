@@ -35,8 +35,8 @@ check_memory(struct walk *walk, struct pair *pair)
 
     device_get(device, "checksum", fresh, sizeof fresh);
     device_get(&pair->b, "checksum", other, sizeof other);
-    check(walk, strlen(fresh) == 16 && strcmp(fresh, other) != 0, "two devices differ: %s, %s", fresh,
-          other);
+    check(walk, strlen(fresh) == 16 && strcmp(fresh, other) != 0, "two devices differ: %s, %s",
+          fresh, other);
     device_write_at(device, BAR0, 0, "something", 9);
     device_get(device, "checksum", sum, sizeof sum);
     check(walk, strcmp(sum, fresh) != 0, "a bank counts in the checksum");
@@ -65,16 +65,18 @@ check_frozen(struct walk *walk, const struct device *device)
 
     enter(device, STATE_STOP, &data_fd);
     device_set(device, "dirty_rate", "40960000");
-    check(walk, !device_write_at(device, BAR0, 0, "kept", 4) &&
-                    !device_read_at(device, BAR0, 0, bytes, 4) && !memcmp(bytes, "kept", 4),
+    check(walk,
+          !device_write_at(device, BAR0, 0, "kept", 4) &&
+              !device_read_at(device, BAR0, 0, bytes, 4) && !memcmp(bytes, "kept", 4),
           "a stopped device takes a write");
     device_get(device, "checksum", before, sizeof before);
     usleep(50000);
     device_get(device, "checksum", after, sizeof after);
     check(walk, strcmp(before, after) == 0, "but does not change by itself");
     device_set_state(device, STATE_STOP_COPY, &data_fd);
-    check(walk, !device_write_at(device, BAR0, 0, "lost", 4) &&
-                    !device_read_at(device, BAR0, 0, bytes, 4) && !memcmp(bytes, "kept", 4),
+    check(walk,
+          !device_write_at(device, BAR0, 0, "lost", 4) &&
+              !device_read_at(device, BAR0, 0, bytes, 4) && !memcmp(bytes, "kept", 4),
           "in stop-copy a write changes nothing");
     close(data_fd);
     device_set(device, "dirty_rate", "0");
@@ -95,9 +97,11 @@ check_cancelled(struct walk *walk, const struct device *device)
     check(walk, poll(&item, 1, 0) == 1 && item.revents & POLLRDHUP, "poll says so");
     check_error(walk, precopy_info(data_fd, &initial, &dirty), EINVAL, "no pre-copy info");
     check_error(walk, device_set_state(device, STATE_PRE_COPY, &new_fd), 0, "another begins");
-    check(walk, !precopy_info(new_fd, &initial, &dirty) && initial == stream_size(65536) - RECORD_SIZE,
+    check(walk,
+          !precopy_info(new_fd, &initial, &dirty) && initial == stream_size(65536) - RECORD_SIZE,
           "from the start");
-    check_error(walk, precopy_info(data_fd, &initial, &dirty), ENODEV, "which is none of the old fd's");
+    check_error(walk, precopy_info(data_fd, &initial, &dirty), ENODEV,
+                "which is none of the old fd's");
     close(data_fd);
     close(new_fd);
     check_error(walk, device_set_state(device, STATE_STOP_COPY, &new_fd), 0,
@@ -120,11 +124,13 @@ check_data_fd_outlives(struct walk *walk, unsigned state)
     struct pollfd item = {.fd = data_fd, .events = POLLIN | POLLRDHUP};
     bool loads = state == STATE_RESUMING;
     device_close(&device);
-    check(walk, (loads ? write(data_fd, &byte, 1) : read(data_fd, &byte, 1)) == -1 && errno == ENODEV,
+    check(walk,
+          (loads ? write(data_fd, &byte, 1) : read(data_fd, &byte, 1)) == -1 && errno == ENODEV,
           "after a close in %s the data fd is dead", mig_state_name(state));
     check(walk, loads || (poll(&item, 1, 0) == 1 && item.revents & POLLRDHUP), "and says so");
     check_error(walk, device_remove(&device), 0, "the device can be removed");
-    check(walk, (loads ? write(data_fd, &byte, 1) : read(data_fd, &byte, 1)) == -1 && errno == ENODEV,
+    check(walk,
+          (loads ? write(data_fd, &byte, 1) : read(data_fd, &byte, 1)) == -1 && errno == ENODEV,
           "the data fd is still dead");
     close(data_fd);
 }
@@ -276,7 +282,8 @@ walk_large(struct walk *walk)
         device_write_at(&pair.a, BAR0, 1020, "over the edge", 13);
         device_set_state(&pair.a, STATE_PRE_COPY, &from);
         device_set_state(&pair.b, STATE_RESUMING, &to);
-        check_error(walk, carry(from, to, &bytes, &reading, &writing), ENOMSG, "256 MiB of pre-copy");
+        check_error(walk, carry(from, to, &bytes, &reading, &writing), ENOMSG,
+                    "256 MiB of pre-copy");
         check(walk, bytes == stream_size(256 << 20) - RECORD_SIZE, "all of it");
         note("%llu bytes: save %.2f s, load %.2f s", (unsigned long long)bytes, reading, writing);
         start = monotonic_seconds();

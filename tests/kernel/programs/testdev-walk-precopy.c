@@ -36,7 +36,8 @@ check_initial(struct walk *walk, const struct device *device, int data_fd, struc
     check(walk, poll_for(data_fd, 0) == POLLIN, "there is something to read");
     for (size_t part = 1; part < first; part *= 40) {
         stream_read(stream, data_fd, part, part);
-        check(walk, !precopy_info(data_fd, &initial, &dirty) && initial == first - stream->size && !dirty,
+        check(walk,
+              !precopy_info(data_fd, &initial, &dirty) && initial == first - stream->size && !dirty,
               "initial bytes fall to %llu", (unsigned long long)initial);
     }
     check_error(walk, stream_read(stream, data_fd, SIZE_MAX, 100000), ENOMSG, "the temporary end");
@@ -101,7 +102,8 @@ check_switchover(struct walk *walk, struct pair *pair, int data_fd, struct strea
 
     device_set(&pair->a, "dirty_rate", "40960000");
     usleep(100000);
-    check_error(walk, device_set_state(&pair->a, STATE_PRE_COPY_P2P, &new_fd), 0, "-> pre-copy-p2p");
+    check_error(walk, device_set_state(&pair->a, STATE_PRE_COPY_P2P, &new_fd), 0,
+                "-> pre-copy-p2p");
     check(walk, new_fd == -1, "the session goes on");
     precopy_info(data_fd, &initial, &dirty);
     usleep(20000);
@@ -110,7 +112,8 @@ check_switchover(struct walk *walk, struct pair *pair, int data_fd, struct strea
     check_error(walk, device_set_state(&pair->a, STATE_STOP_COPY, &new_fd), 0, "-> stop-copy");
     check(walk, new_fd == -1, "the session goes on");
     check_error(walk, precopy_info(data_fd, &initial, &dirty), EINVAL, "no pre-copy info any more");
-    check(walk, !device_data_size(&pair->a, &size), "MIG_DATA_SIZE is %llu", (unsigned long long)size);
+    check(walk, !device_data_size(&pair->a, &size), "MIG_DATA_SIZE is %llu",
+          (unsigned long long)size);
     size_t before = stream->size;
     check_error(walk, stream_read(stream, data_fd, SIZE_MAX, 30000), 0, "read to the end");
     check(walk, stream->size > before && stream->size - before <= size,
@@ -181,8 +184,8 @@ wake_up(const struct device *device, enum wake_up how)
 static void
 check_wake_up(struct walk *walk, const struct device *device, enum wake_up how)
 {
-    static const char *const names[WAKE_COUNT] = {"a write to a bank", "a change by itself",
-                                                  "stop-copy", "cancelling", "a reset", "a fault"};
+    static const char *const names[WAKE_COUNT] = {
+        "a write to a bank", "a change by itself", "stop-copy", "cancelling", "a reset", "a fault"};
     const short expected = how == WAKE_FAULT ? POLLIN | POLLERR : POLLIN;
     struct stream stream = {0};
     int data_fd, status;

@@ -82,14 +82,16 @@ check_banks(struct walk *walk, const struct device *device, unsigned banks)
     for (unsigned i = 0; i < sizeof bytes; i++)
         same = same && bytes[i] == (i < banks * 1024 ? written[i] : 0xff);
     check(walk, same, "%u banks keep what is written, the rest reads as ff", banks);
-    check(walk, !device_write_at(device, BAR0, 1021, "abcdef", 6) &&
-                    !device_read_at(device, BAR0, 1021, bytes, 6) &&
-                    memcmp(bytes, "abcdef", banks == 1 ? 3 : 6) == 0,
+    check(walk,
+          !device_write_at(device, BAR0, 1021, "abcdef", 6) &&
+              !device_read_at(device, BAR0, 1021, bytes, 6) &&
+              memcmp(bytes, "abcdef", banks == 1 ? 3 : 6) == 0,
           "a write across the end of bank 1");
 }
 
 static void
-check_type(struct walk *walk, struct pair *pair, const char *type, unsigned banks, uint64_t expected)
+check_type(struct walk *walk, struct pair *pair, const char *type, unsigned banks,
+           uint64_t expected)
 {
     uint64_t flags, size;
 
@@ -169,12 +171,14 @@ check_arc(struct walk *walk, const struct device *device, unsigned from, unsigne
     int error = device_set_state(device, to, &new_fd);
     device_state(device, &state);
     check_error(walk, error, expected, "%s -> %s", mig_state_name(from), mig_state_name(to));
-    if (!check(walk, state == (expected ? from : to), "which leaves it in %s", mig_state_name(state)))
+    if (!check(walk, state == (expected ? from : to), "which leaves it in %s",
+               mig_state_name(state)))
         note("expected %s", mig_state_name(expected ? from : to));
     check(walk, (new_fd >= 0) == (!expected && begins_session(from, to)), "and gives %s data fd",
           new_fd >= 0 ? "a" : "no");
-    check(walk, !device_get(device, "migration_state", shown, sizeof shown) &&
-                    strcmp(shown, mig_state_name(state)) == 0,
+    check(walk,
+          !device_get(device, "migration_state", shown, sizeof shown) &&
+              strcmp(shown, mig_state_name(state)) == 0,
           "sysfs shows %s", shown);
     if (new_fd >= 0)
         close(new_fd);

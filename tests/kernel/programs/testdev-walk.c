@@ -89,7 +89,8 @@ pair_open(struct walk *walk, struct pair *pair, const char *type_a, const char *
         if (!error)
             error = device_open(devices[i]);
         if (error)
-            good = check_error(walk, error, 0, "create and open %s of %s bytes", types[i], state_size);
+            good =
+                check_error(walk, error, 0, "create and open %s of %s bytes", types[i], state_size);
     }
     return good;
 }

@@ -28,7 +28,8 @@ struct pair {
 };
 
 /* One TAP line; false stays false, so that callers can give up. */
-bool check(struct walk *walk, bool good, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool check(struct walk *walk, bool good, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 bool check_error(struct walk *walk, int error, int expected, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
