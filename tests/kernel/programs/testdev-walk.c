@@ -20,7 +20,7 @@ static const struct {
     {"identity", walk_identity}, {"arcs", walk_arcs},         {"precopy", walk_precopy},
     {"polling", walk_polling},   {"transfer", walk_transfer}, {"refusals", walk_refusals},
     {"faults", walk_faults},     {"life", walk_life},         {"large", walk_large},
-    {"cycles", walk_cycles},
+    {"cycles", walk_cycles},     {"storm", walk_storm},
 };
 #define GROUPS (sizeof groups / sizeof *groups)
 

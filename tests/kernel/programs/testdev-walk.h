@@ -59,4 +59,5 @@ void walk_refusals(struct walk *walk);
 void walk_faults(struct walk *walk);
 void walk_life(struct walk *walk);
 void walk_large(struct walk *walk);
+void walk_storm(struct walk *walk);
 void walk_cycles(struct walk *walk);

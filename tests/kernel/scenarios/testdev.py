@@ -62,6 +62,12 @@ def life(ctx: Context) -> None:
     walk(ctx, "life")
 
 
+@scenario(deadline=60, mtty=False)
+def storm(ctx: Context) -> None:
+    """Six processes at once on one device leave it whole."""
+    walk(ctx, "storm")
+
+
 @scenario(deadline=120, mtty=False)
 def large_state(ctx: Context) -> None:
     """256 MiB are saved and loaded in seconds."""
