@@ -86,6 +86,9 @@ explain_descriptor(VfLoan *loan, GError **error)
     g_autofree char *target = fd_target(vf_loan_get_fd(loan));
     g_autoptr(GError) before = NULL;
 
+    if (!g_error_matches(*error, VFERRY_ERROR, VFERRY_ERROR_DEVICE) &&
+        !g_error_matches(*error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED))
+        return;
     if (!target || g_str_equal(target, ANON_LINK) || g_str_has_prefix(target, CDEV_PREFIX))
         return;
     before = g_steal_pointer(error);

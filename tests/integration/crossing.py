@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the tests of loans, leases and jobs have in common: one daemon that is source and destination at once, over a fake mover."""
+
+import json
+import os
+
+import harness
+
+Variant = harness.Variant
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Test(harness.Test):
+    fake = False  # the fake driver, too
+
+    def setUp(self):
+        super().setUp()
+        self.mover = self.make_directory('mover')
+        self.environment = self.make_environment()
+        self.environment['VFERRY_FAKE_MOVER'] = self.mover
+        link = os.path.join(self.environment['VFERRY_LIBEXEC_DIR'], 'vferry-mover')
+        if os.path.lexists(link):
+            os.unlink(link)
+        os.symlink(os.path.join(HERE, 'fake_mover.py'), link)
+        self.start_polkit('org.vferry1.manage-devices', 'org.vferry1.migrate', 'org.vferry1.override')
+        self.sysfs.add_mtty_parent()
+        self.uuid = self.sysfs.add_mdev('mtty-2')
+        self.sysfs.obey()
+        self.launch()
+
+    def launch(self):
+        self.start_daemon(*(['--driver-fake'] if self.fake else []), environment=self.environment)
+
+    def script(self, verb, *steps):
+        path = os.path.join(self.mover, verb + '.json')
+        with open(path + '.new', 'w', encoding='utf-8') as file:
+            json.dump(steps, file)
+        os.rename(path + '.new', path)
+
+    def go(self, name='go'):
+        with open(os.path.join(self.mover, name), 'w', encoding='utf-8'):
+            pass
+
+    def requests(self):
+        """[verb, arguments, number of fds, pid] of every mover so far."""
+        path = os.path.join(self.mover, 'requests')
+        if not os.path.exists(path):
+            return []
+        with open(path, encoding='utf-8') as file:
+            return [json.loads(line) for line in file]
+
+    def records(self):
+        folder = os.path.join(self.environment['VFERRY_STATE_DIR'], 'jobs')
+        return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+    def events(self, name):
+        """The events in a record, in order."""
+        path = os.path.join(self.environment['VFERRY_STATE_DIR'], 'jobs', name)
+        with open(path, encoding='utf-8') as file:
+            return [line.split(' ', 1)[0] for line in file]
+
+    def lend(self, client=None, fd=None, **options):
+        """Returns the device. The mover takes any descriptor for a device."""
+        device = self.wait_for_device(self.uuid, client)
+        own = os.open('/dev/null', os.O_RDWR) if fd is None else fd
+        try:
+            device.client.call_with_fds(device.path, 'org.vferry1.Device.Lend',
+                                        Variant('(ha{sv})', (0, options)), [own])
+        finally:
+            if fd is None:
+                os.close(own)
+        return device
+
+    def begin(self, device, client=None, **options):
+        return self.manager(client).call('Begin', Variant('(aoa{sv})', ([device.path], options)))
+
+    def prepare(self, cookie, client=None, **options):
+        """(lease, answer, secret)"""
+        options.setdefault('address', Variant('s', '127.0.0.1'))
+        path, answer, secret = self.manager(client).call('Prepare', Variant('(sa{sv})', (cookie, options)))
+        return harness.Object(client or self.client, path, 'org.vferry1.Lease'), answer, bytes(secret)
+
+    def perform(self, uuid, answer, secret, client=None, **options):
+        (path,) = self.manager(client).call('Perform', Variant('(ssaya{sv})', (uuid, answer, secret, options)))
+        return harness.Object(client or self.client, path, 'org.vferry1.Job')
+
+    def job(self, uuid, role):
+        for path, interfaces in self.client.objects().items():
+            of_job = interfaces.get('org.vferry1.Job', {})
+            if of_job.get('Uuid') == uuid and of_job.get('Role') == role:
+                return harness.Object(self.client, path, 'org.vferry1.Job')
+        return None
+
+    def end(self, method, uuid):
+        (outcome,) = self.manager().call(method, Variant('(sa{sv})', (uuid, {})))
+        return outcome
+
+    def mdevs(self):
+        return set(self.sysfs.mdevs) - {self.uuid}
+
+

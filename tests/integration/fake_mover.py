@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A vferry-mover that does what a test wants: docs/mover-control.md without devices.
+
+It stands under the name vferry-mover in the daemon's folder of programs. $VFERRY_FAKE_MOVER names a folder: `<verb>.json` in it is
+a list of steps, [name, argument ...], in place of the ones below; `requests` gets a line for each request."""
+
+import array
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+
+import gi
+
+gi.require_version('GLib', '2.0')
+from gi.repository import GLib  # noqa: E402
+
+FOLDER = os.environ['VFERRY_FAKE_MOVER']
+FLAGS = ['stop-copy', 'p2p', 'pre-copy']
+
+DONE = {'outcome': 'completed', 'device-states': ['running'], 'flags': FLAGS, 'data-size': 96, 'state': 'RUNNING'}
+SCRIPTS = {
+    'open': [['result', DONE, '/dev/null']],
+    'inspect': [['result', DONE]],
+    'return': [['record', 'returned'], ['result', DONE]],
+    'start': [['record', 'started'], ['result', DONE]],
+    'send': [
+        ['phase', 'pre-copy'], ['progress', 40, 96], ['phase', 'switchover'], ['progress', 96, 96],
+        ['phase', 'committing'], ['record', 'commit'], ['record', 'done'],
+        ['result', {'outcome': 'completed', 'device-states': ['stopped'], 'bytes': 96, 'downtime': 4100}],
+    ],
+    'receive': [
+        ['listening'], ['wait-for', 'go'], ['attached'], ['phase', 'loading'], ['progress', 96, 96],
+        ['record', 'loaded'], ['record', 'commit'], ['record', 'started'],
+        ['result', {'outcome': 'completed', 'device-states': ['running'], 'bytes': 96}],
+    ],
+}
+TYPES = {'outcome': 's', 'error': 's', 'message': 's', 'device-states': 'as', 'flags': 'as', 'data-size': 't', 'state': 's'}
+
+
+def checksum(data):
+    library = ctypes.CDLL('libxxhash.so.0')
+    library.XXH3_64bits.restype = ctypes.c_uint64
+    return library.XXH3_64bits(data, ctypes.c_size_t(len(data)))
+
+
+class Cancelled(Exception):
+    pass
+
+
+class Mover:
+    def __init__(self):
+        self.control = socket.socket(fileno=3)
+        data, ancillary, _, _ = self.control.recvmsg(65536, socket.CMSG_SPACE(8 * 4))
+        if not data:
+            sys.exit(1)
+        self.fds = array.array('i')
+        for level, kind, content in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                self.fds.frombytes(content)
+        message = GLib.Variant.new_from_bytes(GLib.VariantType('(sa{sv})'), GLib.Bytes.new(data), False)
+        self.verb, self.arguments = message.unpack()
+        if self.verb in ('send', 'receive'):
+            self.record_fd = self.fds[0]
+        elif self.verb in ('return', 'start'):
+            self.record_fd = self.fds[-1]
+        else:
+            self.record_fd = -1
+        with open(os.path.join(FOLDER, 'requests'), 'a', encoding='utf-8') as file:
+            shown = {key: value for key, value in self.arguments.items() if key != 'token'}
+            file.write(json.dumps([self.verb, shown, len(self.fds), os.getpid()]) + '\n')
+
+    def script(self):
+        try:
+            with open(os.path.join(FOLDER, self.verb + '.json'), encoding='utf-8') as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return SCRIPTS[self.verb]
+
+    def send(self, verb, arguments, fds=()):
+        message = GLib.Variant('(sa{sv})', (verb, arguments))
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))] if fds else []
+        self.control.sendmsg([message.get_data_as_bytes().get_data()], ancillary)
+
+    def check_cancel(self, seconds):
+        """Waits so long; a cancel or the daemon's end interrupts."""
+        readable, _, _ = select.select([self.control], [], [], seconds)
+        if readable:
+            raise Cancelled if self.control.recv(65536) else SystemExit(1)
+
+    def do_phase(self, phase):
+        self.send('phase', {'phase': GLib.Variant('s', phase)})
+
+    def do_progress(self, done, total):
+        number = {key: GLib.Variant('t', value) for key, value in
+                  {'done': done, 'total': total, 'rate': 1000, 'dirty': 0, 'initial-left': 0}.items()}
+        self.send('progress', {**number, 'round': GLib.Variant('u', 1), 'devices': GLib.Variant('at', [done])})
+
+    def do_listening(self, port=None):
+        self.send('listening', {'address': GLib.Variant('s', self.arguments['address']),
+                                'port': GLib.Variant('q', port or self.arguments['port-min'])})
+
+    def do_attached(self):
+        self.send('attached', {'peer-address': GLib.Variant('s', '127.0.0.1')})
+
+    def do_record(self, event):
+        body = f'{event} {{}}'.encode().replace(b'{}', b'@a{sv} {}')
+        os.write(self.record_fd, body + b' %016x\n' % checksum(body))
+        os.fsync(self.record_fd)
+
+    def do_sleep(self, seconds):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.check_cancel(max(0, deadline - time.monotonic()))
+
+    def do_wait_for(self, name):
+        while not os.path.exists(os.path.join(FOLDER, name)):
+            self.check_cancel(0.01)
+
+    def do_deaf(self, seconds):
+        time.sleep(seconds)
+
+    def do_die(self, signal_number=signal.SIGKILL):
+        os.kill(os.getpid(), signal_number)
+
+    def do_exit(self, status):
+        sys.exit(status)
+
+    def do_say(self, verb, arguments=None):
+        self.send(verb, {key: GLib.Variant(kind, value) for key, (kind, value) in (arguments or {}).items()})
+
+    def do_garbage(self):
+        self.control.send(b'\xff' * 31)
+
+    def do_result(self, result, path=None):
+        arguments = {key: GLib.Variant(TYPES[key], value) for key, value in result.items() if key in TYPES}
+        statistics = {key: GLib.Variant('t', value) for key, value in result.items() if key not in TYPES}
+        arguments['statistics'] = GLib.Variant('a{sv}', statistics)
+        fds = [os.open(path, os.O_RDWR)] if path else []
+        self.send('result', arguments, fds)
+
+    def run(self):
+        try:
+            for name, *arguments in self.script():
+                getattr(self, 'do_' + name.replace('-', '_'))(*arguments)
+        except Cancelled:
+            if self.verb == 'send':
+                self.do_record('returned')
+            self.do_result({'outcome': 'cancelled', 'error': 'org.vferry1.Error.Cancelled', 'message': 'cancelled',
+                            'device-states': ['running'] if self.verb == 'send' else ['stopped']})
+
+
+if __name__ == '__main__':
+    Mover().run()

@@ -1,0 +1,277 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Loans and leases: who may have what, how long, and what is left when they go."""
+
+import os
+import time
+
+import crossing
+import harness
+import tap
+
+Variant = crossing.Variant
+NONE = Variant('(a{sv})', ({},))
+
+
+class Loans(crossing.Test):
+    def reclaim(self, device):
+        (index,), fds = device.client.call_with_fds(device.path, 'org.vferry1.Device.Reclaim', NONE, [])
+        self.assertEqual((index, len(fds)), (0, 1))
+        os.close(fds[0])
+
+    def test_lend_and_reclaim(self):
+        device = self.lend()
+        self.assert_refused('Busy', self.lend)
+        self.reclaim(device)
+        self.assertEqual(device.get('State'), 'unknown')
+        self.assert_refused('NotFound', self.reclaim, device)
+        self.lend()
+
+    def test_reclaim_during_a_begin(self):
+        device = self.lend()
+        self.begin(device)
+        self.assert_refused('Busy', self.reclaim, device)
+
+    def test_ends_with_the_lender(self):
+        lender = self.connect()
+        device = self.lend(lender)
+        lender.close()
+        device = harness.Object(self.client, device.path, device.interface)
+        self.wait_for_property(device, 'State', 'unknown')
+        self.lend()
+
+    def test_keep(self):
+        lender = self.connect()
+        device = self.lend(lender, keep=Variant('b', True))
+        lender.close()
+        self.sleep(0.3)
+        device = harness.Object(self.client, device.path, device.interface)
+        self.assertEqual(device.get('State'), 'lent')
+        self.reclaim(device)
+
+    def test_ends_with_the_device(self):
+        self.lend()
+        self.sysfs.remove_mdev(self.uuid)
+        self.wait_until_gone(self.uuid)
+
+    def test_options(self):
+        self.assert_refused('UnknownOption', self.lend, colour=Variant('s', 'red'))
+        self.assert_refused('InvalidArgument', self.lend, keep=Variant('s', 'yes'))
+        self.assert_refused('NotSupported', self.lend, driver=Variant('s', 'none'))
+
+    def test_without_a_descriptor(self):
+        device = self.wait_for_device(self.uuid)
+        self.assert_refused('InvalidArgument', device.call, 'Lend', Variant('(ha{sv})', (0, {})))
+
+    def test_another_file(self):
+        """The real reason is that this is no device."""
+        self.script('inspect', ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Device',
+                                           'message': 'inappropriate ioctl'}])
+        error = self.assert_refused('InvalidArgument', self.lend)
+        self.assertIn('/dev/null', error.message)
+        self.assertIn('inappropriate ioctl', error.message)
+
+    def test_no_migration(self):
+        self.script('inspect', ['result', {'outcome': 'completed', 'flags': [], 'state': 'RUNNING'}])
+        self.assert_refused('NotSupported', self.lend)
+        device = self.find_device(self.uuid)
+        self.assertEqual((device.get('Migration'), device.get('MigrationSource')), ([], 'probe'))
+
+    def test_mover_dies(self):
+        self.script('inspect', ['die'])
+        with self.assertRaises(harness.Error):
+            self.lend()
+        self.assertEqual(self.find_device(self.uuid).get('State'), 'unknown')
+        os.unlink(os.path.join(self.mover, 'inspect.json'))
+        self.lend()
+
+    def test_no_mover(self):
+        os.unlink(os.path.join(self.environment['VFERRY_LIBEXEC_DIR'], 'vferry-mover'))
+        error = self.assert_refused('Failed', self.lend)
+        self.assertIn('vferry-mover', error.message)
+
+    def test_refused(self):
+        self.polkit.allow()
+        self.assert_refused('NotAuthorized', self.lend)
+
+
+class Leases(crossing.Test):
+    def ready(self, client=None, **options):
+        self.uuid_of_job, cookie = self.begin(self.lend())
+        lease, self.answer, self.secret = self.prepare(cookie, client, **options)
+        return harness.Object(self.client, lease.path, lease.interface)
+
+    def assert_undone(self, seconds=10):
+        self.wait_for(lambda: not self.find_object('Lease', 'JobUuid', self.uuid_of_job), 'the end of the lease', seconds)
+        self.wait_for(lambda: not self.mdevs(), 'the removal of what was created')
+        self.assertEqual(self.events(f'{self.uuid_of_job}.destination')[-1], 'undone')
+
+    def test_properties(self):
+        lease = self.ready()
+        self.assertEqual(lease.get('JobUuid'), self.uuid_of_job)
+        self.assertEqual(lease.get('OwnerUid'), os.getuid())
+        self.assertEqual(lease.get('OwnerName'), self.client.name)
+        self.assertEqual(len(lease.get('Devices')), 1)
+        self.assertAlmostEqual(lease.get('Deadline') / 1e6, time.time() + 120, delta=10)
+
+    def test_release(self):
+        lease = self.ready()
+        lease.call('Release', NONE)
+        self.assert_undone()
+        self.assertEqual(self.end('Finish', self.uuid_of_job), 'cancelled')
+        self.assertEqual(self.find_parent('mtty').get('Offers')[1]['left'], 11)
+
+    def test_release_options(self):
+        lease = self.ready()
+        self.assert_refused('UnknownOption', lease.call, 'Release', Variant('(a{sv})', ({'force': Variant('b', True)},)))
+        self.assert_refused('UnknownOption', lease.call, 'Adopt', Variant('(a{sv})', ({'force': Variant('b', True)},)))
+
+    def test_owner_leaves(self):
+        owner = self.connect()
+        self.ready(owner)
+        owner.close()
+        self.assert_undone()
+        job = self.job(self.uuid_of_job, 'destination')
+        self.assertEqual(job.get('Result'), 'cancelled')
+        self.assertIn('left the bus', job.get('Error')[1])
+
+    def test_owner_leaves_during_prepare(self):
+        """What was being created goes, too."""
+        self.script('receive', ['wait-for', 'go'], ['listening'], ['deaf', 60])
+        self.uuid_of_job, cookie = self.begin(self.lend())
+        owner = self.connect()
+        options = {'address': Variant('s', '127.0.0.1')}
+        self.manager(owner).start_call('Prepare', Variant('(sa{sv})', (cookie, options)))
+        self.wait_for(lambda: 'receive' in [verb for verb, *_ in self.requests()], 'the mover')
+        owner.close()
+        self.sleep(0.2)
+        self.go()
+        self.assert_undone()
+
+    def test_owner_leaves_after_attached(self):
+        """The migration holds the lease now."""
+        self.script('receive', ['listening'], ['attached'], ['wait-for', 'never'])
+        owner = self.connect()
+        lease = self.ready(owner)
+        self.wait_for_property(lease, 'State', 'attached')
+        owner.close()
+        self.sleep(0.3)
+        self.assertEqual(lease.get('State'), 'attached')
+        self.assertEqual(lease.get('Deadline'), 0)
+        self.assert_refused('Busy', lease.call, 'Release', NONE)
+        self.assert_refused('Busy', lease.call, 'Renew', Variant('(u)', (60,)))
+        self.assert_refused('Busy', lease.call, 'Adopt', NONE)
+
+    def test_deadline(self):
+        self.ready(deadline=Variant('u', 10))
+        self.assert_undone(20)
+        job = self.job(self.uuid_of_job, 'destination')
+        self.assertEqual(job.get('Result'), 'failed')
+        self.assertIn('deadline', job.get('Error')[1])
+
+    def test_renew(self):
+        lease = self.ready()
+        self.assert_refused('InvalidArgument', lease.call, 'Renew', Variant('(u)', (9,)))
+        self.assert_refused('InvalidArgument', lease.call, 'Renew', Variant('(u)', (3601,)))
+        lease.call('Renew', Variant('(u)', (3600,)))
+        self.assertAlmostEqual(lease.get('Deadline') / 1e6, time.time() + 3600, delta=10)
+
+    def loaded(self):
+        self.go()
+        lease = self.ready()
+        self.assertEqual(self.end('Finish', self.uuid_of_job), 'completed')
+        return lease
+
+    def test_what_runs_is_not_released(self):
+        lease = self.loaded()
+        self.assertEqual(lease.get('State'), 'loaded')
+        self.assert_refused('Busy', lease.call, 'Release', NONE)
+        self.assertEqual(len(self.mdevs()), 1)
+
+    def test_adopt_once(self):
+        lease = self.loaded()
+        _, fds = self.client.call_with_fds(lease.path, 'org.vferry1.Lease.Adopt', NONE, [])
+        self.assertEqual(os.readlink(f'/proc/self/fd/{fds[0]}'), '/dev/null')
+        os.close(fds[0])
+        self.wait_for_property(lease, 'State', 'adopted')
+        self.assert_refused('Busy', lease.call, 'Adopt', NONE)
+        self.assertEqual(self.find_device(list(self.mdevs())[0]).get('State'), 'unknown')
+
+    def open_devices(self):
+        folder = f'/proc/{self.daemon.process.pid}/fd'
+        return [n for n in os.listdir(folder) if int(n) > 2 and os.readlink(f'{folder}/{n}') == '/dev/null']
+
+    def test_adopted_devices_are_closed_here(self):
+        lease = self.loaded()
+        before = len(self.open_devices())
+        _, fds = self.client.call_with_fds(lease.path, 'org.vferry1.Lease.Adopt', NONE, [])
+        os.close(fds[0])
+        self.wait_for_property(lease, 'State', 'adopted')
+        self.assertEqual(len(self.open_devices()), before - 1)
+
+    def test_adopter_that_leaves(self):
+        """A state that nobody received is not thrown away."""
+        lease = self.loaded()
+        before = len(self.open_devices())
+        adopter = self.connect()
+        adopter.start_call(lease.path, 'org.vferry1.Lease.Adopt', NONE)
+        adopter.connection.flush_sync(None)
+        adopter.close()
+        self.sleep(0.5)
+        if lease.get('State') == 'loaded':  # else it was quick enough to get them
+            self.assertEqual(len(self.open_devices()), before)
+            _, fds = self.client.call_with_fds(lease.path, 'org.vferry1.Lease.Adopt', NONE, [])
+            os.close(fds[0])
+
+    def test_owner_needs_no_action(self):
+        """An owner may, whatever polkit says; others may not."""
+        lease = self.ready()
+        self.polkit.allow()
+        lease.call('Renew', Variant('(u)', (60,)))
+        lease.call('Release', NONE)
+        self.assert_undone()
+
+    def test_stuck(self):
+        """A kernel that waits: shown, retried, and ended when the device is closed."""
+        helper = os.path.join(self.environment['VFERRY_LIBEXEC_DIR'], 'vferry-helper')
+        real = os.readlink(helper)
+        lease = self.ready()
+        os.unlink(helper)
+        with open(helper, 'w', encoding='utf-8') as file:
+            file.write('#!/bin/sh\nLD_PRELOAD= exec sleep 600\n')
+        os.chmod(helper, 0o755)
+        lease.call('Release', NONE)
+        self.wait_for_property(lease, 'State', 'undoing')
+        self.wait_for_property(lease, 'State', 'stuck')
+        self.assertEqual(len(self.mdevs()), 1)
+        self.assertEqual(self.end('Finish', self.uuid_of_job), 'cancelled')
+        os.unlink(helper)
+        os.symlink(real, helper)
+        self.assert_undone(20)
+        for name in os.listdir('/proc'):
+            if name.isdigit():
+                try:
+                    with open(f'/proc/{name}/stat', encoding='utf-8') as file:
+                        parent = file.read().rsplit(')', 1)[1].split()[1]
+                    if int(parent) == self.daemon.process.pid:
+                        os.kill(int(name), 9)  # the sleeping helper
+                except OSError:
+                    pass
+
+    def test_wrong_device_is_not_removed(self):
+        """The helper looks whether it is the device that was meant, and says why not."""
+        lease = self.ready()
+        (created,) = self.mdevs()
+        path = self.sysfs.real(self.sysfs.mdevs[created])
+        os.unlink(f'{path}/mdev_type')
+        self.sysfs.add_type_link(created, 'mtty-1')
+        lease.call('Release', NONE)
+        self.wait_for_property(lease, 'State', 'stuck')
+        self.assertIn('not the expected mdev', self.daemon.text())
+        os.unlink(f'{path}/mdev_type')
+        self.sysfs.add_type_link(created, 'mtty-2')
+        self.assert_undone(20)
+
+
+if __name__ == '__main__':
+    tap.main()
