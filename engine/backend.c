@@ -58,14 +58,10 @@ const char *
 vf_backend_state_name(VfDeviceState state)
 {
     static const char *const names[VF_N_STATES] = {
-        [VF_STATE_ERROR] = "ERROR",
-        [VF_STATE_STOP] = "STOP",
-        [VF_STATE_RUNNING] = "RUNNING",
-        [VF_STATE_STOP_COPY] = "STOP_COPY",
-        [VF_STATE_RESUMING] = "RESUMING",
-        [VF_STATE_RUNNING_P2P] = "RUNNING_P2P",
-        [VF_STATE_PRE_COPY] = "PRE_COPY",
-        [VF_STATE_PRE_COPY_P2P] = "PRE_COPY_P2P",
+        [VF_STATE_ERROR] = "ERROR",       [VF_STATE_STOP] = "STOP",
+        [VF_STATE_RUNNING] = "RUNNING",   [VF_STATE_STOP_COPY] = "STOP_COPY",
+        [VF_STATE_RESUMING] = "RESUMING", [VF_STATE_RUNNING_P2P] = "RUNNING_P2P",
+        [VF_STATE_PRE_COPY] = "PRE_COPY", [VF_STATE_PRE_COPY_P2P] = "PRE_COPY_P2P",
     };
 
     return (guint)state < VF_N_STATES ? names[state] : "(unknown)";

@@ -4,8 +4,9 @@
 #include <glib.h>
 
 /* What a session asks of a device. The session knows nothing of the kernel: linux/vfio.h is in
- * vfio.c, a device in memory is in tests/support. Flags and states have the kernel's values, and the arcs
- * between the states are the kernel's, too ("enum vfio_device_mig_state" in linux/vfio.h). */
+ * vfio.c, a device in memory is in tests/support. Flags and states have the kernel's values, and
+ * the arcs between the states are the kernel's, too ("enum vfio_device_mig_state" in linux/vfio.h).
+ */
 
 typedef enum {
     VF_BACKEND_STOP_COPY = 1 << 0,
@@ -45,8 +46,8 @@ typedef enum {
 
 typedef struct VfBackend VfBackend;
 
-/* Errors are of code DEVICE and say what the device was asked to do; which device it was is added by the
- * caller. Each call may take as long as the device likes. */
+/* Errors are of code DEVICE and say what the device was asked to do; which device it was is added
+ * by the caller. Each call may take as long as the device likes. */
 typedef struct {
     gboolean (*get_info)(VfBackend *self, VfBackendInfo *info, GError **error);
     gboolean (*get_state)(VfBackend *self, VfDeviceState *state, GError **error);

@@ -3,8 +3,9 @@
 
 #include <glib.h>
 
-/* Whether a session may still be called off, decided once and for all between two threads: either the
- * call comes first, and vf_cancel_promise() or vf_cancel_close() fails, or the session does, and the call has no effect. */
+/* Whether a session may still be called off, decided once and for all between two threads: either
+ * the call comes first, and vf_cancel_promise() or vf_cancel_close() fails, or the session does,
+ * and the call has no effect. */
 typedef struct VfCancel VfCancel;
 
 typedef enum {

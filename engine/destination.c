@@ -101,10 +101,9 @@ receive_source(Destination *self, VfHello *hello, GError **error)
         return -1;
     if (session->events.listening)
         session->events.listening(config->address, port, session->events.data);
-    fd = vf_reception_wait(listener, config->job, config->token,
-                           MIN(VF_RECEPTION_HELLO_MS, config->peer_patience_ms),
-                           (guint64)config->accept_seconds * 1000, session->cancel, hello, &peer,
-                           error);
+    fd = vf_reception_wait(
+        listener, config->job, config->token, MIN(VF_RECEPTION_HELLO_MS, config->peer_patience_ms),
+        (guint64)config->accept_seconds * 1000, session->cancel, hello, &peer, error);
     if (fd >= 0 && session->events.attached)
         session->events.attached(peer, session->events.data);
     return fd;
@@ -119,8 +118,7 @@ attach(Destination *self, GError **error)
 
     if (fd < 0)
         return FALSE;
-    self->stream =
-        vf_stream_new(fd, VF_ROLE_DESTINATION, self->n_devices, self->session->cancel);
+    self->stream = vf_stream_new(fd, VF_ROLE_DESTINATION, self->n_devices, self->session->cancel);
     vf_stream_set_patience(self->stream, self->session->config.peer_patience_ms);
     vf_stream_skip_received(self->stream);
     if (!answer(self, &hello, error))
@@ -286,7 +284,8 @@ start(Destination *self, GError **error)
     if (!vf_devices_run(self->session->devices, error))
         return FALSE;
     /* The devices run, and that must be said, whatever the disk or the link do now: a source that
-     * does not hear it is in doubt, and a record that lacks it makes this side in doubt after a crash. */
+     * does not hear it is in doubt, and a record that lacks it makes this side in doubt after a
+     * crash. */
     if (!vf_session_append(self->session, "started", &local))
         g_warning("the devices run, but: %s", local->message);
     g_clear_error(&local);

@@ -163,8 +163,8 @@ vf_devices_stop(VfDevices *self, GError **error)
     return set_all(self, VF_STATE_STOP, error);
 }
 
-/* The kernel composes the path, but when it fails half-way on an arc, the rest may still be possible: once
- * more from STOP. */
+/* The kernel composes the path, but when it fails half-way on an arc, the rest may still be
+ * possible: once more from STOP. */
 static gboolean
 bring(Device *device, VfDeviceState target, GError **error)
 {

@@ -8,7 +8,8 @@
  * to it what it could not take (linux/vfio.h, "RUNNING_P2P"). */
 typedef struct VfDevices VfDevices;
 
-/* Takes ownership of the backends in @backends (GPtrArray of VfBackend *, without free function). */
+/* Takes ownership of the backends in @backends (GPtrArray of VfBackend *, without free function).
+ */
 VfDevices *vf_devices_new(GPtrArray *backends);
 void vf_devices_free(VfDevices *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfDevices, vf_devices_free)
@@ -32,11 +33,13 @@ gboolean vf_devices_in_precopy(VfDevices *self, guint index);
 /* Every device, from RUNNING or PRE_COPY, to STOP_COPY. */
 gboolean vf_devices_stop_copy(VfDevices *self, GError **error);
 gboolean vf_devices_stop(VfDevices *self, GError **error);
-/* Every device to RUNNING, from whatever saving or stopped state it is in. Goes on after a failure with the next device, and
- * says which was the first to fail. A device in ERROR, or one in RESUMING, which the kernel might start with half a state, is left alone. */
+/* Every device to RUNNING, from whatever saving or stopped state it is in. Goes on after a failure
+ * with the next device, and says which was the first to fail. A device in ERROR, or one in
+ * RESUMING, which the kernel might start with half a state, is left alone. */
 gboolean vf_devices_run(VfDevices *self, GError **error);
 
-/* For each device what the world may know: running, stopped or failed-needs-reset. Free with g_strfreev(). */
+/* For each device what the world may know: running, stopped or failed-needs-reset. Free with
+ * g_strfreev(). */
 char **vf_devices_describe(VfDevices *self);
 
 /* Prefixes @error with the device it is about when there are several. Returns FALSE. */

@@ -7,7 +7,8 @@
 
 #include <glib/gi18n-lib.h>
 
-/* The hash's state lives on the stack here, which the library promises only for its own compiled-in copy. */
+/* The hash's state lives on the stack here, which the library promises only for its own compiled-in
+ * copy. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -115,7 +116,8 @@ check_rule(const TypeRule *rule, const VfFrameHeader *header, VfRole sender, gui
 {
     if (!rule || !(rule->senders & (1u << sender)))
         return refuse(error, "type", header->type, "one that this side may send");
-    if (header->length > rule->max || (rule->length >= 0 && header->length != (guint)rule->length) ||
+    if (header->length > rule->max ||
+        (rule->length >= 0 && header->length != (guint)rule->length) ||
         (rule->length == SOME_LENGTH && header->length == 0)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
                     _("a %s frame has %u bytes of payload, which it may not have (at most %u)"),

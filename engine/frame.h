@@ -44,8 +44,8 @@ typedef struct {
 void vf_frame_pack(const VfFrameHeader *header, const void *payload,
                    guint8 bytes[VF_FRAME_HEADER_SIZE]);
 
-/* PEER unless @bytes are the header of a frame that @sender may send now to a receiver with @n_devices devices: everything but
- * the checksum is checked. */
+/* PEER unless @bytes are the header of a frame that @sender may send now to a receiver with
+ * @n_devices devices: everything but the checksum is checked. */
 gboolean vf_frame_unpack(const guint8 bytes[VF_FRAME_HEADER_SIZE], VfRole sender, guint n_devices,
                          guint64 sequence, VfFrameHeader *header, GError **error);
 

@@ -39,9 +39,10 @@ parse_address(const char *text, guint16 port, Address *address, GError **error)
     return 0;
 }
 
-/* BBR, the default of some hosts, paces itself to half of what cubic moves where there is next to no distance
- * (loopback, a rack); over a distance the administrator's choice stays. A kernel without cubic (ENOENT) or
- * that keeps it for root (EPERM) leaves us with its default: slower, not wrong. */
+/* BBR, the default of some hosts, paces itself to half of what cubic moves where there is next to
+ * no distance (loopback, a rack); over a distance the administrator's choice stays. A kernel
+ * without cubic (ENOENT) or that keeps it for root (EPERM) leaves us with its default: slower, not
+ * wrong. */
 static void
 tune(int fd)
 {
@@ -164,8 +165,8 @@ vf_link_listen(const char *address, guint16 port_min, guint16 port_max, guint16 
             return -1;
         }
     }
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NO_ROOM,
-                _("no port from %u to %u is free at %s"), port_min, port_max, address);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NO_ROOM, _("no port from %u to %u is free at %s"),
+                port_min, port_max, address);
     return -1;
 }
 

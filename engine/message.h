@@ -3,8 +3,9 @@
 
 #include <glib.h>
 
-/* The payloads of docs/migration-stream.md that are more than a number: packed for the wire, and parsed from bytes that nobody vouches for.
- * On the wire a GVariant is little-endian and in normal form. */
+/* The payloads of docs/migration-stream.md that are more than a number: packed for the wire, and
+ * parsed from bytes that nobody vouches for. On the wire a GVariant is little-endian and in normal
+ * form. */
 
 #define VF_MESSAGE_VERSION 1
 #define VF_TOKEN_SIZE 32
@@ -38,5 +39,6 @@ GBytes *vf_message_pack_reply(guint32 version, const char *const *features);
 gboolean vf_message_parse_reply(const void *data, gsize size, VfHelloReply *reply, GError **error);
 
 GBytes *vf_message_pack_abort(const GError *reason);
-/* Always an error: PEER, or CANCELLED when that is what the peer says, with its words made fit to print. */
+/* Always an error: PEER, or CANCELLED when that is what the peer says, with its words made fit to
+ * print. */
 GError *vf_message_parse_abort(const void *data, gsize size);

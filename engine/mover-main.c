@@ -27,7 +27,8 @@ is_control_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
 }
 
-/* The bytes of a peer are read in this process: it keeps nothing that it was not given for its job. */
+/* The bytes of a peer are read in this process: it keeps nothing that it was not given for its job.
+ */
 static gboolean
 confine(void)
 {
@@ -49,8 +50,9 @@ adopt_vfio(int fd, gpointer data)
 static void
 print_usage(FILE *to)
 {
-    fprintf(to, _("vferry-mover is started by vferryd, with its control socket as descriptor %d; "
-                  "it is not for people.\n"),
+    fprintf(to,
+            _("vferry-mover is started by vferryd, with its control socket as descriptor %d; "
+              "it is not for people.\n"),
             CONTROL_FD);
 }
 

@@ -148,7 +148,8 @@ send_letter(Mover *self, const char *verb, GVariant *args)
 static GVariant *
 one_entry(const char *key, GVariant *value)
 {
-    GVariant *entry = g_variant_new_dict_entry(g_variant_new_string(key), g_variant_new_variant(value));
+    GVariant *entry =
+        g_variant_new_dict_entry(g_variant_new_string(key), g_variant_new_variant(value));
 
     return g_variant_new_array(G_VARIANT_TYPE("{sv}"), &entry, 1);
 }
@@ -260,10 +261,8 @@ begin(Mover *self)
     VfSession *session = self->request->session;
 
     if (session)
-        session->events = (VfSessionEvents){.listening = on_listening,
-                                            .attached = on_attached,
-                                            .phase = on_phase,
-                                            .data = self};
+        session->events = (VfSessionEvents){
+            .listening = on_listening, .attached = on_attached, .phase = on_phase, .data = self};
     if (self->request->verb == VF_REQUEST_SEND || self->request->verb == VF_REQUEST_RECEIVE)
         self->timer = g_timeout_add(PROGRESS_MS, on_timer, self);
     self->worker = g_thread_new("session", work, self);

@@ -3,7 +3,8 @@
 
 #include "request.h"
 
-/* One request of docs/mover-control.md on @control_fd, from its arrival to its result: the control messages in
- * this thread, the work in another. @adopt makes devices of the descriptors that come with the request. Returns the
- * exit status: 0 when the result was sent or nobody is there to take it. */
+/* One request of docs/mover-control.md on @control_fd, from its arrival to its result: the control
+ * messages in this thread, the work in another. @adopt makes devices of the descriptors that come
+ * with the request. Returns the exit status: 0 when the result was sent or nobody is there to take
+ * it. */
 int vf_mover_run(int control_fd, VfRequestAdopt adopt, gpointer data);

@@ -3,8 +3,8 @@
 
 #include <glib.h>
 
-/* How fast state moves while it is being moved, as opposed to how much was moved in a second in which there may
- * have been nothing to do; and what that says of the downtime to come. */
+/* How fast state moves while it is being moved, as opposed to how much was moved in a second in
+ * which there may have been nothing to do; and what that says of the downtime to come. */
 typedef struct {
     guint64 bytes[2]; /* the half second being filled, the one before */
     guint64 busy_us[2];
@@ -20,5 +20,6 @@ typedef struct {
 void vf_pace_add(VfPace *self, guint64 bytes, guint64 busy_us, gint64 now);
 guint64 vf_pace_get_rate(const VfPace *self);
 
-/* A term in bytes, which a faster link makes shorter, and one in time, which nothing does. Microseconds. */
+/* A term in bytes, which a faster link makes shorter, and one in time, which nothing does.
+ * Microseconds. */
 guint64 vf_pace_predict(const VfPace *self, guint64 bytes, guint64 time_us);

@@ -61,8 +61,9 @@ add(guint64 a, guint64 b)
     return a > G_MAXUINT64 - b ? G_MAXUINT64 : a + b;
 }
 
-/* MIG_DATA_SIZE is what STOP_COPY would give if it began now, or, with some drivers, what a whole state has; PRECOPY_INFO
- * is what is left, but only of what pre-copy may move. Whichever says more. */
+/* MIG_DATA_SIZE is what STOP_COPY would give if it began now, or, with some drivers, what a whole
+ * state has; PRECOPY_INFO is what is left, but only of what pre-copy may move. Whichever says more.
+ */
 guint64
 vf_precopy_estimate_rest(VfPrecopy *self)
 {
@@ -114,10 +115,11 @@ vf_precopy_take(VfPrecopy *self, const VfFrame *frame, GError **error)
     }
     device = &self->devices[frame->header.device];
     if (!device->initial_ended || device->initial_loaded) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                    _("the destination says that it has loaded initial bytes of device %u that were "
-                      "not announced"),
-                    frame->header.device);
+        g_set_error(
+            error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+            _("the destination says that it has loaded initial bytes of device %u that were "
+              "not announced"),
+            frame->header.device);
         return FALSE;
     }
     device->initial_loaded = TRUE;
@@ -190,8 +192,8 @@ predict_downtime(VfPrecopy *self)
     guint64 us;
 
     for (guint i = 0; i < self->n_devices; i++)
-        bytes = add(bytes, add(self->devices[i].left.initial_bytes,
-                               self->devices[i].left.dirty_bytes));
+        bytes =
+            add(bytes, add(self->devices[i].left.initial_bytes, self->devices[i].left.dirty_bytes));
     /* two exchanges (loaded and commit, started) and the devices' own steps */
     us = vf_pace_predict(&self->pace, bytes, 2 * self->rtt_us + self->n_devices * DEVICE_US);
     vf_progress_set_expected_downtime(self->session->progress, us);
@@ -209,8 +211,8 @@ may_leave(VfPrecopy *self)
     return us <= (guint64)self->session->config.downtime_limit_ms * 1000;
 }
 
-/* Until a device has more, the peer says something, or a moment has passed. A data fd without a poll of its own is
- * always readable: then only the moment counts. */
+/* Until a device has more, the peer says something, or a moment has passed. A data fd without a
+ * poll of its own is always readable: then only the moment counts. */
 static gboolean
 nap(VfPrecopy *self, GError **error)
 {
@@ -239,8 +241,8 @@ any_in_precopy(VfPrecopy *self)
 gboolean
 vf_precopy_run(VfPrecopy *self, gboolean allowed, GError **error)
 {
-    gint64 end = g_get_monotonic_time() +
-                 (gint64)self->session->config.precopy_max_seconds * G_USEC_PER_SEC;
+    gint64 end =
+        g_get_monotonic_time() + (gint64)self->session->config.precopy_max_seconds * G_USEC_PER_SEC;
 
     vf_progress_set_rest(self->session->progress, vf_precopy_estimate_rest(self));
     if (!vf_devices_start_precopy(self->session->devices, allowed, error))

@@ -4,8 +4,9 @@
 #include "pace.h"
 #include "session.h"
 
-/* The source's side while its devices still run: moves their state in rounds, until what is left fits the downtime
- * limit and the destination has loaded all initial bytes, or until the time limit. */
+/* The source's side while its devices still run: moves their state in rounds, until what is left
+ * fits the downtime limit and the destination has loaded all initial bytes, or until the time
+ * limit. */
 typedef struct VfPrecopy VfPrecopy;
 
 /* @rtt_us: measured by the hello. */
@@ -19,7 +20,8 @@ gboolean vf_precopy_run(VfPrecopy *self, gboolean allowed, GError **error);
 /* One frame from the device to the peer. @read says how it went; FALSE is an error. */
 gboolean vf_precopy_move(VfPrecopy *self, guint index, VfReadResult *read, GError **error);
 
-/* An INITIAL_LOADED, which may also come later than pre-copy has lasted. PEER when it is anything else. */
+/* An INITIAL_LOADED, which may also come later than pre-copy has lasted. PEER when it is anything
+ * else. */
 gboolean vf_precopy_take(VfPrecopy *self, const VfFrame *frame, GError **error);
 
 /* The best that is known of what is still to come. */

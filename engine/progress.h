@@ -3,8 +3,8 @@
 
 #include <glib.h>
 
-/* How far a session is: written by its thread, read by any. done never falls; total is done and what is still
- * expected, never falls before the end, and is done at the end. */
+/* How far a session is: written by its thread, read by any. done never falls; total is done and
+ * what is still expected, never falls before the end, and is done at the end. */
 typedef struct VfProgress VfProgress;
 
 typedef struct {

@@ -115,8 +115,9 @@ vf_result_to_variant(const VfResult *self)
 
     g_variant_dict_insert(&dict, "outcome", "s", vf_outcome_name(outcome->kind));
     if (outcome->error) {
-        VferryError code = outcome->error->domain == VFERRY_ERROR ? (VferryError)outcome->error->code
-                                                                  : VFERRY_ERROR_FAILED;
+        VferryError code = outcome->error->domain == VFERRY_ERROR
+                               ? (VferryError)outcome->error->code
+                               : VFERRY_ERROR_FAILED;
         g_autofree char *message = g_utf8_make_valid(outcome->error->message, -1);
         g_variant_dict_insert(&dict, "error", "s", vf_error_to_name(code));
         g_variant_dict_insert(&dict, "message", "s", message);

@@ -8,8 +8,8 @@
 #include "record.h"
 #include "stream.h"
 
-/* What both sides of a session share. A session runs in one thread from its beginning to its outcome; the
- * sequence and who may run at every point of it is docs/migration-stream.md. */
+/* What both sides of a session share. A session runs in one thread from its beginning to its
+ * outcome; the sequence and who may run at every point of it is docs/migration-stream.md. */
 
 typedef struct {
     char *job;
@@ -54,9 +54,9 @@ typedef enum {
 
 typedef struct {
     VfOutcomeKind kind;
-    GError *error;         /* set unless completed */
-    char **device_states;  /* see vf_devices_describe() */
-    GVariant *statistics;  /* a{sv} */
+    GError *error;        /* set unless completed */
+    char **device_states; /* see vf_devices_describe() */
+    GVariant *statistics; /* a{sv} */
 } VfOutcome;
 
 /* Takes ownership of devices and record. */

@@ -30,7 +30,8 @@ typedef struct {
     VfPrecopy *precopy;
     guint n_devices;
     gboolean use_precopy;
-    gboolean may_run;   /* the devices ran when the session began, so they are to run again if it fails */
+    gboolean
+        may_run; /* the devices ran when the session began, so they are to run again if it fails */
     gboolean committed; /* the decision is on record: never again */
     Times times;
 } Source;
@@ -93,9 +94,8 @@ hear_reply(Source *self, GError **error)
                     reply.version, VF_MESSAGE_VERSION);
         return FALSE;
     }
-    self->use_precopy =
-        vf_session_wants(self->session, VF_FEATURE_PRE_COPY) &&
-        g_strv_contains((const char *const *)reply.features, VF_FEATURE_PRE_COPY);
+    self->use_precopy = vf_session_wants(self->session, VF_FEATURE_PRE_COPY) &&
+                        g_strv_contains((const char *const *)reply.features, VF_FEATURE_PRE_COPY);
     return TRUE;
 }
 
@@ -104,8 +104,8 @@ attach(Source *self, GError **error)
 {
     VfSessionConfig *config = &self->session->config;
     gint64 said;
-    int fd = vf_link_connect(config->address, config->port, CONNECT_MS, self->session->cancel,
-                             error);
+    int fd =
+        vf_link_connect(config->address, config->port, CONNECT_MS, self->session->cancel, error);
 
     if (fd < 0)
         return FALSE;
@@ -189,7 +189,8 @@ await_loaded(Source *self, GError **error)
     return vf_devices_stop(self->session->devices, error) && look_up(self, error);
 }
 
-/* The decision. When the line cannot be written, it is not made: nobody has been told, so this side runs on. */
+/* The decision. When the line cannot be written, it is not made: nobody has been told, so this side
+ * runs on. */
 static gboolean
 commit(Source *self, GError **error)
 {
@@ -220,7 +221,8 @@ await_started(Source *self, GError **error)
         return FALSE;
     }
     self->times.started = g_get_monotonic_time();
-    /* It is done, whether the record can say so or not; one that cannot makes this side in doubt after a crash. */
+    /* It is done, whether the record can say so or not; one that cannot makes this side in doubt
+     * after a crash. */
     if (!vf_session_append(self->session, "done", &local))
         g_warning("the devices run at the destination, but: %s", local->message);
     return TRUE;

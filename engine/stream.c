@@ -31,14 +31,14 @@ typedef struct {
 } Heart;
 
 typedef struct {
-    GMutex lock;       /* for the frame that is being sent, and all below */
-    guint8 *area;      /* the header ends, and the payload begins, at a page */
+    GMutex lock;  /* for the frame that is being sent, and all below */
+    guint8 *area; /* the header ends, and the payload begins, at a page */
     guint64 sequence;
-    gint64 last;       /* monotonic time */
+    gint64 last;                       /* monotonic time */
     guint8 rest[VF_FRAME_HEADER_SIZE]; /* of a heartbeat that did not fit whole */
     guint n_rest;
-    gsize sent;        /* of the frame that is being sent */
-    gboolean broken;   /* a frame was begun and will not be finished */
+    gsize sent;      /* of the frame that is being sent */
+    gboolean broken; /* a frame was begun and will not be finished */
 } Outgoing;
 
 typedef struct {
@@ -263,8 +263,7 @@ pump(VfStream *self, GError **error)
             set_aborted_error(self, error);
             return PUMP_ERROR;
         }
-        if (self->in.header.type != VF_FRAME_HEARTBEAT &&
-            self->in.header.type < VF_FRAME_OPTIONAL)
+        if (self->in.header.type != VF_FRAME_HEARTBEAT && self->in.header.type < VF_FRAME_OPTIONAL)
             return PUMP_FRAME;
     }
     return PUMP_NOTHING;
@@ -343,14 +342,13 @@ begin_wait(VfStream *self)
 static int
 patience_left_ms(VfStream *self)
 {
-    gint64 left =
-        self->in.heard + (gint64)self->patience_ms * 1000 - g_get_monotonic_time();
+    gint64 left = self->in.heard + (gint64)self->patience_ms * 1000 - g_get_monotonic_time();
 
     return left <= 0 ? 0 : (int)((left + 999) / 1000);
 }
 
-/* TRUE: go on and look. Waits for @events on the socket, for @fds, for the cancel, or for @timeout_ms (-1: the
- * patience). */
+/* TRUE: go on and look. Waits for @events on the socket, for @fds, for the cancel, or for
+ * @timeout_ms (-1: the patience). */
 static gboolean
 wait_for(VfStream *self, short events, const int *fds, guint n_fds, int timeout_ms, GError **error)
 {
@@ -426,7 +424,8 @@ send_failed(VfStream *self, int errnum, GError **error)
     return FALSE;
 }
 
-/* All of it. A source listens meanwhile: to an ABORT, and to heartbeats that say that a slow destination is not a lost one. */
+/* All of it. A source listens meanwhile: to an ABORT, and to heartbeats that say that a slow
+ * destination is not a lost one. */
 static gboolean
 send_all(VfStream *self, const guint8 *data, gsize size, GError **error)
 {
@@ -548,7 +547,8 @@ vf_stream_finish(VfStream *self, guint timeout_ms)
 
 /* Heartbeats */
 
-/* With the lock held. What does not fit into the socket now stays for the next time, or the next frame. */
+/* With the lock held. What does not fit into the socket now stays for the next time, or the next
+ * frame. */
 static void
 send_rest(Outgoing *out, VfStream *self)
 {

@@ -4,9 +4,9 @@
 #include "cancel.h"
 #include "frame.h"
 
-/* The frames of docs/migration-stream.md over one connected socket. One thread sends and receives; a
- * thread of the stream's own sends heartbeats beside it. Memory is bounded: one outgoing and one incoming frame, and, at a source,
- * the few small frames that came while it was sending. */
+/* The frames of docs/migration-stream.md over one connected socket. One thread sends and receives;
+ * a thread of the stream's own sends heartbeats beside it. Memory is bounded: one outgoing and one
+ * incoming frame, and, at a source, the few small frames that came while it was sending. */
 typedef struct VfStream VfStream;
 
 typedef struct {
@@ -16,7 +16,8 @@ typedef struct {
 
 #define VF_STREAM_PATIENCE_MS 5000
 
-/* Takes ownership of @fd, a stream socket. @n_devices bounds the device numbers of what is received. */
+/* Takes ownership of @fd, a stream socket. @n_devices bounds the device numbers of what is
+ * received. */
 VfStream *vf_stream_new(int fd, VfRole role, guint n_devices, VfCancel *cancel);
 void vf_stream_free(VfStream *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfStream, vf_stream_free)
@@ -24,8 +25,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfStream, vf_stream_free)
 /* The first frame was received by other means: its sequence number is used up. */
 void vf_stream_skip_received(VfStream *self);
 
-/* How long the peer may be silent while this side waits for it; tests are less patient than the protocol.
- * Heartbeats come five times as often. Before vf_stream_start_heartbeat(). */
+/* How long the peer may be silent while this side waits for it; tests are less patient than the
+ * protocol. Heartbeats come five times as often. Before vf_stream_start_heartbeat(). */
 void vf_stream_set_patience(VfStream *self, guint ms);
 
 /* From here on a cancel does not interrupt: the commit is made, or an ABORT has to go out. */
@@ -42,19 +43,20 @@ gboolean vf_stream_send_buffer(VfStream *self, VfFrameType type, guint device, g
 gboolean vf_stream_send(VfStream *self, VfFrameType type, guint device, const void *payload,
                         gsize length, GError **error);
 
-/* The next frame that is neither a heartbeat nor optional and unknown. PEER when the peer is silent for too
- * long, hangs up, breaks the protocol or sent an ABORT; CANCELLED. */
+/* The next frame that is neither a heartbeat nor optional and unknown. PEER when the peer is silent
+ * for too long, hangs up, breaks the protocol or sent an ABORT; CANCELLED. */
 gboolean vf_stream_receive(VfStream *self, VfFrame *frame, GError **error);
 
 /* The same without waiting: frame->header.type is 0 when nothing whole has come. */
 gboolean vf_stream_try_receive(VfStream *self, VfFrame *frame, GError **error);
 
-/* Waits until something comes from the peer, one of @fds is readable, or @timeout_ms have passed. Says
- * nothing of which. PEER after a silence, CANCELLED. */
+/* Waits until something comes from the peer, one of @fds is readable, or @timeout_ms have passed.
+ * Says nothing of which. PEER after a silence, CANCELLED. */
 gboolean vf_stream_wait(VfStream *self, const int *fds, guint n_fds, guint timeout_ms,
                         GError **error);
 
-/* Whether the peer has sent an ABORT, so that an error is its last word and not a broken connection. */
+/* Whether the peer has sent an ABORT, so that an error is its last word and not a broken
+ * connection. */
 gboolean vf_stream_was_aborted(VfStream *self);
 
 /* Sends an ABORT if that is possible without waiting. No more frames after it. */
@@ -63,6 +65,7 @@ void vf_stream_abort(VfStream *self, const GError *reason);
 /* Bytes that were sent and are not known to have arrived. */
 gsize vf_stream_get_in_flight(VfStream *self);
 
-/* Tells the peer that nothing more will come, and waits at most @timeout_ms for it to hang up: what was sent last
- * would be lost if the socket were closed with unread bytes in it (RFC 9293, 3.10.4). */
+/* Tells the peer that nothing more will come, and waits at most @timeout_ms for it to hang up: what
+ * was sent last would be lost if the socket were closed with unread bytes in it (RFC 9293, 3.10.4).
+ */
 void vf_stream_finish(VfStream *self, guint timeout_ms);

@@ -4,7 +4,8 @@
 #include <linux/types.h>
 #include <linux/vfio.h>
 
-/* What linux/vfio.h got after 6.1, whose header Debian 12 has. Layout and numbers are the kernel's ABI. */
+/* What linux/vfio.h got after 6.1, whose header Debian 12 has. Layout and numbers are the kernel's
+ * ABI. */
 
 #ifndef VFIO_MIGRATION_PRE_COPY /* 6.2, with the two PRE_COPY states */
 #define VFIO_MIGRATION_PRE_COPY (1 << 2)

@@ -19,7 +19,7 @@
 typedef struct {
     VfBackend parent;
     int fd;
-    int data_fd; /* of the saving or resuming session; -1 without one */
+    int data_fd;    /* of the saving or resuming session; -1 without one */
     guint64 offset; /* in the data stream, for messages */
 } VfVfio;
 
@@ -69,18 +69,18 @@ vfio_get_info(VfBackend *backend, VfBackendInfo *info, GError **error)
     if (errnum != 0)
         return vf_error_errno(error, VFERRY_ERROR_DEVICE, errnum, _("reading the migration flags"));
     if (!(migration.flags & VFIO_MIGRATION_STOP_COPY)) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
-                    _("the migration flags are %#" G_GINT64_MODIFIER "x, but stop-copy is mandatory"),
-                    (guint64)migration.flags);
+        g_set_error(
+            error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+            _("the migration flags are %#" G_GINT64_MODIFIER "x, but stop-copy is mandatory"),
+            (guint64)migration.flags);
         return FALSE;
     }
-    info->flags = (guint)migration.flags &
-                  (VF_BACKEND_STOP_COPY | VF_BACKEND_P2P | VF_BACKEND_PRE_COPY);
-    /* Kernels before 6.2 do not have it, and a driver may fail it: the size is only an estimate then
-     * unknown. */
-    info->has_data_size =
-        feature(self, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DATA_SIZE, &size,
-                sizeof size) == 0;
+    info->flags =
+        (guint)migration.flags & (VF_BACKEND_STOP_COPY | VF_BACKEND_P2P | VF_BACKEND_PRE_COPY);
+    /* Kernels before 6.2 do not have it, and a driver may fail it: the size is only an estimate
+     * then unknown. */
+    info->has_data_size = feature(self, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DATA_SIZE,
+                                  &size, sizeof size) == 0;
     info->data_size = info->has_data_size ? size.stop_copy_length : 0;
     return TRUE;
 }
@@ -117,8 +117,8 @@ vfio_set_state(VfBackend *backend, VfDeviceState state, GError **error)
 {
     VfVfio *self = (VfVfio *)backend;
     struct vfio_device_feature_mig_state mig = {.device_state = state, .data_fd = -1};
-    int errnum = feature(self, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
-                         &mig, sizeof mig);
+    int errnum = feature(self, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &mig,
+                         sizeof mig);
 
     if (errnum != 0)
         return vf_error_errno(error, VFERRY_ERROR_DEVICE, errnum, _("change of state to %s"),
@@ -276,15 +276,16 @@ check_viable(int group_fd, const char *path, GError **error)
     return FALSE;
 }
 
-/* mdevs without an IOMMU of their own are in an emulated group: its name in sysfs is "vfio-noiommu",
- * but its node has the ordinary name and it takes a type 1 container like any other
- * (drivers/vfio/group.c, VFIO_EMULATED_IOMMU). A true no-IOMMU group would be /dev/vfio/noiommu-N, which we never open. */
+/* mdevs without an IOMMU of their own are in an emulated group: its name in sysfs is
+ * "vfio-noiommu", but its node has the ordinary name and it takes a type 1 container like any other
+ * (drivers/vfio/group.c, VFIO_EMULATED_IOMMU). A true no-IOMMU group would be /dev/vfio/noiommu-N,
+ * which we never open. */
 static gboolean
 attach(int container, int group_fd, const char *path, GError **error)
 {
     if (ioctl(group_fd, VFIO_GROUP_SET_CONTAINER, &container) < 0)
-        return vf_error_errno(error, VFERRY_ERROR_DEVICE, errno,
-                              _("putting “%s” into a container"), path);
+        return vf_error_errno(error, VFERRY_ERROR_DEVICE, errno, _("putting “%s” into a container"),
+                              path);
     if (ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
         return vf_error_errno(error, VFERRY_ERROR_DEVICE, errno,
                               _("giving the container of “%s” a type 1 IOMMU"), path);

@@ -67,8 +67,8 @@ static const guint8 first_hop[VF_N_STATES][VF_N_STATES] = {
 static gpointer
 map_shared(gsize size, int fd)
 {
-    gpointer data = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                         MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+    gpointer data =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
 
     g_assert_true(data != MAP_FAILED);
     return data;
@@ -190,8 +190,8 @@ begin_stream(VfMemory *self, gboolean saving)
 static gboolean
 final_check(VfMemory *self)
 {
-    gboolean whole = self->piece.left == 0 &&
-                     (self->piece.head_done == HEAD_SIZE || self->piece.head_done == 0);
+    gboolean whole =
+        self->piece.left == 0 && (self->piece.head_done == HEAD_SIZE || self->piece.head_done == 0);
 
     if (self->options.slow_final_us)
         g_usleep(self->options.slow_final_us);
@@ -472,8 +472,8 @@ memory_write(VfBackend *backend, const void *buffer, gsize size, GError **error)
         gsize want = size;
         gsize n = 0;
         if (self->options.fail_write_at)
-            want = MIN(want, self->options.fail_write_at - MIN(self->stream_bytes,
-                                                               self->options.fail_write_at));
+            want = MIN(want, self->options.fail_write_at -
+                                 MIN(self->stream_bytes, self->options.fail_write_at));
         errnum = want == 0 ? EIO : write_piece(self, at, want, &n);
         at += n;
         size -= n;

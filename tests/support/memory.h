@@ -3,9 +3,10 @@
 
 #include "backend.h"
 
-/* A device in memory, for tests and benchmarks: the kernel's states and arcs, a state of any size whose pages change while it
- * runs, pre-copy, and faults on demand. The device outlives its backends, as a device outlives a process that
- * has it open; and it is in shared memory, so that what a killed child did to it can be seen. */
+/* A device in memory, for tests and benchmarks: the kernel's states and arcs, a state of any size
+ * whose pages change while it runs, pre-copy, and faults on demand. The device outlives its
+ * backends, as a device outlives a process that has it open; and it is in shared memory, so that
+ * what a killed child did to it can be seen. */
 typedef struct VfMemory VfMemory;
 
 #define VF_MEMORY_PAGE 4096
@@ -13,14 +14,14 @@ typedef struct VfMemory VfMemory;
 
 typedef struct {
     guint flags;
-    guint64 size;            /* bytes of state, rounded up to pages */
-    guint64 seed;            /* of what is in it; 0: zeros */
-    guint64 stop_only;       /* bytes at the end that pre-copy does not move */
-    guint64 dirty_per_read;  /* bytes that change with each read while it runs */
-    guint64 dirty_max;       /* after so many it changes no more; 0: always */
-    gboolean no_trailer;     /* no checksum of the whole behind the state: for benchmarks */
-    guint slow_us;           /* for each read and write */
-    guint slow_final_us;     /* for RESUMING -> STOP */
+    guint64 size;           /* bytes of state, rounded up to pages */
+    guint64 seed;           /* of what is in it; 0: zeros */
+    guint64 stop_only;      /* bytes at the end that pre-copy does not move */
+    guint64 dirty_per_read; /* bytes that change with each read while it runs */
+    guint64 dirty_max;      /* after so many it changes no more; 0: always */
+    gboolean no_trailer;    /* no checksum of the whole behind the state: for benchmarks */
+    guint slow_us;          /* for each read and write */
+    guint slow_final_us;    /* for RESUMING -> STOP */
     /* faults */
     guint64 fail_read_at;    /* EIO from this byte of the stream on; 0: never */
     guint64 fail_write_at;   /* the same */

@@ -26,8 +26,8 @@ typedef struct {
     VfPair *pair;
     VfRole role;
     VfSession *session;
-    guint16 port;      /* source: where to; destination: where it listens */
-    int port_fds[2];   /* the destination's child says where it listens */
+    guint16 port;    /* source: where to; destination: where it listens */
+    int port_fds[2]; /* the destination's child says where it listens */
     int result_fds[2];
     pid_t pid;
     GThread *thread;
@@ -114,9 +114,10 @@ make_session(Side *side)
         make_record(side, is_source ? setup->blind_source : setup->blind_destination));
     session->config.job = g_strdup(setup->wrong_job && is_source ? "another" : VF_PAIR_JOB);
     memset(session->config.token, setup->wrong_token && is_source ? 0x5b : 0x5a, VF_TOKEN_SIZE);
-    session->config.features = g_strdupv((char **)(
-        (is_source ? setup->no_precopy_at_source : setup->no_precopy_at_destination) ? none
-                                                                                     : precopy));
+    session->config.features = g_strdupv(
+        (char **)((is_source ? setup->no_precopy_at_source : setup->no_precopy_at_destination)
+                      ? none
+                      : precopy));
     session->config.address = g_strdup("127.0.0.1");
     session->config.peer_patience_ms =
         (setup->patience_ms ? setup->patience_ms : 1500) * vf_pair_slowness();
@@ -126,8 +127,7 @@ make_session(Side *side)
         setup->precopy_max_seconds ? setup->precopy_max_seconds : 20;
     session->config.accept_seconds = 2 * vf_pair_slowness();
     session->config.size_max = setup->size_max ? setup->size_max : G_MAXUINT64;
-    session->events = (VfSessionEvents){
-        .listening = on_listening, .phase = on_phase, .data = side};
+    session->events = (VfSessionEvents){.listening = on_listening, .phase = on_phase, .data = side};
     return session;
 }
 
@@ -146,11 +146,10 @@ describe(const VfOutcome *outcome, VfSession *session)
     g_variant_builder_init(&counters, G_VARIANT_TYPE("at"));
     g_variant_builder_add(&counters, "t", progress.done);
     g_variant_builder_add(&counters, "t", progress.total);
-    return g_variant_new("(uuss@atttt)", (guint)outcome->kind,
-                         outcome->error ? (guint)outcome->error->code : 0,
-                         outcome->error ? outcome->error->message : "", states,
-                         g_variant_builder_end(&counters), (guint64)progress.round, downtime,
-                         bytes);
+    return g_variant_new(
+        "(uuss@atttt)", (guint)outcome->kind, outcome->error ? (guint)outcome->error->code : 0,
+        outcome->error ? outcome->error->message : "", states, g_variant_builder_end(&counters),
+        (guint64)progress.round, downtime, bytes);
 }
 
 static GVariant *
@@ -225,8 +224,7 @@ reap_child(Side *side)
         return NULL;
     g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     bytes = g_bytes_new(buffer, n);
-    return g_variant_ref_sink(
-        g_variant_new_from_bytes(G_VARIANT_TYPE(OUTCOME_TYPE), bytes, TRUE));
+    return g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(OUTCOME_TYPE), bytes, TRUE));
 }
 
 static void
@@ -250,8 +248,7 @@ read_events(Side *side, VfPairSide *result)
 static void
 end_side(Side *side, VfPairSide *result)
 {
-    g_autoptr(GVariant) described =
-        side->thread ? g_thread_join(side->thread) : reap_child(side);
+    g_autoptr(GVariant) described = side->thread ? g_thread_join(side->thread) : reap_child(side);
     g_autoptr(GVariant) counters = NULL;
     guint64 rounds;
     guint kind;
@@ -325,7 +322,8 @@ vf_pair_run(const VfPairSetup *setup)
     plan.data = sides;
     g_assert_no_errno(pipe2(sides[VF_ROLE_DESTINATION].port_fds, O_CLOEXEC));
     start_side(&sides[VF_ROLE_DESTINATION]);
-    g_assert_true(vf_io_read_exact(sides[VF_ROLE_DESTINATION].port_fds[0], &port, sizeof port, NULL));
+    g_assert_true(
+        vf_io_read_exact(sides[VF_ROLE_DESTINATION].port_fds[0], &port, sizeof port, NULL));
     proxy = vf_proxy_new(&plan, &sides[VF_ROLE_SOURCE].port);
     start_side(&sides[VF_ROLE_SOURCE]);
     vf_proxy_start(proxy, port);

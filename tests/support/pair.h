@@ -6,8 +6,8 @@
 #include "proxy.h"
 #include "session.h"
 
-/* Both sides of a session with a proxy between them: as threads, or as two processes of their own that
- * may be killed. Records are real files. */
+/* Both sides of a session with a proxy between them: as threads, or as two processes of their own
+ * that may be killed. Records are real files. */
 
 #define VF_PAIR_DEVICES_MAX 4
 #define VF_PAIR_JOB "0d5f3b2e-7c41-4d0a-9f6e-2f1c6a3b9d10"
@@ -16,18 +16,18 @@ typedef struct {
     guint n_devices; /* 0: one */
     VfMemoryOptions source;
     VfMemoryOptions destination;
-    guint faulty;  /* the one device that has the faults in the options */
+    guint faulty; /* the one device that has the faults in the options */
     VfProxyPlan plan;
     gboolean processes;
     gboolean no_precopy_at_source;
     gboolean no_precopy_at_destination;
-    guint downtime_limit_ms;    /* 0: 300 */
-    guint precopy_max_seconds;  /* 0: 20 */
-    guint64 size_max;           /* 0: no limit */
-    guint patience_ms;          /* 0: 1500 */
+    guint downtime_limit_ms;   /* 0: 300 */
+    guint precopy_max_seconds; /* 0: 20 */
+    guint64 size_max;          /* 0: no limit */
+    guint patience_ms;         /* 0: 1500 */
     gboolean wrong_token;
     gboolean wrong_job;
-    gboolean blind_source;      /* the record cannot be written */
+    gboolean blind_source; /* the record cannot be written */
     gboolean blind_destination;
     /* asked of a side when the proxy's plan calls */
     struct {

@@ -33,9 +33,8 @@ struct VfProxy {
 static struct sockaddr_in
 loopback(guint16 port)
 {
-    return (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons(port),
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
 VfProxy *
@@ -161,8 +160,7 @@ static gpointer
 run_way(gpointer data)
 {
     Way *way = data;
-    g_autofree guint8 *frame =
-        g_malloc(VF_FRAME_HEADER_SIZE + VF_FRAME_DATA_MAX + VF_PROXY_ROOM);
+    g_autofree guint8 *frame = g_malloc(VF_FRAME_HEADER_SIZE + VF_FRAME_DATA_MAX + VF_PROXY_ROOM);
 
     while (pass_frame(way, frame))
         ;

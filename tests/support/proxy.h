@@ -11,7 +11,8 @@ typedef enum {
     VF_PROXY_CUT_BEFORE, /* the connection ends, and the frame is lost */
     VF_PROXY_CUT_MIDDLE, /* half of it arrives */
     VF_PROXY_CUT_AFTER,  /* it arrives, and nothing after it, in either direction */
-    VF_PROXY_SILENCE,    /* the connections stay, but it and nothing after it arrives, in either direction */
+    VF_PROXY_SILENCE,    /* the connections stay, but it and nothing after it arrives, in either
+                            direction */
     VF_PROXY_CALL,       /* something happens, then it arrives */
     VF_PROXY_CHANGE,     /* it arrives changed */
 } VfProxyAction;
@@ -28,7 +29,8 @@ typedef struct {
 
 #define VF_PROXY_ROOM 4096
 
-/* Listens at once at 127.0.0.1, before any thread of its own exists, so that a fork may come between this and vf_proxy_start(). */
+/* Listens at once at 127.0.0.1, before any thread of its own exists, so that a fork may come
+ * between this and vf_proxy_start(). */
 VfProxy *vf_proxy_new(const VfProxyPlan *plan, guint16 *port);
 void vf_proxy_start(VfProxy *self, guint16 destination_port);
 void vf_proxy_free(VfProxy *self);

@@ -20,8 +20,9 @@
 #include "pair.h"
 #include "record.h"
 
-/* The real vferry-mover, by its control socket: it knows only VFIO devices, so what it is given are descriptors
- * that are none. And the same main loop in a child of this process, with devices in memory. */
+/* The real vferry-mover, by its control socket: it knows only VFIO devices, so what it is given are
+ * descriptors that are none. And the same main loop in a child of this process, with devices in
+ * memory. */
 
 #define DEADLINE_MS 20000
 
@@ -78,8 +79,10 @@ static void
 ask(Mover *mover, const char *verb, GVariant *args, const int *fds, guint n_fds)
 {
     g_autoptr(GError) error = NULL;
+    /* a parsed one does not float */
+    g_autoptr(GVariant) dict = args ? g_variant_take_ref(args) : NULL;
 
-    vf_control_send(mover->fd, verb, args, fds, n_fds, &error);
+    vf_control_send(mover->fd, verb, dict, fds, n_fds, &error);
     g_assert_no_error(error);
 }
 
@@ -90,8 +93,7 @@ hear(Mover *mover)
     g_autoptr(GError) error = NULL;
     VfControlMessage *message;
 
-    g_assert_no_errno(
-        setsockopt(mover->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience));
+    g_assert_no_errno(setsockopt(mover->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience));
     message = vf_control_receive(mover->fd, &error);
     g_assert_no_error(error);
     return message;
@@ -176,39 +178,40 @@ static const BadRequest bad_requests[] = {
     {"verb", "fly", "{}", 0, VFERRY_ERROR_INVALID_ARGUMENT, "fly"},
     {"inspect-nothing", "inspect", "{}", 0, VFERRY_ERROR_INVALID_ARGUMENT, "0 descriptors"},
     {"inspect-two", "inspect", "{}", 2, VFERRY_ERROR_INVALID_ARGUMENT, "2 descriptors"},
-    {"inspect-unknown-argument", "inspect", "{'deep': <true>}", 1, VFERRY_ERROR_UNKNOWN_OPTION, "deep"},
+    {"inspect-unknown-argument", "inspect", "{'deep': <true>}", 1, VFERRY_ERROR_UNKNOWN_OPTION,
+     "deep"},
     {"inspect-no-device", "inspect", "{}", 1, VFERRY_ERROR_NOT_SUPPORTED, NULL},
-    {"open-without-group", "open", "{'device': <'0000:00:05.0'>}", 0, VFERRY_ERROR_INVALID_ARGUMENT, "group"},
-    {"open-path", "open", "{'device': <'../x'>, 'group': <1>}", 0, VFERRY_ERROR_INVALID_ARGUMENT, NULL},
-    {"open-negative", "open", "{'device': <'x'>, 'group': <-1>}", 0, VFERRY_ERROR_INVALID_ARGUMENT, NULL},
-    {"open-wrong-type", "open", "{'device': <'x'>, 'group': <'1'>}", 0, VFERRY_ERROR_INVALID_ARGUMENT, "group"},
+    {"open-without-group", "open", "{'device': <'0000:00:05.0'>}", 0, VFERRY_ERROR_INVALID_ARGUMENT,
+     "group"},
+    {"open-path", "open", "{'device': <'../x'>, 'group': <1>}", 0, VFERRY_ERROR_INVALID_ARGUMENT,
+     NULL},
+    {"open-negative", "open", "{'device': <'x'>, 'group': <-1>}", 0, VFERRY_ERROR_INVALID_ARGUMENT,
+     NULL},
+    {"open-wrong-type", "open", "{'device': <'x'>, 'group': <'1'>}", 0,
+     VFERRY_ERROR_INVALID_ARGUMENT, "group"},
     {"return-no-device", "return", "{}", 1, VFERRY_ERROR_NOT_SUPPORTED, NULL},
     {"start-no-device", "start", "{}", 1, VFERRY_ERROR_NOT_SUPPORTED, NULL},
     {"send-nothing", "send", "{}", 1, VFERRY_ERROR_INVALID_ARGUMENT, "job"},
-    {"send-short-token",
-     "send", "{'job': <'j'>, 'address': <'::1'>, 'token': <b'short'>, 'features': <@as []>}", 1,
+    {"send-short-token", "send",
+     "{'job': <'j'>, 'address': <'::1'>, 'token': <b'short'>, 'features': <@as []>}", 1,
      VFERRY_ERROR_INVALID_ARGUMENT, "32 bytes"},
-    {"send-unknown-feature",
-     "send", "{'job': <'j'>, 'address': <'::1'>, " TOKEN ", 'features': <['warp']>}", 1,
+    {"send-unknown-feature", "send",
+     "{'job': <'j'>, 'address': <'::1'>, " TOKEN ", 'features': <['warp']>}", 1,
      VFERRY_ERROR_INVALID_ARGUMENT, "warp"},
     {"send-without-port", "send", "{" COMMON "}", 1, VFERRY_ERROR_INVALID_ARGUMENT, "port"},
-    {"send-unknown-argument",
-     "send",
+    {"send-unknown-argument", "send",
      "{" COMMON ", 'port': <uint16 1>, 'downtime-limit-ms': <uint32 1>, "
      "'precopy-max-seconds': <uint32 1>, 'speed': <1>}",
      1, VFERRY_ERROR_UNKNOWN_OPTION, "speed"},
-    {"send-no-device",
-     "send",
+    {"send-no-device", "send",
      "{" COMMON ", 'port': <uint16 1>, 'downtime-limit-ms': <uint32 1>, "
      "'precopy-max-seconds': <uint32 1>}",
      1, VFERRY_ERROR_DEVICE, "state"},
-    {"receive-ports",
-     "receive",
+    {"receive-ports", "receive",
      "{" COMMON ", 'port-min': <uint16 9>, 'port-max': <uint16 8>, 'accept-seconds': <uint32 1>, "
      "'size-max': <uint64 1>}",
      1, VFERRY_ERROR_INVALID_ARGUMENT, "port-min"},
-    {"receive-no-device",
-     "receive",
+    {"receive-no-device", "receive",
      "{" COMMON ", 'port-min': <uint16 0>, 'port-max': <uint16 0>, 'accept-seconds': <uint32 1>, "
      "'size-max': <uint64 1>}",
      1, VFERRY_ERROR_NOT_SUPPORTED, NULL},
@@ -262,7 +265,8 @@ test_without_control(void)
     g_autoptr(GError) error = NULL;
     int status;
 
-    g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, &text, &status, &error);
+    g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, &text, &status,
+                 &error);
     g_assert_no_error(error);
     g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 3);
     g_assert_nonnull(strstr(text, "not for people"));
@@ -276,7 +280,8 @@ test_version(void)
     g_autoptr(GError) error = NULL;
     int status;
 
-    g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &text, NULL, &status, &error);
+    g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &text, NULL, &status,
+                 &error);
     g_assert_no_error(error);
     g_assert_cmpint(status, ==, 0);
     g_assert_cmpstr(text, ==, "vferry-mover " PACKAGE_VERSION "\n");
@@ -310,7 +315,7 @@ typedef struct Side {
     struct Side *other;
     VfMemory *device;
     Mover *mover;
-    GString *verbs;     /* as they came, progress left out, with the phases' names */
+    GString *verbs; /* as they came, progress left out, with the phases' names */
     guint n_progress;
     gint64 start;
     guint64 done;
@@ -393,7 +398,8 @@ side_hear(Side *side)
     }
     g_variant_dict_lookup(message->args, "phase", "&s", &phase);
     g_variant_dict_lookup(message->args, "port", "q", &side->port);
-    g_string_append_printf(side->verbs, "%s%s ", message->verb[0] == 'p' ? "" : message->verb, phase);
+    g_string_append_printf(side->verbs, "%s%s ", message->verb[0] == 'p' ? "" : message->verb,
+                           phase);
     return TRUE;
 }
 
@@ -502,7 +508,8 @@ test_migration(void)
     g_assert_cmpstr(destination.verbs->str, ==, "listening attached loading committing ");
     check_progress(&source);
     check_progress(&destination);
-    statistics = g_variant_dict_lookup_value(source.result->args, "statistics", G_VARIANT_TYPE_VARDICT);
+    statistics =
+        g_variant_dict_lookup_value(source.result->args, "statistics", G_VARIANT_TYPE_VARDICT);
     g_assert_true(g_variant_lookup(statistics, "downtime", "t", &downtime));
     g_assert_true(g_variant_lookup(statistics, "bytes", "t", &bytes));
     g_assert_cmpuint(downtime, >, 0);

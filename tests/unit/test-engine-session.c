@@ -112,7 +112,8 @@ static const Case migrations[] = {
      {.source = {ALL, 48 * MIB, 7, .dirty_per_read = 256 * KIB, .dirty_max = 24 * MIB}},
      COMPLETED},
     {"never-converges",
-     {.source = {ALL, 4 * MIB, 7, .dirty_per_read = 2 * MIB}, .precopy_max_seconds = 1,
+     {.source = {ALL, 4 * MIB, 7, .dirty_per_read = 2 * MIB},
+      .precopy_max_seconds = 1,
       .downtime_limit_ms = 1},
      COMPLETED},
     {"stop-only-part",
@@ -263,7 +264,9 @@ static const Case cancels[] = {
      .events = {"returned", ""},
      .states = {"running", "failed-needs-reset"}},
     {"source-stop-copy",
-     {.source = {STOP_COPY, 8 * MIB, .slow_us = 1000}, AT(CALL, SOURCE, DATA, 3), ASK(SOURCE, ASKED)},
+     {.source = {STOP_COPY, 8 * MIB, .slow_us = 1000},
+      AT(CALL, SOURCE, DATA, 3),
+      ASK(SOURCE, ASKED)},
      CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_FAILED, E(CANCELLED), E(PEER)),
      .events = {"returned", ""}},
     {"source-loaded",
@@ -282,11 +285,14 @@ static const Case cancels[] = {
      {.source = {ALL, MIB}, AT(CALL, DESTINATION, STARTED), ASK(SOURCE, ORPHANED)},
      COMPLETED},
     {"destination-pre-copy",
-     {.source = {ALL, 8 * MIB, .slow_us = 1000}, AT(CALL, SOURCE, DATA, 3), ASK(DESTINATION, ASKED)},
+     {.source = {ALL, 8 * MIB, .slow_us = 1000},
+      AT(CALL, SOURCE, DATA, 3),
+      ASK(DESTINATION, ASKED)},
      CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_CANCELLED, E(CANCELLED), E(CANCELLED)),
      .events = {"returned", ""}},
     {"destination-stop-copy",
-     {.source = {STOP_COPY, 8 * MIB, .slow_us = 1000}, AT(CALL, SOURCE, DATA, 3),
+     {.source = {STOP_COPY, 8 * MIB, .slow_us = 1000},
+      AT(CALL, SOURCE, DATA, 3),
       ASK(DESTINATION, ASKED)},
      CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_CANCELLED, E(CANCELLED), E(CANCELLED)),
      .events = {"returned", ""}},
@@ -294,7 +300,8 @@ static const Case cancels[] = {
      {.source = {ALL, MIB}, AT(CALL, DESTINATION, LOADED), ASK(DESTINATION, ASKED)},
      COMPLETED},
     {"destination-orphan",
-     {.source = {ALL, 8 * MIB, .slow_us = 1000}, AT(CALL, SOURCE, DATA, 3),
+     {.source = {ALL, 8 * MIB, .slow_us = 1000},
+      AT(CALL, SOURCE, DATA, 3),
       ASK(DESTINATION, ORPHANED)},
      CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_CANCELLED, E(CANCELLED), E(CANCELLED)),
      .events = {"returned", ""}},
@@ -373,7 +380,8 @@ run_cut(gconstpointer data)
     };
 
     pair = vf_pair_run(&c.setup);
-    /* with LOADED in its hands the source commits, or sees first that the link is gone: both are right, if all else agrees */
+    /* with LOADED in its hands the source commits, or sees first that the link is gone: both are
+     * right, if all else agrees */
     if (point->type == VF_FRAME_LOADED && cuts[cut].arrives)
         committed = g_str_equal(pair->sides[0].events, "commit");
     fill_cut(point, cuts[cut].arrives, committed, &c);
@@ -395,42 +403,84 @@ typedef struct {
 #define CRASH_DESTINATION .crashed = {FALSE, TRUE}
 
 static const KillCase kills[] = {
-    {"nobody", {.source = {ALL, 4 * MIB}, .processes = TRUE}, RUNS_DESTINATION,
+    {"nobody",
+     {.source = {ALL, 4 * MIB}, .processes = TRUE},
+     RUNS_DESTINATION,
      .events = {"commit,done", "loaded,commit,started"}},
     {"source-pre-copy",
      {.source = {ALL, 8 * MIB, .slow_us = 2000}, AT(CALL, SOURCE, DATA, 2), KILL(SOURCE)},
-     RUNS_SOURCE, CRASH_SOURCE, {0, VF_OUTCOME_FAILED}, {"", ""}},
+     RUNS_SOURCE,
+     CRASH_SOURCE,
+     {0, VF_OUTCOME_FAILED},
+     {"", ""}},
     {"source-stop-copy",
      {.source = {STOP_COPY, 8 * MIB, .slow_us = 2000}, AT(CALL, SOURCE, DATA, 2), KILL(SOURCE)},
-     RUNS_NONE, CRASH_SOURCE, {0, VF_OUTCOME_FAILED}, {"", ""}},
+     RUNS_NONE,
+     CRASH_SOURCE,
+     {0, VF_OUTCOME_FAILED},
+     {"", ""}},
     {"source-loaded",
      {.source = {ALL, MIB}, AT(CALL, DESTINATION, LOADED), KILL(SOURCE)},
-     RUNS_NONE, CRASH_SOURCE, {0, DOUBT}, {"", "loaded"}},
+     RUNS_NONE,
+     CRASH_SOURCE,
+     {0, DOUBT},
+     {"", "loaded"}},
     {"source-stopped",
      {.source = {ALL, MIB, .die_entered = BIT(VF_STATE_STOP)}, .processes = TRUE},
-     RUNS_NONE, CRASH_SOURCE, {0, DOUBT}, {"", "loaded"}},
+     RUNS_NONE,
+     CRASH_SOURCE,
+     {0, DOUBT},
+     {"", "loaded"}},
     {"source-commit-arrives",
      {.source = {ALL, MIB}, AT(CALL, SOURCE, COMMIT), KILL(SOURCE)},
-     RUNS_DESTINATION, CRASH_SOURCE, {0, VF_OUTCOME_COMPLETED},
+     RUNS_DESTINATION,
+     CRASH_SOURCE,
+     {0, VF_OUTCOME_COMPLETED},
      {"commit", "loaded,commit,started"}},
     {"destination-pre-copy",
      {.source = {ALL, 8 * MIB, .slow_us = 2000}, AT(CALL, SOURCE, DATA, 2), KILL(DESTINATION)},
-     RUNS_SOURCE, CRASH_DESTINATION, {VF_OUTCOME_FAILED}, {"returned", ""}},
+     RUNS_SOURCE,
+     CRASH_DESTINATION,
+     {VF_OUTCOME_FAILED},
+     {"returned", ""}},
     {"destination-stop-copy",
-     {.source = {STOP_COPY, 8 * MIB, .slow_us = 2000}, AT(CALL, SOURCE, DATA, 2), KILL(DESTINATION)},
-     RUNS_SOURCE, CRASH_DESTINATION, {VF_OUTCOME_FAILED}, {"returned", ""}},
+     {.source = {STOP_COPY, 8 * MIB, .slow_us = 2000},
+      AT(CALL, SOURCE, DATA, 2),
+      KILL(DESTINATION)},
+     RUNS_SOURCE,
+     CRASH_DESTINATION,
+     {VF_OUTCOME_FAILED},
+     {"returned", ""}},
     {"destination-final-check",
-     {.source = {ALL, MIB}, .destination = {.die_entered = BIT(VF_STATE_RESUMING)}, .processes = TRUE},
-     RUNS_SOURCE, CRASH_DESTINATION, {VF_OUTCOME_FAILED}, {"returned", ""}},
+     {.source = {ALL, MIB},
+      .destination = {.die_entered = BIT(VF_STATE_RESUMING)},
+      .processes = TRUE},
+     RUNS_SOURCE,
+     CRASH_DESTINATION,
+     {VF_OUTCOME_FAILED},
+     {"returned", ""}},
     {"destination-commit",
      {.source = {ALL, MIB}, AT(CALL, SOURCE, COMMIT), KILL(DESTINATION)},
-     RUNS_NONE, CRASH_DESTINATION, {DOUBT}, {"commit", "loaded"}},
+     RUNS_NONE,
+     CRASH_DESTINATION,
+     {DOUBT},
+     {"commit", "loaded"}},
     {"destination-before-running",
-     {.source = {ALL, MIB}, .destination = {.die_entering = BIT(VF_STATE_RUNNING)}, .processes = TRUE},
-     RUNS_NONE, CRASH_DESTINATION, {DOUBT}, {"commit", "loaded,commit"}},
+     {.source = {ALL, MIB},
+      .destination = {.die_entering = BIT(VF_STATE_RUNNING)},
+      .processes = TRUE},
+     RUNS_NONE,
+     CRASH_DESTINATION,
+     {DOUBT},
+     {"commit", "loaded,commit"}},
     {"destination-running",
-     {.source = {ALL, MIB}, .destination = {.die_entered = BIT(VF_STATE_RUNNING)}, .processes = TRUE},
-     RUNS_DESTINATION, CRASH_DESTINATION, {DOUBT}, {"commit", "loaded,commit"}},
+     {.source = {ALL, MIB},
+      .destination = {.die_entered = BIT(VF_STATE_RUNNING)},
+      .processes = TRUE},
+     RUNS_DESTINATION,
+     CRASH_DESTINATION,
+     {DOUBT},
+     {"commit", "loaded,commit"}},
 };
 
 /* What a new mover does with the device that a dead one has left. */
@@ -473,13 +523,13 @@ run_kill(gconstpointer data)
     }
 }
 
-/* A destination whose daemon goes between LOADED and COMMIT starts never; whether the source hears of it in time is
- * the link's affair. */
+/* A destination whose daemon goes between LOADED and COMMIT starts never; whether the source hears
+ * of it in time is the link's affair. */
 static void
 test_orphan_after_promise(void)
 {
-    VfPairSetup setup = {.source = {ALL, MIB}, AT(CALL, DESTINATION, LOADED),
-                         ASK(DESTINATION, ORPHANED)};
+    VfPairSetup setup = {
+        .source = {ALL, MIB}, AT(CALL, DESTINATION, LOADED), ASK(DESTINATION, ORPHANED)};
     g_autoptr(VfPair) pair = vf_pair_run(&setup);
     const VfPairSide *source = &pair->sides[0];
 
@@ -513,7 +563,8 @@ test_precopy_is_agreed(void)
     }
 }
 
-/* The initial bytes are loaded slowly, and the source is not stopped for it: its downtime is only that of what changed since. */
+/* The initial bytes are loaded slowly, and the source is not stopped for it: its downtime is only
+ * that of what changed since. */
 static void
 test_precopy_waits_for_loaded(void)
 {
@@ -561,9 +612,9 @@ main(int argc, char **argv)
     add_cases("fault", faults, G_N_ELEMENTS(faults));
     add_cases("cancel", cancels, G_N_ELEMENTS(cancels));
     for (guint i = 0; i < G_N_ELEMENTS(cut_points) * G_N_ELEMENTS(cuts); i++) {
-        g_autofree char *path = g_strdup_printf("/engine/session/%s/%s",
-                                                cuts[i % G_N_ELEMENTS(cuts)].name,
-                                                cut_points[i / G_N_ELEMENTS(cuts)].name);
+        g_autofree char *path =
+            g_strdup_printf("/engine/session/%s/%s", cuts[i % G_N_ELEMENTS(cuts)].name,
+                            cut_points[i / G_N_ELEMENTS(cuts)].name);
         g_test_add_data_func(path, GUINT_TO_POINTER(i), run_cut);
     }
     for (gsize i = 0; i < G_N_ELEMENTS(kills); i++) {

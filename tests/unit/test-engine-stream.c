@@ -20,7 +20,8 @@
 
 static const guint8 token[VF_TOKEN_SIZE] = {1, 2, 3, 4, 5, 6, 7, 8};
 
-/* A frame and what is wrong with it: every field, for a receiver with 2 devices that expects number 5. */
+/* A frame and what is wrong with it: every field, for a receiver with 2 devices that expects
+ * number 5. */
 typedef struct {
     const char *name;
     VfRole sender;
@@ -127,8 +128,8 @@ test_frame(gconstpointer data)
     }
 }
 
-/* The first DATA frame of the format as docs/migration-stream.md has it, byte by byte but for the checksum, so that a change of the layout
- * is noticed. */
+/* The first DATA frame of the format as docs/migration-stream.md has it, byte by byte but for the
+ * checksum, so that a change of the layout is noticed. */
 static void
 test_layout(void)
 {
@@ -230,7 +231,8 @@ test_truncated(void)
     }
 }
 
-/* One byte of a right frame changed, each in turn: never accepted, and never anything but a refusal. */
+/* One byte of a right frame changed, each in turn: never accepted, and never anything but a
+ * refusal. */
 static void
 test_damaged(void)
 {
@@ -422,10 +424,12 @@ test_message_lacks(gconstpointer text)
     g_autoptr(GError) error = NULL;
 
     g_assert_nonnull(value);
-    g_assert_false(vf_message_parse_hello(g_variant_get_data(value), g_variant_get_size(value), &hello, &error));
+    g_assert_false(vf_message_parse_hello(g_variant_get_data(value), g_variant_get_size(value),
+                                          &hello, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
     g_clear_error(&error);
-    g_assert_false(vf_message_parse_reply(g_variant_get_data(value), g_variant_get_size(value), &reply, &error));
+    g_assert_false(vf_message_parse_reply(g_variant_get_data(value), g_variant_get_size(value),
+                                          &reply, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
 }
 
@@ -560,7 +564,8 @@ expect_closed_without_answer(int fd)
     g_assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
 }
 
-/* Strangers of every kind come first, and stay: the right one is let in at once, and after it nobody. */
+/* Strangers of every kind come first, and stay: the right one is let in at once, and after it
+ * nobody. */
 static void
 test_strangers(void)
 {
@@ -794,7 +799,8 @@ main(int argc, char **argv)
     g_test_add_func("/engine/stream/flood", test_flood);
     g_test_add_func("/engine/message/round", test_messages);
     g_test_add_data_func("/engine/message/empty", "@a{sv} {}", test_message_lacks);
-    g_test_add_data_func("/engine/message/types", "{'job': <1>, 'version': <'1'>}", test_message_lacks);
+    g_test_add_data_func("/engine/message/types", "{'job': <1>, 'version': <'1'>}",
+                         test_message_lacks);
     g_test_add_data_func("/engine/message/short-token",
                          "{'job': <'j'>, 'token': <[byte 1, 2]>, 'min': <uint32 1>, 'max': "
                          "<uint32 1>, 'features': <@as []>, 'devices': <[uint32 1]>}",
