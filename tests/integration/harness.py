@@ -51,6 +51,14 @@ def find_asan(program):
     return ''.join(line.split()[2] + ':' for line in listing.splitlines() if 'libasan' in line)
 
 
+def run_program(program, *arguments):
+    """To its end, on the machine's own /sys."""
+    environment = {k: v for k, v in os.environ.items() if k not in ('LD_PRELOAD', 'UMOCKDEV_DIR')}
+    environment['LC_ALL'] = 'C.UTF-8'
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False,
+                          timeout=60 * SLOW, env=environment)
+
+
 class Object:
     """One object of the daemon, read through one client."""
 

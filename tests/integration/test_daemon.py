@@ -4,18 +4,9 @@
 
 import os
 import signal
-import subprocess
 
 import harness
 import tap
-
-DAEMON = os.environ['VFERRY_TEST_DAEMON']
-
-
-def run(*arguments, **environment):
-    return subprocess.run([DAEMON, *arguments], capture_output=True, text=True, check=False, timeout=60 * harness.SLOW,
-                          env={**os.environ, 'LC_ALL': 'C.UTF-8', **environment})
-
 
 class Process(harness.Test):
     def wait_for_end(self, daemon, seconds=20):
@@ -66,13 +57,14 @@ class Process(harness.Test):
         self.assertEqual(self.find_device(uuid).get('Model'), 'kernel.org/mtty')
 
     def test_help(self):
-        done = run('--help')
+        done = harness.run_program(os.environ['VFERRY_TEST_DAEMON'], '--help')
         self.assertEqual(done.returncode, 0)
         self.assertIn('--version', done.stdout)
 
     def test_usage(self):
-        self.assertEqual(run('--colour').returncode, 3)
-        self.assertEqual(run('now').returncode, 3)
+        for argument in ('--colour', 'now'):
+            done = harness.run_program(os.environ['VFERRY_TEST_DAEMON'], argument)
+            self.assertEqual(done.returncode, 3, done.stderr)
 
 
 if __name__ == '__main__':

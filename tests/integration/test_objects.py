@@ -227,9 +227,8 @@ class Interfaces(harness.Test):
         self.assert_as_described(self.find_parent('mtty').path, PARENT)
 
     def test_version(self):
-        output = subprocess.run([os.environ['VFERRY_TEST_DAEMON'], '--version'], capture_output=True, text=True,
-                                check=True).stdout
-        self.assertEqual(output, f'vferryd {self.manager().get("Version")}\n')
+        done = harness.run_program(os.environ['VFERRY_TEST_DAEMON'], '--version')
+        self.assertEqual(done.stdout, f'vferryd {self.manager().get("Version")}\n')
 
     def test_host_id(self):
         host_id = self.manager().get('HostId')
