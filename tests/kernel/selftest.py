@@ -151,7 +151,7 @@ class TheCache(Folder):
         self.assertNotEqual(before, key_of(path))
 
 
-class Mirror(unittest.TestCase):
+class Mirror(Folder):
     """The machine's own mirror is found in what apt says."""
 
     STANZA = ("MetaKey: main/binary-amd64/Packages\nRelease: {release}\nComponent: {component}\n"
@@ -173,6 +173,21 @@ class Mirror(unittest.TestCase):
             ("bookworm-security", "main", "http://two.example/debian-security/"),
             ("bookworm", "contrib", "http://three.example/debian/"),
             ("bookworm", "main", "http://four.example/debian/")), "http://four.example/debian")
+
+    def test_trust(self) -> None:
+        """The keyring and the trust of a source, of either format, go over to ours."""
+        one_line = self.folder / "sources.list"
+        one_line.write_text("deb http://other.example/debian sid main\n"
+                            "deb [arch=amd64 signed-by=/k/one.gpg] http://m.example/debian b main\n")
+        deb822 = self.folder / "debian.sources"
+        deb822.write_text("Types: deb\nURIs: http://other.example/x\nSigned-By: /k/other.gpg\n\n"
+                          "Types: deb\nURIs: http://m.example/debian\nTrusted: yes\n"
+                          "Signed-By: /k/two.gpg\n")
+        for path, expected in ((one_line, "signed-by=/k/one.gpg"),
+                               (deb822, "signed-by=/k/two.gpg trusted=yes"),
+                               (self.folder / "gone", f"signed-by={apt.KEYRING}")):
+            # pylint: disable-next=protected-access
+            self.assertEqual(apt._trust(f"{path}:1", "http://m.example/debian"), expected)
 
     def test_none(self) -> None:
         """A machine without one is told what to do."""

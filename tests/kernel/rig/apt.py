@@ -41,10 +41,10 @@ class Package:
 
 @dataclasses.dataclass(frozen=True)
 class Mirror:
-    """Where the machine gets Debian from."""
+    """Where the machine gets Debian from, and the options by which it trusts it."""
 
     uri: str
-    keyring: str
+    options: str
 
 
 def _run(command: Sequence[str], environment: dict[str, str] | None = None,
@@ -65,15 +65,31 @@ def _run(command: Sequence[str], environment: dict[str, str] | None = None,
     return done.stdout
 
 
-def find_mirror() -> Mirror:
-    """The mirror in the machine's apt configuration, of either format, that serves the release.
+def _trust(entry: str, uri: str) -> str:
+    """The trust options of a source, of either format, in the words of the one-line format.
 
-    `apt-get indextargets` reads deb822 and one-line sources alike, and needs no lists.
+    `entry` is file:number, as apt names it.
+    """
+    path = Path(entry.rpartition(":")[0])
+    text = path.read_text("utf-8", "replace") if path.is_file() else ""
+    parts = text.split("\n\n") if path.suffix == ".sources" else text.splitlines()
+    part = "\n".join(part for part in parts if uri in part and not part.startswith("#"))
+    signed_by = re.search(r"signed-by[:=]\s*(/[^\s\]]+)", part, re.IGNORECASE)
+    trusted = re.search(r"trusted[:=]\s*yes", part, re.IGNORECASE)
+    keyring = signed_by.group(1) if signed_by else KEYRING
+    return f"signed-by={keyring}" + (" trusted=yes" if trusted else "")
+
+
+def find_mirror() -> Mirror:
+    """The mirror in the machine's apt configuration that serves the release.
+
+    `apt-get indextargets` reads deb822 and one-line sources alike; without --no-release-info it
+    would leave out what the machine has no lists of.
     """
     explicit = os.environ.get("VFERRY_DEBIAN_MIRROR")
     if explicit:
-        return Mirror(explicit.rstrip("/"), KEYRING)
-    listing = _run(["apt-get", "indextargets", "Created-By: Packages"])
+        return Mirror(explicit.rstrip("/"), f"signed-by={KEYRING}")
+    listing = _run(["apt-get", "indextargets", "--no-release-info", "Created-By: Packages"])
     candidates: list[tuple[int, Mirror]] = []
     for stanza in listing.split("\n\n"):
         fields = dict(re.findall(r"^([\w-]+): (.*)$", stanza, re.MULTILINE))
@@ -82,9 +98,8 @@ def find_mirror() -> Mirror:
             continue
         if not uri.startswith(("http://", "https://", "file:", "mirror+")):
             continue
-        signed_by = fields.get("Signed-By", KEYRING)
-        keyring = signed_by if signed_by.startswith("/") else KEYRING
-        candidates.append((0 if fields.get("Release") == RELEASE else 1, Mirror(uri, keyring)))
+        options = _trust(fields.get("Sourcesentry", ""), uri)
+        candidates.append((0 if fields.get("Release") == RELEASE else 1, Mirror(uri, options)))
     if not candidates:
         raise RigError("the machine's apt configuration names no Debian mirror; "
                        "VFERRY_DEBIAN_MIRROR can")
@@ -114,7 +129,7 @@ class Archive:
             (self._folder / folder).mkdir(parents=True)
         (self._folder / "status").touch()
         mirror = find_mirror()
-        sources = [f"deb [signed-by={mirror.keyring}] {mirror.uri} {suite} main\n"
+        sources = [f"deb [{mirror.options}] {mirror.uri} {suite} main\n"
                    for suite in SUITES]
         (self._folder / "sources.list").write_text("".join(sources), encoding="utf-8")
         self._configure()
