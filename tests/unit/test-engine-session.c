@@ -310,6 +310,140 @@ static const Case cancels[] = {
      COMPLETED},
 };
 
+/* Right frames at a wrong time, and frames that lie: rewritten on the way, the checksum right again
+ * unless it is what lies. */
+typedef struct {
+    guint type; /* 0: as it was */
+    guint device;
+    guint length;
+    gint flip;        /* a bit in this byte of the payload, -1: none */
+    gboolean damaged; /* and the checksum as it was */
+    gboolean newer;   /* a hello of versions 2 to 3, or the choice of 2 */
+} Lie;
+
+static void
+rewrite_hello(guint8 *frame, gsize *size)
+{
+    static const char *const none[] = {NULL};
+    static const guint32 flags[] = {ALL};
+    VfHello hello = {.job = (char *)VF_PAIR_JOB, .min = 2, .max = 3, .features = (char **)none};
+    g_autoptr(GBytes) payload = NULL;
+
+    memset(hello.token, 0x5a, VF_TOKEN_SIZE);
+    payload = frame[4] == VF_FRAME_HELLO ? vf_message_pack_hello(&hello, flags, 1)
+                                         : vf_message_pack_reply(2, none);
+    *size = VF_FRAME_HEADER_SIZE + g_bytes_get_size(payload);
+    memcpy(frame + VF_FRAME_HEADER_SIZE, g_bytes_get_data(payload, NULL),
+           g_bytes_get_size(payload));
+}
+
+static void
+tell_lie(guint8 *frame, gsize *size, gpointer data)
+{
+    const Lie *lie = data;
+    VfFrameHeader header = {.type = (guint16)lie->type, .device = (guint16)lie->device};
+
+    memcpy(&header.sequence, frame + 16, 8);
+    if (lie->newer)
+        rewrite_hello(frame, size);
+    else if (lie->type != 0)
+        *size = VF_FRAME_HEADER_SIZE + lie->length;
+    if (lie->flip >= 0)
+        frame[VF_FRAME_HEADER_SIZE + lie->flip] ^= 1;
+    if (lie->damaged)
+        return;
+    if (lie->type == 0)
+        memcpy(&header.type, frame + 4, 4); /* and the device */
+    header.length = (guint32)(*size - VF_FRAME_HEADER_SIZE);
+    vf_frame_pack(&header, frame + VF_FRAME_HEADER_SIZE, frame);
+}
+
+static const Lie commit_lie = {VF_FRAME_COMMIT, VF_FRAME_NO_DEVICE, 0, -1};
+static const Lie started_lie = {VF_FRAME_STARTED, VF_FRAME_NO_DEVICE, 0, -1};
+static const Lie loaded_lie = {VF_FRAME_LOADED, VF_FRAME_NO_DEVICE, 0, -1};
+static const Lie initial_end_lie = {VF_FRAME_INITIAL_END, 0, 0, -1};
+static const Lie initial_loaded_lie = {VF_FRAME_INITIAL_LOADED, 0, 0, -1};
+static const Lie optional_lie = {0x8123, 77, 9, -1};
+static const Lie total_lie = {0, 0, 0, 2};
+static const Lie state_lie = {0, 0, 0, 100};
+static const Lie damage_lie = {0, 0, 0, 100, TRUE};
+static const Lie version_lie = {0, 0, 0, -1, FALSE, TRUE};
+
+#define LIE(side, kind, lie)                                                                       \
+    .plan = {VF_PROXY_CHANGE, VF_ROLE_##side, VF_FRAME_##kind, 1, tell_lie, (gpointer)&lie}
+
+static const Case lies[] = {
+    {"optional-frame-instead-of-heartbeat",
+     {.source = {STOP_COPY, 8 * KIB, .slow_us = 900 * 1000},
+      .patience_ms = 1000,
+      LIE(SOURCE, HEARTBEAT, optional_lie)},
+     COMPLETED},
+    {"data-damaged",
+     {.source = {STOP_COPY, 64 * KIB, 3},
+      .plan = {VF_PROXY_CHANGE, VF_ROLE_SOURCE, VF_FRAME_DATA, 2, tell_lie, (gpointer)&damage_lie}},
+     FAILED(E(PEER), E(PEER)),
+     .events = {"returned", ""},
+     .message = "a frame has checksum"},
+    {"state-changed",
+     {.source = {STOP_COPY, 64 * KIB, 3},
+      .plan = {VF_PROXY_CHANGE, VF_ROLE_SOURCE, VF_FRAME_DATA, 2, tell_lie, (gpointer)&state_lie}},
+     FAILED(E(PEER), E(DEVICE)),
+     .events = {"returned", ""},
+     .message = "the state was refused as a whole"},
+    {"device-end-total",
+     {.source = {ALL, 64 * KIB}, LIE(SOURCE, DEVICE_END, total_lie)},
+     FAILED(E(PEER), E(PEER)),
+     .events = {"returned", ""},
+     .message = "but the source says that it sent"},
+    {"commit-before-loaded",
+     {.source = {ALL, 64 * KIB}, LIE(SOURCE, DATA, commit_lie)},
+     FAILED(E(PEER), E(PEER)),
+     .events = {"returned", ""},
+     .message = "the source sent COMMIT, which may not come now"},
+    {"initial-end-twice",
+     {.source = {ALL, 64 * KIB}, LIE(SOURCE, DEVICE_END, initial_end_lie)},
+     FAILED(E(PEER), E(PEER)),
+     .events = {"returned", ""}},
+    {"loaded-too-early",
+     {.source = {ALL, 64 * KIB}, LIE(DESTINATION, INITIAL_LOADED, loaded_lie)},
+     FAILED(E(PEER), E(PEER)),
+     .events = {"returned", NULL}},
+    {"initial-loaded-instead-of-hello",
+     {.source = {ALL, 64 * KIB}, LIE(DESTINATION, HELLO_REPLY, initial_loaded_lie)},
+     FAILED(E(PEER), E(PEER)),
+     .events = {"returned", ""}},
+    {"initial-loaded-unannounced",
+     {.source = {STOP_COPY, 64 * KIB}, LIE(DESTINATION, LOADED, initial_loaded_lie)},
+     FAILED(E(PEER), E(PEER)),
+     .events = {"returned", "loaded"}},
+    {"started-instead-of-loaded",
+     {.source = {ALL, 64 * KIB}, LIE(DESTINATION, LOADED, started_lie)},
+     FAILED(E(PEER), E(PEER)),
+     .events = {"returned", "loaded"}},
+    {"no-commit",
+     {.source = {ALL, 64 * KIB}, LIE(SOURCE, COMMIT, initial_end_lie)},
+     .runs = RUNS_NONE,
+     .kinds = {DOUBT, DOUBT},
+     .codes = {E(IN_DOUBT), E(IN_DOUBT)},
+     .events = {"commit", "loaded"}},
+    {"no-started",
+     {.source = {ALL, 64 * KIB}, LIE(DESTINATION, STARTED, loaded_lie)},
+     .runs = RUNS_DESTINATION,
+     .kinds = {DOUBT, VF_OUTCOME_COMPLETED},
+     .codes = {E(IN_DOUBT), 0},
+     .events = {"commit", "loaded,commit,started"}},
+    {"newer-source",
+     {.source = {ALL, 64 * KIB}, LIE(SOURCE, HELLO, version_lie)},
+     FAILED(E(PEER), E(PEER)),
+     .events = {"returned", ""},
+     .message = "the source speaks versions 2 to 3"},
+    {"newer-destination",
+     {.source = {ALL, 64 * KIB}, LIE(DESTINATION, HELLO_REPLY, version_lie)},
+     FAILED(E(PEER), E(PEER)),
+     .events = {"returned", ""},
+     .message = "the destination chose version 2"},
+};
+
 /* The table of docs/migration-stream.md, a link that breaks at every kind of frame. */
 typedef struct {
     const char *name;
@@ -611,6 +745,7 @@ main(int argc, char **argv)
     add_cases("migration", migrations, G_N_ELEMENTS(migrations));
     add_cases("fault", faults, G_N_ELEMENTS(faults));
     add_cases("cancel", cancels, G_N_ELEMENTS(cancels));
+    add_cases("lie", lies, G_N_ELEMENTS(lies));
     for (guint i = 0; i < G_N_ELEMENTS(cut_points) * G_N_ELEMENTS(cuts); i++) {
         g_autofree char *path =
             g_strdup_printf("/engine/session/%s/%s", cuts[i % G_N_ELEMENTS(cuts)].name,
