@@ -31,7 +31,7 @@ typedef struct {
     Loading *loading; /* of each device */
     guint n_ended;
     guint64 bytes;
-    gint64 start;
+    gint64 start;       /* the source is here */
     gboolean promised;  /* LOADED was sent */
     gboolean committed; /* COMMIT has come and is on record */
 } Destination;
@@ -326,8 +326,9 @@ make_statistics(Destination *self)
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
 
     g_variant_dict_insert(&dict, "bytes", "t", self->bytes);
-    g_variant_dict_insert(&dict, "seconds", "d",
-                          (double)(g_get_monotonic_time() - self->start) / G_USEC_PER_SEC);
+    g_variant_dict_insert(
+        &dict, "seconds", "d",
+        self->start ? (double)(g_get_monotonic_time() - self->start) / G_USEC_PER_SEC : 0.0);
     return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -336,10 +337,7 @@ vf_destination_run(VfSession *session, VfOutcome *outcome)
 {
     guint n_devices = vf_devices_get_count(session->devices);
     g_autofree Loading *loading = g_new0(Loading, n_devices);
-    Destination self = {.session = session,
-                        .n_devices = n_devices,
-                        .loading = loading,
-                        .start = g_get_monotonic_time()};
+    Destination self = {.session = session, .n_devices = n_devices, .loading = loading};
     GError *error = NULL;
 
     (void)(stop_devices(&self, &error) && attach(&self, &error) && load(&self, &error) &&
