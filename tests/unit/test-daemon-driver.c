@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <gio/gunixfdlist.h>
+#include <glib.h>
+
+#include "driver.h"
+#include "error.h"
+
+#define UUID "11111111-2222-4333-8444-555555555555"
+
+/* A driver whose begin does what the test says, and which has nothing else. */
+typedef struct {
+    VfDriver parent_instance;
+    GTask *held;
+    gboolean shrug;
+    gboolean fail;
+    gboolean hold;
+    guint cancels;
+} TestDriver;
+typedef VfDriverClass TestDriverClass;
+
+GType test_driver_get_type(void);
+G_DEFINE_TYPE(TestDriver, test_driver, VF_TYPE_DRIVER)
+
+static void
+on_cancelled(GCancellable *cancellable, TestDriver *self)
+{
+    self->cancels++;
+}
+
+static void
+begin(VfDriver *driver, VfJob *job, GTask *task)
+{
+    TestDriver *self = (TestDriver *)driver;
+
+    if (self->hold) {
+        self->held = task;
+        g_signal_connect(g_task_get_cancellable(task), "cancelled", G_CALLBACK(on_cancelled), self);
+        return;
+    }
+    if (self->fail)
+        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_NO_ROOM, "it is full");
+    else
+        g_task_return_boolean(task, !self->shrug);
+    g_object_unref(task);
+}
+
+static gboolean
+adopt(VfDriver *driver, VfJob *job, GUnixFDList *fds, GError **error)
+{
+    return FALSE;
+}
+
+static void
+drop(VfDriver *driver, VfJob *job)
+{
+}
+
+static void
+test_driver_class_init(TestDriverClass *class)
+{
+    class->name = "test";
+    class->begin = begin;
+    class->adopt = adopt;
+    class->drop = drop;
+}
+
+static void
+test_driver_init(TestDriver *self)
+{
+}
+
+typedef struct {
+    TestDriver *driver;
+    VfJob *job;
+    guint calls;
+    gboolean done;
+    GError *error;
+} Fixture;
+
+static void
+set_up(Fixture *fixture, gconstpointer data)
+{
+    fixture->driver = g_object_new(test_driver_get_type(), NULL);
+    fixture->job = vf_job_new(VF_JOB_SOURCE, UUID, 0, ":1.7");
+}
+
+static void
+tear_down(Fixture *fixture, gconstpointer data)
+{
+    g_object_unref(fixture->job);
+    g_assert_finalize_object(fixture->driver); /* no call keeps it */
+    g_clear_error(&fixture->error);
+}
+
+static void
+on_called(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Fixture *fixture = data;
+
+    g_clear_error(&fixture->error);
+    fixture->done = vf_driver_call_finish(VF_DRIVER(source), result, &fixture->error);
+    fixture->calls++;
+}
+
+static void
+iterate_until(const guint *calls, guint n)
+{
+    gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+
+    while (*calls < n && g_get_monotonic_time() < end)
+        g_main_context_iteration(NULL, FALSE);
+    g_assert_cmpuint(*calls, ==, n);
+}
+
+static void
+call(Fixture *fixture, VfDriverOperation operation, GCancellable *cancellable)
+{
+    vf_driver_call_async(VF_DRIVER(fixture->driver), operation, fixture->job, cancellable,
+                         on_called, fixture);
+}
+
+static void
+test_success(Fixture *fixture, gconstpointer data)
+{
+    call(fixture, VF_DRIVER_BEGIN, NULL);
+    iterate_until(&fixture->calls, 1);
+    g_assert_no_error(fixture->error);
+    g_assert_true(fixture->done);
+}
+
+static void
+test_missing(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    call(fixture, VF_DRIVER_PREPARE, NULL);
+    iterate_until(&fixture->calls, 1);
+    g_assert_error(fixture->error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED);
+    g_assert_cmpstr(fixture->error->message, ==, "driver “test” has no “prepare”");
+    g_assert_false(vf_driver_cancel(VF_DRIVER(fixture->driver), fixture->job, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED);
+}
+
+static void
+test_prefix(Fixture *fixture, gconstpointer data)
+{
+    fixture->driver->fail = TRUE;
+    call(fixture, VF_DRIVER_BEGIN, NULL);
+    iterate_until(&fixture->calls, 1);
+    g_assert_error(fixture->error, VFERRY_ERROR, VFERRY_ERROR_NO_ROOM);
+    g_assert_cmpstr(fixture->error->message, ==, "driver “test”: it is full");
+}
+
+/* A failure without a reason is the driver's bug, and is reported as one. */
+static void
+test_shrug(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    fixture->driver->shrug = TRUE;
+    call(fixture, VF_DRIVER_BEGIN, NULL);
+    iterate_until(&fixture->calls, 1);
+    g_assert_error(fixture->error, VFERRY_ERROR, VFERRY_ERROR_FAILED);
+    g_assert_nonnull(strstr(fixture->error->message, "bug in the driver"));
+    g_assert_null(vf_driver_adopt(VF_DRIVER(fixture->driver), fixture->job, &error));
+    g_assert_nonnull(strstr(error->message, "bug in the driver"));
+}
+
+/* The deadline answers; what comes later is heard by nobody and leaks nothing. */
+static void
+test_deadline(Fixture *fixture, gconstpointer data)
+{
+    fixture->driver->hold = TRUE;
+    vf_driver_set_deadline(VF_DRIVER(fixture->driver), 30);
+    call(fixture, VF_DRIVER_BEGIN, NULL);
+    iterate_until(&fixture->calls, 1);
+    g_assert_error(fixture->error, VFERRY_ERROR, VFERRY_ERROR_FAILED);
+    g_assert_nonnull(strstr(fixture->error->message, "longer than 30 ms"));
+    g_assert_cmpuint(fixture->driver->cancels, ==, 1);
+    g_task_return_boolean(fixture->driver->held, TRUE);
+    g_clear_object(&fixture->driver->held);
+    while (g_main_context_iteration(NULL, FALSE))
+        continue;
+    g_assert_cmpuint(fixture->calls, ==, 1);
+}
+
+/* A caller that gives up reaches the driver, whose answer is still the answer. */
+static void
+test_cancel(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+
+    fixture->driver->hold = TRUE;
+    call(fixture, VF_DRIVER_BEGIN, cancellable);
+    g_cancellable_cancel(cancellable);
+    g_assert_cmpuint(fixture->driver->cancels, ==, 1);
+    g_assert_cmpuint(fixture->calls, ==, 0);
+    g_task_return_boolean(fixture->driver->held, TRUE);
+    g_clear_object(&fixture->driver->held);
+    iterate_until(&fixture->calls, 1);
+    g_assert_true(fixture->done);
+}
+
+static void
+test_options(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GVariant) none = g_variant_ref_sink(g_variant_new("a{sv}", NULL));
+    g_autoptr(GVariant) some = g_variant_ref_sink(g_variant_new_parsed("{'colour': <'red'>}"));
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(vf_driver_check_options(VF_DRIVER(fixture->driver), none, NULL));
+    g_assert_false(vf_driver_check_options(VF_DRIVER(fixture->driver), some, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN_OPTION);
+}
+
+#define ADD(name) g_test_add("/driver/" #name, Fixture, NULL, set_up, test_##name, tear_down)
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD(success);
+    ADD(missing);
+    ADD(prefix);
+    ADD(shrug);
+    ADD(deadline);
+    ADD(cancel);
+    ADD(options);
+    return g_test_run();
+}

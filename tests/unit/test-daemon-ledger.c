@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <glib.h>
+#include <glib/gstdio.h>
+
+#include "config-file.h"
+#include "error.h"
+#include "io.h"
+#include "ledger.h"
+#include "record-reader.h"
+#include "recovery.h"
+
+#define UUID "11111111-2222-4333-8444-555555555555"
+
+typedef struct {
+    char *dir;
+    VfLedger *ledger;
+    GMainLoop *loop;
+    GAsyncResult *result;
+} Fixture;
+
+static void
+set_up(Fixture *fixture, gconstpointer data)
+{
+    GError *error = NULL;
+
+    fixture->dir = g_dir_make_tmp("vferry-ledger-XXXXXX", &error);
+    fixture->ledger = vf_ledger_new(fixture->dir, &error);
+    g_assert_no_error(error);
+    fixture->loop = g_main_loop_new(NULL, FALSE);
+}
+
+static void
+remove_tree(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *child = g_build_filename(path, name, NULL);
+        remove_tree(child);
+    }
+    g_assert_cmpint(g_remove(path), ==, 0);
+}
+
+static void
+tear_down(Fixture *fixture, gconstpointer data)
+{
+    while (g_main_context_iteration(NULL, FALSE))
+        continue;
+    g_object_unref(fixture->ledger);
+    g_main_loop_unref(fixture->loop);
+    remove_tree(fixture->dir);
+    g_free(fixture->dir);
+}
+
+static void
+on_done(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Fixture *fixture = data;
+
+    fixture->result = g_object_ref(result);
+    g_main_loop_quit(fixture->loop);
+}
+
+static GAsyncResult *
+wait(Fixture *fixture)
+{
+    g_main_loop_run(fixture->loop);
+    return g_steal_pointer(&fixture->result);
+}
+
+static VfRecord *
+create(Fixture *fixture, VfJobRole role, GError **error)
+{
+    g_autoptr(GAsyncResult) result = NULL;
+
+    vf_ledger_create_async(fixture->ledger, UUID, role, g_variant_new_parsed("{'uid': <uint32 7>}"),
+                           on_done, fixture);
+    result = wait(fixture);
+    return vf_ledger_create_finish(fixture->ledger, result, error);
+}
+
+static void
+append(Fixture *fixture, VfRecord *record, const char *event)
+{
+    g_autoptr(GAsyncResult) result = NULL;
+    g_autoptr(GError) error = NULL;
+
+    vf_ledger_append_async(fixture->ledger, record, event, NULL, on_done, fixture);
+    result = wait(fixture);
+    g_assert_true(vf_ledger_append_finish(fixture->ledger, result, &error));
+    g_assert_no_error(error);
+}
+
+static GPtrArray *
+scan(Fixture *fixture, GHashTable *except)
+{
+    g_autoptr(GAsyncResult) result = NULL;
+    g_autoptr(GError) error = NULL;
+    GPtrArray *found;
+
+    vf_ledger_scan_async(fixture->ledger, except, on_done, fixture);
+    result = wait(fixture);
+    found = vf_ledger_scan_finish(fixture->ledger, result, &error);
+    g_assert_no_error(error);
+    return found;
+}
+
+static void
+test_create_and_append(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfRecord) record = create(fixture, VF_JOB_SOURCE, &error);
+    g_autoptr(GAsyncResult) result = NULL;
+    g_autoptr(GPtrArray) entries = NULL;
+
+    g_assert_no_error(error);
+    append(fixture, record, "commit");
+    vf_record_reader_async(record, on_done, fixture);
+    result = wait(fixture);
+    entries = vf_record_reader_finish(result, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(entries->len, ==, 2);
+    g_assert_nonnull(vf_record_find(entries, "begin"));
+    g_assert_nonnull(vf_record_find(entries, "commit"));
+}
+
+static void
+test_twice(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfRecord) first = create(fixture, VF_JOB_SOURCE, NULL);
+    g_autoptr(VfRecord) other = create(fixture, VF_JOB_DESTINATION, NULL);
+    g_autoptr(VfRecord) second = create(fixture, VF_JOB_SOURCE, &error);
+
+    g_assert_nonnull(first);
+    g_assert_nonnull(other);
+    g_assert_null(second);
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY);
+}
+
+/* The owner may let go of the record while a line is being written. */
+static void
+test_append_outlives_the_owner(Fixture *fixture, gconstpointer data)
+{
+    VfRecord *record = create(fixture, VF_JOB_SOURCE, NULL);
+    g_autoptr(GAsyncResult) result = NULL;
+    g_autoptr(GPtrArray) found = NULL;
+    const VfLedgerFound *only;
+
+    vf_ledger_append_async(fixture->ledger, record, "done", NULL, on_done, fixture);
+    vf_record_free(record);
+    result = wait(fixture);
+    g_assert_true(vf_ledger_append_finish(fixture->ledger, result, NULL));
+    found = scan(fixture, NULL);
+    g_assert_cmpuint(found->len, ==, 1);
+    only = found->pdata[0];
+    g_assert_no_error(only->error);
+    g_assert_nonnull(vf_record_find(only->entries, "done"));
+}
+
+static void
+test_scan(Fixture *fixture, gconstpointer data)
+{
+    int *complaints = (int *)data;
+    g_autoptr(VfRecord) held = create(fixture, VF_JOB_SOURCE, NULL);
+    g_autoptr(VfRecord) left = create(fixture, VF_JOB_DESTINATION, NULL);
+    g_autoptr(GHashTable) except = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autofree char *foreign = g_build_filename(fixture->dir, "jobs", "X.source", NULL);
+    g_autoptr(GPtrArray) found = NULL;
+
+    g_clear_pointer(&left, vf_record_free);
+    g_assert_true(g_file_set_contents(foreign, "hello", -1, NULL));
+    g_atomic_int_set(complaints, 0);
+    found = scan(fixture, NULL);
+    g_assert_cmpint(g_atomic_int_get(complaints), ==, 1);
+    g_assert_cmpuint(found->len, ==, 2);
+    for (guint i = 0; i < found->len; i++) {
+        const VfLedgerFound *one = found->pdata[i];
+
+        g_assert_cmpstr(one->uuid, ==, UUID);
+        if (one->role == VF_JOB_SOURCE) {
+            g_assert_error(one->error, VFERRY_ERROR, VFERRY_ERROR_BUSY);
+            g_assert_null(one->record);
+        } else {
+            g_assert_no_error(one->error);
+            g_assert_nonnull(one->record);
+        }
+    }
+    g_hash_table_add(except, (gpointer)(UUID ".source"));
+    g_hash_table_add(except, (gpointer)(UUID ".destination"));
+    g_hash_table_add(except, (gpointer) "X.source");
+    g_clear_pointer(&found, g_ptr_array_unref);
+    found = scan(fixture, except);
+    g_assert_cmpuint(found->len, ==, 0);
+}
+
+/* What vferry created is known to the next daemon, too. */
+static void
+test_created(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(VfLedger) next = NULL;
+    g_autofree char *path = g_build_filename(fixture->dir, "created", UUID, NULL);
+    gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+
+    g_assert_null(vf_ledger_find_created(fixture->ledger, UUID));
+    vf_ledger_note_created(fixture->ledger, UUID, "mtty-2");
+    g_assert_cmpstr(vf_ledger_find_created(fixture->ledger, UUID), ==, "mtty-2");
+    while (!next && g_get_monotonic_time() < end) {
+        g_autoptr(VfLedger) look = vf_ledger_new(fixture->dir, NULL);
+
+        if (g_strcmp0(vf_ledger_find_created(look, UUID), "mtty-2") == 0)
+            next = g_steal_pointer(&look);
+        g_usleep(1000);
+    }
+    g_assert_nonnull(next);
+    vf_ledger_forget_created(next, UUID);
+    g_assert_null(vf_ledger_find_created(next, UUID));
+    while (g_file_test(path, G_FILE_TEST_EXISTS) && g_get_monotonic_time() < end)
+        g_usleep(1000);
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+/* --- what a record means: the table of docs/migration-stream.md --- */
+
+static const struct {
+    VfJobRole role;
+    const char *events;
+    VfRecoveryVerdict verdict;
+} judgements[] = {
+    {VF_JOB_SOURCE, "", VF_RECOVERY_EMPTY},
+    {VF_JOB_SOURCE, "begin", VF_RECOVERY_LOST},
+    {VF_JOB_SOURCE, "begin returned", VF_RECOVERY_FINISHED},
+    {VF_JOB_SOURCE, "begin commit", VF_RECOVERY_IN_DOUBT},
+    {VF_JOB_SOURCE, "begin commit done", VF_RECOVERY_FINISHED},
+    {VF_JOB_SOURCE, "begin commit resolved", VF_RECOVERY_FINISHED},
+    {VF_JOB_SOURCE, "begin commit returned resolved", VF_RECOVERY_FINISHED},
+    {VF_JOB_DESTINATION, "", VF_RECOVERY_EMPTY},
+    {VF_JOB_DESTINATION, "begin", VF_RECOVERY_UNDO},
+    {VF_JOB_DESTINATION, "begin create", VF_RECOVERY_UNDO},
+    {VF_JOB_DESTINATION, "begin create created", VF_RECOVERY_UNDO},
+    {VF_JOB_DESTINATION, "begin create created loaded", VF_RECOVERY_UNDO},
+    {VF_JOB_DESTINATION, "begin create created undone", VF_RECOVERY_FINISHED},
+    {VF_JOB_DESTINATION, "begin create created loaded commit", VF_RECOVERY_IN_DOUBT},
+    {VF_JOB_DESTINATION, "begin create created loaded commit started", VF_RECOVERY_FINISHED},
+    {VF_JOB_DESTINATION, "begin create created loaded commit resolved", VF_RECOVERY_UNDO},
+    {VF_JOB_DESTINATION, "begin create created loaded resolved undone", VF_RECOVERY_FINISHED},
+    {VF_JOB_DESTINATION, "begin create created loaded started resolved", VF_RECOVERY_FINISHED},
+};
+
+static void
+entry_free(gpointer data)
+{
+    VfRecordEntry *entry = data;
+
+    g_free(entry->event);
+    g_free(entry);
+}
+
+static void
+test_judge(void)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(judgements); i++) {
+        g_auto(GStrv) events = g_strsplit(judgements[i].events, " ", -1);
+        g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
+
+        for (char **event = events; *event; event++) {
+            VfRecordEntry *entry = g_new0(VfRecordEntry, 1);
+            entry->event = g_strdup(*event);
+            g_ptr_array_add(entries, entry);
+        }
+        g_test_message("%s", judgements[i].events);
+        g_assert_cmpint(vf_recovery_judge(judgements[i].role, entries), ==, judgements[i].verdict);
+    }
+}
+
+/* --- the configuration --- */
+
+static const struct {
+    const char *text;
+    const char *complaint; /* NULL: good */
+} files[] = {
+    {"", NULL},
+    {"[migration]\naddress=10.77.0.2\nport-min=50000\nport-max=50001\nsize-max=1\n", NULL},
+    {"[migration]\naddress=fe80::1%eth0\n", NULL},
+    {"[migration]\naddress=0.0.0.0\n", "0.0.0.0"},
+    {"[migration]\naddress=harbour-a\n", "harbour-a"},
+    {"[migration]\naddress=10.0.0.1%eth0\n", "10.0.0.1%eth0"},
+    {"[migration]\nport-min=0\n", "port-min"},
+    {"[migration]\nport-max=65536\n", "port-max"},
+    {"[migration]\nport-min=50000\n", "larger than"},
+    {"[migration]\nsize-max=much\n", "size-max"},
+    {"[migration]\ncolour=red\n", "colour"},
+    {"[gpu]\naddress=10.0.0.1\n", "gpu"},
+    {"address=10.0.0.1\n", ""},
+};
+
+static void
+test_config(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(fixture->dir, "vferry.conf", NULL);
+    g_autoptr(VfConfigFile) none = vf_config_file_load(path, NULL);
+
+    g_assert_nonnull(none);
+    g_assert_null(none->address);
+    g_assert_cmpuint(none->port_min, ==, 49300);
+    g_assert_cmpuint(none->port_max, ==, 49399);
+    for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(VfConfigFile) config = NULL;
+
+        g_assert_true(g_file_set_contents(path, files[i].text, -1, NULL));
+        config = vf_config_file_load(path, &error);
+        g_test_message("%s", files[i].text);
+        if (!files[i].complaint) {
+            g_assert_no_error(error);
+            continue;
+        }
+        g_assert_null(config);
+        g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT);
+        g_assert_nonnull(strstr(error->message, files[i].complaint));
+        g_assert_nonnull(strstr(error->message, path));
+    }
+}
+
+#define ADD(name) g_test_add("/ledger/" #name, Fixture, &complaints, set_up, test_##name, tear_down)
+
+/* Structured messages pass g_test_expect_message() by. */
+static GLogWriterOutput
+count_complaints(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+    if (level & G_LOG_LEVEL_WARNING)
+        g_atomic_int_inc((int *)data);
+    return g_log_writer_default(level, fields, n_fields, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+    int complaints = 0;
+
+    g_test_init(&argc, &argv, NULL);
+    g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR);
+    g_log_set_writer_func(count_complaints, &complaints, NULL);
+    ADD(create_and_append);
+    ADD(twice);
+    ADD(append_outlives_the_owner);
+    ADD(scan);
+    ADD(created);
+    ADD(config);
+    g_test_add_func("/recovery/judge", test_judge);
+    return g_test_run();
+}
