@@ -13,7 +13,7 @@
 #include "source-calls.h"
 
 #define CONFIG_FILE "vferry.conf"
-#define STUCK_RETRY_MS 5000
+#define STUCK_RETRY_MS 1000
 #define RECORD_RETRY_MS 1000
 
 struct _VfService {

@@ -17,7 +17,7 @@
 #define HELPER_DEADLINE_MS 10000
 #define APPEAR_DEADLINE_MS 10000
 /* `remove` returns at once unless somebody has the device open; then it is known to be stuck. */
-#define REMOVE_DEADLINE_MS 3000
+#define REMOVE_DEADLINE_MS 5000
 
 struct _VfMdev {
     GObject parent_instance;
