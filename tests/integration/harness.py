@@ -47,7 +47,7 @@ def error_name(code):
 
 def find_asan(program):
     """libasan must come before every other preloaded library."""
-    listing = subprocess.run(['ldd', program], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(['ldd', program], capture_output=True, text=True, check=True, timeout=60).stdout
     return ''.join(line.split()[2] + ':' for line in listing.splitlines() if 'libasan' in line)
 
 

@@ -269,7 +269,7 @@ class Documents(harness.Test):
             file.flush()
             schema = os.path.join(harness.SOURCE, 'xml', 'schemas', 'capabilities.rng')
             done = subprocess.run(['xmllint', '--nonet', '--noout', '--relaxng', schema, file.name],
-                                  capture_output=True, text=True, check=False)
+                                  capture_output=True, text=True, check=False, timeout=60)
             self.assertEqual(done.returncode, 0, done.stderr + text)
 
     def capabilities(self):
