@@ -186,16 +186,23 @@ sweep(VfPrecopy *self, gboolean *all_dry, GError **error)
 
 /* What is on its way has to arrive and be loaded before the last byte can be. */
 static guint64
-predict_downtime(VfPrecopy *self)
+bytes_left(VfPrecopy *self)
 {
     guint64 bytes = vf_stream_get_in_flight(self->stream);
-    guint64 us;
 
     for (guint i = 0; i < self->n_devices; i++)
         bytes =
             add(bytes, add(self->devices[i].left.initial_bytes, self->devices[i].left.dirty_bytes));
+    return bytes;
+}
+
+static guint64
+predict_downtime(VfPrecopy *self)
+{
     /* two exchanges (loaded and commit, started) and the devices' own steps */
-    us = vf_pace_predict(&self->pace, bytes, 2 * self->rtt_us + self->n_devices * DEVICE_US);
+    guint64 us = vf_pace_predict(&self->pace, bytes_left(self),
+                                 2 * self->rtt_us + self->n_devices * DEVICE_US);
+
     vf_progress_set_expected_downtime(self->session->progress, us);
     return us;
 }
@@ -208,7 +215,9 @@ may_leave(VfPrecopy *self)
     for (guint i = 0; i < self->n_devices; i++)
         if (vf_devices_in_precopy(self->session->devices, i) && !self->devices[i].initial_loaded)
             return FALSE;
-    return us <= (guint64)self->session->config.downtime_limit_ms * 1000;
+    /* with nothing left, only the term in time is: no more pre-copy makes that shorter */
+    return bytes_left(self) == 0 ||
+           us <= (guint64)self->session->config.downtime_limit_ms * 1000;
 }
 
 /* Until a device has more, the peer says something, or a moment has passed. A data fd without a
