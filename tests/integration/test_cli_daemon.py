@@ -1,0 +1,177 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""vferryctl with the real daemon, which is source and destination at once; only the movers pretend."""
+
+import json
+import os
+import subprocess
+
+import crossing
+import harness
+import tap
+
+TOOL = os.environ['VFERRY_TEST_TOOL']
+WRAPPER = os.environ.get('VFERRY_TEST_WRAPPER', '').split()
+
+
+class Tool(crossing.Test):
+    def start_tool(self, *args):
+        environment = {key: value for key, value in os.environ.items()
+                       if key not in ('LD_PRELOAD', 'UMOCKDEV_DIR')}
+        environment.update(DBUS_SYSTEM_BUS_ADDRESS=self.bus.address, LC_ALL='C.UTF-8')
+        process = subprocess.Popen([*WRAPPER, TOOL, *args], env=environment, text=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        return process
+
+    def finish_tool(self, process):
+        """The daemon's signals and the test bed's sysfs need us meanwhile."""
+        self.wait_for(lambda: process.poll() is not None, 'the end of vferryctl', 40)
+        out, err = process.communicate(timeout=5)
+        return process.returncode, out, err
+
+    def tool(self, *args):
+        return self.finish_tool(self.start_tool(*args))
+
+    def migrate(self, *options):
+        return self.tool('migrate', self.uuid[:8], self.bus.address, '--address', '127.0.0.1', *options)
+
+    def test_reading(self):
+        self.lend()
+        status, out, err = self.tool('list')
+        self.assertEqual((status, err), (0, ''))
+        self.assertRegex(out, rf'{self.uuid} +kernel.org/mtty +ports=2 +lent +stop-copy, p2p, pre-copy\n')
+        status, out, _ = self.tool('list', '--parents')
+        self.assertRegex(out, r'mtty +mtty-2 +kernel.org/mtty +ports=2 +\d+\n')
+        status, out, _ = self.tool('show', self.uuid[:8])
+        self.assertRegex(out, r'state +lent\n')
+        status, out, _ = self.tool('show', self.uuid, '--xml')
+        self.assertIn(f'id="{self.uuid}"', out)
+        status, out, _ = self.tool('capabilities')
+        schema = os.path.join(harness.SOURCE, 'xml', 'schemas', 'capabilities.rng')
+        check = subprocess.run(['xmllint', '--noout', '--relaxng', schema, '-'], input=out, text=True,
+                               capture_output=True, timeout=20, check=False)
+        self.assertEqual(check.returncode, 0, check.stderr)
+
+    def test_migrate(self):
+        self.lend()
+        self.go()
+        status, out, err = self.migrate()
+        self.assertEqual((status, err), (0, ''), out)
+        (created,) = self.mdevs()
+        lines = out.splitlines()
+        self.assertEqual(lines[0], f'preparing   {self.bus.address}: created {created} (kernel.org/mtty, ports=2)')
+        self.assertIn(f'switchover  loaded; committed; running at {self.bus.address}', lines)
+        self.assertRegex(lines[-1], r'^            downtime 4 ms')
+        status, out, _ = self.tool('jobs', '--json')
+        jobs = json.loads(out)['jobs']
+        self.assertEqual(sorted(job['role'] for job in jobs), ['destination', 'source'])
+        self.assertEqual({job['result'] for job in jobs}, {'completed'})
+
+    def test_migrate_json(self):
+        self.lend()
+        self.go()
+        status, out, err = self.migrate('--json', '--parent', 'mtty', '--type', 'mtty-2',
+                                        '--downtime-limit', '50', '--precopy-max', '7')
+        self.assertEqual((status, err), (0, ''), out)
+        document = json.loads(out)
+        self.assertEqual(document['result'], 'completed')
+        self.assertEqual(document['created'], list(self.mdevs()))
+        (_, arguments, _, _) = next(line for line in self.requests() if line[0] == 'send')
+        self.assertEqual(arguments['downtime-limit-ms'], 50)
+        self.assertEqual(arguments['precopy-max-seconds'], 7)
+
+    def test_wrong_type_is_refused_with_both_values(self):
+        self.lend()
+        status, out, err = self.migrate('--json', '--type', 'mtty-1')
+        self.assertEqual(status, 1, err)
+        self.assertEqual(json.loads(out)['error']['name'], 'org.vferry1.Error.Incompatible')
+        for word in ('ports', '2', '1'):
+            self.assertIn(word, err)
+        self.assertEqual(self.mdevs(), set())
+
+    def test_not_authorised(self):
+        self.lend()
+        self.polkit.allow()
+        status, _, err = self.migrate()
+        self.assertEqual(status, 4)
+        self.assertIn('org.vferry1.migrate', err)
+        self.assertIn('polkit.addRule', err)
+        self.assertEqual(self.mdevs(), set())
+
+    def test_cancel(self):
+        self.lend()
+        self.script('send', ['phase', 'pre-copy'], ['progress', 40, 96], ['sleep', 60])
+        migration = self.start_tool('migrate', self.uuid, self.bus.address, '--address', '127.0.0.1')
+        self.wait_for(lambda: 'send' in [request[0] for request in self.requests()], 'the send', 20)
+        uuid = next(request[1]['job'] for request in self.requests() if request[0] == 'send')
+        status, out, err = self.tool('cancel', uuid)
+        self.assertEqual((status, out), (0, 'cancelled; the device stays at its source\n'), err)
+        status, out, err = self.finish_tool(migration)
+        self.assertEqual(status, 1, err)
+        self.wait_for(lambda: not self.mdevs(), 'the end of what was created', 20)
+
+    def test_failed(self):
+        self.lend()
+        self.script('send', ['phase', 'pre-copy'], ['record', 'returned'],
+                    ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Device',
+                                'message': 'read of device state at byte 7: Input/output error',
+                                'device-states': ['running']}])
+        self.script('receive', ['listening'], ['attached'], ['sleep', 0.3],
+                    ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Peer',
+                                'message': 'the source aborted', 'device-states': ['stopped']}])
+        status, out, err = self.migrate()
+        self.assertEqual(status, 1, err)
+        self.assertIn('read of device state at byte 7', out)
+        self.wait_for(lambda: not self.mdevs(), 'the end of what was created', 20)
+
+    def in_doubt(self):
+        self.lend()
+        self.script('send', ['phase', 'committing'], ['record', 'commit'],
+                    ['result', {'outcome': 'in-doubt', 'error': 'org.vferry1.Error.InDoubt',
+                                'message': 'the link was cut', 'device-states': ['stopped']}])
+        self.script('receive', ['listening'], ['attached'], ['phase', 'loading'], ['record', 'loaded'],
+                    ['result', {'outcome': 'in-doubt', 'error': 'org.vferry1.Error.InDoubt',
+                                'message': 'the link was cut', 'device-states': ['stopped']}])
+        status, out, err = self.migrate('--json')
+        self.assertEqual(status, 2, err)
+        document = json.loads(out)
+        self.assertEqual(document['result'], 'in-doubt')
+        self.assertEqual(document['resolve'].split()[:2], ['vferryctl', 'resolve'])
+        return document['resolve'].split()[1:]
+
+    def test_resolve_at_destination(self):
+        command = self.in_doubt()
+        status, _, err = self.tool(*command, '--run-at', 'destination')
+        self.assertEqual(status, 0, err)
+        self.assertIn('start', [request[0] for request in self.requests()])
+        self.assertEqual(self.tool(*command)[0], 0, 'nothing is left to decide')
+
+    def test_resolve_at_source(self):
+        command = self.in_doubt()
+        status, _, err = self.tool(*command, '--run-at', 'source')
+        self.assertEqual(status, 0, err)
+        self.assertIn('return', [request[0] for request in self.requests()])
+        self.wait_for(lambda: not self.mdevs(), 'the end of what was discarded', 20)
+        status, _, err = self.tool(*command)
+        self.assertEqual(status, 0, err)
+
+    def test_monitor(self):
+        monitor = self.start_tool('monitor', '--json')
+        self.assertIn('appeared', monitor.stdout.readline())
+        self.lend()
+        self.go()
+        self.assertEqual(self.migrate()[0], 0)
+        monitor.terminate()
+        status, out, err = self.finish_tool(monitor)
+        self.assertEqual((status, err), (0, ''))
+        events = [json.loads(line) for line in out.splitlines()]
+        kinds = {(event['kind'], event['event']) for event in events}
+        for expected in (('device', 'added'), ('device', 'changed'), ('lease', 'added'), ('job', 'added'),
+                         ('job', 'phase'), ('job', 'progress'), ('job', 'completed')):
+            self.assertIn(expected, kinds)
+
+
+if __name__ == '__main__':
+    tap.main()
