@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from .errors import RigError
 
@@ -23,6 +24,8 @@ from .errors import RigError
 KEEP_ENTRIES = 3
 # Whoever holds the lock may be downloading the whole rig over a slow line.
 LOCK_DEADLINE = 900.0
+# A whole suite on a slow machine.
+TURN_DEADLINE = 3600.0
 
 
 def key_of(*parts: str | bytes | Path) -> str:
@@ -58,6 +61,7 @@ class Cache:
             raise RigError(f"the cache folder {self.root} cannot be made: {error}; "
                            "VFERRY_CACHE can name another one") from error
         self._depth = 0
+        self._turn: TextIO | None = None
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -66,15 +70,24 @@ class Cache:
             yield
             return
         with open(self.root / "lock", "w", encoding="ascii") as lock:
-            self._wait_for(lock.fileno())
+            self._wait_for(lock.fileno(), LOCK_DEADLINE,
+                           f"waiting for another run that is filling {self.root}")
             self._depth += 1
             try:
                 yield
             finally:
                 self._depth -= 1
 
-    def _wait_for(self, descriptor: int) -> None:
-        deadline = time.monotonic() + LOCK_DEADLINE
+    def take_turn(self) -> None:
+        """Wait until no other process has a pair, and have it until this one ends: emulated VMs
+        of two runs would only slow each other past their deadlines."""
+        if self._turn is not None:
+            return
+        self._turn = open(self.root / "pair", "w", encoding="ascii")
+        self._wait_for(self._turn.fileno(), TURN_DEADLINE, "waiting for the VMs of another run to end")
+
+    def _wait_for(self, descriptor: int, seconds: float, what: str) -> None:
+        deadline = time.monotonic() + seconds
         told = False
         while True:
             try:
@@ -83,9 +96,9 @@ class Cache:
             except BlockingIOError:
                 pass
             if time.monotonic() > deadline:
-                raise RigError(f"another run held {self.root}/lock for {LOCK_DEADLINE:.0f} s")
+                raise RigError(f"{what}, but it has not ended in {seconds:.0f} s")
             if not told:
-                note(f"waiting for another run that is filling {self.root}")
+                note(what)
                 told = True
             time.sleep(0.2)
 

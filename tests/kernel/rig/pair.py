@@ -8,7 +8,6 @@ import concurrent.futures
 import contextlib
 import itertools
 import os
-import os
 import re
 import shutil
 import tempfile
@@ -34,7 +33,6 @@ KERNEL_TROUBLE = re.compile(
 GUEST_LOGS = {
     "dmesg": "dmesg",
     "journal": "journalctl -b --no-pager -o short-monotonic",
-    "vferryd": "journalctl -b --no-pager -o short-monotonic -u 'vferry*'",
     "processes": "ps -eo pid,ppid,user,stat,wchan:24,args",
 }
 
@@ -159,6 +157,7 @@ class Pair:
         """Boot both, in parallel, and wait until both are ready."""
         self.end()
         image = self.prepare()
+        self._supplies.cache.take_turn()
         cable = next(self._cables)
         for host in self.hosts:
             # The first listens on the cable's socket once its control socket has greeted.
@@ -225,6 +224,7 @@ class Pair:
             except GuestGone:
                 continue  # not booted
             (target / f"{host.name}.serial").write_text(vm.console(), "utf-8")
+            shutil.copy(vm.daemon_log, target / f"{host.name}.vferryd")
             if not host.alive or not vm.agent.ping(5.0):
                 note(f"of {host.name} there is only the console")
                 continue
