@@ -74,11 +74,12 @@ static void
 refuse(Call *call, const GError *error)
 {
     GDBusMethodInvocation *invocation = g_steal_pointer(&call->invocation);
+    const char *sender = g_dbus_method_invocation_get_sender(invocation);
+    const char *action = get_annotation(invocation, VF_ANNOTATION_ACTION);
     g_autofree char *method = describe_method(invocation);
 
-    vf_log_field(G_LOG_LEVEL_INFO, VF_LOG_SENDER, g_dbus_method_invocation_get_sender(invocation),
-                 "%s is refused to %s: %s", method, g_dbus_method_invocation_get_sender(invocation),
-                 error->message);
+    vf_log_call(G_LOG_LEVEL_INFO, sender, action ? action : "", "%s is refused to %s: %s", method,
+                sender, error->message);
     g_dbus_method_invocation_return_gerror(invocation, error);
 }
 
@@ -123,8 +124,9 @@ on_checked(GObject *source, GAsyncResult *result, gpointer data)
         refuse(call, error);
         return;
     }
-    vf_log_field(G_LOG_LEVEL_MESSAGE, VF_LOG_SENDER, sender, "%s by %s (uid %u)", method, sender,
-                 vf_senders_get_uid(call->gate->senders, sender));
+    vf_log_call(G_LOG_LEVEL_MESSAGE, sender, get_annotation(call->invocation, VF_ANNOTATION_ACTION),
+                "%s by %s (uid %u)", method, sender,
+                vf_senders_get_uid(call->gate->senders, sender));
     dispatch(call);
 }
 

@@ -17,6 +17,11 @@
     g_log_structured(G_LOG_DOMAIN, (level), (field), (value), "CODE_FILE", __FILE__, "CODE_FUNC",  \
                      G_STRFUNC, "MESSAGE", __VA_ARGS__)
 
+/* (GLogLevelFlags level, const char *sender, const char *action, const char *format, ...) */
+#define vf_log_call(level, sender, action, ...)                                                    \
+    g_log_structured(G_LOG_DOMAIN, (level), VF_LOG_SENDER, (sender), VF_LOG_ACTION, (action),      \
+                     "CODE_FILE", __FILE__, "CODE_FUNC", G_STRFUNC, "MESSAGE", __VA_ARGS__)
+
 /* (GLogLevelFlags level, const char *id, const char *format, ...) */
 #define vf_log_device(level, id, ...) vf_log_field(level, VF_LOG_DEVICE, id, __VA_ARGS__)
 #define vf_log_parent(level, id, ...) vf_log_field(level, VF_LOG_PARENT, id, __VA_ARGS__)
