@@ -27,11 +27,12 @@ sys.path.insert(0, str(HERE))
 # The scenarios' folder is part of a checkout: leave nothing in it.
 sys.dont_write_bytecode = True
 
-from rig import terminal  # noqa: E402  pylint: disable=wrong-import-position
-from rig.cache import note  # noqa: E402  pylint: disable=wrong-import-position
-from rig.errors import DeadlineReached, RigError  # noqa: E402  pylint: disable=wrong-import-position
-from rig.pair import Pair, Supplies  # noqa: E402  pylint: disable=wrong-import-position
-from rig.scenario import Context, Scenario, reset_hosts  # noqa: E402  pylint: disable=wrong-import-position
+# pylint: disable=wrong-import-position
+from rig import terminal  # noqa: E402
+from rig.cache import note  # noqa: E402
+from rig.errors import DeadlineReached, RigError  # noqa: E402
+from rig.pair import Pair, Supplies  # noqa: E402
+from rig.scenario import Context, Scenario, reset_hosts  # noqa: E402
 
 # A scenario that not even its deadline ends takes the whole suite with it, this much later.
 WATCHDOG_GRACE = 90.0

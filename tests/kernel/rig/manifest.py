@@ -17,11 +17,11 @@ BACKPORTS = SUITES[1]
 
 # What a guest runs; apt adds what these depend on.
 ROOT_SEEDS = (
-    "bash", "bsdutils", "coreutils", "dash", "dbus", "findutils", "grep", "hostname", "iproute2", "iputils-ping", "kmod",
-    "libc-bin", "libglib2.0-0", "libjson-glib-1.0-0", "libpolkit-gobject-1-0", "libgnutls30",
-    "libseccomp2", "libudev1", "libxml2", "libxml2-utils", "libxxhash0", "mawk", "openssh-client",
-    "openssh-server", "polkitd", "procps", "sed", "systemd", "systemd-sysv", "udev",
-    "util-linux",
+    "bash", "bsdutils", "coreutils", "dash", "dbus", "findutils", "grep", "hostname", "iproute2",
+    "iputils-ping", "kmod", "libc-bin", "libglib2.0-0", "libjson-glib-1.0-0",
+    "libpolkit-gobject-1-0", "libgnutls30", "libseccomp2", "libudev1", "libxml2", "libxml2-utils",
+    "libxxhash0", "mawk", "openssh-client", "openssh-server", "polkitd", "procps", "sed",
+    "systemd", "systemd-sysv", "udev", "util-linux",
 )
 # What those depend on only to be installed or configured, which nobody does here.
 ROOT_UNWANTED = re.compile(

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Archives in the kernel's initramfs format (Documentation/driver-api/early-userspace/buffer-format).
+"""Archives in the kernel's initramfs format.
+
+See the kernel's Documentation/driver-api/early-userspace/buffer-format.rst.
 
 A tree is built in memory from .debs, folders and texts, so that owners and modes are what the guest
 needs whoever runs the rig. The kernel unpacks several archives one after the other: later ones

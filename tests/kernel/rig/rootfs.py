@@ -140,7 +140,7 @@ def _links(tree: newc.Tree) -> None:
         tree.symlink(f"etc/systemd/system/{unit}", "/dev/null")
     wants = "etc/systemd/system/multi-user.target.wants"
     tree.directory(wants)
-    for unit in ("ssh.service", "rig-agent.service", "rig-setup.service"):
+    for unit in ("ssh.service", "rig-agent.service", "rig-setup.service", "rig-log.service"):
         where = "/usr/lib/systemd/system" if unit == "ssh.service" else "/etc/systemd/system"
         tree.symlink(f"{wants}/{unit}", f"{where}/{unit}")
 

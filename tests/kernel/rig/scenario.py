@@ -35,7 +35,7 @@ class Context:
         self._undo.append(action)
 
     def reset_hosts(self) -> None:
-        """Back to how they booted: no commands, no jobs, no state, no mdevs, modules loaded anew."""
+        """Back to how they booted: no commands, jobs, state or mdevs; modules loaded anew."""
         reset_hosts(self.pair)
 
     def revive(self, host: Host) -> None:
@@ -80,7 +80,8 @@ Function = TypeVar("Function", bound=Callable[[Context], None])
 
 
 def scenario(name: str | None = None, *, deadline: float = 60.0, fresh: bool = False,
-             mtty: bool = True, kernel_may_say: str | None = None) -> Callable[[Function], Function]:
+             mtty: bool = True, kernel_may_say: str | None = None
+             ) -> Callable[[Function], Function]:
     """Register a function of a file in tests/kernel/scenarios/ as a test.
 
     name            within its file; the function's name with dashes if not given

@@ -18,7 +18,7 @@ from .errors import GuestGone, RigError
 from .qmp import Qmp, connect
 from .rootfs import HOSTS
 
-BOOT_DEADLINE = 120.0
+BOOT_DEADLINE = 180.0
 MEMORY_MIB = 1024
 # One: QEMU 7.2 now and then loses a race of the kernel's text patching with two, and both guests
 # together have enough for the two cores of a small machine.
@@ -49,8 +49,8 @@ def accelerator() -> str:
 def _command_line(name: str, image: Image) -> str:
     machine_id = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
     return " ".join((
-        "console=ttyS0", "quiet", "panic=-1", "net.ifnames=0", "nokaslr", "mitigations=off", "selinux=0",
-        "nowatchdog", "no_timer_check", "audit=0", "apparmor=0", "cryptomgr.notests",
+        "console=ttyS0", "quiet", "panic=-1", "net.ifnames=0", "nokaslr", "mitigations=off",
+        "nowatchdog", "no_timer_check", "audit=0", "apparmor=0", "selinux=0", "cryptomgr.notests",
         # These want modules from user space, long before there is any.
         "initcall_blacklist=init_encrypted,crypto_kdf108_init,jent_mod_init",
         "systemd.show_status=0", "systemd.firstboot=off",
@@ -64,10 +64,11 @@ class Vm:
     def __init__(self, name: str, image: Image, folder: Path, netdev: str) -> None:
         self.name = name
         self.log = folder / f"{name}.serial"
+        self.daemon_log = folder / f"{name}.vferryd"
         self._errors = folder / f"{name}.qemu"
         self._qmp_path = folder / f"{name}.qmp"
         self._agent_path = folder / f"{name}.agent"
-        for path in (self.log, self._errors, self._qmp_path, self._agent_path):
+        for path in (self.log, self.daemon_log, self._errors, self._qmp_path, self._agent_path):
             path.unlink(missing_ok=True)
         self.started = time.monotonic()
         with open(self._errors, "wb") as errors:
@@ -95,10 +96,11 @@ class Vm:
             "setpriv", "--pdeathsig", "KILL", "--",
             qemu, "-name", self.name, "-M", "q35", "-nodefaults", "-no-user-config",
             "-display", "none", "-no-reboot", "-m", str(MEMORY_MIB), "-smp", str(CPUS),
-            "-accel", "kvm" if kvm else "tcg,thread=multi", "-cpu", "host" if kvm else CPU_MODEL,
+            "-accel", "kvm" if kvm else "tcg,thread=multi,tb-size=256",
+            "-cpu", "host" if kvm else CPU_MODEL,
             "-kernel", str(image.kernel), "-initrd", str(image.initrd),
             "-append", _command_line(self.name, image),
-            "-serial", f"file:{self.log}",
+            "-serial", f"file:{self.log}", "-serial", f"file:{self.daemon_log}",
             "-qmp", f"unix:{self._qmp_path},server=on,wait=off",
             "-chardev", f"socket,id=agent,path={self._agent_path},server=on,wait=off",
             "-device", "virtio-serial-pci", "-device",
