@@ -143,11 +143,10 @@ class Process:
             how, cut, value, text = self._end
             if how == NOT_STARTED:
                 raise CommandFailed(f"'{self.command}' could not be started: {text}")
-            if text:
-                self._err += f"[{text}]".encode()
             status = 128 + value if how == SIGNALLED else 137 if how == DEADLINE else value
-            return Result(self.command, status, bytes(self._out), bytes(self._err),
-                          self._seconds, how == DEADLINE, cut)
+            err = bytes(self._err) + (f"[{text}]".encode() if text else b"")
+            return Result(self.command, status, bytes(self._out), err, self._seconds,
+                          how == DEADLINE, cut)
 
     def wait_for_output(self, pattern: str, timeout: float = 20.0) -> re.Match[str]:
         """Wait until its standard output has a match for a pattern."""
