@@ -31,7 +31,8 @@ void vf_registry_handle(VfRegistry *self, const VfUdevEvent *event);
 /* The loaded descriptors. */
 const VfModels *vf_registry_get_models(VfRegistry *self);
 
-/* Reads @device again now: drivers need not send an event when one of their attributes is written. */
+/* Reads @device again now: drivers need not send an event when one of their attributes is written.
+ */
 void vf_registry_refresh_device(VfRegistry *self, VfDevice *device);
 
 /* By stable id (UUID or PCI address). No reference is passed. NULL when there is none. */
