@@ -112,7 +112,8 @@ undo(VfMigration *self)
     if (!self->lease_path)
         return;
     self->undone = release(self, &error) || is_gone(error);
-    if (self->undone)
+    /* busy: the source is there, so that the end of its job will be heard */
+    if (self->undone || g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_BUSY))
         return;
     message = vf_exit_message(error);
     g_printerr(
@@ -256,14 +257,18 @@ static VfExit
 conclude(VfMigration *self, const VfEnd *end)
 {
     if (!self->abandoned) {
+        /* A destination that the source never reached would wait for it until the deadline of the
+         * lease. */
+        if (vf_outcome_is_over(end->result))
+            undo(self);
         self->destination_outcome = ask_outcome(self, self->there);
         self->source_outcome = ask_outcome(self, self->here);
         self->source_state = ask_state(self);
+        /* Finish comes back when what was created is gone */
+        self->undone = self->undone || vf_outcome_is_over(self->destination_outcome);
     }
     if (!self->source_outcome)
         self->source_outcome = g_strdup(end->result);
-    if (vf_outcome_is_over(self->source_outcome) && vf_outcome_is_over(self->destination_outcome))
-        undo(self);
     return vf_outcome_report(self, end);
 }
 

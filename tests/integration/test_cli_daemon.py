@@ -5,6 +5,7 @@
 import json
 import os
 import subprocess
+import time
 
 import crossing
 import harness
@@ -111,6 +112,21 @@ class Tool(crossing.Test):
         status, out, err = self.finish_tool(migration)
         self.assertEqual(status, 1, err)
         self.wait_for(lambda: not self.mdevs(), 'the end of what was created', 20)
+
+    def test_source_that_never_reaches_the_destination(self):
+        """The lease is released at once, not at its deadline."""
+        self.lend()
+        self.script('send', ['record', 'returned'],
+                    ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Peer',
+                                'message': 'connect to 127.0.0.1: Connection refused',
+                                'device-states': ['running']}])
+        begin = time.monotonic()
+        status, out, err = self.migrate()
+        self.assertEqual(status, 1, err)
+        self.assertLess(time.monotonic() - begin, 15 * harness.SLOW)
+        self.assertIn('Connection refused', out)
+        self.assertIn('nothing is left at', err)
+        self.wait_for(lambda: not self.mdevs(), 'the end of what was created', 5)
 
     def test_failed(self):
         self.lend()

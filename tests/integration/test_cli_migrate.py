@@ -39,7 +39,12 @@ class Migration(Case):
         here["Confirm"] = lambda path, args: self.outcome("Confirm")
         there["Prepare"] = self.prepare
         there["Finish"] = lambda path, args: self.outcome("Finish")
-        there["Release"] = lambda path, args: None
+        there["Release"] = self.release
+
+    def release(self, path, args):
+        """As the daemon: not when the source has been there."""
+        if self.outcomes["Finish"] == "in-doubt":
+            raise Refusal("Busy", "the lease is attached")
 
     def outcome(self, method):
         if isinstance(self.outcomes[method], Refusal):
@@ -238,7 +243,7 @@ class Migration(Case):
         self.assertEqual(result.returncode, 1)
         self.assertIn("failed      write of device state at byte 65536", result.stdout)
         self.assertIn("the device stays at", result.stderr)
-        self.assertEqual(self.calls(self.there), ["Prepare", "Finish", "Release"])
+        self.assertEqual(self.calls(self.there), ["Prepare", "Release", "Finish"])
         document = json.loads(self.migrate("--json").stdout)
         self.assertEqual(document["error"]["name"], "org.vferry1.Error.Device")
         self.assertEqual(document["result"], "failed")
@@ -262,7 +267,7 @@ class Migration(Case):
             result = self.migrate()
             self.assertEqual(result.returncode, 2)
             self.assertIn(f"vferryctl resolve {JOB} {self.there.bus.address}\n", result.stderr)
-            self.assertNotIn("Release", self.calls(self.there))
+            self.assertNotIn("nothing is left", result.stdout + result.stderr)
             document = json.loads(self.migrate("--json").stdout)
             self.assertEqual(document["result"], "in-doubt")
             self.assertEqual(document["resolve"],
@@ -308,7 +313,7 @@ class Migration(Case):
         out, err = process.communicate(timeout=DEADLINE)
         self.assertEqual(process.returncode, 1)
         self.assertEqual(self.calls(self.here), ["Begin", "Perform", "Cancel", "Confirm"])
-        self.assertEqual(self.calls(self.there), ["Prepare", "Finish", "Release"])
+        self.assertEqual(self.calls(self.there), ["Prepare", "Release", "Finish"])
         self.assertIn("Cancelling", err)
         self.assertIn("cancelled   the device stays at", out)
         self.assertIn("nothing is left at", out)
