@@ -2,7 +2,9 @@
 /* What lives how long: memory, sessions, data fds and the device itself. And how long it takes. */
 #include "testdev-walk.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +14,7 @@
 
 #define DEVICES_MAX 8
 #define CYCLES 200
+#define SESSIONS 20
 #define MOMENT_US 300000
 
 static void
@@ -79,6 +82,25 @@ check_frozen(struct walk *walk, const struct device *device)
               !device_read_at(device, BAR0, 0, bytes, 4) && !memcmp(bytes, "kept", 4),
           "in stop-copy a write changes nothing");
     close(data_fd);
+    device_set(device, "dirty_rate", "0");
+}
+
+/* At a page in two seconds, three seconds of standing still are no reason to change. */
+static void
+check_stopped_time(struct walk *walk, const struct device *device)
+{
+    char before[32] = "", after[32] = "-";
+    int ignored;
+
+    enter(device, STATE_STOP, &ignored);
+    device_set(device, "dirty_rate", "2048");
+    device_get(device, "checksum", before, sizeof before);
+    usleep(3000000);
+    double start = monotonic_seconds();
+    device_set_state(device, STATE_RUNNING, &ignored);
+    device_get(device, "checksum", after, sizeof after);
+    check(walk, strcmp(before, after) == 0 || monotonic_seconds() - start > 1.9,
+          "time that it was stopped does not count");
     device_set(device, "dirty_rate", "0");
 }
 
@@ -227,6 +249,7 @@ walk_life(struct walk *walk)
     if (pair_open(walk, &pair, TYPE_ONE, TYPE_ONE, "65536")) {
         check_memory(walk, &pair);
         check_frozen(walk, &pair.a);
+        check_stopped_time(walk, &pair.a);
         check_cancelled(walk, &pair.a);
         check_data_fd_outlives(walk, STATE_PRE_COPY);
         check_data_fd_outlives(walk, STATE_STOP_COPY);
@@ -319,6 +342,22 @@ meminfo(const char *name)
     return value;
 }
 
+/* Sessions enough that what one leaks adds up. */
+static bool
+many_sessions(const struct device *device)
+{
+    int data_fd, ignored;
+
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        if (device_set_state(device, i % 2 ? STATE_RESUMING : STATE_PRE_COPY, &data_fd))
+            return false;
+        close(data_fd);
+        if (i % 2 ? device_reset(device) : device_set_state(device, STATE_RUNNING, &ignored))
+            return false;
+    }
+    return true;
+}
+
 /* The data fd is left open over the close and the remove, which is what leaks if anything does. */
 static bool
 one_cycle(unsigned i)
@@ -330,7 +369,8 @@ one_cycle(unsigned i)
 
     if (device_create(&device, 100 + i % 7, i % 3 ? TYPE_ONE : TYPE_TWO))
         return false;
-    good = !device_open(&device) && !enter(&device, states[i % 4], &data_fd);
+    good =
+        !device_open(&device) && many_sessions(&device) && !enter(&device, states[i % 4], &data_fd);
     device_close(&device);
     good = !device_remove(&device) && good;
     if (good && data_fd >= 0)
@@ -338,9 +378,31 @@ one_cycle(unsigned i)
     return good;
 }
 
+/* The vfio core gives the lowest free number and takes it back with a device's last reference. */
+static unsigned long
+next_number(void)
+{
+    char path[PATH_MAX];
+    unsigned long number = ULONG_MAX;
+    struct device device;
+
+    if (device_create(&device, 3, TYPE_ONE))
+        return number;
+    snprintf(path, sizeof path, TESTDEV_DEVICES "/%s/vfio-dev", device.uuid);
+    DIR *folder = opendir(path);
+    for (struct dirent *entry = folder ? readdir(folder) : NULL; entry; entry = readdir(folder))
+        if (strncmp(entry->d_name, "vfio", 4) == 0)
+            number = strtoul(entry->d_name + 4, NULL, 10);
+    if (folder)
+        closedir(folder);
+    device_remove(&device);
+    return number;
+}
+
 void
 walk_cycles(struct walk *walk)
 {
+    unsigned long number = next_number();
     unsigned good = 0;
     long vmalloc = 0, slab = 0;
 
@@ -355,5 +417,7 @@ walk_cycles(struct walk *walk)
     vmalloc = meminfo("VmallocUsed:") - vmalloc;
     slab = meminfo("SUnreclaim:") - slab;
     note("VmallocUsed %+ld KiB, SUnreclaim %+ld KiB", vmalloc, slab);
-    check(walk, vmalloc < 4096 && slab < 4096, "of 200 MiB that they used nothing stays");
+    check(walk, vmalloc < 4096, "of 200 MiB that they used nothing stays");
+    check(walk, slab < 2048, "nor of what %u sessions took", CYCLES * SESSIONS);
+    check(walk, next_number() == number, "and every device is gone");
 }

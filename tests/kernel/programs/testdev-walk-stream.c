@@ -227,6 +227,12 @@ check_write_after_refusal(struct walk *walk, const struct device *device, struct
     check_error(walk, stream_write(stream, data_fd, HEADER_SIZE, stream->size, SIZE_MAX), EINVAL,
                 "the rest after it");
     close(data_fd);
+    enter(device, STATE_RESUMING, &data_fd);
+    stream->bytes[AT_RECORD] ^= 4;
+    check(walk, write(data_fd, stream->bytes, stream->size) == -1 && errno == EINVAL,
+          "a bad record in one write with a good header is no short write");
+    stream->bytes[AT_RECORD] ^= 4;
+    close(data_fd);
 }
 
 void
