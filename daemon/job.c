@@ -414,7 +414,7 @@ vf_job_complete(VfJob *self, VfOutcome *outcome)
     take_outcome(self, outcome);
     set_phase(self, VF_JOB_FINISHED);
     g_signal_emit_by_name(self, "completed");
-    while ((task = g_queue_pop_head(&self->waiting))) {
+    while ((task = g_queue_pop_head(&alive->waiting))) {
         g_task_return_int(task, (gssize)self->outcome->result);
         g_object_unref(task);
     }

@@ -556,7 +556,6 @@ on_perform(VferryManager *manager, GDBusMethodInvocation *invocation, const char
 static void
 on_removed(GObject *source, GAsyncResult *result, gpointer data)
 {
-    g_autoptr(VfSourceCalls) self = data;
     VfMdev *mdev = VF_MDEV(source);
     g_autoptr(GError) error = NULL;
 
@@ -592,7 +591,7 @@ clean_up(VfSourceCalls *self, VfJob *job)
             continue;
         mdev = vf_mdev_new_for_removal(vf_device_get_sysfs_path(device), vf_device_get_id(device),
                                        type);
-        vf_mdev_remove_async(mdev, on_removed, g_object_ref(self));
+        vf_mdev_remove_async(mdev, on_removed, NULL);
     }
 }
 

@@ -207,14 +207,14 @@ begin(VfDriver *driver, VfJob *job, GTask *task)
     static const char *const features[] = {"pre-copy", NULL};
     Wishes wishes;
 
-    if (!obey(job, task, &wishes))
+    if (!obey(job, owned, &wishes))
         return;
     vf_job_set_features(job, features);
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         vf_job_get_device(job, i)->has_estimate = TRUE;
         vf_job_get_device(job, i)->estimate = wishes.bytes;
     }
-    g_task_return_boolean(task, TRUE);
+    g_task_return_boolean(owned, TRUE);
 }
 
 /* There is nobody to attach: the pretended source is there a moment after prepare. */
@@ -235,14 +235,14 @@ prepare(VfDriver *driver, VfJob *job, GTask *task)
     Wishes wishes;
     Side *side;
 
-    if (!obey(job, task, &wishes))
+    if (!obey(job, owned, &wishes))
         return;
     vf_job_get_channel(job)->port = FAKE_PORT;
     start(job, &wishes);
     side = side_get(job);
     g_source_remove(side->timer);
     side->timer = g_timeout_add(wishes.duration_ms, on_attached, side);
-    g_task_return_boolean(task, TRUE);
+    g_task_return_boolean(owned, TRUE);
 }
 
 static void
@@ -251,10 +251,10 @@ perform(VfDriver *driver, VfJob *job, GTask *task)
     g_autoptr(GTask) owned = task;
     Wishes wishes;
 
-    if (!obey(job, task, &wishes))
+    if (!obey(job, owned, &wishes))
         return;
     start(job, &wishes);
-    g_task_return_boolean(task, TRUE);
+    g_task_return_boolean(owned, TRUE);
 }
 
 static void

@@ -111,7 +111,7 @@ on_ended(VfMover *mover, VfMoverReply *reply, VfVfioSide *self)
         answer_waiting(self, error);
         return;
     }
-    if (vf_job_get_role(self->job) == VF_JOB_SOURCE)
+    if (vf_job_get_role(alive) == VF_JOB_SOURCE)
         vf_vfio_source_ended(self, reply);
     else
         vf_vfio_destination_ended(self, reply);

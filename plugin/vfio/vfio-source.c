@@ -35,12 +35,12 @@ vf_vfio_source_perform(VfJob *job, GTask *task)
     GError *error = NULL;
 
     if (!vf_vfio_side_list_fds(job, TRUE, fds, &error)) {
-        g_task_return_error(task, error);
+        g_task_return_error(owned, error);
         return;
     }
     vf_vfio_side_run(vf_vfio_side_get(job),
                      vf_mover_new("send", send_arguments(job), (const int *)fds->data, fds->len));
-    g_task_return_boolean(task, TRUE);
+    g_task_return_boolean(owned, TRUE);
 }
 
 /* --- a mover that ended without bringing the devices back --- */
