@@ -18,15 +18,22 @@ class Test(harness.Test):
         self.mover = self.make_directory('mover')
         self.environment = self.make_environment()
         self.environment['VFERRY_FAKE_MOVER'] = self.mover
-        link = os.path.join(self.environment['VFERRY_LIBEXEC_DIR'], 'vferry-mover')
-        if os.path.lexists(link):
-            os.unlink(link)
-        os.symlink(os.path.join(HERE, 'fake_mover.py'), link)
+        self.install_program('vferry-mover', f'LD_PRELOAD= exec {HERE}/fake_mover.py')
         self.start_polkit('org.vferry1.manage-devices', 'org.vferry1.migrate', 'org.vferry1.override')
         self.sysfs.add_mtty_parent()
         self.uuid = self.sysfs.add_mdev('mtty-2')
         self.sysfs.obey()
         self.launch()
+
+    def install_program(self, name, command):
+        """A shell script in place of one of the daemon's programs."""
+        path = os.path.join(self.environment['VFERRY_LIBEXEC_DIR'], name)
+        if os.path.lexists(path):
+            os.unlink(path)
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(f'#!/bin/sh\n{command}\n')
+        os.chmod(path, 0o755)
+        return path
 
     def launch(self):
         self.start_daemon(*(['--driver-fake'] if self.fake else []), environment=self.environment)

@@ -177,7 +177,7 @@ class Recovery(crossing.Test):
         uuid, cookie = self.begin(self.lend())
         self.sysfs.kernel.stop()
         self.manager().start_call('Prepare', Variant('(sa{sv})', (cookie, {'address': Variant('s', '127.0.0.1')})))
-        self.wait_for(lambda: self.records() and self.events(f'{uuid}.destination')[-1] == 'create', 'the record')
+        self.wait_for(lambda: self.records() and self.events(f'{uuid}.destination')[-1:] == ['create'], 'the record')
         self.sleep(0.3)
         self.sysfs.obey()
         self.wait_for(lambda: self.mdevs(), 'the device')

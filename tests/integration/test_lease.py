@@ -236,10 +236,7 @@ class Leases(crossing.Test):
         helper = os.path.join(self.environment['VFERRY_LIBEXEC_DIR'], 'vferry-helper')
         real = os.readlink(helper)
         lease = self.ready()
-        os.unlink(helper)
-        with open(helper, 'w', encoding='utf-8') as file:
-            file.write('#!/bin/sh\nLD_PRELOAD= exec sleep 600\n')
-        os.chmod(helper, 0o755)
+        self.install_program('vferry-helper', 'LD_PRELOAD= exec sleep 600')
         lease.call('Release', NONE)
         self.wait_for_property(lease, 'State', 'undoing')
         self.wait_for_property(lease, 'State', 'stuck')
