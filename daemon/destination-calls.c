@@ -379,6 +379,7 @@ on_prepare(VferryManager *manager, GDBusMethodInvocation *invocation, const char
         return TRUE;
     }
     vf_jobs_add(self->jobs, prepare->job);
+    vf_jobs_hold(self->jobs, prepare->job);
     running = g_steal_pointer(&prepare);
     vf_steps_run(prepare_steps, G_N_ELEMENTS(prepare_steps), running,
                  vf_leases_get_cancellable(self->leases, running->lease), on_prepared, running);
@@ -473,15 +474,9 @@ on_finish(VferryManager *manager, GDBusMethodInvocation *invocation, const char 
     return TRUE;
 }
 
-/* A loaded device waits for its adopter as long as that takes, and its job with it. */
+/* The record is needed, and so the job kept, until nothing is left to undo or hand over. */
 static void
-on_lease_loaded(VfLeases *leases, VfLease *lease, VfDestinationCalls *self)
-{
-    vf_jobs_hold(self->jobs, vf_lease_get_job(lease));
-}
-
-static void
-on_lease_adopted(VfLeases *leases, VfLease *lease, VfDestinationCalls *self)
+on_lease_over(VfLeases *leases, VfLease *lease, VfDestinationCalls *self)
 {
     vf_jobs_release(self->jobs, vf_lease_get_job(lease));
 }
@@ -504,8 +499,7 @@ vf_destination_calls_new(const VfContext *context, VfJobs *jobs, VfLeases *lease
     self->leases = g_object_ref(leases);
     g_signal_connect_object(manager, "handle-prepare", G_CALLBACK(on_prepare), self, 0);
     g_signal_connect_object(manager, "handle-finish", G_CALLBACK(on_finish), self, 0);
-    g_signal_connect_object(leases, "loaded", G_CALLBACK(on_lease_loaded), self, 0);
-    g_signal_connect_object(leases, "adopted", G_CALLBACK(on_lease_adopted), self, 0);
+    g_signal_connect_object(leases, "over", G_CALLBACK(on_lease_over), self, 0);
     g_signal_connect_object(jobs, "expired", G_CALLBACK(on_job_expired), self, 0);
     return self;
 }

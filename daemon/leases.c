@@ -80,13 +80,9 @@ vf_leases_finalize(GObject *object)
 static void
 vf_leases_class_init(VfLeasesClass *class)
 {
-    GType type = G_TYPE_FROM_CLASS(class);
-
     G_OBJECT_CLASS(class)->finalize = vf_leases_finalize;
-    g_signal_new("loaded", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
-                 VF_TYPE_LEASE);
-    g_signal_new("adopted", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
-                 VF_TYPE_LEASE);
+    g_signal_new("over", G_TYPE_FROM_CLASS(class), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                 G_TYPE_NONE, 1, VF_TYPE_LEASE);
 }
 
 static void
@@ -172,6 +168,8 @@ gone(Entry *entry)
 {
     VfLeases *self = entry->leases;
 
+    if (vf_lease_get_state(entry->lease) != VF_LEASE_ADOPTED)
+        g_signal_emit_by_name(self, "over", entry->lease);
     vf_lease_move(entry->lease, VF_LEASE_GONE, NULL);
     vf_objects_remove(self->context->objects, G_DBUS_INTERFACE_SKELETON(entry->skeleton));
     g_ptr_array_remove(self->entries, entry);
@@ -309,7 +307,6 @@ on_job_completed(VfJob *job, Entry *entry)
         g_clear_handle_id(&entry->watch, vf_bus_unwatch);
         vf_lease_move(entry->lease, VF_LEASE_LOADED, NULL);
         note_created(entry);
-        g_signal_emit_by_name(entry->leases, "loaded", entry->lease);
         break;
     case VF_RESULT_FAILED:
     case VF_RESULT_CANCELLED:
@@ -434,7 +431,7 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
     for (guint i = 0; i < entry->devices->len; i++)
         vf_device_set_state(entry->devices->pdata[i], VF_DEVICE_UNKNOWN);
     g_ptr_array_set_size(entry->mdevs, 0); /* the adopter's now */
-    g_signal_emit_by_name(self, "adopted", lease);
+    g_signal_emit_by_name(self, "over", lease);
 }
 
 static GUnixFDList *

@@ -12,7 +12,7 @@ G_BEGIN_DECLS
  * removed, `undone` is recorded. A removal that the kernel does not finish makes the lease `stuck`,
  * and is tried again until it does.
  *
- * Signals: "loaded"(VfLease), "adopted"(VfLease). */
+ * Signal: "over"(VfLease), once: it was adopted, or nothing is left of it. */
 #define VF_TYPE_LEASES (vf_leases_get_type())
 G_DECLARE_FINAL_TYPE(VfLeases, vf_leases, VF, LEASES, GObject)
 

@@ -269,6 +269,14 @@ found_new(const char *name)
     return found;
 }
 
+static gint64
+changed_at(VfRecord *record)
+{
+    struct stat st;
+
+    return fstat(vf_record_get_fd(record), &st) == 0 ? (gint64)st.st_mtime * G_USEC_PER_SEC : 0;
+}
+
 static void
 take_over(VfLedger *self, VfLedgerFound *found, const char *name)
 {
@@ -277,6 +285,7 @@ take_over(VfLedger *self, VfLedgerFound *found, const char *name)
     if (!record || !vf_record_lock(record, &found->error))
         return;
     found->entries = vf_record_read(record, &found->error);
+    found->changed = changed_at(record);
     if (found->entries)
         found->record = g_steal_pointer(&record);
 }

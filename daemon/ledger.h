@@ -39,6 +39,7 @@ typedef struct {
     VfRecord *record;   /* locked; NULL when @error is set */
     GPtrArray *entries; /* NULL when @error is set */
     GError *error;      /* BUSY: a mover is still at work on it */
+    gint64 changed;     /* microseconds, CLOCK_REALTIME: when its last line was written */
 } VfLedgerFound;
 
 void vf_ledger_found_free(VfLedgerFound *self);

@@ -151,6 +151,13 @@ make_mdevs(GPtrArray *entries)
 }
 
 static void
+restore_lease(VfRecovery *self, VfJob *job, VfLedgerFound *found)
+{
+    vf_jobs_hold(self->jobs, job);
+    vf_leases_restore(self->leases, job, make_mdevs(found->entries));
+}
+
+static void
 show_undone(VfRecovery *self, VfLedgerFound *found)
 {
     g_autoptr(VfJob) job = make_job(self, found);
@@ -161,7 +168,7 @@ show_undone(VfRecovery *self, VfLedgerFound *found)
                                             _("the daemon was restarted before the commit; what "
                                               "was prepared here is undone"))));
     vf_jobs_add(self->jobs, job);
-    vf_leases_restore(self->leases, job, make_mdevs(found->entries));
+    restore_lease(self, job, found);
 }
 
 static void
@@ -195,7 +202,64 @@ show_in_doubt(VfRecovery *self, VfLedgerFound *found)
                                    g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT, text)));
     vf_jobs_add(self->jobs, job);
     if (found->role == VF_JOB_DESTINATION)
-        vf_leases_restore(self->leases, job, make_mdevs(found->entries));
+        restore_lease(self, job, found);
+}
+
+/* It came here and runs: it is removed when it leaves again. */
+static void
+note_created(VfRecovery *self, VfLedgerFound *found)
+{
+    for (guint i = 0; i < found->entries->len; i++) {
+        const VfRecordEntry *entry = found->entries->pdata[i];
+        g_autoptr(VfMdev) mdev =
+            g_str_equal(entry->event, "create") ? make_mdev(entry->details) : NULL;
+
+        if (mdev && vf_registry_find_device(self->context->registry, vf_mdev_get_uuid(mdev)))
+            vf_ledger_note_created(self->context->ledger, vf_mdev_get_uuid(mdev),
+                                   vf_mdev_get_type_id(mdev));
+    }
+}
+
+/* Whether the migration was completed, as far as this side decides or knows. */
+static gboolean
+was_completed(const VfLedgerFound *found)
+{
+    const VfRecordEntry *resolved = vf_record_find(found->entries, "resolved");
+    const char *decision = "";
+
+    if (has(found->entries, "done") || has(found->entries, "started"))
+        return TRUE;
+    return resolved && found->role == VF_JOB_SOURCE &&
+           g_variant_lookup(resolved->details, "decision", "&s", &decision) &&
+           g_str_equal(decision, "discard");
+}
+
+/* Whoever waits for Finish or Confirm while the daemon is restarted hears how it ended. */
+static void
+show_finished(VfRecovery *self, VfLedgerFound *found)
+{
+    gboolean completed = was_completed(found);
+    g_autoptr(VfJob) job = make_job(self, found);
+    const char *text = found->role == VF_JOB_SOURCE ? _("the devices run here again")
+                                                    : _("what was prepared here is undone");
+    GError *error =
+        g_error_new(VFERRY_ERROR, VFERRY_ERROR_FAILED, _("it ended before the commit; %s"), text);
+
+    if (completed)
+        g_clear_error(&error);
+    if (completed && found->role == VF_JOB_DESTINATION)
+        note_created(self, found);
+    vf_job_complete(job, vf_outcome_new(completed ? VF_RESULT_COMPLETED : VF_RESULT_FAILED, error));
+    vf_jobs_add(self->jobs, job);
+}
+
+static void
+take_finished(VfRecovery *self, VfLedgerFound *found)
+{
+    if (g_get_real_time() - found->changed < (gint64)VF_JOBS_MEMORY_MS * 1000)
+        show_finished(self, found);
+    else
+        vf_ledger_remove(self->context->ledger, found->uuid, found->role);
 }
 
 static void
@@ -211,8 +275,10 @@ take(VfRecovery *self, VfLedgerFound *found)
     case VF_RECOVERY_IN_DOUBT:
         show_in_doubt(self, found);
         break;
-    case VF_RECOVERY_EMPTY:
     case VF_RECOVERY_FINISHED:
+        take_finished(self, found);
+        break;
+    case VF_RECOVERY_EMPTY:
     default:
         vf_ledger_remove(self->context->ledger, found->uuid, found->role);
         break;

@@ -151,7 +151,7 @@ class Recovery(crossing.Test):
         self.launch()
 
     def wait_for_job(self, uuid, role, result):
-        job = self.wait_for(lambda: self.job(uuid, role), f'the {role} job')
+        job = self.wait_for(lambda: self.job(uuid, role), f'the {role} job', 20)
         self.wait_for_property(job, 'Result', result)
         return job
 
@@ -169,8 +169,10 @@ class Recovery(crossing.Test):
         self.wait_for(lambda: self.events(f'{uuid}.destination')[-1] == 'undone', 'the record')
         self.wait_for(lambda: not self.find_object('Lease', 'JobUuid', uuid), 'the end of the lease')
         self.assertEqual(self.end('Finish', uuid), 'failed')
-        self.restart()  # there is nothing left to do
-        self.wait_for(lambda: f'{uuid}.destination' not in self.records(), 'the end of the record')
+        self.restart()  # there is nothing left to do, but to say how it ended
+        self.wait_for_job(uuid, 'destination', 'failed')
+        self.assertEqual(self.end('Finish', uuid), 'failed')
+        self.assertEqual(self.events(f'{uuid}.destination').count('undone'), 1)
 
     def test_announced_is_undone(self):
         """Killed between the record and the word that the device is there."""
@@ -208,7 +210,8 @@ class Recovery(crossing.Test):
         job.call('Resolve', Variant('(sa{sv})', ('discard', {})))
         self.assertEqual(self.end('Confirm', uuid), 'completed')
         self.restart()
-        self.wait_for(lambda: f'{uuid}.source' not in self.records(), 'the end of the record')
+        self.wait_for_job(uuid, 'source', 'completed')
+        self.assertEqual(self.end('Confirm', uuid), 'completed')
 
     def destination_in_doubt(self):
         self.script('receive', ['listening'], ['attached'], ['record', 'loaded'], ['record', 'commit'], ['sleep', 60])
@@ -240,8 +243,36 @@ class Recovery(crossing.Test):
         self.restart()
         self.sleep(1.2)
         self.assertIsNone(self.job(uuid, 'destination'))
-        self.wait_for(lambda: f'{uuid}.destination' not in self.records(), 'the end of the record', 20)
-        self.assertEqual(len(self.mdevs()), 1, 'what runs here stays')
+        self.wait_for_job(uuid, 'destination', 'completed')
+        self.assertEqual(self.end('Finish', uuid), 'completed')
+        (created,) = self.mdevs()  # what runs here stays, and is known as created here
+        self.wait_for(lambda: os.listdir(os.path.join(self.environment['VFERRY_STATE_DIR'], 'created')) == [created],
+                      'the note')
+        self.sysfs.remove_mdev(created)
+        self.wait_for(lambda: not os.listdir(os.path.join(self.environment['VFERRY_STATE_DIR'], 'created')),
+                      'the end of the note')
+
+    def test_source_mover_at_work(self):
+        """It brings the device back by itself, and the new daemon says so."""
+        self.script('send', ['phase', 'pre-copy'], ['deaf', 2], ['record', 'returned'])
+        uuid, answer, secret = self.prepared()
+        self.wait_for_property(self.perform(uuid, answer, secret), 'Phase', 'pre-copy')
+        self.restart()
+        job = self.wait_for_job(uuid, 'source', 'failed')
+        self.assertIn('run here again', job.get('Error')[1])
+
+    def test_old_record(self):
+        """Finished long ago: forgotten."""
+        self.script('send', ['record', 'returned'],
+                    ['result', {'outcome': 'failed', 'message': 'cut', 'device-states': ['running']}])
+        uuid, answer, secret = self.prepared()
+        self.perform(uuid, answer, secret)
+        self.assertEqual(self.end('Confirm', uuid), 'failed')
+        name = f'{uuid}.source'
+        os.utime(os.path.join(self.environment['VFERRY_STATE_DIR'], 'jobs', name), (1, 1))
+        self.restart()
+        self.wait_for(lambda: name not in self.records(), 'the end of the record')
+        self.assert_refused('NotFound', self.end, 'Confirm', uuid)
 
     def test_damaged_record(self):
         """Nobody guesses what it said: it stays, and the daemon starts."""
