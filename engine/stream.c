@@ -46,10 +46,11 @@ typedef struct {
     gsize have; /* bytes of header and payload so far */
     VfFrameHeader header;
     guint64 sequence;
-    GQueue queue;  /* of GBytes, VfFrameHeader and payload: came while this thread was sending */
-    GBytes *taken; /* the one that the caller looks at */
-    gint64 heard;
-    gint64 waited;
+    GQueue queue;    /* of GBytes, VfFrameHeader and payload: came while this thread was sending */
+    GBytes *taken;   /* the one that the caller looks at */
+    gint64 heard;    /* when something came */
+    gint64 looked;   /* when there was nothing */
+    gboolean graced; /* since heard */
     GError *aborted;
 } Incoming;
 
@@ -91,7 +92,7 @@ vf_stream_new(int fd, VfRole role, guint n_devices, VfCancel *cancel)
     self->out.area = area_new();
     self->in.area = area_new();
     g_queue_init(&self->in.queue);
-    self->in.heard = self->in.waited = g_get_monotonic_time();
+    self->in.heard = self->in.looked = g_get_monotonic_time();
     g_mutex_init(&self->heart.lock);
     g_cond_init(&self->heart.stop_cond);
     return self;
@@ -206,6 +207,7 @@ fill(VfStream *self, gsize want, GError **error)
     }
     self->in.have += (gsize)n;
     self->in.heard = g_get_monotonic_time();
+    self->in.graced = FALSE;
     return PUMP_FRAME;
 }
 
@@ -305,22 +307,6 @@ take_queued(VfStream *self, VfFrame *frame)
     return TRUE;
 }
 
-gboolean
-vf_stream_try_receive(VfStream *self, VfFrame *frame, GError **error)
-{
-    Pump result;
-
-    *frame = (VfFrame){0};
-    if (take_queued(self, frame))
-        return TRUE;
-    result = pump(self, error);
-    if (result == PUMP_FRAME) {
-        frame->header = self->in.header;
-        frame->payload = payload_of(self->in.area);
-    }
-    return result != PUMP_ERROR;
-}
-
 /* Waiting */
 
 static gboolean
@@ -329,22 +315,33 @@ check_cancel(VfStream *self, GError **error)
     return self->ignore_cancel || !vf_cancel_set_error_if_cancelled(self->cancel, error);
 }
 
-/* The patience counts only while this side waits: after it was busy itself it starts anew. */
-static void
-begin_wait(VfStream *self)
-{
-    gint64 now = g_get_monotonic_time();
-
-    if (now - self->in.waited > G_USEC_PER_SEC)
-        self->in.heard = now;
-}
-
 static int
 patience_left_ms(VfStream *self)
 {
     gint64 left = self->in.heard + (gint64)self->patience_ms * 1000 - g_get_monotonic_time();
 
     return left <= 0 ? 0 : (int)((left + 999) / 1000);
+}
+
+/* Nothing unread is there: has the peer been silent for too long? A side that was busy or stopped
+ * itself for a while gives it two more beats, once: both may have stood still together. */
+static gboolean
+check_silence(VfStream *self, GError **error)
+{
+    gint64 beat_us = (gint64)self->patience_ms * 1000 / BEATS_IN_PATIENCE;
+    gint64 now = g_get_monotonic_time();
+    gint64 grace = now - (BEATS_IN_PATIENCE - 2) * beat_us;
+
+    if (now - self->in.looked > beat_us && self->in.heard < grace && !self->in.graced) {
+        self->in.heard = grace;
+        self->in.graced = TRUE;
+    }
+    self->in.looked = now;
+    if (patience_left_ms(self) > 0)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                _("nothing has come from the other side for %u ms"), self->patience_ms);
+    return FALSE;
 }
 
 /* TRUE: go on and look. Waits for @events on the socket, for @fds, for the cancel, or for
@@ -362,29 +359,38 @@ wait_for(VfStream *self, short events, const int *fds, guint n_fds, int timeout_
     for (guint i = 0; i < n_fds; i++)
         polled[i + 2] = (struct pollfd){.fd = fds[i], .events = POLLIN};
     n = poll(polled, n_fds + 2, timeout_ms < 0 || timeout_ms > left ? left : timeout_ms);
-    self->in.waited = g_get_monotonic_time();
     if (n < 0 && errno != EINTR)
         return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "poll");
-    if (!check_cancel(self, error))
-        return FALSE;
-    if (n != 0 || patience_left_ms(self) > 0)
+    return check_cancel(self, error) && (n != 0 || check_silence(self, error));
+}
+
+gboolean
+vf_stream_try_receive(VfStream *self, VfFrame *frame, GError **error)
+{
+    Pump result;
+
+    *frame = (VfFrame){0};
+    if (take_queued(self, frame))
         return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                _("nothing has come from the other side for %u ms"), self->patience_ms);
-    return FALSE;
+    result = pump(self, error);
+    if (result == PUMP_NOTHING)
+        return check_silence(self, error);
+    if (result == PUMP_ERROR)
+        return FALSE;
+    frame->header = self->in.header;
+    frame->payload = payload_of(self->in.area);
+    return TRUE;
 }
 
 gboolean
 vf_stream_wait(VfStream *self, const int *fds, guint n_fds, guint timeout_ms, GError **error)
 {
-    begin_wait(self);
     return wait_for(self, POLLIN, fds, n_fds, (int)MIN(timeout_ms, G_MAXINT), error);
 }
 
 gboolean
 vf_stream_receive(VfStream *self, VfFrame *frame, GError **error)
 {
-    begin_wait(self);
     for (;;) {
         if (!check_cancel(self, error) || !vf_stream_try_receive(self, frame, error))
             return FALSE;
@@ -431,7 +437,6 @@ send_all(VfStream *self, const guint8 *data, gsize size, GError **error)
 {
     short events = self->role == VF_ROLE_SOURCE ? POLLIN | POLLOUT : POLLOUT;
 
-    begin_wait(self);
     while (size > 0) {
         ssize_t n = send_some(self, data, size);
         if (n < 0 && errno != EAGAIN)
@@ -440,7 +445,6 @@ send_all(VfStream *self, const guint8 *data, gsize size, GError **error)
             data += n;
             size -= (gsize)n;
             self->out.sent += (gsize)n;
-            self->in.heard = g_get_monotonic_time(); /* it reads, so it lives */
             continue;
         }
         if (!wait_for(self, events, NULL, 0, -1, error) ||

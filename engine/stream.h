@@ -47,7 +47,8 @@ gboolean vf_stream_send(VfStream *self, VfFrameType type, guint device, const vo
  * for too long, hangs up, breaks the protocol or sent an ABORT; CANCELLED. */
 gboolean vf_stream_receive(VfStream *self, VfFrame *frame, GError **error);
 
-/* The same without waiting: frame->header.type is 0 when nothing whole has come. */
+/* The same without waiting: frame->header.type is 0 when nothing whole has come. A side that only
+ * looks now and then notices a silence, too. */
 gboolean vf_stream_try_receive(VfStream *self, VfFrame *frame, GError **error);
 
 /* Waits until something comes from the peer, one of @fds is readable, or @timeout_ms have passed.

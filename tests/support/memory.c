@@ -419,6 +419,8 @@ memory_read(VfBackend *backend, void *buffer, gsize size, gsize *n, GError **err
         return vf_memory_get_state(self) == VF_STATE_STOP_COPY ? VF_READ_END : VF_READ_DRY;
     if (self->options.fail_read_at)
         size = MIN(size, self->options.fail_read_at - self->stream_bytes);
+    if (self->options.read_max)
+        size = MIN(size, self->options.read_max);
     *n = read_piece(self, buffer, size);
     self->stream_bytes += *n;
     return VF_READ_DATA;

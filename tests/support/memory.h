@@ -20,6 +20,7 @@ typedef struct {
     guint64 dirty_per_read; /* bytes that change with each read while it runs */
     guint64 dirty_max;      /* after so many it changes no more; 0: always */
     gboolean no_trailer;    /* no checksum of the whole behind the state: for benchmarks */
+    gsize read_max;         /* bytes that one read gives at most; 0: as many as asked for */
     guint slow_us;          /* for each read and write */
     guint slow_final_us;    /* for RESUMING -> STOP */
     /* faults */

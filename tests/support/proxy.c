@@ -164,8 +164,10 @@ run_way(gpointer data)
 
     while (pass_frame(way, frame))
         ;
-    /* a side that hangs up is heard hanging up, and may still be spoken to */
-    shutdown(way->out, SHUT_WR);
+    /* a side that hangs up is heard hanging up, and may still be spoken to; not over a dead cable
+     */
+    if (way->proxy->plan.action != VF_PROXY_SILENCE || !g_atomic_int_get(&way->proxy->silent))
+        shutdown(way->out, SHUT_WR);
     return NULL;
 }
 

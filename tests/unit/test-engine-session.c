@@ -657,6 +657,24 @@ run_kill(gconstpointer data)
     }
 }
 
+/* A source whose device is slow never waits for its peer, and its little data fits into the
+ * socket's buffer: it has to notice all the same that nobody is there any more. */
+static void
+test_slow_source_notices(void)
+{
+    VfPairSetup setup = {.source = {STOP_COPY, 64 * KIB, .read_max = 512, .slow_us = 300 * 1000},
+                         .patience_ms = 1000,
+                         AT(SILENCE, SOURCE, DATA, 2)};
+    gint64 start = g_get_monotonic_time();
+    g_autoptr(VfPair) pair = vf_pair_run(&setup);
+
+    g_assert_cmpint(pair->sides[0].kind, ==, VF_OUTCOME_FAILED);
+    g_assert_cmpint(pair->sides[0].code, ==, VFERRY_ERROR_PEER);
+    g_assert_cmpstr(pair->sides[0].events, ==, "returned");
+    g_assert_true(vf_memory_is_live(pair->source_devices[0]));
+    g_assert_cmpint(g_get_monotonic_time() - start, <, 8 * G_USEC_PER_SEC * vf_pair_slowness());
+}
+
 /* A destination whose daemon goes between LOADED and COMMIT starts never; whether the source hears
  * of it in time is the link's affair. */
 static void
@@ -756,6 +774,7 @@ main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/engine/session/kill/%s", kills[i].name);
         g_test_add_data_func(path, &kills[i], run_kill);
     }
+    g_test_add_func("/engine/session/silence/slow-source", test_slow_source_notices);
     g_test_add_func("/engine/session/orphan-after-promise", test_orphan_after_promise);
     g_test_add_func("/engine/session/pre-copy/agreed", test_precopy_is_agreed);
     g_test_add_func("/engine/session/pre-copy/waits-for-loaded", test_precopy_waits_for_loaded);
