@@ -94,6 +94,12 @@ check_rate(struct walk *walk, const struct device *device, int data_fd, struct s
     check_error(walk, stream_read(stream, data_fd, MANY, 1 << 20), ENOMSG, "read what is dirty");
     precopy_info(data_fd, &initial, &dirty);
     check(walk, dirty == 0, "at rate 0 nothing gets dirty");
+    device_set(device, "dirty_rate", "409600");
+    usleep(100000);
+    device_set(device, "dirty_rate", "0");
+    check(walk, !precopy_info(data_fd, &initial, &dirty) && dirty > 0,
+          "what the old rate made dirty counts under the new one");
+    stream_read(stream, data_fd, MANY, 1 << 20);
 }
 
 static void
