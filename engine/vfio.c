@@ -117,11 +117,16 @@ vfio_set_state(VfBackend *backend, VfDeviceState state, GError **error)
 {
     VfVfio *self = (VfVfio *)backend;
     struct vfio_device_feature_mig_state mig = {.device_state = state, .data_fd = -1};
-    int errnum = feature(self, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &mig,
-                         sizeof mig);
+    VfDeviceState old;
+    int errnum;
 
+    if (!vfio_get_state(backend, &old, error))
+        return FALSE;
+    errnum = feature(self, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &mig,
+                     sizeof mig);
     if (errnum != 0)
-        return vf_error_errno(error, VFERRY_ERROR_DEVICE, errnum, _("change of state to %s"),
+        return vf_error_errno(error, VFERRY_ERROR_DEVICE, errnum,
+                              _("change of state from %s to %s"), vf_backend_state_name(old),
                               vf_backend_state_name(state));
     /* PRE_COPY, PRE_COPY_P2P and STOP_COPY share one fd, which comes with the first of them. */
     if (mig.data_fd >= 0 || !has_stream(state)) {
@@ -132,8 +137,8 @@ vfio_set_state(VfBackend *backend, VfDeviceState state, GError **error)
     if (!has_stream(state) || self->data_fd >= 0)
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
-                _("change of state to %s: the kernel gave no data fd"),
-                vf_backend_state_name(state));
+                _("change of state from %s to %s: the kernel gave no data fd"),
+                vf_backend_state_name(old), vf_backend_state_name(state));
     return FALSE;
 }
 

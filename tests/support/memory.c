@@ -268,6 +268,7 @@ static gboolean
 memory_set_state(VfBackend *backend, VfDeviceState state, GError **error)
 {
     VfMemory *self = ((Handle *)backend)->device;
+    VfDeviceState old = vf_memory_get_state(self);
     int errnum = 0;
 
     if (flags_of(state) & ~self->options.flags)
@@ -278,8 +279,9 @@ memory_set_state(VfBackend *backend, VfDeviceState state, GError **error)
             hop = first_hop[hop][state];
         errnum = hop == VF_STATE_ERROR ? EINVAL : enter(self, hop);
     }
-    return errnum == 0 || vf_error_errno(error, VFERRY_ERROR_DEVICE, errnum,
-                                         "change of state to %s", vf_backend_state_name(state));
+    return errnum == 0 ||
+           vf_error_errno(error, VFERRY_ERROR_DEVICE, errnum, "change of state from %s to %s",
+                          vf_backend_state_name(old), vf_backend_state_name(state));
 }
 
 static gboolean

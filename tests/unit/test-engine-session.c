@@ -158,7 +158,7 @@ static const Case faults[] = {
      FAILED(E(DEVICE), E(PEER)),
      .events = {"returned", ""},
      .states = {"running", "stopped"},
-     .message = "change of state to PRE_COPY: Input/output error"},
+     .message = "change of state from RUNNING to PRE_COPY: Input/output error"},
     {"source-refuses-stop-copy",
      {.source = {ALL, 4 * MIB, .refuse = BIT(VF_STATE_STOP_COPY)}},
      FAILED(E(DEVICE), E(PEER)),
@@ -209,7 +209,8 @@ static const Case faults[] = {
      FAILED(E(PEER), E(DEVICE)),
      .events = {"returned", ""},
      .states = {"running", "failed-needs-reset"},
-     .message = "the state was refused as a whole: change of state to STOP: Invalid argument"},
+     .message = "the state was refused as a whole: change of state from RESUMING to STOP: Invalid "
+                "argument"},
     {"destination-final-check-of-one",
      {.n_devices = 3, .faulty = 2, .source = {P2P, MIB}, .destination = {.fail_final = TRUE}},
      FAILED(E(PEER), E(DEVICE)),
