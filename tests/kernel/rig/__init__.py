@@ -5,6 +5,7 @@ The modules, from the archive to the scenario:
 
     cache       the cache folder: locked, content-addressed, pruned
     apt         a private view of Debian's archive, beside the machine's own
+    debs        reading .debs without installing them
     manifest    which packages the rig is made of, resolved once to versions
     newc        archives in the kernel's initramfs format
     kernel      Debian's prebuilt kernel and the in-tree modules we load
@@ -17,4 +18,10 @@ The modules, from the archive to the scenario:
     host        a guest as a scenario sees it: run, spawn, read, write, wait
     pair        two guests and the cable between them
     scenario    registering and describing scenarios
+    terminal    a person's terminal in a guest
+    errors      what can go wrong, by kind
+
+One module builds on these for the scenarios of vferry itself:
+
+    ferry       a device, its holder and its adopter, and a migration between the hosts
 """
