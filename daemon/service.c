@@ -5,6 +5,7 @@
 
 #include "context.h"
 #include "destination-calls.h"
+#include "device-calls.h"
 #include "jobs.h"
 #include "leases.h"
 #include "loans.h"
@@ -26,6 +27,7 @@ struct _VfService {
     VfSourceCalls *source;
     VfDestinationCalls *destination;
     VfRecovery *recovery;
+    VfDeviceCalls *device_calls;
 };
 
 G_DEFINE_FINAL_TYPE(VfService, vf_service, G_TYPE_OBJECT)
@@ -35,6 +37,7 @@ vf_service_finalize(GObject *object)
 {
     VfService *self = VF_SERVICE(object);
 
+    g_clear_object(&self->device_calls);
     g_clear_object(&self->recovery);
     g_clear_object(&self->source);
     g_clear_object(&self->destination);
@@ -107,6 +110,7 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
         vf_source_calls_new(&self->context, self->jobs, self->loans, VF_SOURCE_CALLS_PENDING_MS);
     self->destination = vf_destination_calls_new(&self->context, self->jobs, self->leases);
     self->recovery = vf_recovery_new(&self->context, self->jobs, self->leases, RECORD_RETRY_MS);
+    self->device_calls = vf_device_calls_new(&self->context);
     g_signal_connect_object(registry, "device-removed", G_CALLBACK(on_device_removed), self, 0);
     return g_steal_pointer(&self);
 }

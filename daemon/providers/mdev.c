@@ -25,8 +25,9 @@ struct _VfMdev {
     VfParent *parent; /* NULL when only to be removed */
     char *type;
     char *uuid;
-    char *path; /* in sysfs, where it is or will be */
-    VfRequirement *requirement;
+    char *path;                 /* in sysfs, where it is or will be */
+    VfRequirement *requirement; /* NULL when nothing is known about the type */
+    gboolean partial;           /* it names only what somebody asked for */
     gboolean reserved;
     gboolean may_exist; /* a create may have reached the kernel */
 
@@ -201,7 +202,7 @@ new_for(VfRegistry *registry, const Candidate *candidate, VfRequirement *require
     self->type = g_strdup(candidate->type->type);
     self->uuid = uuid;
     self->path = g_build_filename(vf_parent_get_sysfs_path(self->parent), uuid, NULL);
-    self->requirement = vf_requirement_ref(requirement);
+    self->requirement = requirement ? vf_requirement_ref(requirement) : NULL;
     self->reserved = TRUE;
     return self;
 }
@@ -243,6 +244,98 @@ vf_mdev_choose(VfRegistry *registry, VfRequirement *requirement, const VfMdevWis
         g_propagate_error(error, g_steal_pointer(&no_room));
     else
         explain(candidates, requirement, wish, named, error);
+    return NULL;
+}
+
+/* Whether a device of @type is, or can be made, what @value asks for. */
+static gboolean
+check_wanted(const VfParentType *type, const VfValue *value, GError **error)
+{
+    const VfParameter *parameter =
+        type->model ? vf_model_find_parameter(type->model, value->name) : NULL;
+    g_autofree char *canonical = NULL;
+    const char *given;
+
+    if (!parameter) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("type “%s” has no parameter “%s” that is known here"), type->type,
+                    value->name);
+        return FALSE;
+    }
+    canonical = vf_parameter_check_value(parameter, value->value, error);
+    if (!canonical)
+        return FALSE;
+    given = vf_parameter_value_from_type(parameter, type->type);
+    if (given ? g_str_equal(given, canonical) : parameter->applier != VF_APPLIER_NONE)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INCOMPATIBLE,
+                _("type “%s” has %s=%s and cannot have %s=%s"), type->type, value->name,
+                given ? given : "?", value->name, canonical);
+    return FALSE;
+}
+
+static gboolean
+check_all_wanted(const VfParentType *type, GPtrArray *values, GError **error)
+{
+    for (guint i = 0; i < values->len; i++)
+        if (!check_wanted(type, values->pdata[i], error))
+            return FALSE;
+    return TRUE;
+}
+
+/* The values in their one spelling, as a requirement of the type's model. */
+static VfRequirement *
+wanted_requirement(const VfParentType *type, GPtrArray *values)
+{
+    VfRequirement *requirement =
+        type->model ? vf_requirement_new(type->model->id, type->model->digest) : NULL;
+
+    for (guint i = 0; requirement && i < values->len; i++) {
+        const VfValue *value = values->pdata[i];
+        g_autofree char *canonical = vf_parameter_check_value(
+            vf_model_find_parameter(type->model, value->name), value->value, NULL);
+
+        vf_value_list_set(requirement->values, value->name, canonical, NULL);
+    }
+    return requirement;
+}
+
+static gboolean
+is_wanted(const VfParentType *type, const char *what)
+{
+    return g_str_equal(type->type, what) || (type->model && g_str_equal(type->model->id, what));
+}
+
+VfMdev *
+vf_mdev_choose_at(VfRegistry *registry, VfParent *parent, const char *what, GPtrArray *values,
+                  const char *uuid_wish, GError **error)
+{
+    GPtrArray *types = vf_parent_get_types(parent);
+    g_autofree char *uuid = choose_uuid(registry, uuid_wish, error);
+    g_autoptr(GError) why = NULL;
+
+    for (guint i = 0; uuid && i < types->len; i++) {
+        const VfParentType *type = types->pdata[i];
+        const Candidate candidate = {parent, type, NULL};
+        g_autoptr(VfRequirement) requirement = NULL;
+        VfMdev *self;
+
+        if (!is_wanted(type, what))
+            continue;
+        g_clear_error(&why);
+        if (!check_all_wanted(type, values, &why) || !vf_parent_reserve(parent, type->type, &why))
+            continue;
+        requirement = wanted_requirement(type, values);
+        self = new_for(registry, &candidate, requirement, g_steal_pointer(&uuid));
+        self->partial = TRUE;
+        return self;
+    }
+    if (why)
+        g_propagate_error(error, g_steal_pointer(&why));
+    else if (uuid)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                    _("parent %s has no type “%.200s”, nor one of a model of that id"),
+                    vf_parent_get_id(parent), what);
     return NULL;
 }
 
@@ -422,6 +515,10 @@ configure(VfSteps *steps, gpointer data)
     const VfParentType *type = vf_parent_find_type(self->parent, self->type);
     GError *error = NULL;
 
+    if (!self->requirement) {
+        vf_steps_done(steps, NULL);
+        return;
+    }
     if (type && type->model)
         self->settings = vf_model_settings(type->model, self->requirement->values, &error);
     else
@@ -448,19 +545,45 @@ read_back_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *c
         g_task_return_error(task, error);
 }
 
+static gboolean
+check_given(VfRequirement *requirement, GPtrArray *values, GError **error)
+{
+    for (guint i = 0; i < requirement->values->len; i++) {
+        const VfValue *wanted = requirement->values->pdata[i];
+        const VfValue *is = vf_value_list_find(values, wanted->name);
+
+        if (is && g_strcmp0(is->value, wanted->value) == 0)
+            continue;
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INCOMPATIBLE, _("%s is %s, not %s"),
+                    wanted->name, is && is->value ? is->value : "?", wanted->value);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+check_facts(VfMdev *self, const VfFacts *facts, GError **error)
+{
+    g_autoptr(VfReport) report = NULL;
+
+    if (!self->requirement)
+        return TRUE;
+    if (self->partial)
+        return check_given(self->requirement, facts->values, error);
+    report = vf_compare_requirement(self->requirement, facts->model, facts->values,
+                                    VF_COMPARE_FLAGS_NONE);
+    return vf_report_check(report, error);
+}
+
 static void
 on_read_back(GObject *source, GAsyncResult *result, gpointer data)
 {
     VfMdev *self = VF_MDEV(source);
     GError *error = NULL;
     g_autoptr(VfFacts) facts = g_task_propagate_pointer(G_TASK(result), &error);
-    g_autoptr(VfReport) report = NULL;
 
-    if (facts) {
-        report = vf_compare_requirement(self->requirement, facts->model, facts->values,
-                                        VF_COMPARE_FLAGS_NONE);
-        vf_report_check(report, &error);
-    }
+    if (facts)
+        check_facts(self, facts, &error);
     g_prefix_error(&error, _("read back from %s: "), self->uuid);
     vf_steps_done(data, error);
 }

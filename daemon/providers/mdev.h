@@ -25,6 +25,13 @@ typedef struct {
 VfMdev *vf_mdev_choose(VfRegistry *registry, VfRequirement *requirement, const VfMdevWish *wish,
                        GError **error);
 
+/* For a device that somebody wants, and not a state: @what is a type of @parent, or the id of a
+ * model that one of its types has;
+ * @values (list, value.h) what it must be, the rest is as the driver makes it. NOT_FOUND,
+ * INCOMPATIBLE, INVALID_ARGUMENT, NO_ROOM. */
+VfMdev *vf_mdev_choose_at(VfRegistry *registry, VfParent *parent, const char *what,
+                          GPtrArray *values, const char *uuid, GError **error);
+
 /* What an earlier daemon may have created; only to be removed. */
 VfMdev *vf_mdev_new_for_removal(const char *sysfs_path, const char *uuid, const char *type);
 

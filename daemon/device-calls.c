@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "device-calls.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "bus.h"
+#include "error.h"
+#include "log.h"
+#include "mdev.h"
+#include "mover.h"
+#include "options.h"
+
+#define OPEN_DEADLINE_MS 10000
+#define PARAMETERS_MAX 256
+
+struct _VfDeviceCalls {
+    GObject parent_instance;
+    const VfContext *context;
+    GHashTable *busy; /* VfDevice: a call on it is under way */
+};
+
+G_DEFINE_FINAL_TYPE(VfDeviceCalls, vf_device_calls, G_TYPE_OBJECT)
+
+static void
+vf_device_calls_finalize(GObject *object)
+{
+    VfDeviceCalls *self = VF_DEVICE_CALLS(object);
+
+    g_hash_table_unref(self->busy);
+    G_OBJECT_CLASS(vf_device_calls_parent_class)->finalize(object);
+}
+
+static void
+vf_device_calls_class_init(VfDeviceCallsClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = vf_device_calls_finalize;
+}
+
+static void
+vf_device_calls_init(VfDeviceCalls *self)
+{
+    self->busy = g_hash_table_new_full(NULL, NULL, g_object_unref, NULL);
+}
+
+typedef struct {
+    VfDeviceCalls *self;
+    GObject *skeleton;
+    GDBusMethodInvocation *invocation;
+    VfDevice *device; /* of Remove and Probe */
+    VfMdev *mdev;     /* of CreateDevice */
+    GError *error;
+} Call;
+
+static Call *
+call_new(VfDeviceCalls *self, gpointer skeleton, GDBusMethodInvocation *invocation)
+{
+    Call *call = g_new0(Call, 1);
+
+    call->self = g_object_ref(self);
+    call->skeleton = g_object_ref(skeleton);
+    call->invocation = invocation;
+    return call;
+}
+
+static void
+call_free(Call *call)
+{
+    if (call->device)
+        g_hash_table_remove(call->self->busy, call->device);
+    g_clear_object(&call->mdev);
+    g_clear_error(&call->error);
+    g_object_unref(call->skeleton);
+    g_object_unref(call->self);
+    g_free(call);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Call, call_free)
+
+/* --- CreateDevice --- */
+
+static void
+on_undone(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Call) call = data;
+    const char *uuid = vf_mdev_get_uuid(call->mdev);
+    g_autoptr(GError) error = NULL;
+
+    if (vf_mdev_remove_finish(call->mdev, result, &error))
+        vf_ledger_forget_created(call->self->context->ledger, uuid);
+    else
+        vf_log_device(G_LOG_LEVEL_WARNING, uuid, "%s", error->message);
+    vf_bus_return_error(call->invocation, g_steal_pointer(&call->error));
+}
+
+static void
+on_created(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Call) call = data;
+    VfMdev *mdev = VF_MDEV(source);
+    g_autoptr(VfDevice) device = vf_mdev_create_finish(mdev, result, &call->error);
+
+    if (!device) {
+        vf_mdev_remove_async(mdev, on_undone, g_steal_pointer(&call));
+        return;
+    }
+    vf_device_set_state(device, VF_DEVICE_UNKNOWN);
+    vferry_parent_complete_create_device(
+        VFERRY_PARENT(call->skeleton), call->invocation,
+        vf_objects_get_device_path(call->self->context->objects, device));
+}
+
+static GPtrArray *
+take_parameters(GVariant *dict, GError **error)
+{
+    g_autoptr(GPtrArray) values = vf_value_list_new();
+    GVariantIter iter;
+    const char *name;
+    GVariant *value;
+
+    if (g_variant_n_children(dict) > PARAMETERS_MAX) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED, _("more than %d parameters"),
+                    PARAMETERS_MAX);
+        return NULL;
+    }
+    g_variant_iter_init(&iter, dict);
+    while (g_variant_iter_loop(&iter, "{&sv}", &name, &value)) {
+        if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)) {
+            vf_value_list_set(values, name, g_variant_get_string(value, NULL), NULL);
+            continue;
+        }
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("parameter “%.100s” has type “%s”, but must be “s”"), name,
+                    g_variant_get_type_string(value));
+        g_variant_unref(value);
+        return NULL;
+    }
+    return g_steal_pointer(&values);
+}
+
+static VfMdev *
+choose(VfDeviceCalls *self, const char *path, const char *what, GVariant *parameters,
+       GVariant *options_dict, GError **error)
+{
+    VfParent *parent = vf_objects_find_parent(self->context->objects, path);
+    g_autoptr(VfOptions) options = vf_options_new(options_dict);
+    g_autofree char *uuid = vf_options_take_string(options, "uuid", NULL);
+    g_autoptr(GPtrArray) values = NULL;
+
+    if (!vf_options_end(options, error))
+        return NULL;
+    values = take_parameters(parameters, error);
+    if (!values)
+        return NULL;
+    if (parent)
+        return vf_mdev_choose_at(self->context->registry, parent, what, values, uuid, error);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the parent has gone"));
+    return NULL;
+}
+
+static gboolean
+on_create_device(VferryParent *skeleton, GDBusMethodInvocation *invocation, const char *what,
+                 GVariant *parameters, GVariant *options, VfDeviceCalls *self)
+{
+    GError *error = NULL;
+    VfMdev *mdev = choose(self, g_dbus_method_invocation_get_object_path(invocation), what,
+                          parameters, options, &error);
+    Call *call;
+
+    if (!mdev) {
+        vf_bus_return_error(invocation, error);
+        return TRUE;
+    }
+    call = call_new(self, skeleton, invocation);
+    call->mdev = mdev;
+    /* before it exists: what a crash leaves behind is known to be ours */
+    vf_ledger_note_created(self->context->ledger, vf_mdev_get_uuid(mdev),
+                           vf_mdev_get_type_id(mdev));
+    vf_mdev_create_async(mdev, self->context->ledger, NULL, NULL, on_created, call);
+    return TRUE;
+}
+
+/* --- Remove and Probe --- */
+
+static gboolean
+check_free(VfDeviceCalls *self, VfDevice *device, GError **error)
+{
+    VfDeviceState state = vf_device_get_state(device);
+
+    if (!g_hash_table_contains(self->busy, device) && state != VF_DEVICE_LENT &&
+        state != VF_DEVICE_LEASED && state != VF_DEVICE_MIGRATING)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s"),
+                vf_device_get_id(device),
+                g_hash_table_contains(self->busy, device) ? _("being worked on")
+                                                          : vf_device_state_to_string(state));
+    return FALSE;
+}
+
+/* A call on a device that nobody here uses, or NULL with the answer given. */
+static Call *
+start_call(VfDeviceCalls *self, VferryDevice *skeleton, GDBusMethodInvocation *invocation,
+           GVariant *options_dict)
+{
+    g_autoptr(VfOptions) options = vf_options_new(options_dict);
+    VfDevice *device = vf_objects_find_device(self->context->objects,
+                                              g_dbus_method_invocation_get_object_path(invocation));
+    GError *error = NULL;
+    Call *call;
+
+    if (!device)
+        g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the device has gone"));
+    if (error || !vf_options_end(options, &error) || !check_free(self, device, &error)) {
+        vf_bus_return_error(invocation, error);
+        return NULL;
+    }
+    call = call_new(self, skeleton, invocation);
+    call->device = device;
+    g_hash_table_add(self->busy, g_object_ref(device));
+    return call;
+}
+
+static void
+on_removed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Call) call = data;
+    GError *error = NULL;
+
+    if (vf_mdev_remove_finish(VF_MDEV(source), result, &error)) {
+        vferry_device_complete_remove(VFERRY_DEVICE(call->skeleton), call->invocation);
+        return;
+    }
+    g_dbus_method_invocation_return_error(
+        call->invocation, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+        _("%s; when somebody has it open, the kernel removes it as soon as it is closed"),
+        error->message);
+    g_error_free(error);
+}
+
+static gboolean
+on_remove(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GVariant *options,
+          VfDeviceCalls *self)
+{
+    Call *call = start_call(self, skeleton, invocation, options);
+    g_autoptr(VfMdev) mdev = NULL;
+
+    if (!call)
+        return TRUE;
+    if (!g_str_equal(vf_device_get_kind(call->device), "mdev")) {
+        g_dbus_method_invocation_return_error(
+            invocation, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+            _("device %s is of kind %s; only an mdev can be removed"),
+            vf_device_get_id(call->device), vf_device_get_kind(call->device));
+        call_free(call);
+        return TRUE;
+    }
+    mdev = vf_mdev_new_for_removal(vf_device_get_sysfs_path(call->device),
+                                   vf_device_get_id(call->device),
+                                   vf_device_get_type_name(call->device));
+    vf_mdev_remove_async(mdev, on_removed, call);
+    return TRUE;
+}
+
+static void
+on_probed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Call) call = data;
+    GError *error = NULL;
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+
+    if (!reply) {
+        vf_bus_return_error(call->invocation, error);
+        return;
+    }
+    vf_device_set_migration(call->device, (const char *const *)reply->flags, "probe");
+    vferry_device_complete_probe(VFERRY_DEVICE(call->skeleton), call->invocation);
+}
+
+static gboolean
+on_probe(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GVariant *options,
+         VfDeviceCalls *self)
+{
+    Call *call = start_call(self, skeleton, invocation, options);
+    GVariantDict args;
+
+    if (!call)
+        return TRUE;
+    g_variant_dict_init(&args, NULL);
+    g_variant_dict_insert(&args, "device", "s", vf_device_get_id(call->device));
+    g_variant_dict_insert(&args, "group", "i", vf_device_get_iommu_group(call->device));
+    g_variant_dict_insert(&args, "vfio-dev", "s", vf_device_get_vfio_dev(call->device));
+    vf_mover_call_async("open", g_variant_dict_end(&args), NULL, 0, OPEN_DEADLINE_MS, NULL,
+                        on_probed, call);
+    return TRUE;
+}
+
+static void
+on_device_exported(VfObjects *objects, VfDevice *device, VferryDevice *skeleton,
+                   VfDeviceCalls *self)
+{
+    g_signal_connect_object(skeleton, "handle-remove", G_CALLBACK(on_remove), self, 0);
+    g_signal_connect_object(skeleton, "handle-probe", G_CALLBACK(on_probe), self, 0);
+}
+
+static void
+on_parent_exported(VfObjects *objects, VfParent *parent, VferryParent *skeleton,
+                   VfDeviceCalls *self)
+{
+    g_signal_connect_object(skeleton, "handle-create-device", G_CALLBACK(on_create_device), self,
+                            0);
+}
+
+VfDeviceCalls *
+vf_device_calls_new(const VfContext *context)
+{
+    VfDeviceCalls *self = g_object_new(VF_TYPE_DEVICE_CALLS, NULL);
+
+    self->context = context;
+    g_signal_connect_object(context->objects, "device-exported", G_CALLBACK(on_device_exported),
+                            self, 0);
+    g_signal_connect_object(context->objects, "parent-exported", G_CALLBACK(on_parent_exported),
+                            self, 0);
+    return self;
+}

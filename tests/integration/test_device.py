@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""CreateDevice, Remove and Probe."""
+
+import os
+
+import crossing
+import harness
+import tap
+
+Variant = crossing.Variant
+NONE = Variant('(a{sv})', ({},))
+
+
+class Create(crossing.Test):
+    def create(self, what, parameters=None, **options):
+        values = {name: Variant('s', value) if isinstance(value, str) else value
+                  for name, value in (parameters or {}).items()}
+        parent = self.find_parent('mtty')
+        (path,) = parent.call('CreateDevice', Variant('(sa{sv}a{sv})', (what, values, options)))
+        return harness.Object(self.client, path, 'org.vferry1.Device')
+
+    def notes(self):
+        return os.listdir(os.path.join(self.environment['VFERRY_STATE_DIR'], 'created'))
+
+    def test_by_type(self):
+        device = self.create('mtty-1')
+        self.assertEqual(device.get('Parameters'), {'ports': '1'})
+        self.assertEqual(device.get('State'), 'unknown')
+        self.wait_for(lambda: self.notes() == [device.get('Id')], 'the note')
+
+    def test_by_model(self):
+        device = self.create('kernel.org/mtty', {'ports': '2'})
+        self.assertEqual(device.get('Parameters'), {'ports': '2'})
+
+    def test_uuid(self):
+        wish = '11111111-2222-4333-8444-555555555555'
+        device = self.create('mtty-2', uuid=Variant('s', wish.upper()))
+        self.assertEqual(device.get('Uuid'), wish)
+        self.assert_refused('Busy', self.create, 'mtty-2', uuid=Variant('s', wish))
+
+    def test_refused(self):
+        self.assert_refused('NotFound', self.create, 'mtty-3')
+        self.assert_refused('NotFound', self.create, 'kernel.org/other')
+        error = self.assert_refused('Incompatible', self.create, 'mtty-1', {'ports': '2'})
+        self.assertIn('ports=1', error.message)
+        self.assertIn('ports=2', error.message)
+        self.assert_refused('InvalidArgument', self.create, 'mtty-1', {'ports': '7'})
+        self.assert_refused('InvalidArgument', self.create, 'mtty-1', {'wings': '2'})
+        self.assert_refused('InvalidArgument', self.create, 'mtty-1', {'ports': Variant('u', 1)})
+        self.assert_refused('InvalidArgument', self.create, 'mtty-1', uuid=Variant('s', 'x'))
+        self.assert_refused('UnknownOption', self.create, 'mtty-1', colour=Variant('s', 'red'))
+        self.sysfs.pools.clear()
+        self.sysfs.set_available('mtty', 'mtty-1', 0)
+        self.assert_refused('NoRoom', self.create, 'mtty-1')
+        self.polkit.allow('org.vferry1.migrate')
+        self.assert_refused('NotAuthorized', self.create, 'mtty-2')
+        self.assertEqual((self.sysfs.kernel.created, self.notes()), ([], []))
+
+    def test_fails(self):
+        """Nothing is left of it, and its room is free again."""
+        self.sysfs.kernel.stop()
+        parent = self.find_parent('mtty')
+        call = parent.start_call('CreateDevice', Variant('(sa{sv}a{sv})', ('mtty-2', {}, {})), timeout_ms=60000)
+        self.wait_for(lambda: parent.get('Offers')[1]['left'] == 10, 'the reservation')
+        with self.assertRaises(harness.Error) as caught:
+            self.finish(call, 30)
+        self.assertEqual(caught.exception.name, harness.error_name('NotFound'))
+        self.assertEqual(parent.get('Offers')[1]['left'], 11)
+        self.wait_for(lambda: not self.notes(), 'the end of the note')
+
+
+class Remove(crossing.Test):
+    def test_remove(self):
+        device = self.wait_for_device(self.uuid)
+        device.call('Remove', NONE)
+        self.wait_until_gone(self.uuid)
+
+    def test_in_use(self):
+        device = self.lend()
+        self.assert_refused('Busy', device.call, 'Remove', NONE)
+        self.assert_refused('Busy', device.call, 'Probe', NONE)
+
+    def test_open(self):
+        """The kernel waits, the daemon does not."""
+        device = self.wait_for_device(self.uuid)
+        self.install_program('vferry-helper', 'LD_PRELOAD= exec sleep 7')
+        call = device.start_call('Remove', NONE)
+        self.assert_refused('Busy', device.call, 'Probe', NONE)
+        self.assertEqual(self.manager().get('Version')[:1], '0')
+        with self.assertRaises(harness.Error) as caught:
+            self.finish(call)
+        self.assertEqual(caught.exception.name, harness.error_name('Busy'))
+        self.assertIn('closed', caught.exception.message)
+
+    def test_options(self):
+        device = self.wait_for_device(self.uuid)
+        self.assert_refused('UnknownOption', device.call, 'Remove', Variant('(a{sv})', ({'x': Variant('u', 1)},)))
+        self.polkit.allow('org.vferry1.migrate')
+        self.assert_refused('NotAuthorized', device.call, 'Remove', NONE)
+
+
+class Probe(crossing.Test):
+    def test_probe(self):
+        device = self.wait_for_device(self.uuid)
+        self.assertEqual(device.get('MigrationSource'), 'unknown')
+        device.call('Probe', NONE)
+        self.assertEqual((device.get('Migration'), device.get('MigrationSource')),
+                         (['stop-copy', 'p2p', 'pre-copy'], 'probe'))
+        verb, arguments, _, _ = self.requests()[-1]
+        self.assertEqual((verb, arguments['device'], arguments['vfio-dev']), ('open', self.uuid, device.get('VfioDev')))
+
+    def test_busy(self):
+        self.script('open', ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Busy', 'message': 'open elsewhere'}])
+        device = self.wait_for_device(self.uuid)
+        self.assert_refused('Busy', device.call, 'Probe', NONE)
+        self.assertEqual(device.get('MigrationSource'), 'unknown')
+
+
+if __name__ == '__main__':
+    tap.main()
