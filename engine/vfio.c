@@ -117,7 +117,7 @@ vfio_set_state(VfBackend *backend, VfDeviceState state, GError **error)
 {
     VfVfio *self = (VfVfio *)backend;
     struct vfio_device_feature_mig_state mig = {.device_state = state, .data_fd = -1};
-    VfDeviceState old;
+    VfDeviceState old = VF_STATE_ERROR;
     int errnum;
 
     if (!vfio_get_state(backend, &old, error))
