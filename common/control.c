@@ -121,6 +121,19 @@ parse(VfControlMessage *message, const void *data, gsize size, GError **error)
     return TRUE;
 }
 
+/* A peer that closed its end with something of ours unread leaves ECONNRESET, once, before what it
+ * had said itself (net/unix/af_unix.c, unix_release_sock): its last words are still there. */
+static ssize_t
+receive(int fd, struct msghdr *header)
+{
+    ssize_t n;
+
+    do
+        n = recvmsg(fd, header, MSG_CMSG_CLOEXEC);
+    while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+    return n;
+}
+
 VfControlMessage *
 vf_control_receive(int fd, GError **error)
 {
@@ -137,20 +150,18 @@ vf_control_receive(int fd, GError **error)
                             .msg_controllen = sizeof space};
     ssize_t n;
 
-    do
-        n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
+    n = receive(fd, &header);
     if (n < 0 && errno == EAGAIN) {
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK, g_strerror(errno));
         return NULL;
     }
-    if (n < 0 && errno != ECONNRESET) {
+    if (n < 0) {
         vf_error_errno(error, VFERRY_ERROR_PEER, errno, _("cannot receive a message"));
         return NULL;
     }
-    if (n <= 0)
-        return NULL;
     take_fds(&header, message);
+    if (n == 0)
+        return NULL;
     if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
                     _("a message is larger than %d bytes or has more than %d descriptors"),

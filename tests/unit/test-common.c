@@ -53,8 +53,8 @@ test_error_errno(void)
 static void
 test_number_strict(void)
 {
-    static const char *const bad[] = {"",   " 1",  "1 ",  "+1",     "-1",  "0x10",
-                                      "1a", "1.0", "101", "\n1\n", "99999999999999999999999"};
+    static const char *const bad[] = {
+        "", " 1", "1 ", "+1", "-1", "0x10", "1a", "1.0", "101", "\n1\n", "99999999999999999999999"};
     guint64 value = 7;
 
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
@@ -68,8 +68,7 @@ test_number_strict(void)
     }
     g_assert_true(vf_number_parse_u64("100", "ports", 0, 100, &value, NULL));
     g_assert_cmpuint(value, ==, 100);
-    g_assert_true(
-        vf_number_parse_u64("18446744073709551615", "big", 0, G_MAXUINT64, &value, NULL));
+    g_assert_true(vf_number_parse_u64("18446744073709551615", "big", 0, G_MAXUINT64, &value, NULL));
     g_assert_cmpuint(value, ==, G_MAXUINT64);
 }
 
@@ -88,8 +87,7 @@ test_number_signed(void)
 static void
 test_uuid(void)
 {
-    g_autofree char *uuid =
-        vf_uuid_normalize("83B8F4F2-509F-382F-3C1E-E6BFE0FA1001", "uuid", NULL);
+    g_autofree char *uuid = vf_uuid_normalize("83B8F4F2-509F-382F-3C1E-E6BFE0FA1001", "uuid", NULL);
     g_autoptr(GError) error = NULL;
 
     g_assert_cmpstr(uuid, ==, "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001");
@@ -109,8 +107,8 @@ options_of(const char *text)
 static void
 test_options_taken(void)
 {
-    g_autoptr(VfOptions) options =
-        options_of("{'address': <'::1'>, 'keep': <true>, 'seconds': <uint32 9>, 'max': <uint64 1>}");
+    g_autoptr(VfOptions) options = options_of(
+        "{'address': <'::1'>, 'keep': <true>, 'seconds': <uint32 9>, 'max': <uint64 1>}");
     g_autofree char *address = vf_options_take_string(options, "address", NULL);
     g_autofree char *absent = vf_options_take_string(options, "absent", "fallback");
 
@@ -158,8 +156,8 @@ test_control_round_trip(void)
     g_autoptr(VfControlMessage) message = NULL;
 
     g_assert_true(vf_control_pair(&ours, &theirs, NULL));
-    g_assert_true(vf_control_send(ours, "open", g_variant_new_parsed("{'device': <'x'>}"), &passed,
-                                  1, NULL));
+    g_assert_true(
+        vf_control_send(ours, "open", g_variant_new_parsed("{'device': <'x'>}"), &passed, 1, NULL));
     message = vf_control_receive(theirs, NULL);
     g_assert_nonnull(message);
     g_assert_cmpstr(message->verb, ==, "open");
@@ -188,6 +186,56 @@ test_control_end_and_nothing(void)
     vf_io_clear_fd(&ours);
     g_assert_null(vf_control_receive(theirs, &error));
     g_assert_no_error(error);
+}
+
+/* A mover that exits with a `cancel` unread has given its result all the same. */
+static void
+test_control_last_words(void)
+{
+    vf_autofd int ours = -1;
+    vf_autofd int theirs = -1;
+    g_autoptr(VfControlMessage) message = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(vf_control_pair(&ours, &theirs, NULL));
+    g_assert_true(vf_control_send(ours, "cancel", NULL, NULL, 0, NULL));
+    g_assert_true(vf_control_send(theirs, "result", NULL, NULL, 0, NULL));
+    vf_io_clear_fd(&theirs);
+    message = vf_control_receive(ours, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(message);
+    g_assert_cmpstr(message->verb, ==, "result");
+    g_assert_null(vf_control_receive(ours, &error));
+    g_assert_no_error(error);
+}
+
+/* A datagram without a byte reads like the end, but may bring descriptors. */
+static void
+test_control_empty_with_descriptor(void)
+{
+    vf_autofd int ours = -1;
+    vf_autofd int theirs = -1;
+    vf_autofd int passed = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } space = {0};
+    struct iovec iov = {NULL, 0};
+    struct msghdr header = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &space, .msg_controllen = sizeof space};
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
+    int next;
+
+    g_assert_true(vf_control_pair(&ours, &theirs, NULL));
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_RIGHTS;
+    cmsg->cmsg_len = CMSG_LEN(sizeof passed);
+    memcpy(CMSG_DATA(cmsg), &passed, sizeof passed);
+    g_assert_cmpint(sendmsg(ours, &header, 0), ==, 0);
+    next = fcntl(passed, F_DUPFD_CLOEXEC, 0);
+    g_assert_cmpint(close(next), ==, 0);
+    g_assert_null(vf_control_receive(theirs, NULL));
+    g_assert_cmpint(fcntl(next, F_GETFD), ==, -1);
 }
 
 static void
@@ -349,6 +397,8 @@ main(int argc, char **argv)
     g_test_add_func("/options/wrong-type", test_options_wrong_type);
     g_test_add_func("/control/round-trip", test_control_round_trip);
     g_test_add_func("/control/end-and-nothing", test_control_end_and_nothing);
+    g_test_add_func("/control/last-words", test_control_last_words);
+    g_test_add_func("/control/empty-with-descriptor", test_control_empty_with_descriptor);
     g_test_add_func("/control/malformed", test_control_malformed);
     g_test_add_func("/control/too-large", test_control_too_large);
     g_test_add_func("/control/broken-pipe", test_control_broken_pipe);
