@@ -58,13 +58,17 @@ vf_record_create(int dir_fd, const char *name, GError **error)
 }
 
 static char *
-read_text(int fd, GError **error)
+read_text(int fd, gsize *size, GError **error)
 {
     struct stat st;
     g_autofree char *text = NULL;
     ssize_t n;
 
-    if (fstat(fd, &st) < 0 || st.st_size > RECORD_SIZE_MAX) {
+    if (fstat(fd, &st) < 0) {
+        vf_error_errno(error, VFERRY_ERROR_FAILED, errno, _("cannot read a record"));
+        return NULL;
+    }
+    if (st.st_size > RECORD_SIZE_MAX) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
                     _("a record is larger than %d bytes"), RECORD_SIZE_MAX);
         return NULL;
@@ -75,22 +79,25 @@ read_text(int fd, GError **error)
         vf_error_errno(error, VFERRY_ERROR_FAILED, n < 0 ? errno : EIO, _("cannot read a record"));
         return NULL;
     }
+    *size = (gsize)n;
     return g_steal_pointer(&text);
 }
 
-/* A line is announced only after fsync, so what stands behind the last newline was never acted on. */
+/* A line is announced only after fsync, so what stands behind the last newline was never acted on;
+ * it may be anything, also the zeros of a block that was allocated and not written. */
 static gboolean
 drop_torn_line(int fd, GError **error)
 {
-    g_autofree char *text = read_text(fd, error);
-    char *end;
+    gsize size = 0;
+    g_autofree char *text = read_text(fd, &size, error);
+    const char *end = text ? memrchr(text, '\n', size) : NULL;
+    gsize whole = end ? (gsize)(end + 1 - text) : 0;
 
     if (!text)
         return FALSE;
-    end = strrchr(text, '\n');
-    if (text[0] == '\0' || (end && end[1] == '\0'))
+    if (whole == size)
         return TRUE;
-    if (ftruncate(fd, end ? end + 1 - text : 0) < 0)
+    if (ftruncate(fd, (off_t)whole) < 0)
         return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, _("cannot mend a record"));
     return TRUE;
 }
@@ -109,6 +116,18 @@ vf_record_open(int dir_fd, const char *name, GError **error)
     return vf_record_new_from_fd(vf_io_steal_fd(&fd));
 }
 
+/* What could not be written is not said: no line that was refused may be found there later, and no
+ * half of one in front of the next. */
+static gboolean
+take_back(int fd, off_t end)
+{
+    int saved = errno;
+    gboolean ok = end >= 0 && ftruncate(fd, end) == 0 && fsync(fd) == 0;
+
+    errno = saved;
+    return ok;
+}
+
 gboolean
 vf_record_append(VfRecord *self, const char *event, GVariant *details, GError **error)
 {
@@ -119,14 +138,20 @@ vf_record_append(VfRecord *self, const char *event, GVariant *details, GError **
     g_autofree char *line = g_strdup_printf("%s %016" G_GINT64_MODIFIER "x\n", body,
                                             (guint64)XXH3_64bits(body, strlen(body)));
     gsize size = strlen(line);
+    off_t end = lseek(self->fd, 0, SEEK_END);
     ssize_t n;
+    int saved;
 
     g_return_val_if_fail(!strpbrk(event, " \n") && !strchr(printed, '\n'), FALSE);
     n = write(self->fd, line, size);
     if (n == (ssize_t)size && fsync(self->fd) == 0)
         return TRUE;
-    return vf_error_errno(error, VFERRY_ERROR_FAILED, n < 0 || n == (ssize_t)size ? errno : EIO,
-                          _("cannot write “%s” to the record"), event);
+    saved = n < 0 || n == (ssize_t)size ? errno : EIO;
+    return vf_error_errno(error, VFERRY_ERROR_FAILED, saved,
+                          n < 0 || take_back(self->fd, end)
+                              ? _("cannot write “%s” to the record")
+                              : _("cannot write “%s” to the record, nor take it back"),
+                          event);
 }
 
 static void
@@ -169,13 +194,14 @@ GPtrArray *
 vf_record_read(VfRecord *self, GError **error)
 {
     g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
-    g_autofree char *text = read_text(self->fd, error);
+    gsize size = 0;
+    g_autofree char *text = read_text(self->fd, &size, error);
     char *next;
 
     if (!text)
         return NULL;
-    for (char *line = text; *line; line = next) {
-        char *end = strchr(line, '\n');
+    for (char *line = text; line < text + size; line = next) {
+        char *end = memchr(line, '\n', (gsize)(text + size - line));
         VfRecordEntry *entry;
 
         if (!end)

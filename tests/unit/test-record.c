@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "error.h"
 #include "io.h"
@@ -107,6 +109,50 @@ test_torn_line_is_skipped_and_mended(Dir *dir, gconstpointer data)
     g_assert_nonnull(vf_record_find(entries, "resolved"));
 }
 
+/* The size was on disk before the data was. */
+static void
+test_torn_zeros(Dir *dir, gconstpointer data)
+{
+    g_autoptr(VfRecord) record = filled(dir);
+    g_autoptr(GPtrArray) entries = NULL;
+    struct stat st;
+
+    g_assert_cmpint(fstat(vf_record_get_fd(record), &st), ==, 0);
+    g_assert_cmpint(ftruncate(vf_record_get_fd(record), st.st_size + 512), ==, 0);
+    g_assert_true(vf_record_lock(record, NULL));
+    g_assert_true(vf_record_append(record, "resolved", NULL, NULL));
+    entries = vf_record_read(record, NULL);
+    g_assert_nonnull(entries);
+    g_assert_cmpuint(entries->len, ==, 3);
+    g_assert_nonnull(vf_record_find(entries, "resolved"));
+}
+
+/* A disk that fills up in the middle of a line: the line was not written, and the next is whole. */
+static void
+test_half_written_line(Dir *dir, gconstpointer data)
+{
+    g_autoptr(VfRecord) record = filled(dir);
+    g_autoptr(GPtrArray) entries = NULL;
+    g_autoptr(GError) error = NULL;
+    struct rlimit before;
+    struct rlimit full;
+    struct stat st;
+
+    g_assert_cmpint(fstat(vf_record_get_fd(record), &st), ==, 0);
+    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &before), ==, 0);
+    full = (struct rlimit){(rlim_t)st.st_size + 7, before.rlim_max};
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &full), ==, 0);
+    g_assert_false(vf_record_append(record, "done", NULL, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_FAILED);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &before), ==, 0);
+    g_assert_true(vf_record_append(record, "returned", NULL, NULL));
+    entries = vf_record_read(record, NULL);
+    g_assert_nonnull(entries);
+    g_assert_cmpuint(entries->len, ==, 3);
+    g_assert_null(vf_record_find(entries, "done"));
+    g_assert_nonnull(vf_record_find(entries, "returned"));
+}
+
 static void
 test_torn_only_line(Dir *dir, gconstpointer data)
 {
@@ -168,6 +214,8 @@ main(int argc, char **argv)
     g_test_add("/record/exclusive", Dir, NULL, setup, test_exclusive, teardown);
     g_test_add("/record/torn-line", Dir, NULL, setup, test_torn_line_is_skipped_and_mended,
                teardown);
+    g_test_add("/record/torn-zeros", Dir, NULL, setup, test_torn_zeros, teardown);
+    g_test_add("/record/half-written-line", Dir, NULL, setup, test_half_written_line, teardown);
     g_test_add("/record/torn-only-line", Dir, NULL, setup, test_torn_only_line, teardown);
     g_test_add("/record/damage", Dir, NULL, setup, test_damage_is_an_error, teardown);
     g_test_add("/record/lock", Dir, NULL, setup, test_lock_lives_with_the_last_copy, teardown);
