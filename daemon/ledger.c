@@ -154,7 +154,7 @@ create_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *canc
     }
     record = vf_record_create(self->jobs, operation->name, &error);
     if (record && vf_record_lock(record, &error) &&
-        vf_record_append(record, "begin", g_variant_ref(operation->details), &error)) {
+        vf_record_append(record, "begin", operation->details, &error)) {
         g_task_return_pointer(task, g_steal_pointer(&record), (GDestroyNotify)vf_record_free);
         return;
     }
@@ -188,7 +188,7 @@ append_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *canc
     g_autoptr(VfRecord) record = vf_record_new_from_fd(vf_io_steal_fd(&operation->fd));
     GError *error = NULL;
 
-    if (vf_record_append(record, operation->event, g_variant_ref(operation->details), &error))
+    if (vf_record_append(record, operation->event, operation->details, &error))
         g_task_return_boolean(task, TRUE);
     else
         g_task_return_error(task, error);

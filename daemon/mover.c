@@ -278,8 +278,7 @@ send_request(VfMover *self)
 
     /* a fresh socket pair has room for one message of any size that we allow, so that BUSY is an
      * error, too */
-    if (!vf_control_send(self->control, self->verb, g_variant_ref(self->args), self->fds,
-                         self->n_fds, &error)) {
+    if (!vf_control_send(self->control, self->verb, self->args, self->fds, self->n_fds, &error)) {
         take_error(self, g_steal_pointer(&error));
         vf_mover_kill(self);
     }
