@@ -14,7 +14,7 @@ report(VfCli *cli, VfBus *bus, VferryJob *job, const VfEnd *end)
 {
     g_autoptr(GError) error = NULL;
     gboolean cancelled = g_strcmp0(end->result, "cancelled") == 0;
-    JsonObject *object;
+    g_autoptr(JsonObject) object = NULL;
 
     if (!cli->json && !end->result)
         g_printerr(

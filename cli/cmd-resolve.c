@@ -220,7 +220,7 @@ static VfExit
 print_result(const Resolution *self, VfDecision decision, VfExit status)
 {
     g_autoptr(GError) error = NULL;
-    JsonObject *object;
+    g_autoptr(JsonObject) object = NULL;
 
     if (!self->cli->json)
         return status;

@@ -376,6 +376,8 @@ class Cancel(Case):
         result = self.run_tool(host, "cancel", JOB[:6])
         self.assertEqual((result.returncode, result.stdout),
                          (0, "cancelled; the device stays at its source\n"))
+        document = json.loads(self.run_tool(host, "cancel", JOB, "--json").stdout)
+        self.assertEqual(document, {"job": JOB, "result": "cancelled"})
 
     def test_refusals(self):
         host = self.host()
