@@ -79,8 +79,8 @@ def prepared_and_forgotten(ctx: Context) -> None:
     """A client that dies after Prepare leaves nothing."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
     # the connection for the data is refused, so the migration waits between Prepare and its end
-    ctx.b.run("ip addr add 10.77.0.77/24 dev lo")
-    ctx.defer(lambda: ctx.b.try_run("ip addr del 10.77.0.77/24 dev lo"))
+    ctx.b.run("ip addr add 10.77.0.77/32 dev lo")
+    ctx.defer(lambda: ctx.b.try_run("ip addr del 10.77.0.77/32 dev lo"))
     ferry.board("vferry_testdev-1")
     ctx.a.run("ip route add blackhole 10.77.0.77/32")
     ctx.defer(lambda: ctx.a.try_run("ip route del blackhole 10.77.0.77/32"))
