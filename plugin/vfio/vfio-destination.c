@@ -121,21 +121,22 @@ vf_vfio_destination_prepare(VfJob *job, GTask *task)
 
 typedef struct {
     VfJob *job;
-    GError *why;
+    VfOutcome *said;
 } Reading;
 
-/* The record has the last word. Before `commit` the source has not heard that anything runs here,
- * and takes its device back: this side is undone. */
+/* The record has the last word, whatever the mover said. Before `commit` the source has not heard
+ * that anything runs here, and takes its device back: this side is undone. After it the source
+ * never runs again, and the state here is the only one. Takes @said, the end that it would be
+ * without a commit. */
 static VfOutcome *
-judge(VfJob *job, GPtrArray *entries, const GError *why)
+judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
 {
-    VfDeviceOutcome running = VF_DEVICE_OUTCOME_RUNNING;
-    VfDeviceOutcome stopped = VF_DEVICE_OUTCOME_STOPPED;
     gboolean started = vf_record_find(entries, "started") != NULL;
+    VfDeviceOutcome state = started ? VF_DEVICE_OUTCOME_RUNNING : VF_DEVICE_OUTCOME_STOPPED;
     VfOutcome *outcome;
 
     if (!started && !vf_record_find(entries, "commit"))
-        return vf_outcome_new_for_error(g_error_copy(why));
+        return said;
     if (started)
         outcome = vf_outcome_new(VF_RESULT_COMPLETED, NULL);
     else
@@ -143,9 +144,15 @@ judge(VfJob *job, GPtrArray *entries, const GError *why)
             VF_RESULT_IN_DOUBT,
             g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
                         _("%s; the source has committed, and the devices were not started here"),
-                        why->message));
-    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
-        g_array_append_val(outcome->devices, *(started ? &running : &stopped));
+                        said->error->message));
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        VfDeviceOutcome told = vf_outcome_get_device(said, i);
+
+        if (told == VF_DEVICE_OUTCOME_UNKNOWN)
+            told = state;
+        g_array_append_val(outcome->devices, told);
+    }
+    vf_outcome_free(said);
     return outcome;
 }
 
@@ -154,17 +161,19 @@ on_record_read(GObject *source, GAsyncResult *result, gpointer data)
 {
     Reading *reading = data;
     g_autoptr(VfJob) job = reading->job;
-    g_autoptr(GError) why = reading->why;
+    VfOutcome *said = reading->said;
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) entries = vf_record_reader_finish(result, &error);
 
     g_free(reading);
-    if (entries)
-        vf_job_complete(job, judge(job, entries, why));
-    else
-        vf_job_complete(job, vf_outcome_new(VF_RESULT_IN_DOUBT,
-                                            g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
-                                                        "%s; %s", why->message, error->message)));
+    if (entries) {
+        vf_job_complete(job, judge(job, entries, said));
+        return;
+    }
+    vf_job_complete(job, vf_outcome_new(VF_RESULT_IN_DOUBT,
+                                        g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT, "%s; %s",
+                                                    said->error->message, error->message)));
+    vf_outcome_free(said);
 }
 
 void
@@ -172,12 +181,14 @@ vf_vfio_destination_ended(VfVfioSide *self, VfMoverReply *reply)
 {
     Reading *reading;
 
-    if (reply) {
+    if (reply && (reply->outcome->result == VF_RESULT_COMPLETED ||
+                  reply->outcome->result == VF_RESULT_IN_DOUBT)) {
         vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
         return;
     }
     reading = g_new0(Reading, 1);
     reading->job = g_object_ref(self->job);
-    reading->why = vf_vfio_side_mover_error(self);
+    reading->said = reply ? vf_outcome_copy(reply->outcome)
+                          : vf_outcome_new_for_error(vf_vfio_side_mover_error(self));
     vf_record_reader_async(vf_job_get_record(self->job), on_record_read, reading);
 }

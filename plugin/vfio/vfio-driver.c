@@ -254,6 +254,11 @@ cancel(VfDriver *driver, VfJob *job)
 
     if (side->mover)
         vf_mover_cancel(side->mover);
+    else /* nothing has begun to listen, or to send */
+        vf_job_complete(job,
+                        vf_outcome_new(VF_RESULT_CANCELLED,
+                                       g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED,
+                                                           _("cancelled on request"))));
 }
 
 static gboolean

@@ -112,36 +112,33 @@ all_running(VfJob *job, const VfOutcome *outcome)
     return TRUE;
 }
 
-/* The record has the last word about a commit. Takes @why. */
+/* The record has the last word about a commit, whatever the mover said: after it this side must not
+ * run, or two would. Takes @said, the end that it would be without a commit. */
 static void
-judge(VfJob *job, GPtrArray *entries, GError *why)
+judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
 {
     VfOutcome *outcome;
 
     if (vf_record_find(entries, "done")) {
-        g_error_free(why);
         outcome = vf_outcome_new(VF_RESULT_COMPLETED, NULL);
-        set_all_devices(job, outcome, VF_DEVICE_OUTCOME_STOPPED);
-        vf_job_complete(job, outcome);
-        return;
-    }
-    if (vf_record_find(entries, "commit")) {
+    } else if (vf_record_find(entries, "commit")) {
         outcome = vf_outcome_new(
             VF_RESULT_IN_DOUBT,
             g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
                         _("%s; the commit was made, and no word came that the destination runs"),
-                        why->message));
-        g_error_free(why);
-        set_all_devices(job, outcome, VF_DEVICE_OUTCOME_STOPPED);
-        vf_job_complete(job, outcome);
+                        said->error->message));
+    } else {
+        bring_back(job, said);
         return;
     }
-    bring_back(job, vf_outcome_new_for_error(why));
+    vf_outcome_free(said);
+    set_all_devices(job, outcome, VF_DEVICE_OUTCOME_STOPPED);
+    vf_job_complete(job, outcome);
 }
 
 typedef struct {
     VfJob *job;
-    GError *why;
+    VfOutcome *said;
 } Reading;
 
 static void
@@ -149,20 +146,20 @@ on_record_read(GObject *source, GAsyncResult *result, gpointer data)
 {
     Reading *reading = data;
     g_autoptr(VfJob) job = reading->job;
+    VfOutcome *said = reading->said;
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) entries = vf_record_reader_finish(result, &error);
-    GError *why = reading->why;
 
     g_free(reading);
     if (entries) {
-        judge(job, entries, why);
+        judge(job, entries, said);
         return;
     }
     /* nobody can say whether the commit was made */
     vf_job_complete(job, vf_outcome_new(VF_RESULT_IN_DOUBT,
                                         g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT, "%s; %s",
-                                                    why->message, error->message)));
-    g_error_free(why);
+                                                    said->error->message, error->message)));
+    vf_outcome_free(said);
 }
 
 void
@@ -172,19 +169,13 @@ vf_vfio_source_ended(VfVfioSide *self, VfMoverReply *reply)
     gboolean failed = reply && (reply->outcome->result == VF_RESULT_FAILED ||
                                 reply->outcome->result == VF_RESULT_CANCELLED);
 
-    if (reply && !failed) {
+    if (reply && (!failed || all_running(self->job, reply->outcome))) {
         vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
-        return;
-    }
-    if (failed) {
-        if (all_running(self->job, reply->outcome))
-            vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
-        else
-            bring_back(self->job, vf_outcome_copy(reply->outcome));
         return;
     }
     reading = g_new0(Reading, 1);
     reading->job = g_object_ref(self->job);
-    reading->why = vf_vfio_side_mover_error(self);
+    reading->said = reply ? vf_outcome_copy(reply->outcome)
+                          : vf_outcome_new_for_error(vf_vfio_side_mover_error(self));
     vf_record_reader_async(vf_job_get_record(self->job), on_record_read, reading);
 }

@@ -181,6 +181,24 @@ class Calls(crossing.Test):
         self.assert_refused('Busy', self.prepare, cookie)
         self.assertEqual(len(self.mdevs()), 1)
 
+    def test_prepare_too_many_devices(self):
+        """More than a mover can be given."""
+        _, cookie = self.begin(self.lend())
+        (device,) = re.findall('<device .*?</device>', cookie, re.DOTALL)
+        many = ''.join(device.replace(self.uuid, f'00000000-0000-4000-8000-{i:012}') for i in range(8))
+        self.assert_refused('LimitExceeded', self.prepare, cookie.replace(device, many))
+        self.assertEqual((self.mdevs(), self.records()), (set(), []))
+
+    def test_result_that_no_bus_takes(self):
+        """A mover that is not to be trusted does not get the daemon thrown off the bus."""
+        self.script('receive', ['listening'], ['wait-for', 'go'], ['attached'],
+                    ['say', 'result', {'outcome': ['s', 'completed'], 'statistics': ['a{sv}', 'deep']}])
+        self.uuid_of_job, cookie = self.begin(self.lend())
+        self.prepare(cookie)
+        self.go()
+        self.assertEqual(self.end('Finish', self.uuid_of_job), 'failed')
+        self.assertIn('statistics', self.job(self.uuid_of_job, 'destination').get('Error')[1])
+
     def test_prepare_wishes(self):
         _, cookie = self.begin(self.lend())
         wish = '11111111-2222-4333-8444-555555555555'
@@ -349,6 +367,36 @@ class Failures(crossing.Test):
         self.assert_refused('Busy', self.begin, self.device)
         self.assert_refused('Busy', job.call, 'Cancel', Variant('(a{sv})', ({},)))
         return uuid, job
+
+    def test_source_that_lies_after_commit(self):
+        """Whatever the mover says: what has committed is not brought back, or two would run."""
+        self.script('send', ['record', 'commit'],
+                    ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Peer', 'message': 'cut',
+                                'device-states': ['stopped']}])
+        uuid, job = self.cross()
+        self.assertEqual(self.end('Confirm', uuid), 'in-doubt')
+        self.assertIn('cut', job.get('Error')[1])
+        self.assertNotIn('return', [verb for verb, *_ in self.requests()])
+        self.assertEqual(self.device.get('State'), 'stopped')
+
+    def test_source_that_leaves_it_stopped(self):
+        """It failed and could not bring the device back itself: a new one does."""
+        self.script('send', ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Device', 'message': 'refused',
+                                        'device-states': ['stopped']}])
+        uuid, job = self.cross()
+        self.assert_source_back(uuid, job)
+        self.assertEqual(job.get('Error'), (harness.error_name('Device'), 'refused'))
+
+    def test_destination_that_lies_after_commit(self):
+        """The only state there is is not thrown away."""
+        self.script('receive', ['listening'], ['attached'], ['record', 'loaded'], ['record', 'commit'],
+                    ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Device', 'message': 'refused',
+                                'device-states': ['failed-needs-reset']}])
+        uuid, _ = self.cross()
+        self.assertEqual(self.end('Finish', uuid), 'in-doubt')
+        job = self.job(uuid, 'destination')
+        self.assertEqual(job.get('Devices')[0]['state'], 'failed-needs-reset')
+        self.assertEqual(len(self.mdevs()), 1)
 
     def test_source_killed_after_done(self):
         self.script('send', ['record', 'commit'], ['record', 'done'], ['die'])
