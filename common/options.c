@@ -7,6 +7,9 @@
 
 #include "error.h"
 
+/* More than any call has; a stranger may send a million. */
+#define KEYS_MAX 64
+
 struct VfOptions {
     GVariantDict *dict;
     GPtrArray *keys; /* not yet taken, in the caller's order */
@@ -20,9 +23,15 @@ vf_options_new(GVariant *dict)
     GVariantIter iter;
     const char *key;
 
-    self->dict = g_variant_dict_new(dict);
+    self->dict = g_variant_dict_new(g_variant_n_children(dict) > KEYS_MAX ? NULL : dict);
     self->keys = g_ptr_array_new_with_free_func(g_free);
     g_variant_iter_init(&iter, dict);
+    if (g_variant_n_children(dict) > KEYS_MAX) {
+        g_set_error(&self->mistake, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("there are %" G_GSIZE_FORMAT " options; at most %d are read"),
+                    g_variant_n_children(dict), KEYS_MAX);
+        return self;
+    }
     while (g_variant_iter_next(&iter, "{&sv}", &key, NULL))
         g_ptr_array_add(self->keys, g_strdup(key));
     return self;

@@ -133,6 +133,25 @@ test_options_unknown(void)
     g_assert_nonnull(strstr(error->message, "adress"));
 }
 
+/* Each of them would be looked for in all of them. */
+static void
+test_options_too_many(void)
+{
+    GVariantBuilder builder;
+    g_autoptr(GVariant) dict = NULL;
+    g_autoptr(VfOptions) options = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_variant_builder_init(&builder, G_VARIANT_TYPE_VARDICT);
+    for (guint i = 0; i < 65; i++)
+        g_variant_builder_add(&builder, "{sv}", "seconds", g_variant_new_uint32(i));
+    dict = g_variant_ref_sink(g_variant_builder_end(&builder));
+    options = vf_options_new(dict);
+    g_assert_cmpuint(vf_options_take_u32(options, "seconds", 100), ==, 100);
+    g_assert_false(vf_options_end(options, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED);
+}
+
 static void
 test_options_wrong_type(void)
 {
@@ -394,6 +413,7 @@ main(int argc, char **argv)
     g_test_add_func("/uuid/normalize", test_uuid);
     g_test_add_func("/options/taken", test_options_taken);
     g_test_add_func("/options/unknown", test_options_unknown);
+    g_test_add_func("/options/too-many", test_options_too_many);
     g_test_add_func("/options/wrong-type", test_options_wrong_type);
     g_test_add_func("/control/round-trip", test_control_round_trip);
     g_test_add_func("/control/end-and-nothing", test_control_end_and_nothing);
