@@ -31,6 +31,7 @@ struct _VfJob {
     gint64 progress_sent; /* monotonic; 0: never */
     guint progress_timer;
     VfOutcome *outcome;
+    GError *cancel_reason;
     GQueue waiting; /* of GTask */
 };
 
@@ -64,6 +65,7 @@ vf_job_finalize(GObject *object)
     g_clear_pointer(&self->record, vf_record_free);
     g_clear_pointer(&self->options, g_variant_unref);
     g_clear_pointer(&self->outcome, vf_outcome_free);
+    g_clear_error(&self->cancel_reason);
     explicit_bzero(self->channel.secret, sizeof self->channel.secret);
     g_free(self->channel.address);
     g_strfreev(self->features);
@@ -395,6 +397,29 @@ take_outcome(VfJob *self, VfOutcome *outcome)
 }
 
 void
+vf_job_set_cancel_reason(VfJob *self, GError *error)
+{
+    if (self->cancel_reason)
+        g_error_free(error);
+    else
+        self->cancel_reason = error;
+}
+
+/* A cancel of our own is called what it was for. */
+static void
+apply_reason(VfJob *self, VfOutcome *outcome)
+{
+    g_autoptr(VfOutcome) ours = NULL;
+
+    if (!self->cancel_reason || outcome->result != VF_RESULT_CANCELLED)
+        return;
+    ours = vf_outcome_new_for_error(g_steal_pointer(&self->cancel_reason));
+    outcome->result = ours->result;
+    g_clear_error(&outcome->error);
+    outcome->error = g_steal_pointer(&ours->error);
+}
+
+void
 vf_job_complete(VfJob *self, VfOutcome *outcome)
 {
     g_autoptr(VfJob) alive = g_object_ref(self);
@@ -408,6 +433,7 @@ vf_job_complete(VfJob *self, VfOutcome *outcome)
         return;
     }
     if (!resolves) {
+        apply_reason(self, outcome);
         settle_counters(self, outcome);
         complete_statistics(self, outcome);
     }

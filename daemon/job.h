@@ -22,6 +22,7 @@ G_DECLARE_FINAL_TYPE(VfJob, vf_job, VF, JOB, GObject)
 
 #define VF_JOB_PROGRESS_INTERVAL_US (100 * 1000)
 #define VF_JOB_SECRET_SIZE 32
+#define VF_JOB_DEVICES_MAX 7 /* beside the record in one message, docs/mover-control.md */
 
 typedef enum { VF_JOB_SOURCE, VF_JOB_DESTINATION } VfJobRole;
 
@@ -104,6 +105,10 @@ void vf_job_report_phase(VfJob *self, const char *phase);
 
 /* Bytes never fall, the total is never less than what is done. */
 void vf_job_report_progress(VfJob *self, const VfProgress *progress);
+
+/* Takes @error: what the job will have come to if it is cancelled from now on. The first one counts.
+ */
+void vf_job_set_cancel_reason(VfJob *self, GError *error);
 
 /* Takes @outcome. Only the first counts, except that IN_DOUBT is followed by one more. */
 void vf_job_complete(VfJob *self, VfOutcome *outcome);

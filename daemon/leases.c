@@ -12,6 +12,9 @@
 #include "names.h"
 #include "options.h"
 
+/* For a driver that is asked to let go of a lease before its source has come. */
+#define REVOKE_MS 3000
+
 struct _VfLeases {
     GObject parent_instance;
     const VfContext *context;
@@ -29,6 +32,8 @@ typedef struct {
     GPtrArray *devices; /* of VfDevice */
     GCancellable *cancellable;
     gboolean busy; /* somebody is creating for it */
+    gboolean adopting; /* the devices are on their way to somebody */
+    guint revoking;
     guint deadline;
     guint retry;
     guint watch;
@@ -59,6 +64,7 @@ entry_free(gpointer data)
     g_signal_handlers_disconnect_by_data(entry->skeleton, entry);
     g_clear_handle_id(&entry->deadline, g_source_remove);
     g_clear_handle_id(&entry->retry, g_source_remove);
+    g_clear_handle_id(&entry->revoking, g_source_remove);
     g_clear_handle_id(&entry->watch, vf_bus_unwatch);
     g_ptr_array_unref(entry->mdevs);
     g_ptr_array_unref(entry->devices);
@@ -245,6 +251,7 @@ start_undo(Entry *entry)
     VfDriver *driver = vf_context_find_driver(entry->leases->context, vf_job_get_driver_name(job));
 
     g_clear_handle_id(&entry->deadline, g_source_remove);
+    g_clear_handle_id(&entry->revoking, g_source_remove);
     g_clear_handle_id(&entry->watch, vf_bus_unwatch);
     if (entry->busy) {
         g_cancellable_cancel(entry->cancellable);
@@ -270,11 +277,47 @@ vf_leases_settle(VfLeases *self, VfLease *lease)
         start_undo(entry);
 }
 
+/* The driver has not let go. When a source has come meanwhile, the job goes on. */
+static gboolean
+on_revoke_deadline(gpointer data)
+{
+    Entry *entry = data;
+
+    entry->revoking = 0;
+    if (vf_lease_is_revocable(entry->lease))
+        vf_job_complete(vf_lease_get_job(entry->lease),
+                        vf_outcome_new(VF_RESULT_CANCELLED, NULL)); /* the reason is known */
+    return G_SOURCE_REMOVE;
+}
+
+/* What listens is asked, not killed: a source may have come this very moment and may have
+ * committed, and then it is too late to revoke anything. */
+static gboolean
+ask_driver(Entry *entry)
+{
+    VfLeases *self = entry->leases;
+    VfLease *lease = entry->lease;
+    VfJob *job = vf_lease_get_job(lease);
+    VfDriver *driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
+
+    if (entry->revoking)
+        return TRUE;
+    if (vf_lease_get_state(lease) != VF_LEASE_READY || !driver)
+        return FALSE;
+    entry->revoking = g_timeout_add(REVOKE_MS, on_revoke_deadline, entry);
+    return vf_driver_cancel(driver, job, NULL);
+}
+
 void
 vf_leases_revoke(VfLeases *self, VfLease *lease, GError *error)
 {
+    Entry *entry = find_entry(self, lease);
+    g_autoptr(VfJob) job = g_object_ref(vf_lease_get_job(lease));
+
+    vf_job_set_cancel_reason(job, error);
     /* on_job_completed() does the rest */
-    vf_job_complete(vf_lease_get_job(lease), vf_outcome_new_for_error(error));
+    if (!entry || !ask_driver(entry))
+        vf_job_complete(job, vf_outcome_new(VF_RESULT_CANCELLED, NULL));
 }
 
 /* --- what ends a lease, or moves it on --- */
@@ -418,6 +461,8 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
     VfDriver *driver;
     Entry *entry = find_entry(self, lease);
 
+    if (entry)
+        entry->adopting = FALSE;
     if (!vf_bus_delivered_finish(result)) {
         g_warning("lease %s: the adopter left before it had the devices; they stay here",
                   vf_lease_get_id(lease));
@@ -453,6 +498,11 @@ get_fds(Entry *entry, GVariant *options_dict, GError **error)
                     vf_lease_get_id(entry->lease), vf_lease_get_state_name(entry->lease));
         return NULL;
     }
+    if (entry->adopting) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is being adopted"),
+                    vf_lease_get_id(entry->lease));
+        return NULL;
+    }
     driver =
         vf_context_choose_driver(entry->leases->context, vf_job_get_driver_name(job), NULL, error);
     return driver ? vf_driver_adopt(driver, job, error) : NULL;
@@ -474,6 +524,7 @@ on_adopt(VferryLease *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
     g_variant_builder_init(&handles, G_VARIANT_TYPE("ah"));
     for (int i = 0; i < g_unix_fd_list_get_length(fds); i++)
         g_variant_builder_add(&handles, "h", i);
+    entry->adopting = TRUE;
     vferry_lease_complete_adopt(skeleton, invocation, fds, g_variant_builder_end(&handles));
     vf_bus_delivered_async(entry->leases->context->connection, sender, on_adopted,
                            g_object_ref(entry->lease));

@@ -42,6 +42,11 @@ SCRIPTS = {
 }
 TYPES = {'outcome': 's', 'error': 's', 'message': 's', 'device-states': 'as', 'flags': 'as', 'data-size': 't', 'state': 's'}
 
+DEEP = GLib.Variant('u', 1)  # deeper than D-Bus has it
+for _ in range(80):
+    DEEP = GLib.Variant('v', DEEP)
+DEEP = GLib.Variant('a{sv}', {'deep': DEEP})
+
 
 def checksum(data):
     library = ctypes.CDLL('libxxhash.so.0')
@@ -122,6 +127,10 @@ class Mover:
         while not os.path.exists(os.path.join(FOLDER, name)):
             self.check_cancel(0.01)
 
+    def do_wait_for_deaf(self, name):
+        while not os.path.exists(os.path.join(FOLDER, name)):
+            time.sleep(0.01)
+
     def do_deaf(self, seconds):
         time.sleep(seconds)
 
@@ -132,7 +141,8 @@ class Mover:
         sys.exit(status)
 
     def do_say(self, verb, arguments=None):
-        self.send(verb, {key: GLib.Variant(kind, value) for key, (kind, value) in (arguments or {}).items()})
+        self.send(verb, {key: DEEP if value == 'deep' else GLib.Variant(kind, value)
+                         for key, (kind, value) in (arguments or {}).items()})
 
     def do_garbage(self):
         self.control.send(b'\xff' * 31)

@@ -148,6 +148,43 @@ class Leases(crossing.Test):
         self.go()
         self.assert_undone()
 
+    def test_cancel_during_prepare(self):
+        """Nothing listens yet that could be asked to stop."""
+        self.script('open', ['sleep', 1], ['result', {'outcome': 'completed', 'flags': ['stop-copy']}, '/dev/null'])
+        self.uuid_of_job, cookie = self.begin(self.lend())
+        options = {'address': Variant('s', '127.0.0.1')}
+        call = self.manager().start_call('Prepare', Variant('(sa{sv})', (cookie, options)))
+        self.wait_for(lambda: 'open' in [verb for verb, *_ in self.requests()], 'the mover')
+        self.job(self.uuid_of_job, 'destination').call('Cancel', NONE)
+        with self.assertRaises(harness.Error) as caught:
+            self.finish(call)
+        self.assertEqual(caught.exception.name, harness.error_name('Cancelled'))
+        self.assert_undone()
+        self.assertNotIn('receive', [verb for verb, *_ in self.requests()])
+
+    def test_owner_leaves_while_the_source_comes(self):
+        """What has committed before anybody could stop it stays, and its devices with it."""
+        self.script('receive', ['listening'], ['wait-for-deaf', 'go'], ['attached'], ['record', 'loaded'],
+                    ['record', 'commit'], ['record', 'started'],
+                    ['result', {'outcome': 'completed', 'device-states': ['running'], 'bytes': 96}])
+        owner = self.connect()
+        lease = self.ready(owner)
+        owner.close()
+        self.sleep(0.5)
+        self.go()
+        self.wait_for_property(lease, 'State', 'loaded')
+        self.assertEqual(self.end('Finish', self.uuid_of_job), 'completed')
+        self.assertEqual(len(self.mdevs()), 1)
+
+    def test_owner_leaves_a_deaf_mover(self):
+        """One that does not stop when it is asked is stopped."""
+        self.script('receive', ['listening'], ['deaf', 60])
+        owner = self.connect()
+        self.ready(owner)
+        owner.close()
+        self.assert_undone()
+        self.assertIn('left the bus', self.job(self.uuid_of_job, 'destination').get('Error')[1])
+
     def test_owner_leaves_after_attached(self):
         """The migration holds the lease now."""
         self.script('receive', ['listening'], ['attached'], ['wait-for', 'never'])
@@ -196,6 +233,14 @@ class Leases(crossing.Test):
         self.wait_for_property(lease, 'State', 'adopted')
         self.assert_refused('Busy', lease.call, 'Adopt', NONE)
         self.assertEqual(self.find_device(list(self.mdevs())[0]).get('State'), 'unknown')
+
+    def test_adopt_twice_at_once(self):
+        """Both would have what only one may use."""
+        lease = self.loaded()
+        calls = [lease.start_call('Adopt', NONE) for _ in range(2)]
+        self.finish(calls[0])
+        self.assert_refused('Busy', self.finish, calls[1])
+        self.wait_for_property(lease, 'State', 'adopted')
 
     def open_devices(self):
         folder = f'/proc/{self.daemon.process.pid}/fd'
