@@ -102,7 +102,9 @@ parse_error(VfControlMessage *message)
         return NULL;
     if (g_variant_dict_lookup(message->args, "error", "s", &name))
         vf_error_from_name(name, &code);
-    return g_error_new(VFERRY_ERROR, code, "%.*s", TEXT_MAX, text);
+    if (strlen(text) > TEXT_MAX)
+        *g_utf8_find_prev_char(text, text + TEXT_MAX + 1) = '\0';
+    return g_error_new_literal(VFERRY_ERROR, code, text);
 }
 
 static gboolean
@@ -128,12 +130,39 @@ parse_devices(VfControlMessage *message, VfOutcome *outcome, GError **error)
     return TRUE;
 }
 
+/* They go on to the bus as they are, and a bus hangs up on who sends it something too deep, or a
+ * descriptor that is none: numbers only. */
+static gboolean
+parse_statistics(VfControlMessage *message, VfOutcome *outcome, GError **error)
+{
+    g_autoptr(GVariant) statistics =
+        g_variant_dict_lookup_value(message->args, "statistics", G_VARIANT_TYPE_VARDICT);
+    GVariantIter iter;
+    GVariant *value;
+
+    if (!statistics)
+        return TRUE;
+    if (g_variant_n_children(statistics) > LIST_MAX)
+        return fail(message, "statistics", error);
+    g_variant_iter_init(&iter, statistics);
+    while (g_variant_iter_next(&iter, "{&sv}", NULL, &value)) {
+        g_autoptr(GVariant) number = value;
+
+        if (!g_variant_is_of_type(number, G_VARIANT_TYPE_UINT64) &&
+            !g_variant_is_of_type(number, G_VARIANT_TYPE_UINT32) &&
+            !g_variant_is_of_type(number, G_VARIANT_TYPE_DOUBLE))
+            return fail(message, "statistics", error);
+    }
+    g_variant_unref(outcome->statistics);
+    outcome->statistics = g_steal_pointer(&statistics);
+    return TRUE;
+}
+
 static VfOutcome *
 parse_outcome(VfControlMessage *message, GError **error)
 {
     g_autoptr(VfOutcome) outcome = NULL;
     g_autofree char *name = NULL;
-    g_autoptr(GVariant) statistics = NULL;
     VfResult result;
 
     if (!need(message, "outcome", "s", &name, error))
@@ -143,13 +172,8 @@ parse_outcome(VfControlMessage *message, GError **error)
         return NULL;
     }
     outcome = vf_outcome_new(result, result == VF_RESULT_COMPLETED ? NULL : parse_error(message));
-    if (!parse_devices(message, outcome, error))
+    if (!parse_devices(message, outcome, error) || !parse_statistics(message, outcome, error))
         return NULL;
-    statistics = g_variant_dict_lookup_value(message->args, "statistics", G_VARIANT_TYPE_VARDICT);
-    if (statistics) {
-        g_variant_unref(outcome->statistics);
-        outcome->statistics = g_steal_pointer(&statistics);
-    }
     return g_steal_pointer(&outcome);
 }
 
