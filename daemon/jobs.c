@@ -123,7 +123,9 @@ expire(Entry *entry)
 
     if (driver)
         vf_driver_drop(driver, job);
-    vf_ledger_remove(self->context->ledger, vf_job_get_uuid(job), vf_job_get_role(job));
+    /* one that never got its record leaves alone whose name it met there */
+    if (vf_job_get_record(job))
+        vf_ledger_remove(self->context->ledger, vf_job_get_uuid(job), vf_job_get_role(job));
     vf_objects_remove(self->context->objects, G_DBUS_INTERFACE_SKELETON(entry->skeleton));
     g_ptr_array_remove(self->entries, entry);
     g_signal_emit_by_name(self, "expired", job);
