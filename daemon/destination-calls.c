@@ -91,6 +91,12 @@ check_cookie(Prepare *prepare, GError **error)
                     cookie->stream_min, cookie->stream_max, STREAM_VERSION);
         return FALSE;
     }
+    if (cookie->devices->len > VF_JOB_DEVICES_MAX) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("the cookie has %u devices; a job has at most %d"), cookie->devices->len,
+                    VF_JOB_DEVICES_MAX);
+        return FALSE;
+    }
     if (!vf_jobs_find(prepare->self->jobs, cookie->job, VF_JOB_DESTINATION))
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("job %s is prepared here already"),

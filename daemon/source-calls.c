@@ -154,6 +154,11 @@ add_device(VfSourceCalls *self, VfJob *job, VfDriver *driver, VfDevice *device, 
 
     if (!check_device(device, error))
         return FALSE;
+    if (vf_job_get_n_devices(job) == VF_JOB_DEVICES_MAX) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("a job has at most %d devices"), VF_JOB_DEVICES_MAX);
+        return FALSE;
+    }
     for (guint i = 0; i < vf_job_get_n_devices(job); i++)
         if (vf_job_get_device(job, i)->device == device) {
             g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
