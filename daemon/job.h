@@ -106,7 +106,8 @@ void vf_job_report_phase(VfJob *self, const char *phase);
 /* Bytes never fall, the total is never less than what is done. */
 void vf_job_report_progress(VfJob *self, const VfProgress *progress);
 
-/* Takes @error: what the job will have come to if it is cancelled from now on. The first one counts.
+/* Takes @error: what the job will have come to if it is cancelled from now on. The first one
+ * counts.
  */
 void vf_job_set_cancel_reason(VfJob *self, GError *error);
 

@@ -31,7 +31,7 @@ typedef struct {
     GPtrArray *mdevs;   /* of VfMdev, not yet removed */
     GPtrArray *devices; /* of VfDevice */
     GCancellable *cancellable;
-    gboolean busy; /* somebody is creating for it */
+    gboolean busy;     /* somebody is creating for it */
     gboolean adopting; /* the devices are on their way to somebody */
     guint revoking;
     guint deadline;
