@@ -39,7 +39,10 @@ static void
 spawn_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     Request *request = data;
-    g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(request->flags);
+    /* Ours is /dev/null, and a child that opened its own would take a lock of whatever stands
+     * before open(2) (umockdev does) after fork(2), which another thread of ours may have held. */
+    g_autoptr(GSubprocessLauncher) launcher =
+        g_subprocess_launcher_new(request->flags | G_SUBPROCESS_FLAGS_STDIN_INHERIT);
     g_autofree char *path = program_path(request->argv[0]);
     g_autoptr(GError) error = NULL;
     GSubprocess *process;
