@@ -93,14 +93,15 @@ vf_devices_load_info(VfDevices *self, GError **error)
     return TRUE;
 }
 
-gboolean
-vf_devices_expect(VfDevices *self, VfDeviceState state, GError **error)
+static gboolean
+expect(VfDevices *self, VfDeviceState state, gboolean or_running, GError **error)
 {
     for (guint i = 0; i < self->items->len; i++) {
         VfDeviceState now;
         if (!vf_backend_get_state(device_at(self, i)->backend, &now, error))
             return vf_devices_blame(self, i, error);
-        if (now == state)
+        if (now == state ||
+            (or_running && (now == VF_STATE_RUNNING || now == VF_STATE_RUNNING_P2P)))
             continue;
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
                     _("the device is in state %s, but must be in %s"), vf_backend_state_name(now),
@@ -108,6 +109,18 @@ vf_devices_expect(VfDevices *self, VfDeviceState state, GError **error)
         return vf_devices_blame(self, i, error);
     }
     return TRUE;
+}
+
+gboolean
+vf_devices_expect(VfDevices *self, VfDeviceState state, GError **error)
+{
+    return expect(self, state, FALSE, error);
+}
+
+gboolean
+vf_devices_expect_loaded(VfDevices *self, GError **error)
+{
+    return expect(self, VF_STATE_STOP, TRUE, error);
 }
 
 gboolean

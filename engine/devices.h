@@ -23,6 +23,8 @@ gboolean vf_devices_load_info(VfDevices *self, GError **error);
 
 /* DEVICE unless every device is in @state. */
 gboolean vf_devices_expect(VfDevices *self, VfDeviceState state, GError **error);
+/* The same for STOP, or what a mover that died on the way from there to RUNNING left. */
+gboolean vf_devices_expect_loaded(VfDevices *self, GError **error);
 
 gboolean vf_devices_set_state(VfDevices *self, guint index, VfDeviceState state, GError **error);
 

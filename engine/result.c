@@ -70,7 +70,7 @@ static gboolean
 start_devices(VfSession *session, GError **error)
 {
     return vf_devices_load_info(session->devices, error) &&
-           vf_devices_expect(session->devices, VF_STATE_STOP, error) &&
+           vf_devices_expect_loaded(session->devices, error) &&
            vf_devices_run(session->devices, error) && vf_session_append(session, "started", error);
 }
 

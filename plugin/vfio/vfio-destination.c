@@ -142,9 +142,11 @@ judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
     else
         outcome = vf_outcome_new(
             VF_RESULT_IN_DOUBT,
-            g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
-                        _("%s; the source has committed, and the devices were not started here"),
-                        said->error->message));
+            g_error_new(
+                VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
+                _("%s; the source has committed, and it is not on record that the devices run "
+                  "here"),
+                said->error->message));
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         VfDeviceOutcome told = vf_outcome_get_device(said, i);
 

@@ -661,6 +661,7 @@ test_recover(void)
     recover("return", VF_STATE_RUNNING, "completed", "returned ", VF_STATE_RUNNING);
     recover("return", VF_STATE_RESUMING, "failed", "", VF_STATE_RESUMING);
     recover("start", VF_STATE_STOP, "completed", "started ", VF_STATE_RUNNING);
+    recover("start", VF_STATE_RUNNING, "completed", "started ", VF_STATE_RUNNING);
     recover("start", VF_STATE_RESUMING, "failed", "", VF_STATE_RESUMING);
     recover("start", VF_STATE_STOP_COPY, "failed", "", VF_STATE_STOP_COPY);
 }
