@@ -196,28 +196,34 @@ bytes_left(VfPrecopy *self)
     return bytes;
 }
 
+/* Two exchanges (loaded and commit, started) and the devices' own steps: no pre-copy makes that
+ * shorter. */
+static guint64
+time_term_us(VfPrecopy *self)
+{
+    return 2 * self->rtt_us + self->n_devices * DEVICE_US;
+}
+
 static guint64
 predict_downtime(VfPrecopy *self)
 {
-    /* two exchanges (loaded and commit, started) and the devices' own steps */
-    guint64 us = vf_pace_predict(&self->pace, bytes_left(self),
-                                 2 * self->rtt_us + self->n_devices * DEVICE_US);
+    guint64 us = vf_pace_predict(&self->pace, bytes_left(self), time_term_us(self));
 
     vf_progress_set_expected_downtime(self->session->progress, us);
     return us;
 }
 
+/* A limit that time alone exceeds cannot be kept; then the bytes may add as much again at most. */
 static gboolean
 may_leave(VfPrecopy *self)
 {
+    guint64 limit = (guint64)self->session->config.downtime_limit_ms * 1000;
     guint64 us = predict_downtime(self);
 
     for (guint i = 0; i < self->n_devices; i++)
         if (vf_devices_in_precopy(self->session->devices, i) && !self->devices[i].initial_loaded)
             return FALSE;
-    /* with nothing left, only the term in time is: no more pre-copy makes that shorter */
-    return bytes_left(self) == 0 ||
-           us <= (guint64)self->session->config.downtime_limit_ms * 1000;
+    return us <= (time_term_us(self) < limit ? limit : 2 * time_term_us(self));
 }
 
 /* Until a device has more, the peer says something, or a moment has passed. A data fd without a

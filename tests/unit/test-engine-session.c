@@ -736,7 +736,7 @@ test_precopy_waits_for_loaded(void)
 static void
 test_precopy_time_limit(void)
 {
-    VfPairSetup setup = {.source = {ALL, 4 * MIB, 7, .dirty_per_read = 2 * MIB},
+    VfPairSetup setup = {.source = {ALL, 64 * MIB, 7, .dirty_per_read = 4 * MIB},
                          .precopy_max_seconds = 1,
                          .downtime_limit_ms = 1};
     gint64 start = g_get_monotonic_time();
@@ -744,6 +744,24 @@ test_precopy_time_limit(void)
 
     g_assert_cmpint(pair->sides[0].kind, ==, VF_OUTCOME_COMPLETED);
     g_assert_cmpint(g_get_monotonic_time() - start, >=, G_USEC_PER_SEC);
+}
+
+/* No pre-copy makes the exchanges and the steps of the devices shorter than the limit: it does not
+ * go on for that, whether the device rests or changes a little all the time. */
+static void
+test_precopy_impossible_limit(void)
+{
+    for (guint i = 0; i < 2; i++) {
+        VfPairSetup setup = {.source = {ALL, MIB, 7, .dirty_per_read = i * 4 * KIB},
+                             .precopy_max_seconds = 60 * vf_pair_slowness(),
+                             .downtime_limit_ms = 1};
+        gint64 start = g_get_monotonic_time();
+        g_autoptr(VfPair) pair = vf_pair_run(&setup);
+
+        g_assert_cmpint(pair->sides[0].kind, ==, VF_OUTCOME_COMPLETED);
+        g_assert_cmpint(g_get_monotonic_time() - start, <,
+                        20 * G_USEC_PER_SEC * vf_pair_slowness());
+    }
 }
 
 static void
@@ -780,5 +798,6 @@ main(int argc, char **argv)
     g_test_add_func("/engine/session/pre-copy/agreed", test_precopy_is_agreed);
     g_test_add_func("/engine/session/pre-copy/waits-for-loaded", test_precopy_waits_for_loaded);
     g_test_add_func("/engine/session/pre-copy/time-limit", test_precopy_time_limit);
+    g_test_add_func("/engine/session/pre-copy/impossible-limit", test_precopy_impossible_limit);
     return g_test_run();
 }
