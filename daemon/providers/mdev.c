@@ -582,6 +582,8 @@ on_read_back(GObject *source, GAsyncResult *result, gpointer data)
     GError *error = NULL;
     g_autoptr(VfFacts) facts = g_task_propagate_pointer(G_TASK(result), &error);
 
+    /* it was first read when it appeared, before it was configured */
+    vf_registry_refresh_device(self->registry, self->device);
     if (facts)
         check_facts(self, facts, &error);
     g_prefix_error(&error, _("read back from %s: "), self->uuid);

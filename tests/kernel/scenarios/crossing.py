@@ -21,6 +21,9 @@ def crosses(ctx: Context, source: Host, destination: Host, type_id: str, **knobs
         expect(len(new) == 1, f"one device is at {destination.name}, not {new}")
         expect(ferry.state(source, ferry.uuid) == "stop", "the source is left stopped")
         expect(ferry.state(destination, new[0]) == "running", "the destination runs")
+        if "state_size" in knobs:
+            listed = destination.output("vferryctl list")
+            expect(f"state-size={knobs['state_size']}" in listed, f"it is shown as it is: {listed}")
         loaded = destination.output(f"cat {MDEVS}/{new[0]}/testdev/loaded")
         expect(loaded == "1", f"the kernel loaded one state, not {loaded}")
     ferry.adopt()
