@@ -333,10 +333,13 @@ vf_mover_cancel(VfMover *self)
     g_autoptr(GError) error = NULL;
 
     if (self->control >= 0 && self->process && !self->reply &&
-        !vf_control_send(self->control, "cancel", NULL, NULL, 0, &error))
+        !vf_control_send(self->control, "cancel", NULL, NULL, 0, &error)) {
         g_debug("cannot cancel the mover: %s", error->message); /* it is about to end anyway */
-    else if (!self->process)
+    } else if (!self->process && !self->ended) { /* it has not been asked for anything yet */
+        take_error(self, g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED,
+                                             _("cancelled on request")));
         vf_mover_kill(self);
+    }
 }
 
 void
