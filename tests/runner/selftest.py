@@ -130,6 +130,13 @@ class HostTest(unittest.TestCase):
         self.assertTrue(host.matches(["unit/*"], "unit/a", "a"))
         self.assertFalse(host.matches(["b"], "unit/a", "a"))
 
+    def test_names_in_the_log(self) -> None:
+        known = ["unit/a", "integration/b"]
+        suites = ("unit", "integration")
+        self.assertEqual(host.logged_name("vferry:unit / a", suites, known), "unit/a")
+        self.assertEqual(host.logged_name("integration / b", suites, known), "integration/b")
+        self.assertEqual(host.logged_name("b", suites, known), "integration/b")
+
     def test_plan_argument(self) -> None:
         self.assertEqual(host.HostRun.parse("plain=/x=y/z=unit,integration"),
                          host.HostRun("plain", Path("/x=y/z"), ("unit", "integration")))
