@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -60,6 +61,21 @@ plain_name(const char *name)
     return *name && !strchr(name, '/') && !g_str_equal(name, ".") && !g_str_equal(name, "..");
 }
 
+/* The daemon gave up waiting, or is gone, and has looked for the device in vain or will: what came
+ * too late is taken back by who made it. */
+static int
+mdev_take_back(int parent, const char *uuid)
+{
+    g_autoptr(GError) error = NULL;
+    vf_autofd int dir = vf_sysfs_open_subdir(parent, uuid, &error);
+
+    if (dir >= 0 && vf_sysfs_write(dir, VF_SYSFS_REMOVE, "1", NULL, &error))
+        return 0;
+    fprintf(stderr, "vferry-helper: %s came too late and cannot be removed: %s\n", uuid,
+            error->message);
+    return 1;
+}
+
 static int
 mdev_create(char **args)
 {
@@ -80,7 +96,7 @@ mdev_create(char **args)
         return reply(ENOENT, error->message, NULL);
     if (!vf_sysfs_write(dir, VF_SYSFS_CREATE, uuid, &errnum, &error))
         return reply(errnum, error->message, NULL);
-    return reply(0, NULL, NULL);
+    return reply(0, NULL, NULL) == 0 ? 0 : mdev_take_back(parent, uuid);
 }
 
 /* That the open directory still is the mdev of this name and type, and not what took its place. */
@@ -187,6 +203,10 @@ static const struct {
 int
 main(int argc, char **argv)
 {
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    /* a daemon that does not listen any more is an error to look at, not an end */
+    (void)sigaction(SIGPIPE, &ignore, NULL);
     for (gsize i = 0; argc >= 2 && i < G_N_ELEMENTS(operations); i++)
         if (g_str_equal(argv[1], operations[i].name) && argc == operations[i].n_args + 2)
             return operations[i].run(argv + 2);

@@ -17,6 +17,7 @@ typedef struct {
     char *what;  /* for messages */
     guint deadline_ms;
     guint timer;
+    GCancellable *abandon; /* after the deadline nobody reads what it says */
 } Call;
 
 static void
@@ -25,6 +26,7 @@ call_free(Call *self)
     g_clear_object(&self->task);
     if (self->timer)
         g_source_remove(self->timer);
+    g_object_unref(self->abandon);
     g_free(self->what);
     g_free(self);
 }
@@ -69,6 +71,17 @@ answer(Call *call, const char *text)
         g_task_return_new_error(call->task, VFERRY_ERROR, code_of(errnum), "%s", message);
 }
 
+/* Its pipe must break: that is how it learns to take back what it makes from now on. */
+static void
+abandon(Call *call, GSubprocess *process)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_message("%s %s is not waited for any more", PROGRAM, call->what);
+    if (!g_input_stream_close(g_subprocess_get_stdout_pipe(process), NULL, &error))
+        g_warning("%s %s: %s", PROGRAM, call->what, error->message);
+}
+
 static void
 on_ended(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -78,7 +91,7 @@ on_ended(GObject *source, GAsyncResult *result, gpointer data)
 
     g_subprocess_communicate_utf8_finish(G_SUBPROCESS(source), result, &text, NULL, &error);
     if (!call->task)
-        g_message("%s %s came back late: %s", PROGRAM, call->what, text ? text : error->message);
+        abandon(call, G_SUBPROCESS(source));
     else if (error)
         g_task_return_error(call->task, g_steal_pointer(&error));
     else
@@ -96,6 +109,7 @@ on_deadline(gpointer data)
                             _("%s: the kernel has not finished after %u ms"), call->what,
                             call->deadline_ms);
     g_clear_object(&call->task);
+    g_cancellable_cancel(call->abandon);
     return G_SOURCE_REMOVE;
 }
 
@@ -107,7 +121,7 @@ on_spawned(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GSubprocess) process = vf_spawn_finish(result, &error);
 
     if (process) {
-        g_subprocess_communicate_utf8_async(process, NULL, NULL, on_ended, call);
+        g_subprocess_communicate_utf8_async(process, NULL, call->abandon, on_ended, call);
         return;
     }
     if (call->task)
@@ -132,6 +146,7 @@ vf_helper_run_async(const char *const *arguments, guint deadline_ms, GCancellabl
     g_task_set_check_cancellable(call->task, FALSE);
     call->what = g_strjoinv(" ", (char **)arguments);
     call->deadline_ms = deadline_ms;
+    call->abandon = g_cancellable_new();
     call->timer = g_timeout_add(deadline_ms, on_deadline, call);
     vf_spawn_async((const char *const *)words, -1, G_SUBPROCESS_FLAGS_STDOUT_PIPE, NULL, on_spawned,
                    call);

@@ -300,6 +300,22 @@ class Leases(crossing.Test):
                 except OSError:
                     pass
 
+    def test_create_that_comes_too_late(self):
+        """Nobody waits for it any more: who made it takes it back."""
+        helper = os.path.join(self.environment['VFERRY_LIBEXEC_DIR'], 'vferry-helper')
+        real = os.readlink(helper)
+        # the device is there when the write returns, as with a real kernel, but after the deadline
+        late = 'sleep 11; echo "$4" >"$2/mdev_supported_types/$3/create"; sleep 0.5'
+        self.install_program('vferry-helper', f'[ "$1" != mdev-create ] || {{ {late}; }}\nexec {real} "$@"')
+        self.uuid_of_job, cookie = self.begin(self.lend())
+        error = self.assert_refused('Device', self.prepare, cookie)
+        self.assertIn('10000 ms', error.message)
+        self.assertEqual(self.sysfs.kernel.created, [])
+        self.assert_undone()
+        self.wait_for(lambda: self.sysfs.kernel.removed, 'the end of the late device')
+        self.assertEqual(len(self.sysfs.kernel.created), 1)
+        self.assertEqual(self.mdevs(), set())
+
     def test_wrong_device_is_not_removed(self):
         """The helper looks whether it is the device that was meant, and says why not."""
         lease = self.ready()
