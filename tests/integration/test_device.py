@@ -86,6 +86,9 @@ class Remove(crossing.Test):
         device = self.wait_for_device(self.uuid)
         self.install_program('vferry-helper', 'LD_PRELOAD= exec sleep 7')
         call = device.start_call('Remove', NONE)
+        # calls are authorised side by side: the second must not overtake it
+        self.wait_for(lambda: 'Device.Remove by' in self.daemon.text(), 'the call')
+        self.sleep(0.3)
         self.assert_refused('Busy', device.call, 'Probe', NONE)
         self.assertEqual(self.manager().get('Version')[:1], '0')
         with self.assertRaises(harness.Error) as caught:
