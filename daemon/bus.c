@@ -55,17 +55,63 @@ vf_bus_unwatch(guint id)
     g_bus_unwatch_name(id);
 }
 
+/* A reply on its way: the bus answers it with an error when it does not pass it on, as for a caller
+ * whose connection takes no descriptors. */
+typedef struct {
+    guint32 serial;
+    guint filter;
+    int refused; /* atomic: filters run in GDBus' own thread */
+    char *unique_name;
+} Delivery;
+
+static void
+delivery_clear(gpointer data)
+{
+    Delivery *self = data;
+
+    g_free(self->unique_name);
+}
+
+static void
+delivery_unref(gpointer data)
+{
+    g_atomic_rc_box_release_full(data, delivery_clear);
+}
+
+static GDBusMessage *
+watch_for_refusal(GDBusConnection *connection, GDBusMessage *message, gboolean incoming,
+                  gpointer data)
+{
+    Delivery *self = data;
+
+    if (incoming && g_dbus_message_get_message_type(message) == G_DBUS_MESSAGE_TYPE_ERROR &&
+        g_dbus_message_get_reply_serial(message) == self->serial &&
+        g_strcmp0(g_dbus_message_get_sender(message), "org.freedesktop.DBus") == 0)
+        g_atomic_int_set(&self->refused, TRUE);
+    return message;
+}
+
+static void
+finish_delivery(GTask *task, gboolean delivered)
+{
+    Delivery *self = g_task_get_task_data(task);
+
+    g_dbus_connection_remove_filter(g_task_get_source_object(task), self->filter);
+    g_task_return_boolean(task, delivered);
+}
+
 static void
 on_has_owner(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
+    Delivery *self = g_task_get_task_data(task);
     g_autoptr(GVariant) reply =
         g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, NULL);
     gboolean there = FALSE;
 
     if (reply)
         g_variant_get(reply, "(b)", &there);
-    g_task_return_boolean(task, there);
+    finish_delivery(task, there && !g_atomic_int_get(&self->refused));
 }
 
 static void
@@ -73,15 +119,16 @@ on_flushed(GObject *source, GAsyncResult *result, gpointer data)
 {
     GDBusConnection *connection = G_DBUS_CONNECTION(source);
     g_autoptr(GTask) task = data;
+    const Delivery *self = g_task_get_task_data(task);
 
     if (!g_dbus_connection_flush_finish(connection, result, NULL)) {
-        g_task_return_boolean(task, FALSE);
+        finish_delivery(task, FALSE);
         return;
     }
     /* the bus handles our messages in order: its answer comes after the delivery */
     g_dbus_connection_call(connection, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                            "org.freedesktop.DBus", "NameHasOwner",
-                           g_variant_new("(s)", g_task_get_task_data(task)), G_VARIANT_TYPE("(b)"),
+                           g_variant_new("(s)", self->unique_name), G_VARIANT_TYPE("(b)"),
                            G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_has_owner, g_object_ref(task));
 }
 
@@ -90,9 +137,14 @@ vf_bus_delivered_async(GDBusConnection *connection, const char *unique_name,
                        GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(connection, NULL, callback, data);
+    Delivery *self = g_atomic_rc_box_new0(Delivery);
 
+    self->serial = g_dbus_connection_get_last_serial(connection);
+    self->unique_name = g_strdup(unique_name);
+    self->filter = g_dbus_connection_add_filter(connection, watch_for_refusal,
+                                                g_atomic_rc_box_acquire(self), delivery_unref);
     g_task_set_source_tag(task, vf_bus_delivered_async);
-    g_task_set_task_data(task, g_strdup(unique_name), g_free);
+    g_task_set_task_data(task, self, delivery_unref);
     g_dbus_connection_flush(connection, NULL, on_flushed, task);
 }
 

@@ -16,8 +16,9 @@ guint vf_bus_watch(GDBusConnection *connection, const char *unique_name, VfBusVa
                    gpointer data);
 void vf_bus_unwatch(guint id);
 
-/* Completes when everything sent so far has left the process: TRUE when @unique_name is still on
- * the bus then, so that what was sent to it has arrived. */
+/* Right after a reply to @unique_name was sent, in the same thread: completes when the bus has dealt with it. TRUE when it was passed
+ * on and @unique_name is still there; FALSE also when the bus refused it, as it does for descriptors to a connection
+ * that takes none. */
 void vf_bus_delivered_async(GDBusConnection *connection, const char *unique_name,
                             GAsyncReadyCallback callback, gpointer data);
 gboolean vf_bus_delivered_finish(GAsyncResult *result);

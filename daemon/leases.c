@@ -464,7 +464,7 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
     if (entry)
         entry->adopting = FALSE;
     if (!vf_bus_delivered_finish(result)) {
-        g_warning("lease %s: the adopter left before it had the devices; they stay here",
+        g_warning("lease %s: the adopter did not get the devices; they stay here",
                   vf_lease_get_id(lease));
         return;
     }

@@ -5,6 +5,7 @@
 import os
 import time
 
+import bus
 import crossing
 import harness
 import tap
@@ -253,6 +254,17 @@ class Leases(crossing.Test):
         os.close(fds[0])
         self.wait_for_property(lease, 'State', 'adopted')
         self.assertEqual(len(self.open_devices()), before - 1)
+
+    def test_adopter_without_descriptors(self):
+        """The bus refuses the reply to a connection that cannot take it: the devices stay here."""
+        lease = self.loaded()
+        with bus.PlainConnection(self.bus.address) as adopter:
+            adopter.call('org.vferry1', lease.path, 'org.vferry1.Lease', 'Adopt', NONE)
+            self.wait_for(lambda: 'stay here' in self.daemon.text(), 'the refusal to be noticed')
+        self.assertEqual(lease.get('State'), 'loaded')
+        _, fds = self.client.call_with_fds(lease.path, 'org.vferry1.Lease.Adopt', NONE, [])
+        os.close(fds[0])
+        self.wait_for_property(lease, 'State', 'adopted')
 
     def test_adopter_that_leaves(self):
         """A state that nobody received is not thrown away."""
