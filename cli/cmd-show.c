@@ -9,7 +9,7 @@
 #include "terminal.h"
 #include "text.h"
 
-#define LABEL_WIDTH 18
+#define LABEL_WIDTH 20
 
 typedef enum {
     AS_TEXT,
