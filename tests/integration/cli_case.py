@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -19,7 +20,8 @@ from bus import Bus
 from fake_daemon import FakeDaemon, Refusal
 
 VFERRYCTL = os.environ["VFERRY_TEST_TOOL"]
-WRAPPER = os.environ.get("VFERRY_TEST_WRAPPER", "").split()
+# by its path: some tests give the tool a PATH of their own
+WRAPPER = [shutil.which(word) or word for word in os.environ.get("VFERRY_TEST_WRAPPER", "").split()]
 DBUS = os.path.join(os.environ["VFERRY_TEST_SOURCE"], "dbus")
 POLICY = os.path.join(DBUS, "org.vferry1.conf")
 DEADLINE = 20 * float(os.environ.get("VFERRY_TEST_SLOW", "1"))

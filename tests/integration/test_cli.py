@@ -64,8 +64,8 @@ class Reading(Case):
         host.daemon.add(DEVICE_PATH, "Device", device(A))
         result = self.run_tool(host, "show", "83b8")
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn(f"device              {A}\n", result.stdout)
-        self.assertIn("IOMMU group         7\n", result.stdout)
+        self.assertIn(f"device                {A}\n", result.stdout)
+        self.assertIn("IOMMU group           7\n", result.stdout)
         self.assertNotIn("NUMA", result.stdout)
         self.assertEqual(json.loads(self.run_tool(host, "show", A, "--json").stdout)["numa_node"],
                          -1)
