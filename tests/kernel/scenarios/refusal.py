@@ -27,8 +27,6 @@ def wrong_type_of_testdev(ctx: Context) -> None:
     ferry.expect_failed(result, "banks", "2", "1", "Incompatible")
     ferry.expect_nothing_left()
     ferry.expect_source_runs()
-    opens = ctx.b.output("dmesg | grep -c 'vferry_testdev.*open' || true")
-    expect(opens == "0", "no device was opened at the destination")
 
 
 @scenario(deadline=60, mtty=False)
