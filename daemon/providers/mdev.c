@@ -167,10 +167,32 @@ collect(VfRegistry *registry, VfRequirement *requirement, const VfMdevWish *wish
     return candidates;
 }
 
+/* A wish that no type of the model meets. */
+static void
+explain_wish(VfRegistry *registry, const VfRequirement *requirement, const VfMdevWish *wish,
+             gboolean named, GError **error)
+{
+    const char *where = wish->parent ? wish->parent : _("this host");
+
+    if (wish->parent && !vf_registry_find_parent(registry, wish->parent))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("there is no parent “%s” here"),
+                    wish->parent);
+    else if (!named)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("%s has no type “%s”"), where,
+                    wish->type ? wish->type : "*");
+    else if (wish->type)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INCOMPATIBLE,
+                    _("type “%s” is not of the source's model, %s"), wish->type,
+                    requirement->model);
+    else
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INCOMPATIBLE,
+                    _("%s has no type of the source's model, %s"), where, requirement->model);
+}
+
 /* Why nothing was chosen: the best candidate's own reasons. */
 static void
-explain(GPtrArray *candidates, VfRequirement *requirement, const VfMdevWish *wish, gboolean named,
-        GError **error)
+explain(VfRegistry *registry, GPtrArray *candidates, VfRequirement *requirement,
+        const VfMdevWish *wish, gboolean named, GError **error)
 {
     g_autoptr(VfReport) report = NULL;
     g_autoptr(GPtrArray) nothing = NULL;
@@ -181,10 +203,8 @@ explain(GPtrArray *candidates, VfRequirement *requirement, const VfMdevWish *wis
         g_prefix_error(error, "%s, %s: ", vf_parent_get_id(best->parent), best->type->type);
         return;
     }
-    if (!named && (wish->parent || wish->type)) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
-                    _("this host has no type “%s” at parent “%s”"), wish->type ? wish->type : "*",
-                    wish->parent ? wish->parent : "*");
+    if (wish->parent || wish->type) {
+        explain_wish(registry, requirement, wish, named, error);
         return;
     }
     nothing = vf_value_list_new();
@@ -243,7 +263,7 @@ vf_mdev_choose(VfRegistry *registry, VfRequirement *requirement, const VfMdevWis
     if (no_room)
         g_propagate_error(error, g_steal_pointer(&no_room));
     else
-        explain(candidates, requirement, wish, named, error);
+        explain(registry, candidates, requirement, wish, named, error);
     return NULL;
 }
 
