@@ -29,6 +29,9 @@ connect_bus(VfBus *self, GError **error)
             self->connection = g_object_ref(vf_bridge_get_connection(self->bridge));
     } else {
         self->connection = vferry_connect_sync(self->address->bus, NULL, error);
+        if (!self->connection)
+            g_prefix_error(error, _("Cannot reach the bus %s: "),
+                           self->address->bus ? self->address->bus : _("of this system"));
     }
     return self->connection != NULL;
 }

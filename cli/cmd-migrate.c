@@ -4,7 +4,9 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "error.h"
 #include "migration.h"
+#include "names.h"
 #include "number.h"
 #include "uuid.h"
 
@@ -165,6 +167,20 @@ prepare_all(VfMigration *self, const Options *options, const char *destination, 
     return self->prepare_options != NULL;
 }
 
+/* What Lookup found may be anything that has an id. */
+static gboolean
+check_is_device(const char *path, const char *name, GError **error)
+{
+    if (g_str_has_prefix(path, VF_PATH_DEVICE))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("“%s” is %s, not a device"),
+                name,
+                g_str_has_prefix(path, VF_PATH_PARENT)  ? _("a parent")
+                : g_str_has_prefix(path, VF_PATH_LEASE) ? _("a lease")
+                                                        : _("a job"));
+    return FALSE;
+}
+
 static VfExit
 migrate(VfCli *cli, const Options *options, const char *device, const char *destination)
 {
@@ -181,6 +197,8 @@ migrate(VfCli *cli, const Options *options, const char *device, const char *dest
     self->device_path = vf_bus_lookup(self->here, device, &error);
     if (!self->device_path)
         return vf_bus_report(self->here, error, NULL);
+    if (!check_is_device(self->device_path, device, &error))
+        return vf_exit_report(error, NULL, NULL);
     self->there = vf_bus_new(cli, destination, &error);
     if (!self->there)
         return vf_exit_report(error, NULL, NULL);
