@@ -1,24 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <errno.h>
-#include <glib/gi18n-lib.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "bus.h"
-#include "error.h"
-
-/* An XML document is UTF-8 in every locale: not for g_print(). */
-static gboolean
-print_document(const char *xml, GError **error)
-{
-    gboolean ended = g_str_has_suffix(xml, "\n");
-
-    if (fputs(xml, stdout) != EOF && (ended || fputc('\n', stdout) != EOF) && fflush(stdout) == 0)
-        return TRUE;
-    return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, _("Cannot write to standard output"));
-}
+#include "output.h"
 
 VfExit
 vf_cmd_capabilities_run(VfCli *cli, int argc, char **argv)
@@ -36,7 +20,7 @@ vf_cmd_capabilities_run(VfCli *cli, int argc, char **argv)
             vf_bus_get_manager(bus), g_variant_new("a{sv}", NULL), G_DBUS_CALL_FLAGS_NONE,
             vf_bus_get_timeout(bus), &xml, NULL, &error))
         return vf_bus_report(bus, error, NULL);
-    if (!print_document(xml, &error))
+    if (!vf_output_print(xml, &error))
         return vf_exit_report(error, NULL, NULL);
     return VF_EXIT_DONE;
 }

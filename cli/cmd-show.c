@@ -2,10 +2,10 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
-#include <stdio.h>
 
 #include "bus.h"
 #include "json.h"
+#include "output.h"
 #include "terminal.h"
 #include "text.h"
 
@@ -47,6 +47,11 @@ static const struct {
     {"org.vferry1.Parent", "SysfsPath", N_("sysfs path"), AS_TEXT},
     {"org.vferry1.Parent", "Driver", N_("kernel driver"), AS_TEXT},
     {"org.vferry1.Parent", "NumaNode", N_("NUMA node"), AS_TEXT},
+    {"org.vferry1.Model", "Id", N_("model"), AS_TEXT},
+    {"org.vferry1.Model", "Description", N_("description"), AS_TEXT},
+    {"org.vferry1.Model", "Source", N_("known from"), AS_TEXT},
+    {"org.vferry1.Model", "Digest", N_("digest"), AS_TEXT},
+    {"org.vferry1.Model", "Versions", N_("versions"), AS_LIST},
     {"org.vferry1.Lease", "Id", N_("lease"), AS_TEXT},
     {"org.vferry1.Lease", "JobUuid", N_("job"), AS_TEXT},
     {"org.vferry1.Lease", "State", N_("state"), AS_TEXT},
@@ -166,6 +171,60 @@ print_offers(GDBusProxy *proxy, gboolean colour)
     }
 }
 
+/* "4096 to 65536 in steps of 4096", "1, 2", "any string". */
+static char *
+format_allowed(GVariant *parameter, const char *type)
+{
+    g_autofree const char **values = NULL;
+    gint64 min, max;
+    guint64 step = 1;
+
+    if (g_variant_lookup(parameter, "allowed", "^a&s", &values))
+        return g_strjoinv(", ", (char **)values);
+    (void)g_variant_lookup(parameter, "step", "t", &step);
+    if (!g_variant_lookup(parameter, "min", "x", &min) ||
+        !g_variant_lookup(parameter, "max", "x", &max) || (max == G_MAXINT64 && step == 1))
+        return g_strdup_printf(_("any %s"), type);
+    if (step == 1)
+        return g_strdup_printf(_("%" G_GINT64_FORMAT " to %" G_GINT64_FORMAT), min, max);
+    return g_strdup_printf(
+        _("%" G_GINT64_FORMAT " to %" G_GINT64_FORMAT " in steps of %" G_GUINT64_FORMAT), min, max,
+        step);
+}
+
+static void
+print_model_parameter(GVariant *parameter, gboolean first, gboolean colour)
+{
+    const char *name = "-", *type = "-", *unit = "", *rule = "-", *description = "";
+    g_autofree char *allowed = NULL;
+    g_autofree char *text = NULL;
+
+    (void)g_variant_lookup(parameter, "name", "&s", &name);
+    (void)g_variant_lookup(parameter, "type", "&s", &type);
+    (void)g_variant_lookup(parameter, "unit", "&s", &unit);
+    (void)g_variant_lookup(parameter, "compare", "&s", &rule);
+    (void)g_variant_lookup(parameter, "description", "&s", &description);
+    allowed = format_allowed(parameter, type);
+    text = g_strdup_printf("%s: %s%s%s (%s)%s%s", name, allowed, unit[0] ? " " : "", unit, rule,
+                           description[0] ? "  " : "", description);
+    print_line(first ? _("parameters") : "", text, colour);
+}
+
+static void
+print_model_parameters(GDBusProxy *proxy, gboolean colour)
+{
+    g_autoptr(GVariant) parameters = g_dbus_proxy_get_cached_property(proxy, "Parameters");
+    gsize n = parameters && g_variant_is_of_type(parameters, G_VARIANT_TYPE("aa{sv}"))
+                  ? g_variant_n_children(parameters)
+                  : 0;
+
+    for (gsize i = 0; i < n; i++) {
+        g_autoptr(GVariant) parameter = g_variant_get_child_value(parameters, i);
+
+        print_model_parameter(parameter, i == 0, colour);
+    }
+}
+
 static void
 print_interface(GDBusProxy *proxy, gboolean colour)
 {
@@ -183,9 +242,10 @@ print_interface(GDBusProxy *proxy, gboolean colour)
             print_line(_(fields[i].label), text, colour);
     }
     print_offers(proxy, colour);
+    print_model_parameters(proxy, colour);
 }
 
-/* The one org.vferry1 interface that a device, parent, lease or job has. */
+/* The one org.vferry1 interface that a device, parent, lease, job or model has. */
 static GDBusProxy *
 find_proxy(VfBus *bus, const char *id, GError **error)
 {
@@ -209,15 +269,19 @@ static VfExit
 show_xml(VfBus *bus, GDBusProxy *proxy)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *xml = NULL;
+    g_autoptr(GVariant) reply = NULL;
+    const char *xml;
 
-    if (!VFERRY_IS_DEVICE(proxy))
-        return vf_cli_usage("show", _("--xml is for devices"));
-    if (!vferry_device_call_get_xml_sync(VFERRY_DEVICE(proxy), g_variant_new("a{sv}", NULL),
-                                         G_DBUS_CALL_FLAGS_NONE, vf_bus_get_timeout(bus), &xml,
-                                         NULL, &error))
+    if (!VFERRY_IS_DEVICE(proxy) && !VFERRY_IS_MODEL(proxy))
+        return vf_cli_usage("show", _("--xml is for devices and models"));
+    reply = g_dbus_proxy_call_sync(proxy, "GetXml", g_variant_new("(a{sv})", NULL),
+                                   G_DBUS_CALL_FLAGS_NONE, vf_bus_get_timeout(bus), NULL, &error);
+    if (!reply)
         return vf_bus_report(bus, error, NULL);
-    return puts(xml) == EOF ? VF_EXIT_INPUT : VF_EXIT_DONE;
+    g_variant_get(reply, "(&s)", &xml);
+    if (!vf_output_print(xml, &error))
+        return vf_exit_report(error, NULL, NULL);
+    return VF_EXIT_DONE;
 }
 
 VfExit
@@ -225,7 +289,8 @@ vf_cmd_show_run(VfCli *cli, int argc, char **argv)
 {
     gboolean xml = FALSE;
     const GOptionEntry entries[] = {
-        {"xml", 'x', 0, G_OPTION_ARG_NONE, &xml, N_("Print a device as in the capabilities"), NULL},
+        {"xml", 'x', 0, G_OPTION_ARG_NONE, &xml,
+         N_("Print a device or model as in the capabilities"), NULL},
         {NULL},
     };
     g_autoptr(GError) error = NULL;

@@ -3,11 +3,7 @@
 
 #include "json.h"
 
-#include <errno.h>
-#include <glib/gi18n-lib.h>
-#include <stdio.h>
-
-#include "error.h"
+#include "output.h"
 #include "text.h"
 
 static JsonNode *
@@ -170,10 +166,7 @@ print_node(JsonNode *node, gboolean pretty, GError **error)
     json_generator_set_pretty(generator, pretty);
     text = json_generator_to_data(generator, NULL);
     json_node_unref(node);
-    /* not g_print(): JSON is UTF-8 in every locale */
-    if (fputs(text, stdout) != EOF && fputc('\n', stdout) != EOF && fflush(stdout) == 0)
-        return TRUE;
-    return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, _("Cannot write to standard output"));
+    return vf_output_print(text, error);
 }
 
 gboolean

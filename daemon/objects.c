@@ -11,6 +11,7 @@
 #include "error.h"
 #include "io.h"
 #include "manager-object.h"
+#include "model-object.h"
 #include "names.h"
 #include "parent-object.h"
 
@@ -178,6 +179,21 @@ on_parent_removed(VfRegistry *registry, VfParent *parent, VfObjects *self)
     sync_children(self, parent);
 }
 
+/* The descriptors are read once, when the daemon starts. */
+static void
+add_models(VfObjects *self)
+{
+    const VfModels *models = vf_registry_get_models(self->registry);
+
+    for (guint i = 0; i < models->models->len; i++) {
+        VfModel *model = models->models->pdata[i];
+        g_autoptr(VferryModel) skeleton = vf_model_object_new(model);
+
+        (void)vf_objects_add(self, VF_PATH_MODEL, model->id, G_DBUS_INTERFACE_SKELETON(skeleton),
+                             NULL, NULL);
+    }
+}
+
 static void
 follow_registry(VfObjects *self)
 {
@@ -281,11 +297,12 @@ find_by_sysfs_path(VfObjects *self, const char *path)
 }
 
 /* A lease and the job that it is for may have one id: devices come first, then parents, jobs,
- * leases. */
+ * leases, models. */
 static guint
 rank(const Entry *entry)
 {
-    static const char *const order[] = {VF_PATH_DEVICE, VF_PATH_PARENT, VF_PATH_JOB, VF_PATH_LEASE};
+    static const char *const order[] = {VF_PATH_DEVICE, VF_PATH_PARENT, VF_PATH_JOB, VF_PATH_LEASE,
+                                        VF_PATH_MODEL};
     guint i = 0;
 
     while (i < G_N_ELEMENTS(order) && !g_str_equal(entry->prefix, order[i]))
@@ -384,6 +401,7 @@ vf_objects_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
                         error))
         return NULL;
     g_dbus_object_manager_server_set_connection(self->server, connection);
+    add_models(self);
     follow_registry(self);
     return g_steal_pointer(&self);
 }

@@ -10,7 +10,8 @@
 G_BEGIN_DECLS
 
 /* How the bus sees the rest: the object manager at /org/vferry1, the Manager beside it, and one
- * object for each device, parent, lease and job, under paths that are opaque and never used again.
+ * object for each model, device, parent, lease and job, under paths that are opaque and never used
+ * again.
  *
  * Signals: "device-exported"(VfDevice, VferryDevice *skeleton) and "parent-exported"(VfParent,
  * VferryParent *skeleton), before the object appears on the bus, so that those who implement Lend,

@@ -137,8 +137,11 @@ write_models(VfWriter *writer, const VfCapabilities *self)
     g_autoptr(GPtrArray) models = sorted(self->models, compare_models);
 
     vf_writer_start(writer, "models", NULL);
-    for (guint i = 0; i < models->len; i++)
+    for (guint i = 0; i < models->len; i++) {
+        vf_writer_start(writer, "model", NULL);
         vf_model_xml_write_schema(writer, models->pdata[i]);
+        vf_writer_end(writer);
+    }
     vf_writer_end(writer);
 }
 
@@ -185,5 +188,14 @@ vf_capabilities_device_format(const VfCapabilitiesDevice *self)
     g_autoptr(VfWriter) writer = vf_writer_new("device", NS, TRUE);
 
     write_device_content(writer, self);
+    return vf_writer_finish(writer);
+}
+
+char *
+vf_capabilities_model_format(const VfModel *model)
+{
+    g_autoptr(VfWriter) writer = vf_writer_new("model", NS, TRUE);
+
+    vf_model_xml_write_schema(writer, model);
     return vf_writer_finish(writer);
 }

@@ -93,5 +93,6 @@ VfCapabilities *vf_capabilities_parse(const char *text, gssize size, const char 
  * g_free(). */
 char *vf_capabilities_format(const VfCapabilities *self);
 
-/* One device element alone, as a document in the same namespace. Free with g_free(). */
+/* One device or model element alone, as a document in the same namespace. Free with g_free(). */
 char *vf_capabilities_device_format(const VfCapabilitiesDevice *self);
+char *vf_capabilities_model_format(const VfModel *model);

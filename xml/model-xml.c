@@ -161,13 +161,11 @@ write_parameters(VfWriter *writer, const VfModel *self, VfParameterXmlForm form)
 void
 vf_model_xml_write_schema(VfWriter *writer, const VfModel *self)
 {
-    vf_writer_start(writer, "model", NULL);
     vf_writer_attribute(writer, "id", self->id);
     vf_writer_attribute(writer, "digest", self->digest);
     vf_writer_attribute(writer, "source", self->source);
     vf_writer_prose(writer, "description", self->description);
     write_parameters(writer, self, VF_PARAMETER_XML_SCHEMA);
-    vf_writer_end(writer);
 }
 
 /* How libxml2's writer escapes has changed between its versions; Canonical XML has not. */

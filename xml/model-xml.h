@@ -9,7 +9,8 @@
 VfModel *vf_model_xml_parse_file(const char *text, gssize size, const char *file, guint *line,
                                  GError **error);
 
-/* The <model> of a capabilities document: schema, digest and source as they stand there. */
+/* The <model> of a capabilities document: schema, digest and source as they stand there. Writes the
+ * content of one that the caller has started. */
 VfModel *vf_model_xml_parse_schema(const xmlNode *node, GError **error);
 void vf_model_xml_write_schema(VfWriter *writer, const VfModel *model);
 

@@ -14,9 +14,20 @@ from harness import Variant
 UUID = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001'
 OTHER = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1002'
 DEVICE = 'org.vferry1.Device'
+MODEL = 'org.vferry1.Model'
 PARENT = 'org.vferry1.Parent'
 PROPERTIES = 'org.freedesktop.DBus.Properties'
 NO_OPTIONS = Variant('(a{sv})', ({},))
+
+
+def check_against_schema(test, text):
+    with tempfile.NamedTemporaryFile('w', suffix='.xml', encoding='utf-8') as file:
+        file.write(text)
+        file.flush()
+        schema = os.path.join(harness.SOURCE, 'xml', 'schemas', 'capabilities.rng')
+        done = subprocess.run(['xmllint', '--nonet', '--noout', '--relaxng', schema, file.name],
+                              capture_output=True, text=True, check=False, timeout=60)
+        test.assertEqual(done.returncode, 0, done.stderr + text)
 
 
 class Hotplug(harness.Test):
@@ -226,6 +237,9 @@ class Interfaces(harness.Test):
     def test_parent(self):
         self.assert_as_described(self.find_parent('mtty').path, PARENT)
 
+    def test_model(self):
+        self.assert_as_described(self.find_object('Model', 'Id', 'kernel.org/mtty').path, MODEL)
+
     def test_version(self):
         done = harness.run_program(os.environ['VFERRY_TEST_DAEMON'], '--version')
         self.assertEqual(done.stdout, f'vferryd {self.manager().get("Version")}\n')
@@ -254,6 +268,84 @@ class Interfaces(harness.Test):
                 self.assertEqual(self.client.get(path, interface, name), before)
 
 
+class Models(harness.Test):
+    """What the daemon knows, whether or not the host has such a device."""
+
+    DESCRIPTOR = '''<model xmlns="https://vferry.org/ns/model/1" id="example.com/pump">
+      <description>A pump</description>
+      <match><mdev driver="pump" type="*"/></match>
+      <parameter name="depth" type="size" compare="at-least" unit="B">
+        <description>How deep</description>
+        <allowed min="4096" max="65536" step="4096"/>
+        <read><attribute path="pump/depth"/></read>
+        <apply><attribute path="pump/depth"/></apply>
+      </parameter>
+      <parameter name="colour" type="string" compare="equal"/>
+    </model>'''
+
+    def start(self, *descriptors):
+        folder = self.make_directory('models')
+        for i, text in enumerate(descriptors):
+            with open(os.path.join(folder, f'{i}.xml'), 'w', encoding='utf-8') as file:
+                file.write(text)
+        environment = self.make_environment()
+        environment['VFERRY_MODEL_PATH'] += f':{folder}'
+        self.start_daemon(environment=environment)
+
+    def model(self, model_id):
+        found = self.find_object('Model', 'Id', model_id)
+        self.assertIsNotNone(found, model_id)
+        return found
+
+    def test_one_object_for_each(self):
+        self.start(self.DESCRIPTOR)
+        ids = sorted(i[MODEL]['Id'] for i in self.client.objects().values() if MODEL in i)
+        shipped = ['kernel.org/mtty', 'vferry.org/testdev']
+        self.assertEqual(ids, sorted(shipped + ['example.com/pump']))
+
+    def test_properties(self):
+        self.start(self.DESCRIPTOR)
+        pump = self.model('example.com/pump')
+        properties = self.client.get_all(pump.path, MODEL)
+        self.assertRegex(properties.pop('Digest'), '^sha256:[0-9a-f]{64}$')
+        self.assertEqual(properties, {
+            'Id': 'example.com/pump', 'Source': 'descriptor', 'Description': 'A pump', 'Versions': [],
+            'Parameters': [
+                {'name': 'colour', 'type': 'string', 'compare': 'equal', 'readable': False, 'settable': False},
+                {'name': 'depth', 'type': 'size', 'compare': 'at-least', 'unit': 'B', 'description': 'How deep',
+                 'min': 4096, 'max': 65536, 'step': 4096, 'readable': True, 'settable': True}]})
+
+    def test_allowed_values(self):
+        self.start()
+        self.assertEqual(self.model('kernel.org/mtty').get('Parameters'), [
+            {'name': 'ports', 'type': 'int', 'compare': 'equal', 'allowed': ['1', '2'],
+             'description': 'Number of serial ports of the card', 'readable': True, 'settable': False}])
+
+    def test_xml_is_that_of_the_capabilities(self):
+        self.sysfs.add_mtty_parent()
+        self.start()
+        model = self.model('kernel.org/mtty')
+        text = model.call('GetXml', NO_OPTIONS)[0]
+        check_against_schema(self, text)
+        alone = ElementTree.fromstring(text.encode())
+        self.assertEqual((alone.get('id'), alone.get('digest')), ('kernel.org/mtty', model.get('Digest')))
+        whole = ElementTree.fromstring(self.manager().call('GetCapabilities', NO_OPTIONS)[0].encode())
+        inside = whole.find(f'.//{alone.tag}')
+        self.assertEqual(*[ElementTree.canonicalize(ElementTree.tostring(e), strip_text=True)
+                           for e in (alone, inside)])
+
+    def test_unknown_option(self):
+        self.start()
+        options = Variant('(a{sv})', ({'colour': Variant('s', 'red')},))
+        self.assert_refused('UnknownOption', self.model('kernel.org/mtty').call, 'GetXml', options)
+
+    def test_lookup(self):
+        self.start()
+        for text in ('kernel.org/mtty', 'kernel'):
+            path, = self.manager().call('Lookup', Variant('(s)', (text,)))
+            self.assertEqual(path, self.model('kernel.org/mtty').path)
+
+
 class Documents(harness.Test):
     NS = '{https://vferry.org/ns/capabilities/1}'
 
@@ -263,20 +355,11 @@ class Documents(harness.Test):
         self.sysfs.add_mdev('mtty-2', UUID)
         self.start_daemon()
 
-    def assert_valid(self, text):
-        with tempfile.NamedTemporaryFile('w', suffix='.xml', encoding='utf-8') as file:
-            file.write(text)
-            file.flush()
-            schema = os.path.join(harness.SOURCE, 'xml', 'schemas', 'capabilities.rng')
-            done = subprocess.run(['xmllint', '--nonet', '--noout', '--relaxng', schema, file.name],
-                                  capture_output=True, text=True, check=False, timeout=60)
-            self.assertEqual(done.returncode, 0, done.stderr + text)
-
     def capabilities(self):
         return self.manager().call('GetCapabilities', NO_OPTIONS)[0]
 
     def test_capabilities_are_valid(self):
-        self.assert_valid(self.capabilities())
+        check_against_schema(self, self.capabilities())
 
     def test_capabilities_say_what_is_there(self):
         root = ElementTree.fromstring(self.capabilities().encode())
@@ -295,20 +378,20 @@ class Documents(harness.Test):
     def test_capabilities_of_an_empty_host(self):
         self.sysfs.remove_parent('mtty')
         self.wait_until_gone(UUID)
-        self.assert_valid(self.capabilities())
+        check_against_schema(self, self.capabilities())
 
     def test_strange_names_stay_valid(self):
         self.daemon.stop()
         path = harness.sysfs.MTTY + '/mdev_supported_types/mtty-1'
         self.sysfs.write(f'{path}/name', '<&"\x01 GRID P40-2B é\n')
         self.start_daemon()
-        self.assert_valid(self.capabilities())
+        check_against_schema(self, self.capabilities())
 
     def test_device_xml(self):
         text = self.find_device(UUID).call('GetXml', NO_OPTIONS)[0]
         root = ElementTree.fromstring(text.encode())
         self.assertEqual((root.tag, root.get('id')), (f'{self.NS}device', UUID))
-        self.assert_valid(text)
+        check_against_schema(self, text)
 
     def test_unknown_option(self):
         options = Variant('(a{sv})', ({'colour': Variant('s', 'red')},))
