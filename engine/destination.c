@@ -102,7 +102,7 @@ receive_source(Destination *self, VfHello *hello, GError **error)
     if (session->events.listening)
         session->events.listening(config->address, port, session->events.data);
     fd = vf_reception_wait(
-        listener, config->job, config->token, MIN(VF_RECEPTION_HELLO_MS, config->peer_patience_ms),
+        listener, config->job, MIN(VF_RECEPTION_HELLO_MS, config->peer_patience_ms),
         (guint64)config->accept_seconds * 1000, session->cancel, hello, &peer, error);
     if (fd >= 0 && session->events.attached)
         session->events.attached(peer, session->events.data);

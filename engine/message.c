@@ -47,7 +47,6 @@ vf_hello_clear(VfHello *hello)
 {
     g_clear_pointer(&hello->job, g_free);
     g_clear_pointer(&hello->features, g_strfreev);
-    explicit_bzero(hello->token, sizeof hello->token);
 }
 
 void
@@ -62,9 +61,6 @@ vf_message_pack_hello(const VfHello *hello, const guint32 *flags, gsize n_flags)
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
 
     g_variant_dict_insert(&dict, "job", "s", hello->job);
-    g_variant_dict_insert_value(
-        &dict, "token",
-        g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, hello->token, VF_TOKEN_SIZE, 1));
     g_variant_dict_insert(&dict, "min", "u", hello->min);
     g_variant_dict_insert(&dict, "max", "u", hello->max);
     g_variant_dict_insert(&dict, "features", "^as", hello->features);
@@ -72,20 +68,6 @@ vf_message_pack_hello(const VfHello *hello, const guint32 *flags, gsize n_flags)
         &dict, "devices",
         g_variant_new_fixed_array(G_VARIANT_TYPE_UINT32, flags, n_flags, sizeof *flags));
     return pack(g_variant_dict_end(&dict));
-}
-
-static gboolean
-take_token(GVariantDict *dict, guint8 token[VF_TOKEN_SIZE])
-{
-    g_autoptr(GVariant) value =
-        g_variant_dict_lookup_value(dict, "token", G_VARIANT_TYPE_BYTESTRING);
-    gsize n = 0;
-    const guint8 *bytes = value ? g_variant_get_fixed_array(value, &n, 1) : NULL;
-
-    if (n != VF_TOKEN_SIZE)
-        return FALSE;
-    memcpy(token, bytes, VF_TOKEN_SIZE);
-    return TRUE;
 }
 
 gboolean
@@ -99,8 +81,7 @@ vf_message_parse_hello(const void *data, gsize size, VfHello *hello, GError **er
         return FALSE;
     dict = g_variant_dict_new(value);
     devices = g_variant_dict_lookup_value(dict, "devices", G_VARIANT_TYPE("au"));
-    if (devices && take_token(dict, hello->token) &&
-        g_variant_dict_lookup(dict, "job", "s", &hello->job) &&
+    if (devices && g_variant_dict_lookup(dict, "job", "s", &hello->job) &&
         g_variant_dict_lookup(dict, "min", "u", &hello->min) &&
         g_variant_dict_lookup(dict, "max", "u", &hello->max) &&
         g_variant_dict_lookup(dict, "features", "^as", &hello->features)) {

@@ -8,12 +8,10 @@
  * form. */
 
 #define VF_MESSAGE_VERSION 1
-#define VF_TOKEN_SIZE 32
 #define VF_FEATURE_PRE_COPY "pre-copy"
 
 typedef struct {
     char *job;
-    guint8 token[VF_TOKEN_SIZE];
     guint32 min;
     guint32 max;
     char **features;

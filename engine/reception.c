@@ -29,7 +29,6 @@ typedef struct {
 typedef struct {
     int listener;
     const char *job;
-    const guint8 *token;
     guint hello_ms;
     VfCancel *cancel;
     GPtrArray *guests; /* longest-waiting first */
@@ -52,17 +51,6 @@ guest_free(gpointer data)
     g_free(guest);
 }
 
-/* The time it takes says nothing of how many bytes are right. */
-static gboolean
-equal_tokens(const guint8 *a, const guint8 *b)
-{
-    volatile guint8 difference = 0;
-
-    for (guint i = 0; i < VF_TOKEN_SIZE; i++)
-        difference = (guint8)(difference | (a[i] ^ b[i]));
-    return difference == 0;
-}
-
 static Verdict
 judge(Reception *self, Guest *guest, VfHello *hello)
 {
@@ -71,7 +59,7 @@ judge(Reception *self, Guest *guest, VfHello *hello)
 
     if (!vf_frame_verify(guest->bytes, &guest->header, payload, NULL) ||
         !vf_message_parse_hello(payload, guest->header.length, &said, NULL) ||
-        !equal_tokens(said.token, self->token) || !g_str_equal(said.job, self->job))
+        !g_str_equal(said.job, self->job))
         return GUEST_LEAVES;
     *hello = said;
     said = (VfHello){0};
@@ -182,16 +170,12 @@ await(Reception *self, guint64 timeout_ms, VfHello *hello, GError **error)
 }
 
 int
-vf_reception_wait(int listener, const char *job, const guint8 token[VF_TOKEN_SIZE], guint hello_ms,
-                  guint64 timeout_ms, VfCancel *cancel, VfHello *hello, char **peer, GError **error)
+vf_reception_wait(int listener, const char *job, guint hello_ms, guint64 timeout_ms,
+                  VfCancel *cancel, VfHello *hello, char **peer, GError **error)
 {
     g_autoptr(GPtrArray) guests = g_ptr_array_new_with_free_func(guest_free);
-    Reception self = {.listener = listener,
-                      .job = job,
-                      .token = token,
-                      .hello_ms = hello_ms,
-                      .cancel = cancel,
-                      .guests = guests};
+    Reception self = {
+        .listener = listener, .job = job, .hello_ms = hello_ms, .cancel = cancel, .guests = guests};
     Guest *right = await(&self, timeout_ms, hello, error);
 
     if (!right)

@@ -89,18 +89,18 @@ take_u32(VfOptions *options, const char *key, guint32 *number, GError **error)
 }
 
 static gboolean
-take_token(VfOptions *options, VfSessionConfig *config, GError **error)
+take_key(VfOptions *options, VfSessionConfig *config, GError **error)
 {
     g_autoptr(GVariant) value = NULL;
     const guint8 *bytes;
     gsize n;
 
-    if (!take_typed(options, "token", G_VARIANT_TYPE_BYTESTRING, &value, error))
+    if (!take_typed(options, "key", G_VARIANT_TYPE_BYTESTRING, &value, error))
         return FALSE;
     bytes = g_variant_get_fixed_array(value, &n, 1);
-    if (n != VF_TOKEN_SIZE)
-        return invalid(error, _("the token must have 32 bytes"));
-    memcpy(config->token, bytes, VF_TOKEN_SIZE);
+    if (n != VF_SESSION_KEY_SIZE)
+        return invalid(error, _("the key must have 32 bytes"));
+    memcpy(config->key, bytes, VF_SESSION_KEY_SIZE);
     return TRUE;
 }
 
@@ -127,7 +127,7 @@ take_session(VfOptions *options, VfSessionConfig *config, GError **error)
 {
     return take_string(options, "job", &config->job, error) &&
            take_string(options, "address", &config->address, error) &&
-           take_token(options, config, error) && take_features(options, config, error);
+           take_key(options, config, error) && take_features(options, config, error);
 }
 
 static gboolean

@@ -31,7 +31,7 @@ vf_session_free(VfSession *self)
     g_free(self->config.job);
     g_free(self->config.address);
     g_strfreev(self->config.features);
-    explicit_bzero(self->config.token, sizeof self->config.token);
+    explicit_bzero(self->config.key, sizeof self->config.key);
     g_free(self);
 }
 

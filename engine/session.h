@@ -11,9 +11,11 @@
 /* What both sides of a session share. A session runs in one thread from its beginning to its
  * outcome; the sequence and who may run at every point of it is docs/migration-stream.md. */
 
+#define VF_SESSION_KEY_SIZE 32
+
 typedef struct {
     char *job;
-    guint8 token[VF_TOKEN_SIZE];
+    guint8 key[VF_SESSION_KEY_SIZE]; /* of the connection; gone once that is up */
     char **features;
     char *address;
     guint peer_patience_ms; /* VF_STREAM_PATIENCE_MS, except in tests */

@@ -60,9 +60,7 @@ say_hello(Source *self, GError **error)
 
     for (guint i = 0; i < self->n_devices; i++)
         flags[i] = vf_devices_get_info(self->session->devices, i)->flags;
-    memcpy(hello.token, config->token, VF_TOKEN_SIZE);
     payload = vf_message_pack_hello(&hello, flags, self->n_devices);
-    explicit_bzero(hello.token, sizeof hello.token);
     data = g_bytes_get_data(payload, &size);
     if (size <= VF_FRAME_HELLO_MAX)
         return vf_stream_send(self->stream, VF_FRAME_HELLO, VF_FRAME_NO_DEVICE, data, size, error);

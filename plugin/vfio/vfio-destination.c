@@ -23,7 +23,7 @@ receive_arguments(VfJob *job)
     g_variant_dict_insert(&args, "address", "s", channel->address);
     g_variant_dict_insert(&args, "port-min", "q", channel->port_min);
     g_variant_dict_insert(&args, "port-max", "q", channel->port_max);
-    g_variant_dict_insert_value(&args, "token", vf_vfio_side_token(job));
+    g_variant_dict_insert_value(&args, "key", vf_vfio_side_key(job));
     g_variant_dict_insert(&args, "features", "^as", vf_job_get_features(job));
     g_variant_dict_insert(&args, "accept-seconds", "u", (guint32)ACCEPT_SECONDS);
     g_variant_dict_insert(&args, "size-max", "t", channel->size_max);

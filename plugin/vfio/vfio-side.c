@@ -170,7 +170,7 @@ vf_vfio_side_list_fds(VfJob *job, gboolean record_first, GArray *fds, GError **e
 }
 
 GVariant *
-vf_vfio_side_token(VfJob *job)
+vf_vfio_side_key(VfJob *job)
 {
     const VfJobChannel *channel = vf_job_get_channel(job);
 

@@ -27,7 +27,7 @@ void vf_vfio_side_run(VfVfioSide *self, VfMover *mover);
  * the devices open any more. */
 gboolean vf_vfio_side_list_fds(VfJob *job, gboolean record_first, GArray *fds, GError **error);
 
-GVariant *vf_vfio_side_token(VfJob *job);
+GVariant *vf_vfio_side_key(VfJob *job);
 
 /* The three ways in which a job goes on when its mover has gone. */
 void vf_vfio_source_ended(VfVfioSide *self, VfMoverReply *reply);

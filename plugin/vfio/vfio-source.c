@@ -20,7 +20,7 @@ send_arguments(VfJob *job)
     g_variant_dict_insert(&args, "job", "s", vf_job_get_uuid(job));
     g_variant_dict_insert(&args, "address", "s", channel->address);
     g_variant_dict_insert(&args, "port", "q", channel->port);
-    g_variant_dict_insert_value(&args, "token", vf_vfio_side_token(job));
+    g_variant_dict_insert_value(&args, "key", vf_vfio_side_key(job));
     g_variant_dict_insert(&args, "downtime-limit-ms", "u", channel->downtime_limit_ms);
     g_variant_dict_insert(&args, "precopy-max-seconds", "u", channel->precopy_max_seconds);
     g_variant_dict_insert(&args, "features", "^as", vf_job_get_features(job));

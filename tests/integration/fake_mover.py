@@ -77,7 +77,7 @@ class Mover:
         else:
             self.record_fd = -1
         with open(os.path.join(FOLDER, 'requests'), 'a', encoding='utf-8') as file:
-            shown = {key: value for key, value in self.arguments.items() if key != 'token'}
+            shown = {key: value for key, value in self.arguments.items() if key != 'key'}
             file.write(json.dumps([self.verb, shown, len(self.fds), os.getpid()]) + '\n')
 
     def script(self):

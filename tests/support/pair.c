@@ -116,7 +116,7 @@ make_session(Side *side)
         vf_devices_new(backends),
         make_record(side, is_source ? setup->blind_source : setup->blind_destination));
     session->config.job = g_strdup(setup->wrong_job && is_source ? "another" : VF_PAIR_JOB);
-    memset(session->config.token, setup->wrong_token && is_source ? 0x5b : 0x5a, VF_TOKEN_SIZE);
+    memset(session->config.key, 0x5a, VF_SESSION_KEY_SIZE);
     session->config.features = g_strdupv(
         (char **)((is_source ? setup->no_precopy_at_source : setup->no_precopy_at_destination)
                       ? none

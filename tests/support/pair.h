@@ -25,7 +25,6 @@ typedef struct {
     guint precopy_max_seconds; /* 0: 20 */
     guint64 size_max;          /* 0: no limit */
     guint patience_ms;         /* 0: 1500 */
-    gboolean wrong_token;
     gboolean wrong_job;
     gboolean blind_source; /* the record cannot be written */
     gboolean blind_destination;

@@ -162,8 +162,8 @@ parse(const char *text)
     return value;
 }
 
-#define TOKEN "'token': <b'0123456789abcdef0123456789abcde'>" /* 31 and the zero byte behind */
-#define COMMON "'job': <'j'>, 'address': <'127.0.0.1'>, " TOKEN ", 'features': <@as []>"
+#define KEY "'key': <b'0123456789abcdef0123456789abcde'>" /* 31 and the zero byte behind */
+#define COMMON "'job': <'j'>, 'address': <'127.0.0.1'>, " KEY ", 'features': <@as []>"
 
 typedef struct {
     const char *name;
@@ -192,11 +192,11 @@ static const BadRequest bad_requests[] = {
     {"return-no-device", "return", "{}", 1, VFERRY_ERROR_NOT_SUPPORTED, NULL},
     {"start-no-device", "start", "{}", 1, VFERRY_ERROR_NOT_SUPPORTED, NULL},
     {"send-nothing", "send", "{}", 1, VFERRY_ERROR_INVALID_ARGUMENT, "job"},
-    {"send-short-token", "send",
-     "{'job': <'j'>, 'address': <'::1'>, 'token': <b'short'>, 'features': <@as []>}", 1,
+    {"send-short-key", "send",
+     "{'job': <'j'>, 'address': <'::1'>, 'key': <b'short'>, 'features': <@as []>}", 1,
      VFERRY_ERROR_INVALID_ARGUMENT, "32 bytes"},
     {"send-unknown-feature", "send",
-     "{'job': <'j'>, 'address': <'::1'>, " TOKEN ", 'features': <['warp']>}", 1,
+     "{'job': <'j'>, 'address': <'::1'>, " KEY ", 'features': <['warp']>}", 1,
      VFERRY_ERROR_INVALID_ARGUMENT, "warp"},
     {"send-without-port", "send", "{" COMMON "}", 1, VFERRY_ERROR_INVALID_ARGUMENT, "port"},
     {"send-unknown-argument", "send",
@@ -442,7 +442,7 @@ side_events(Side *side)
 }
 
 #define JOB                                                                                        \
-    "'job': <'0d5f3b2e-7c41-4d0a-9f6e-2f1c6a3b9d10'>, 'address': <'127.0.0.1'>, " TOKEN            \
+    "'job': <'0d5f3b2e-7c41-4d0a-9f6e-2f1c6a3b9d10'>, 'address': <'127.0.0.1'>, " KEY              \
     ", 'features': <['pre-copy']>"
 
 static void
@@ -464,7 +464,7 @@ begin_pair(Side *source, Side *destination, const VfMemoryOptions *options)
     side_start(source);
     side_ask(source, "send",
              g_variant_new_parsed("{'job': <'0d5f3b2e-7c41-4d0a-9f6e-2f1c6a3b9d10'>, "
-                                  "'address': <'127.0.0.1'>, " TOKEN
+                                  "'address': <'127.0.0.1'>, " KEY
                                   ", 'features': <['pre-copy']>, 'port': <%q>, "
                                   "'downtime-limit-ms': <uint32 300>, "
                                   "'precopy-max-seconds': <uint32 30>}",

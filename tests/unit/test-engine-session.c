@@ -241,10 +241,6 @@ static const Case faults[] = {
      {.source = {ALL, 64 * KIB}, .blind_destination = TRUE},
      FAILED(E(PEER), E(FAILED)),
      .events = {"returned", ""}},
-    {"wrong-token",
-     {.source = {ALL, 64 * KIB}, .wrong_token = TRUE},
-     FAILED(E(PEER), E(PEER)),
-     .events = {"returned", ""}},
     {"wrong-job",
      {.source = {ALL, 64 * KIB}, .wrong_job = TRUE},
      FAILED(E(PEER), E(PEER)),
@@ -330,7 +326,6 @@ rewrite_hello(guint8 *frame, gsize *size)
     VfHello hello = {.job = (char *)VF_PAIR_JOB, .min = 2, .max = 3, .features = (char **)none};
     g_autoptr(GBytes) payload = NULL;
 
-    memset(hello.token, 0x5a, VF_TOKEN_SIZE);
     payload = frame[4] == VF_FRAME_HELLO ? vf_message_pack_hello(&hello, flags, 1)
                                          : vf_message_pack_reply(2, none);
     *size = VF_FRAME_HEADER_SIZE + g_bytes_get_size(payload);

@@ -18,8 +18,6 @@
 
 #define JOB "0d5f3b2e-7c41-4d0a-9f6e-2f1c6a3b9d10"
 
-static const guint8 token[VF_TOKEN_SIZE] = {1, 2, 3, 4, 5, 6, 7, 8};
-
 /* A frame and what is wrong with it: every field, for a receiver with 2 devices that expects
  * number 5. */
 typedef struct {
@@ -400,12 +398,10 @@ test_messages(void)
     gsize size;
     const guint8 *data;
 
-    memcpy(hello.token, token, sizeof token);
     packed = vf_message_pack_hello(&hello, flags, G_N_ELEMENTS(flags));
     data = g_bytes_get_data(packed, &size);
     g_assert_true(vf_message_parse_hello(data, size, &parsed, &error));
     g_assert_cmpstr(parsed.job, ==, JOB);
-    g_assert_cmpmem(parsed.token, sizeof parsed.token, token, sizeof token);
     g_assert_cmpuint(parsed.max, ==, 3);
     g_assert_cmpuint(parsed.n_devices, ==, 2);
     g_assert_cmpuint(g_strv_length(parsed.features), ==, 2);
@@ -439,7 +435,6 @@ typedef enum {
     STRANGER_GARBAGE,
     STRANGER_SILENT,
     STRANGER_SLOW,
-    STRANGER_WRONG_TOKEN,
     STRANGER_WRONG_JOB,
     STRANGER_HUGE,
     STRANGER_WRONG_CHECKSUM,
@@ -465,7 +460,7 @@ keep_door(gpointer data)
 {
     Door *door = data;
 
-    door->fd = vf_reception_wait(door->listener, JOB, token, door->hello_ms, door->timeout_ms,
+    door->fd = vf_reception_wait(door->listener, JOB, door->hello_ms, door->timeout_ms,
                                  door->cancel, &door->hello, &door->peer, &door->error);
     return NULL;
 }
@@ -505,7 +500,7 @@ visit(Door *door)
 }
 
 static GByteArray *
-make_hello(const char *job, const guint8 *secret, guint16 type, guint64 sequence)
+make_hello(const char *job, guint16 type, guint64 sequence)
 {
     static const guint32 flags[] = {1};
     static const char *const features[] = {NULL};
@@ -515,7 +510,6 @@ make_hello(const char *job, const guint8 *secret, guint16 type, guint64 sequence
     guint8 bytes[VF_FRAME_HEADER_SIZE];
     GByteArray *frame = g_byte_array_new();
 
-    memcpy(hello.token, secret, VF_TOKEN_SIZE);
     payload = vf_message_pack_hello(&hello, flags, 1);
     header.length = (guint32)g_bytes_get_size(payload);
     vf_frame_pack(&header, g_bytes_get_data(payload, NULL), bytes);
@@ -527,14 +521,10 @@ make_hello(const char *job, const guint8 *secret, guint16 type, guint64 sequence
 static int
 visit_as(Door *door, Stranger stranger)
 {
-    guint8 other[VF_TOKEN_SIZE];
     g_autoptr(GByteArray) hello = NULL;
     int fd = visit(door);
 
-    memcpy(other, token, sizeof other);
-    other[VF_TOKEN_SIZE - 1] ^= 1;
     hello = make_hello(stranger == STRANGER_WRONG_JOB ? "another" : JOB,
-                       stranger == STRANGER_WRONG_TOKEN ? other : token,
                        stranger == STRANGER_OTHER_FRAME ? VF_FRAME_ABORT : VF_FRAME_HELLO,
                        stranger == STRANGER_SECOND_SEQUENCE ? 1 : 0);
     if (stranger == STRANGER_SILENT)
@@ -571,7 +561,7 @@ test_strangers(void)
 {
     Door door;
     GThread *thread = door_open(&door, 20000, 20000);
-    g_autoptr(GByteArray) hello = make_hello(JOB, token, VF_FRAME_HELLO, 0);
+    g_autoptr(GByteArray) hello = make_hello(JOB, VF_FRAME_HELLO, 0);
     gint64 start = g_get_monotonic_time();
     int strangers[N_STRANGERS];
     vf_autofd int right = -1;
@@ -613,7 +603,7 @@ test_slow_strangers_leave(void)
     expect_closed_without_answer(slow);
     right = visit(&door);
     {
-        g_autoptr(GByteArray) hello = make_hello(JOB, token, VF_FRAME_HELLO, 0);
+        g_autoptr(GByteArray) hello = make_hello(JOB, VF_FRAME_HELLO, 0);
         g_assert_true(vf_io_write_all(right, hello->data, hello->len, NULL));
     }
     door_close(&door, thread);
@@ -624,7 +614,7 @@ test_many_strangers(void)
 {
     Door door;
     GThread *thread = door_open(&door, 60000, 60000);
-    g_autoptr(GByteArray) hello = make_hello(JOB, token, VF_FRAME_HELLO, 0);
+    g_autoptr(GByteArray) hello = make_hello(JOB, VF_FRAME_HELLO, 0);
     int strangers[60];
     vf_autofd int right = -1;
 
@@ -801,9 +791,9 @@ main(int argc, char **argv)
     g_test_add_data_func("/engine/message/empty", "@a{sv} {}", test_message_lacks);
     g_test_add_data_func("/engine/message/types", "{'job': <1>, 'version': <'1'>}",
                          test_message_lacks);
-    g_test_add_data_func("/engine/message/short-token",
-                         "{'job': <'j'>, 'token': <[byte 1, 2]>, 'min': <uint32 1>, 'max': "
-                         "<uint32 1>, 'features': <@as []>, 'devices': <[uint32 1]>}",
+    g_test_add_data_func("/engine/message/no-features",
+                         "{'job': <'j'>, 'min': <uint32 1>, 'max': "
+                         "<uint32 1>, 'devices': <[uint32 1]>}",
                          test_message_lacks);
     g_test_add_func("/engine/reception/strangers", test_strangers);
     g_test_add_func("/engine/reception/slow-strangers", test_slow_strangers_leave);
