@@ -292,6 +292,7 @@ static void testdev_close(struct vfio_device *vdev)
 	scoped_guard(mutex, &tdev->lock) {
 		testdev_session_end(tdev);
 		testdev_state_free(tdev);
+		testdev_history_add(tdev, "closed");
 	}
 	/* Without the lock, which the work takes; without a session it is not queued anew. */
 	cancel_delayed_work_sync(&tdev->tick);
@@ -419,9 +420,13 @@ static int __init testdev_module_init(void)
 	}
 	testdev_parent.dev = dev;
 
-	ret = mdev_register_driver(&testdev_driver);
+	ret = testdev_history_begin(dev);
 	if (ret)
 		goto err_device;
+
+	ret = mdev_register_driver(&testdev_driver);
+	if (ret)
+		goto err_history;
 
 	ret = mdev_register_parent(&testdev_parent.mdev, dev, &testdev_driver,
 				   testdev_mdev_types, ARRAY_SIZE(testdev_mdev_types));
@@ -431,6 +436,8 @@ static int __init testdev_module_init(void)
 
 err_driver:
 	mdev_unregister_driver(&testdev_driver);
+err_history:
+	testdev_history_end();
 err_device:
 	device_unregister(dev);
 err_class:
@@ -442,6 +449,7 @@ static void __exit testdev_module_exit(void)
 {
 	mdev_unregister_parent(&testdev_parent.mdev);
 	mdev_unregister_driver(&testdev_driver);
+	testdev_history_end();
 	device_unregister(testdev_parent.dev);
 	class_unregister(&testdev_class);
 }

@@ -89,6 +89,7 @@ static struct file *testdev_migration_step(struct testdev *tdev, enum vfio_devic
 		return ERR_CAST(session);
 
 	tdev->mig_state = next;
+	testdev_history_add(tdev, testdev_migration_state_name(next));
 	if (testdev_migration_is_running(next) && !testdev_migration_is_running(cur))
 		testdev_state_start_clock(tdev);
 
@@ -178,4 +179,5 @@ void testdev_migration_reset(struct testdev *tdev)
 	lockdep_assert_held(&tdev->lock);
 	testdev_session_end(tdev);
 	tdev->mig_state = VFIO_DEVICE_STATE_RUNNING;
+	testdev_history_add(tdev, "running");
 }

@@ -300,7 +300,17 @@ static const struct attribute_group testdev_parent_group = {
 	.attrs = testdev_parent_attrs,
 };
 
+static struct attribute *testdev_history_attrs[] = {
+	&dev_attr_history.attr,
+	NULL,
+};
+
+static const struct attribute_group testdev_history_group = {
+	.attrs = testdev_history_attrs,
+};
+
 const struct attribute_group *testdev_parent_groups[] = {
 	&testdev_parent_group,
+	&testdev_history_group,
 	NULL,
 };

@@ -290,6 +290,12 @@ u64 testdev_save_remaining(struct testdev_session *session);
 struct testdev_session *testdev_load_begin(struct testdev *tdev);
 int testdev_load_finish(struct testdev *tdev);
 
+/* testdev-history.c */
+extern struct device_attribute dev_attr_history;
+int testdev_history_begin(struct device *parent);
+void testdev_history_end(void);
+void testdev_history_add(struct testdev *tdev, const char *state);
+
 /* testdev-sysfs.c */
 extern const struct attribute_group *testdev_device_groups[];
 extern const struct attribute_group *testdev_parent_groups[];
