@@ -244,7 +244,13 @@ on_control(gint fd, GIOCondition condition, gpointer data)
 static void
 describe_exit(VfMover *self)
 {
-    if (g_subprocess_get_if_signaled(self->process))
+    if (g_subprocess_get_if_signaled(self->process) &&
+        g_subprocess_get_term_sig(self->process) == SIGSYS)
+        /* engine/confine.h */
+        take_error(self, g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                                             _("the mover was killed by its sandbox: it tried a "
+                                               "system call that its job does not take")));
+    else if (g_subprocess_get_if_signaled(self->process))
         take_error(self,
                    g_error_new(VFERRY_ERROR, VFERRY_ERROR_FAILED,
                                _("the mover was killed by signal %d (%s) before it gave a result"),

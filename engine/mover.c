@@ -30,6 +30,7 @@ typedef struct {
     gboolean gone; /* the daemon is */
     VfRequestAdopt adopt;
     gpointer adopt_data;
+    VfMoverConfine confine;
     VfRequest *request;
     VfResult *result;
     GThread *worker;
@@ -283,7 +284,7 @@ take_message(Mover *self, VfControlMessage *message)
 
     if (!self->request) {
         self->request = vf_request_parse(message, self->adopt, self->adopt_data, &error);
-        if (self->request)
+        if (self->request && (!self->confine || self->confine(self->request->verb, &error)))
             begin(self);
         else
             refuse(self, error);
@@ -316,7 +317,7 @@ on_control(int fd, GIOCondition condition, gpointer data)
 }
 
 int
-vf_mover_run(int control_fd, VfRequestAdopt adopt, gpointer data)
+vf_mover_run(int control_fd, VfRequestAdopt adopt, gpointer data, VfMoverConfine confine)
 {
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(VfResult) result = vf_result_new();
@@ -327,6 +328,7 @@ vf_mover_run(int control_fd, VfRequestAdopt adopt, gpointer data)
                   .outbox = G_QUEUE_INIT,
                   .adopt = adopt,
                   .adopt_data = data,
+                  .confine = confine,
                   .result = result};
 
     if (!g_unix_set_fd_nonblocking(control_fd, TRUE, &error)) {

@@ -3,8 +3,12 @@
 
 #include "request.h"
 
+/* Gives up what a request with this verb does not take. FALSE: the request is refused with @error.
+ */
+typedef gboolean (*VfMoverConfine)(VfRequestVerb verb, GError **error);
+
 /* One request of docs/mover-control.md on @control_fd, from its arrival to its result: the control
  * messages in this thread, the work in another. @adopt makes devices of the descriptors that come
- * with the request. Returns the exit status: 0 when the result was sent or nobody is there to take
- * it. */
-int vf_mover_run(int control_fd, VfRequestAdopt adopt, gpointer data);
+ * with the request; @confine (nullable) is called before anything is done for it. Returns the exit
+ * status: 0 when the result was sent or nobody is there to take it. */
+int vf_mover_run(int control_fd, VfRequestAdopt adopt, gpointer data, VfMoverConfine confine);

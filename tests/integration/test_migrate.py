@@ -315,6 +315,13 @@ class Failures(crossing.Test):
         verb, _, fds, _ = [r for r in self.requests() if r[0] == 'return'][0]
         self.assertEqual((verb, fds), ('return', 2))
 
+    def test_source_mover_breaks_out(self):
+        """The kernel's signal for a forbidden system call is told apart; the device comes back."""
+        self.script('send', ['die', 31])
+        uuid, job = self.cross()
+        self.assert_source_back(uuid, job)
+        self.assertIn('killed by its sandbox', job.get('Error')[1])
+
     def test_source_mover_exits(self):
         self.script('send', ['exit', 7])
         uuid, job = self.cross()

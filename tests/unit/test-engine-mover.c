@@ -12,6 +12,7 @@
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 
+#include "confine.h"
 #include "control.h"
 #include "error.h"
 #include "io.h"
@@ -287,28 +288,6 @@ test_version(void)
     g_assert_cmpstr(text, ==, "vferry-mover " PACKAGE_VERSION "\n");
 }
 
-/* It keeps its control socket and what came over it, and cannot gain anything. */
-static void
-test_confined(void)
-{
-    vf_autofd int null = open_null();
-    vf_autofd int stray = fcntl(null, F_DUPFD, 200); /* inherited on purpose */
-    Mover *mover = mover_start();
-    g_autofree char *status_path = g_strdup_printf("/proc/%d/status", mover->pid);
-    g_autofree char *fd_path = g_strdup_printf("/proc/%d/fd/%d", mover->pid, stray);
-    g_autofree char *status = NULL;
-    gint64 end = g_get_monotonic_time() + (gint64)DEADLINE_MS * 1000 * vf_pair_slowness();
-
-    do {
-        g_clear_pointer(&status, g_free);
-        g_usleep(2000);
-        g_assert_true(g_file_get_contents(status_path, &status, NULL, NULL));
-    } while (!strstr(status, "NoNewPrivs:\t1") && g_get_monotonic_time() < end);
-    g_assert_nonnull(strstr(status, "NoNewPrivs:\t1"));
-    g_assert_false(g_file_test(fd_path, G_FILE_TEST_EXISTS));
-    g_assert_cmpint(mover_end(mover), ==, 0);
-}
-
 /* A pair of movers, this process their daemons */
 
 typedef struct Side {
@@ -332,6 +311,16 @@ adopt_memory(int fd, gpointer data)
     return vf_memory_open(data);
 }
 
+/* In the sandbox, as the real one; valgrind takes calls of its own in the process that it watches.
+ */
+static VfMoverConfine
+confine(void)
+{
+    const char *preload = g_getenv("LD_PRELOAD");
+
+    return preload && strstr(preload, "vgpreload") ? NULL : vf_confine_to;
+}
+
 /* Its device exists before, so that a child knows the other's, too. */
 static void
 side_start(Side *side)
@@ -349,7 +338,7 @@ side_start(Side *side)
         close(side->mover->fd);
         if (side->other)
             close(side->other->mover->fd);
-        _exit(vf_mover_run(theirs, adopt_memory, side->device));
+        _exit(vf_mover_run(theirs, adopt_memory, side->device, confine()));
     }
     close(theirs);
 }
@@ -678,7 +667,6 @@ main(int argc, char **argv)
     g_test_add_func("/engine/mover/end-of-file", test_end_of_file);
     g_test_add_func("/engine/mover/without-control", test_without_control);
     g_test_add_func("/engine/mover/version", test_version);
-    g_test_add_func("/engine/mover/confined", test_confined);
     g_test_add_func("/engine/mover/migration", test_migration);
     g_test_add_func("/engine/mover/cancel", test_cancel);
     g_test_add_func("/engine/mover/cancel-while-listening", test_cancel_while_listening);

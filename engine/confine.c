@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+#include <linux/sockios.h>
+
+#include "error.h"
+#include "io.h"
+#include "uapi.h"
+
+#ifdef __has_feature /* clang's name for it */
+#if __has_feature(address_sanitizer) && !defined __SANITIZE_ADDRESS__
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
+#define FILES_MAX 128
+#define RECORD_MAX (4 * 1024 * 1024) /* what common/record.c reads back */
+#define DATA_MAX (512 * 1024 * 1024) /* a session takes a hundredth: frames are bounded */
+
+typedef struct {
+    int name;
+    guint verbs;
+} Call;
+
+/* A call that is allowed when its arguments are right. */
+typedef struct {
+    int name;
+    guint verbs;
+    guint n;
+    struct scmp_arg_cmp args[2];
+} Conditional;
+
+/* A call that fails instead of killing. */
+typedef struct {
+    int name;
+    int errnum;
+} Refused;
+
+enum {
+    OPEN = 1 << VF_REQUEST_OPEN,
+    SEND = 1 << VF_REQUEST_SEND,
+    RECEIVE = 1 << VF_REQUEST_RECEIVE,
+    NETWORK = SEND | RECEIVE,
+    RECORD = NETWORK | 1 << VF_REQUEST_RETURN | 1 << VF_REQUEST_START,
+    DEVICE = RECORD | 1 << VF_REQUEST_INSPECT,
+    EVERY = DEVICE | OPEN,
+};
+
+static const Call calls[] = {
+    /* what it holds: the control socket, devices, the record */
+    {SCMP_SYS(read), EVERY},
+    {SCMP_SYS(write), EVERY},
+    {SCMP_SYS(readv), EVERY},
+    {SCMP_SYS(writev), EVERY},
+    {SCMP_SYS(pread64), DEVICE},
+    {SCMP_SYS(pwrite64), DEVICE},
+    {SCMP_SYS(recvmsg), EVERY},
+    {SCMP_SYS(sendmsg), EVERY},
+    {SCMP_SYS(close), EVERY},
+    {SCMP_SYS(fstat), EVERY},
+    {SCMP_SYS(lseek), EVERY},
+    {SCMP_SYS(fsync), RECORD},
+    {SCMP_SYS(fdatasync), RECORD},
+    {SCMP_SYS(ftruncate), RECORD},
+    {SCMP_SYS(poll), EVERY},
+    {SCMP_SYS(ppoll), EVERY},
+    {SCMP_SYS(eventfd2), EVERY},
+    /* memory and threads, as malloc and GLib use them */
+    {SCMP_SYS(brk), EVERY},
+    {SCMP_SYS(munmap), EVERY},
+    {SCMP_SYS(mremap), EVERY},
+    {SCMP_SYS(madvise), EVERY},
+    {SCMP_SYS(futex), EVERY},
+    {SCMP_SYS(set_robust_list), EVERY},
+    {SCMP_SYS(rseq), EVERY},
+    {SCMP_SYS(sched_yield), EVERY},
+    {SCMP_SYS(sched_getaffinity), EVERY},
+    {SCMP_SYS(rt_sigaction), EVERY},
+    {SCMP_SYS(rt_sigprocmask), EVERY},
+    {SCMP_SYS(rt_sigreturn), EVERY},
+    {SCMP_SYS(sigaltstack), EVERY},
+    {SCMP_SYS(restart_syscall), EVERY},
+    {SCMP_SYS(exit), EVERY},
+    {SCMP_SYS(exit_group), EVERY},
+    {SCMP_SYS(getpid), EVERY},
+    {SCMP_SYS(gettid), EVERY},
+    /* time, and the randomness of a TLS key exchange, which stirs in its resource usage */
+    {SCMP_SYS(clock_gettime), EVERY},
+    {SCMP_SYS(clock_getres), EVERY},
+    {SCMP_SYS(clock_nanosleep), EVERY},
+    {SCMP_SYS(nanosleep), EVERY},
+    {SCMP_SYS(gettimeofday), EVERY},
+    {SCMP_SYS(time), EVERY},
+    {SCMP_SYS(getrandom), EVERY},
+    {SCMP_SYS(getrusage), NETWORK},
+    /* the nodes of a device */
+    {SCMP_SYS(openat), OPEN},
+    /* the peer */
+    {SCMP_SYS(recvfrom), NETWORK},
+    {SCMP_SYS(sendto), NETWORK},
+    {SCMP_SYS(shutdown), NETWORK},
+    {SCMP_SYS(getsockname), NETWORK},
+    {SCMP_SYS(getpeername), NETWORK},
+    {SCMP_SYS(connect), SEND},
+    {SCMP_SYS(bind), RECEIVE},
+    {SCMP_SYS(listen), RECEIVE},
+    {SCMP_SYS(accept4), RECEIVE},
+};
+
+/* The kernel takes an int where the register has 64 bits. */
+#define INT_IS(index, value)                                                                       \
+    {                                                                                              \
+        (index), SCMP_CMP_MASKED_EQ, 0xffffffff, (guint32)(value)                                  \
+    }
+#define BITS_ARE(index, mask, value)                                                               \
+    {                                                                                              \
+        (index), SCMP_CMP_MASKED_EQ, (mask), (value)                                               \
+    }
+#define ALLOW_IOCTL(verbs, request)                                                                \
+    {                                                                                              \
+        SCMP_SYS(ioctl), (verbs), 1,                                                               \
+        {                                                                                          \
+            INT_IS(1, request)                                                                     \
+        }                                                                                          \
+    }
+#define ALLOW_FCNTL(command)                                                                       \
+    {                                                                                              \
+        SCMP_SYS(fcntl), EVERY, 1,                                                                 \
+        {                                                                                          \
+            INT_IS(1, command)                                                                     \
+        }                                                                                          \
+    }
+#define STREAM_BITS ~(guint64)(SOCK_CLOEXEC | SOCK_NONBLOCK) & 0xffffffff
+#define ALLOW_SOCKET(family)                                                                       \
+    {                                                                                              \
+        SCMP_SYS(socket), NETWORK, 2,                                                              \
+        {                                                                                          \
+            INT_IS(0, family), BITS_ARE(1, STREAM_BITS, SOCK_STREAM)                               \
+        }                                                                                          \
+    }
+#define ALLOW_OPTION(call, verbs, level, option)                                                   \
+    {                                                                                              \
+        SCMP_SYS(call), (verbs), 2,                                                                \
+        {                                                                                          \
+            INT_IS(1, level), INT_IS(2, option)                                                    \
+        }                                                                                          \
+    }
+
+static const Conditional conditionals[] = {
+    /* no byte that came in is ever run */
+    {SCMP_SYS(mmap), EVERY, 1, {BITS_ARE(2, PROT_EXEC, 0)}},
+    {SCMP_SYS(mprotect), EVERY, 1, {BITS_ARE(2, PROT_EXEC, 0)}},
+    /* threads, no processes */
+    {SCMP_SYS(clone), EVERY, 1, {BITS_ARE(0, CLONE_THREAD, CLONE_THREAD)}},
+    {SCMP_SYS(prctl), EVERY, 1, {INT_IS(0, PR_SET_NAME)}},
+    /* reading a limit, which is what the C library does */
+    {SCMP_SYS(prlimit64), EVERY, 2, {INT_IS(0, 0), {2, SCMP_CMP_EQ, 0}}},
+    /* the C library's fstat() */
+    {SCMP_SYS(newfstatat), EVERY, 1, {BITS_ARE(3, AT_EMPTY_PATH, AT_EMPTY_PATH)}},
+    ALLOW_FCNTL(F_GETFD),
+    ALLOW_FCNTL(F_SETFD),
+    ALLOW_FCNTL(F_GETFL),
+    ALLOW_FCNTL(F_SETFL),
+    ALLOW_FCNTL(F_DUPFD_CLOEXEC),
+    /* VFIO and iommufd share a type and carry neither size nor direction in their numbers; `open`
+     * reads nobody's bytes, so all of theirs may be its */
+    {SCMP_SYS(ioctl), OPEN, 1, {BITS_ARE(1, 0xffffff00, VFIO_TYPE << 8)}},
+    ALLOW_IOCTL(DEVICE, VFIO_DEVICE_FEATURE),
+    ALLOW_IOCTL(NETWORK, VFIO_MIG_GET_PRECOPY_INFO),
+    ALLOW_IOCTL(NETWORK, SIOCOUTQ),
+    ALLOW_IOCTL(NETWORK, FIONBIO),
+    ALLOW_SOCKET(AF_INET),
+    ALLOW_SOCKET(AF_INET6),
+    ALLOW_OPTION(setsockopt, NETWORK, IPPROTO_TCP, TCP_NODELAY),
+    ALLOW_OPTION(setsockopt, NETWORK, IPPROTO_TCP, TCP_CONGESTION),
+    ALLOW_OPTION(setsockopt, RECEIVE, SOL_SOCKET, SO_REUSEADDR),
+    ALLOW_OPTION(getsockopt, NETWORK, IPPROTO_TCP, TCP_INFO),
+    ALLOW_OPTION(getsockopt, NETWORK, SOL_SOCKET, SO_ERROR),
+};
+
+/* What libraries try on their own account: a translation that was not loaded, a table of a
+ * character set. That must not cost a migration. And a new call for which they have an older one.
+ */
+static const Refused refused[] = {
+    {SCMP_SYS(open), EACCES},       {SCMP_SYS(stat), EACCES},     {SCMP_SYS(lstat), EACCES},
+    {SCMP_SYS(statx), EACCES},      {SCMP_SYS(access), EACCES},   {SCMP_SYS(faccessat), EACCES},
+    {SCMP_SYS(faccessat2), EACCES}, {SCMP_SYS(readlink), EACCES}, {SCMP_SYS(readlinkat), EACCES},
+    {SCMP_SYS(clone3), ENOSYS},
+};
+
+static gboolean
+fail(GError **error, int errnum, const char *what)
+{
+    return vf_error_errno(error, VFERRY_ERROR_FAILED, errnum, _("cannot build the sandbox: %s"),
+                          what);
+}
+
+/* The bounding set is only out of reach for who may not change it; what is in it cannot be gained
+ * without new privileges. */
+static gboolean
+drop_bounding_set(GError **error)
+{
+    for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
+            return fail(error, errno, "PR_CAPBSET_DROP");
+    return TRUE;
+}
+
+static gboolean
+drop_capabilities(GError **error)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+    if (!drop_bounding_set(error))
+        return FALSE;
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+        return fail(error, errno, "PR_CAP_AMBIENT_CLEAR_ALL");
+    if (syscall(SYS_capset, &header, none) < 0)
+        return fail(error, errno, "capset");
+    return TRUE;
+}
+
+static gboolean
+limit(int resource, rlim_t most, const char *name, GError **error)
+{
+    struct rlimit now;
+
+    if (getrlimit(resource, &now) < 0)
+        return fail(error, errno, name);
+    now.rlim_max = MIN(now.rlim_max, most);
+    now.rlim_cur = MIN(now.rlim_cur, now.rlim_max);
+    return setrlimit(resource, &now) == 0 || fail(error, errno, name);
+}
+
+/* No limit on processes: the kernel has none for root. The filter refuses them. */
+static gboolean
+limit_resources(GError **error)
+{
+    return limit(RLIMIT_CORE, 0, "RLIMIT_CORE", error) &&
+           limit(RLIMIT_NOFILE, FILES_MAX, "RLIMIT_NOFILE", error) &&
+           limit(RLIMIT_FSIZE, RECORD_MAX, "RLIMIT_FSIZE", error)
+#ifndef __SANITIZE_ADDRESS__
+           && limit(RLIMIT_DATA, DATA_MAX, "RLIMIT_DATA", error)
+#endif
+        ;
+}
+
+/* Nothing to read, and one way out for messages: where standard error goes. */
+static gboolean
+settle_standard_fds(GError **error)
+{
+    vf_autofd int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        return fail(error, errno, "/dev/null");
+    return TRUE;
+}
+
+gboolean
+vf_confine_process(int control_fd, GError **error)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return fail(error, errno, "PR_SET_NO_NEW_PRIVS");
+#ifndef __SANITIZE_ADDRESS__
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+        return fail(error, errno, "PR_SET_DUMPABLE");
+#endif
+    if (close_range((guint)control_fd + 1, ~0U, 0) < 0)
+        return fail(error, errno, "close_range");
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+        return fail(error, errno, "signal");
+    return settle_standard_fds(error) && drop_capabilities(error) && limit_resources(error);
+}
+
+#ifndef __SANITIZE_ADDRESS__
+static int
+add_rules(scmp_filter_ctx filter, guint verb)
+{
+    int r = 0;
+
+    for (gsize i = 0; r == 0 && i < G_N_ELEMENTS(calls); i++)
+        if (calls[i].verbs & verb)
+            r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i].name, 0);
+    for (gsize i = 0; r == 0 && i < G_N_ELEMENTS(conditionals); i++)
+        if (conditionals[i].verbs & verb)
+            r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, conditionals[i].name,
+                                       conditionals[i].n, conditionals[i].args);
+    for (gsize i = 0; r == 0 && i < G_N_ELEMENTS(refused); i++)
+        r = seccomp_rule_add(filter, SCMP_ACT_ERRNO((guint16)refused[i].errnum), refused[i].name,
+                             0);
+    if (r == 0 && !(verb & OPEN))
+        r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 0);
+    /* abort() */
+    if (r == 0)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                             SCMP_A0(SCMP_CMP_EQ, (guint64)getpid()));
+    if (r == 0)
+        r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(newfstatat), 1,
+                             SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0));
+    return r;
+}
+
+static int
+install(guint verb)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    int r = filter ? 0 : -ENOMEM;
+
+    if (r == 0)
+        r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    if (r == 0)
+        r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    if (r == 0)
+        r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    if (r == 0)
+        r = add_rules(filter, verb);
+    if (r == 0)
+        r = seccomp_load(filter);
+    if (filter)
+        seccomp_release(filter);
+    return -r;
+}
+#else
+static int
+install(guint verb)
+{
+    return 0;
+}
+#endif
+
+/* What is read from files at its first use: the catalogues of ours and of the C library, and the
+ * tables of the locale's character set. */
+static void
+load_translations(void)
+{
+    const char *volatile used = _("cannot build the sandbox: %s");
+
+    used = g_strerror(EIO);
+    (void)used;
+}
+
+gboolean
+vf_confine_to(VfRequestVerb verb, GError **error)
+{
+    int errnum;
+
+    load_translations();
+    errnum = install(1u << verb);
+    return errnum == 0 || fail(error, errnum, "seccomp");
+}

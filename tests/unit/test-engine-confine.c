@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <glib/gstdio.h>
+
+#include "control.h"
+#include "io.h"
+#include "pair.h"
+#include "request.h"
+
+/* The sandbox from inside: confine-probe in the sandbox of each verb, one attempt at a time. And
+ * from outside: what /proc says of the real mover after a request. */
+
+#define DEADLINE_MS 20000
+
+enum {
+    OPEN = 1 << VF_REQUEST_OPEN,
+    INSPECT = 1 << VF_REQUEST_INSPECT,
+    RETURN = 1 << VF_REQUEST_RETURN,
+    START = 1 << VF_REQUEST_START,
+    SEND = 1 << VF_REQUEST_SEND,
+    RECEIVE = 1 << VF_REQUEST_RECEIVE,
+    NETWORK = SEND | RECEIVE,
+    RECORD = RETURN | START | NETWORK,
+    DEVICE = INSPECT | RECORD,
+    EVERY = DEVICE | OPEN,
+};
+
+static const char *const verbs[] = {
+    [VF_REQUEST_OPEN] = "open",     [VF_REQUEST_INSPECT] = "inspect",
+    [VF_REQUEST_RETURN] = "return", [VF_REQUEST_START] = "start",
+    [VF_REQUEST_SEND] = "send",     [VF_REQUEST_RECEIVE] = "receive",
+};
+
+typedef struct {
+    const char *name;
+    guint allowed; /* in the sandboxes of these verbs */
+    enum { DIES, FAILS } otherwise;
+} Attempt;
+
+static const Attempt attempts[] = {
+    {"execve", 0, DIES},
+    {"fork", 0, DIES},
+    {"clone", 0, DIES},
+    {"ptrace", 0, DIES},
+    {"kill", 0, DIES},
+    {"tgkill", 0, DIES},
+    {"unix-socket", 0, DIES},
+    {"netlink-socket", 0, DIES},
+    {"datagram-socket", 0, DIES},
+    {"filter", 0, DIES},
+    {"unlink", 0, DIES},
+    {"mount", 0, DIES},
+    {"unshare", 0, DIES},
+    {"setuid", 0, DIES},
+    {"capset", 0, DIES},
+    {"seccomp", 0, DIES},
+    {"dumpable", 0, DIES},
+    {"exec-memory", 0, DIES},
+    {"make-exec", 0, DIES},
+    {"memfd", 0, DIES},
+    {"dup", 0, DIES},
+    {"io-uring", 0, DIES},
+    {"bpf", 0, DIES},
+    {"process-vm", 0, DIES},
+    {"raise-limit", 0, DIES},
+    {"tty", 0, DIES},
+    {"stat", 0, FAILS},
+    {"open", OPEN, FAILS},
+    {"vfio-container", OPEN, DIES},
+    {"vfio-reset", OPEN, DIES},
+    {"vfio-feature", EVERY, DIES},
+    {"vfio-precopy", NETWORK | OPEN, DIES},
+    {"fsync", RECORD, DIES},
+    {"write-file", DEVICE, DIES},
+    {"stream-socket", NETWORK, DIES},
+    {"connect", SEND, DIES},
+    {"bind", RECEIVE, DIES},
+    {"listen", RECEIVE, DIES},
+    {"accept", RECEIVE, DIES},
+    {"recv", NETWORK, DIES},
+    {"nodelay", NETWORK, DIES},
+    {"in-flight", NETWORK, DIES},
+    {"threads", EVERY, DIES},
+    {"loop", EVERY, DIES},
+    {"messages", EVERY, DIES},
+    {"fstat", EVERY, DIES},
+    {"control", EVERY, DIES},
+};
+
+static int
+probe(const char *verb, const char *attempt)
+{
+    const char *const argv[] = {VF_TEST_PROBE, verb, attempt, NULL};
+    g_autoptr(GError) error = NULL;
+    int status = -1;
+
+    g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, NULL, NULL,
+                 &status, &error);
+    g_assert_no_error(error);
+    return status;
+}
+
+static void
+test_verb(gconstpointer data)
+{
+    guint verb = GPOINTER_TO_UINT(data);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(attempts); i++) {
+        const Attempt *a = &attempts[i];
+        int status = probe(verbs[verb], a->name);
+        gboolean right;
+
+        if (a->allowed & (1u << verb))
+            right = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        else if (a->otherwise == FAILS)
+            right = WIFEXITED(status) && WEXITSTATUS(status) == 2;
+        else
+            right = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+        if (!right)
+            g_error("%s in the sandbox of %s: wait status %#x", a->name, verbs[verb],
+                    (guint)status);
+    }
+}
+
+/* A bug that ends in abort() looks like one, and not like a break-out. */
+static void
+test_abort(void)
+{
+    int status = probe("send", "abort");
+
+    g_assert_true(WIFSIGNALED(status));
+    g_assert_cmpint(WTERMSIG(status), ==, SIGABRT);
+}
+
+typedef struct {
+    GPid pid;
+    int fd;
+    int theirs;
+} Mover;
+
+static void
+child_setup(gpointer data)
+{
+    if (dup2(GPOINTER_TO_INT(data), 3) < 0)
+        _exit(126);
+}
+
+/* What it says must wait until it is heard: its socket is full. So it stays, with all it has. */
+static void
+fill(int fd)
+{
+    char block[512] = {0};
+    int small = 0;
+
+    g_assert_no_errno(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small));
+    while (send(fd, block, sizeof block, MSG_DONTWAIT) > 0)
+        ;
+    while (send(fd, block, 1, MSG_DONTWAIT) > 0)
+        ;
+}
+
+static void
+mover_start(Mover *mover)
+{
+    char *argv[] = {(char *)VF_TEST_MOVER, NULL};
+    g_autoptr(GError) error = NULL;
+    vf_autofd int pair = -1;
+    vf_autofd int theirs = -1;
+
+    g_assert_true(vf_control_pair(&mover->fd, &pair, &error));
+    theirs = fcntl(pair, F_DUPFD_CLOEXEC, 10);
+    fill(theirs);
+    g_spawn_async(NULL, argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_LEAVE_DESCRIPTORS_OPEN,
+                  child_setup, GINT_TO_POINTER(theirs), &mover->pid, &error);
+    g_assert_no_error(error);
+}
+
+static void
+mover_end(Mover *mover)
+{
+    int status = -1;
+
+    kill(mover->pid, SIGKILL);
+    g_assert_cmpint(waitpid(mover->pid, &status, 0), ==, mover->pid);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+        g_error("the mover was gone before: wait status %#x", (guint)status);
+    vf_io_clear_fd(&mover->fd);
+}
+
+static char *
+read_status(const Mover *mover)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", mover->pid);
+    char *status = NULL;
+
+    g_assert_true(g_file_get_contents(path, &status, NULL, NULL));
+    return status;
+}
+
+/* Until it says so, or for long enough. */
+static void
+wait_for_status(const Mover *mover, const char *line)
+{
+    gint64 end = g_get_monotonic_time() + (gint64)DEADLINE_MS * 1000 * vf_pair_slowness();
+
+    while (g_get_monotonic_time() < end) {
+        g_autofree char *status = read_status(mover);
+        if (strstr(status, line))
+            return;
+        g_usleep(2000);
+    }
+    g_error("no %s in the mover's status", line);
+}
+
+static void
+check_privileges(const Mover *mover)
+{
+    g_autofree char *status = read_status(mover);
+
+    g_assert_nonnull(strstr(status, "\nNoNewPrivs:\t1\n"));
+    g_assert_nonnull(strstr(status, "\nCapInh:\t0000000000000000\n"));
+    g_assert_nonnull(strstr(status, "\nCapPrm:\t0000000000000000\n"));
+    g_assert_nonnull(strstr(status, "\nCapEff:\t0000000000000000\n"));
+    g_assert_nonnull(strstr(status, "\nCapAmb:\t0000000000000000\n"));
+    if (geteuid() == 0)
+        g_assert_nonnull(strstr(status, "\nCapBnd:\t0000000000000000\n"));
+}
+
+static int
+compare_texts(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* What its descriptors beyond the standard ones are, sorted. */
+static char *
+list_fds(const Mover *mover)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd", mover->pid);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    const char *name;
+
+    g_assert_nonnull(dir);
+    while ((name = g_dir_read_name(dir))) {
+        g_autofree char *link = g_build_filename(path, name, NULL);
+        g_autofree char *target = g_file_read_link(link, NULL);
+        g_assert_nonnull(target);
+        target[strcspn(target, ":")] = '\0';
+        if (strlen(name) > 1 || name[0] > '2')
+            g_ptr_array_add(names, g_steal_pointer(&target));
+    }
+    g_ptr_array_sort(names, compare_texts);
+    g_ptr_array_add(names, NULL);
+    return g_strjoinv(" ", (char **)names->pdata);
+}
+
+#ifdef __SANITIZE_ADDRESS__
+#define FILTERED "\nSeccomp:\t0\n" /* engine/confine.h says why */
+#else
+#define FILTERED "\nSeccomp:\t2\n"
+#endif
+#define WAKEUP "anon_inode" /* an eventfd: the main loop's, and that of a session's cancel */
+
+typedef struct {
+    const char *verb;
+    const char *args;
+    guint n_fds;
+    const char *fds;
+} Request;
+
+#define SESSION                                                                                    \
+    "'job': <'j'>, 'address': <'127.0.0.1'>, 'key': <b'0123456789abcdef0123456789abcde'>, "        \
+    "'features': <@as []>"
+
+/* None gets far: what it is given is no device. */
+static const Request requests[] = {
+    {"open", "{'device': <'x'>, 'group': <2147483647>}", 0, WAKEUP " socket"},
+    {"inspect", "{}", 1, "/dev/null " WAKEUP " " WAKEUP " socket"},
+    {"return", "{}", 2, "/dev/null /dev/null " WAKEUP " " WAKEUP " socket"},
+    {"start", "{}", 3, "/dev/null /dev/null /dev/null " WAKEUP " " WAKEUP " socket"},
+    {"send",
+     "{" SESSION ", 'port': <uint16 1>, 'downtime-limit-ms': <uint32 1>, "
+     "'precopy-max-seconds': <uint32 1>}",
+     2, "/dev/null /dev/null " WAKEUP " " WAKEUP " socket"},
+    {"receive",
+     "{" SESSION ", 'port-min': <uint16 0>, 'port-max': <uint16 0>, 'accept-seconds': <uint32 1>, "
+     "'size-max': <uint64 1>}",
+     2, "/dev/null /dev/null " WAKEUP " " WAKEUP " socket"},
+};
+
+static void
+test_before_request(void)
+{
+    g_autofree char *fds = NULL;
+    Mover mover;
+
+    mover_start(&mover);
+    wait_for_status(&mover, "\nNoNewPrivs:\t1\n");
+    wait_for_status(&mover, "\nCapPrm:\t0000000000000000\n");
+    check_privileges(&mover);
+    /* the loop begins after the sandbox is done */
+    do {
+        g_free(fds);
+        fds = list_fds(&mover);
+    } while (!strstr(fds, WAKEUP));
+    g_assert_cmpstr(fds, ==, WAKEUP " socket");
+    mover_end(&mover);
+}
+
+static void
+test_request(gconstpointer data)
+{
+    const Request *request = data;
+    vf_autofd int stray = open("/proc", O_RDONLY); /* inherited, and not wanted */
+    g_autoptr(GVariant) args =
+        g_variant_parse(G_VARIANT_TYPE_VARDICT, request->args, NULL, NULL, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *found = NULL;
+    int fds[3];
+    Mover mover;
+
+    g_assert_cmpint(stray, >=, 0);
+    for (guint i = 0; i < request->n_fds; i++)
+        fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+    mover_start(&mover);
+    vf_control_send(mover.fd, request->verb, args, fds, request->n_fds, &error);
+    g_assert_no_error(error);
+    wait_for_status(&mover, FILTERED);
+    check_privileges(&mover);
+    found = list_fds(&mover);
+    g_assert_cmpstr(found, ==, request->fds);
+    for (guint i = 0; i < request->n_fds; i++)
+        vf_io_clear_fd(&fds[i]);
+    mover_end(&mover);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (guint verb = 0; verb < G_N_ELEMENTS(verbs); verb++) {
+        g_autofree char *path = g_strdup_printf("/engine/confine/attempts/%s", verbs[verb]);
+        g_test_add_data_func(path, GUINT_TO_POINTER(verb), test_verb);
+    }
+    g_test_add_func("/engine/confine/abort", test_abort);
+    g_test_add_func("/engine/confine/before-request", test_before_request);
+    for (gsize i = 0; i < G_N_ELEMENTS(requests); i++) {
+        g_autofree char *path = g_strdup_printf("/engine/confine/mover/%s", requests[i].verb);
+        g_test_add_data_func(path, &requests[i], test_request);
+    }
+    return g_test_run();
+}
