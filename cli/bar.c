@@ -11,6 +11,9 @@
 #define BAR_MAX 30
 #define BAR_MIN 8
 #define GAP 2
+/* "1023 MiB of 1023 MiB", "1023 MiB/s", "59 min 59 s left": the bar leaves room for them whether or
+ * not they are there, so that its own width is that of the terminal alone */
+#define TAIL_WIDTH (GAP + 20 + GAP + 10 + GAP + 16)
 
 gint64
 vf_bar_remaining(const VfProgress *progress)
@@ -34,18 +37,32 @@ format_amount(const VfProgress *progress)
     return g_strdup_printf(_("%s of %s"), done, total);
 }
 
+/* Whole seconds: more is never known. */
+static char *
+format_left(gint64 remaining)
+{
+    g_autofree char *text = NULL;
+
+    if (remaining < G_USEC_PER_SEC)
+        return g_strdup(_("<1 s left"));
+    if (remaining < 10 * G_USEC_PER_SEC)
+        text = g_strdup_printf(_("%u s"), (guint)(remaining / G_USEC_PER_SEC));
+    else
+        text = vf_text_duration((guint64)remaining);
+    return g_strdup_printf(_("%s left"), text);
+}
+
 static void
 add_pieces(GPtrArray *pieces, const VfProgress *progress)
 {
     gint64 remaining = vf_bar_remaining(progress);
-    g_autofree char *left = remaining > 0 ? vf_text_duration((guint64)remaining) : NULL;
     g_autofree char *dirty = vf_text_bytes(progress->dirty);
 
     g_ptr_array_add(pieces, format_amount(progress));
     if (progress->rate > 0)
         g_ptr_array_add(pieces, vf_text_rate(progress->rate));
-    if (left)
-        g_ptr_array_add(pieces, g_strdup_printf(_("%s left"), left));
+    if (remaining > 0)
+        g_ptr_array_add(pieces, format_left(remaining));
     if (progress->round > 0)
         g_ptr_array_add(pieces, g_strdup_printf(_("round %u, %s dirty"), progress->round, dirty));
 }
@@ -85,15 +102,16 @@ vf_bar_format(const char *phase, const VfProgress *progress, guint width, gboole
     GString *line = g_string_new(phase);
     guint label = vf_text_width(phase);
     guint room = width > LABEL_WIDTH + 1 ? width - LABEL_WIDTH - 1 : 0;
+    guint bar = room > TAIL_WIDTH ? CLAMP(room - TAIL_WIDTH, BAR_MIN, BAR_MAX) : BAR_MIN;
     g_autoptr(GPtrArray) pieces = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GString) tail = NULL;
 
     if (label < LABEL_WIDTH)
         g_string_append_printf(line, "%*s", (int)(LABEL_WIDTH - label), "");
     add_pieces(pieces, progress);
-    tail = join_pieces(pieces, room > BAR_MIN ? room - BAR_MIN : 0);
-    if (room >= BAR_MIN)
-        append_bar(line, progress, MIN(BAR_MAX, room - vf_text_width(tail->str)), utf8);
+    tail = join_pieces(pieces, room > bar ? room - bar : 0);
+    if (room >= bar)
+        append_bar(line, progress, bar, utf8);
     g_string_append(line, tail->str);
     /* too narrow even for the name of the phase */
     if (vf_text_width(line->str) >= width)

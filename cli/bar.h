@@ -13,9 +13,9 @@ typedef struct {
     gboolean ended; /* nothing moves any more: no remaining time */
 } VfProgress;
 
-/* One line of at most @width - 1 columns, without its end: the phase, a bar, and as much of amount,
- * rate, remaining time, round and dirty bytes as fits, in this order. @utf8: the terminal shows
- * more than ASCII. Free with g_free(). */
+/* One line of at most @width - 1 columns, without its end: the phase, a bar whose own width depends
+ * on @width alone, and as much of amount, rate, remaining time, round and dirty bytes as fits, in
+ * this order. @utf8: the terminal shows more than ASCII. Free with g_free(). */
 char *vf_bar_format(const char *phase, const VfProgress *progress, guint width, gboolean utf8);
 
 /* Microseconds until the rest is moved at the present rate; -1 when nobody knows. */

@@ -116,6 +116,67 @@ vf_bus_get_objects(VfBus *self, GError **error)
     return vferry_objects_sync(self->connection, NULL, error);
 }
 
+/* Of the one org.vferry1 interface that an object has. */
+static const char *
+describe_kind(GDBusProxy *proxy)
+{
+    if (VFERRY_IS_DEVICE(proxy))
+        return _("a device");
+    if (VFERRY_IS_PARENT(proxy))
+        return _("a parent");
+    if (VFERRY_IS_LEASE(proxy))
+        return _("a lease");
+    return VFERRY_IS_MODEL(proxy) ? _("a model") : _("a job");
+}
+
+static gboolean
+check_kind(GDBusProxy *proxy, const char *id, VfKind kind, GError **error)
+{
+    if (kind == VF_KIND_DEVICE && !VFERRY_IS_DEVICE(proxy))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("“%s” is %s, not a device"), id, describe_kind(proxy));
+    else if (kind == VF_KIND_PARENT && !VFERRY_IS_PARENT(proxy))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("“%s” is %s, not a parent"), id, describe_kind(proxy));
+    else
+        return TRUE;
+    return FALSE;
+}
+
+static GDBusProxy *
+get_proxy(VfBus *self, const char *path, GError **error)
+{
+    g_autoptr(GDBusObjectManager) objects = vf_bus_get_objects(self, error);
+    g_autoptr(GDBusObject) object = NULL;
+    g_autolist(GDBusInterface) interfaces = NULL;
+
+    if (!objects)
+        return NULL;
+    object = g_dbus_object_manager_get_object(objects, path);
+    interfaces = object ? g_dbus_object_get_interfaces(object) : NULL;
+    for (GList *l = interfaces; l; l = l->next)
+        if (g_str_has_prefix(g_dbus_proxy_get_interface_name(l->data), VFERRY_BUS_NAME "."))
+            return g_object_ref(l->data);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("%s has just vanished"), path);
+    return NULL;
+}
+
+GDBusProxy *
+vf_bus_find(VfBus *self, const char *id, VfKind kind, GError **error)
+{
+    g_autofree char *path = vf_bus_lookup(self, id, error);
+    g_autoptr(GDBusProxy) proxy = path ? get_proxy(self, path, error) : NULL;
+
+    return proxy && check_kind(proxy, id, kind, error) ? g_steal_pointer(&proxy) : NULL;
+}
+
+VferryDevice *
+vf_bus_get_device(VfBus *self, const char *path, GError **error)
+{
+    return vferry_device_proxy_new_sync(self->connection, G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START,
+                                        VFERRY_BUS_NAME, path, NULL, error);
+}
+
 static int
 compare_proxies(gconstpointer a, gconstpointer b, gpointer order)
 {
@@ -201,8 +262,7 @@ vf_bus_find_job(VfBus *self, const char *id, const char *role, GError **error)
     if (found)
         return g_object_ref(found);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
-                _("%s knows no job “%s” (a finished one is kept for ten minutes)"),
-                vf_bus_get_label(self), id);
+                _("there is no job “%s” (a finished one is kept for ten minutes)"), id);
     return NULL;
 }
 

@@ -28,6 +28,19 @@ int vf_bus_get_timeout(VfBus *self);
 /* The object path of an id, unique prefix, sysfs path or PCI address. */
 char *vf_bus_lookup(VfBus *self, const char *id, GError **error);
 
+typedef enum {
+    VF_KIND_ANY,
+    VF_KIND_DEVICE,
+    VF_KIND_PARENT,
+} VfKind;
+
+/* The typed proxy of what @id means, as above. NOT_FOUND; INVALID_ARGUMENT when it is of another
+ * @kind, or when a prefix is not unique. */
+GDBusProxy *vf_bus_find(VfBus *self, const char *id, VfKind kind, GError **error);
+
+/* As it is now. */
+VferryDevice *vf_bus_get_device(VfBus *self, const char *path, GError **error);
+
 /* Every object; typed proxies. */
 GDBusObjectManager *vf_bus_get_objects(VfBus *self, GError **error);
 

@@ -11,8 +11,13 @@
 
 static const VfCommand commands[] = {
     {"list", "", N_("List the devices of a host"), vf_cmd_list_run},
-    {"show", N_("OBJECT"), N_("Show a device, parent, lease or job"), vf_cmd_show_run},
+    {"show", N_("OBJECT"), N_("Show a device, parent, lease, job or model"), vf_cmd_show_run},
     {"capabilities", "", N_("Print what a host has and can make, as XML"), vf_cmd_capabilities_run},
+    {"create", N_("PARENT TYPE [NAME=VALUE…]"), N_("Create a device of a type or model"),
+     vf_cmd_create_run},
+    {"remove", N_("DEVICE"), N_("Remove a device that was created"), vf_cmd_remove_run},
+    {"probe", N_("DEVICE"), N_("Open a device, which resets it, to learn what it can do"),
+     vf_cmd_probe_run},
     {"migrate", N_("DEVICE DESTINATION"), N_("Move a device to another host"), vf_cmd_migrate_run},
     {"jobs", "", N_("List the migrations of a host"), vf_cmd_jobs_run},
     {"cancel", N_("JOB"), N_("Cancel a migration before it is committed"), vf_cmd_cancel_run},
@@ -143,7 +148,7 @@ describe_commands(void)
             "%s %s", command->name, command->arguments[0] ? _(command->arguments) : "");
         guint width = vf_text_width(usage);
 
-        g_string_append_printf(text, "\n  %s%*s%s", usage, width < 30 ? (int)(30 - width) : 1, "",
+        g_string_append_printf(text, "\n  %s%*s%s", usage, width < 34 ? (int)(34 - width) : 1, "",
                                _(command->summary));
     }
     g_string_append(text, _("\n\n“vferryctl COMMAND --help” tells more. vferryctl(1) has it all."));

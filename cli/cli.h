@@ -21,10 +21,13 @@ typedef struct {
 
 VfExit vf_cmd_cancel_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_capabilities_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_create_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_jobs_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_list_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_migrate_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_monitor_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_probe_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_remove_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_resolve_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_show_run(VfCli *cli, int argc, char **argv);
 

@@ -8,6 +8,13 @@
 #include "table.h"
 #include "text.h"
 
+/* NULL (a dash in the table) for what nobody has looked at. */
+static const char *
+known(const char *text)
+{
+    return g_strcmp0(text, "unknown") == 0 ? NULL : text;
+}
+
 static char *
 format_devices(GPtrArray *devices, gboolean colour)
 {
@@ -17,10 +24,12 @@ format_devices(GPtrArray *devices, gboolean colour)
 
     for (guint i = 0; i < devices->len; i++) {
         VferryDevice *device = g_ptr_array_index(devices, i);
-        const char *state = vferry_device_get_state(device);
+        const char *state = known(vferry_device_get_state(device));
         g_autofree char *parameters = vf_text_parameters(vferry_device_get_parameters(device));
-        g_autofree char *migration = vf_text_migration(vferry_device_get_migration(device),
-                                                       vferry_device_get_migration_source(device));
+        g_autofree char *migration =
+            known(vferry_device_get_migration_source(device))
+                ? vf_text_migration(vferry_device_get_migration(device), NULL)
+                : NULL;
 
         vf_table_add(table, vferry_device_get_id(device));
         vf_table_add(table, vferry_device_get_model(device));
@@ -106,6 +115,20 @@ static const struct {
     {"leases", "org.vferry1.Lease", N_("There are no leases."), format_leases},
 };
 
+static void
+print_hint(GPtrArray *proxies)
+{
+    for (guint i = 0; i < proxies->len; i++) {
+        VferryDevice *device = g_ptr_array_index(proxies, i);
+
+        if (!VFERRY_IS_DEVICE(device) || known(vferry_device_get_migration_source(device)))
+            continue;
+        g_print("\n%s\n", _("A dash under MIGRATES: nobody has looked. “vferryctl probe DEVICE” "
+                            "does; it opens the device, which resets it."));
+        return;
+    }
+}
+
 static VfExit
 list(VfCli *cli, guint kind)
 {
@@ -125,8 +148,9 @@ list(VfCli *cli, guint kind)
         return VF_EXIT_DONE;
     }
     text = kinds[kind].format(proxies, cli->colour);
-    if (proxies->len > 0)
-        g_print("%s", text);
+    g_print("%s", proxies->len > 0 ? text : "");
+    if (proxies->len > 0 && vf_terminal_is_smart())
+        print_hint(proxies);
     else if (vf_terminal_is_smart())
         g_print("%s\n", _(kinds[kind].nothing));
     return VF_EXIT_DONE;

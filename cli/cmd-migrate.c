@@ -6,7 +6,6 @@
 
 #include "error.h"
 #include "migration.h"
-#include "names.h"
 #include "number.h"
 #include "uuid.h"
 
@@ -126,6 +125,18 @@ guess_address(const VfAddress *destination, GError **error)
     return address;
 }
 
+static gboolean
+check_address(const char *text, GError **error)
+{
+    g_autoptr(GInetAddress) address = g_inet_address_new_from_string(text);
+
+    if (address)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("--address is “%.200s”, but must be an IPv4 or IPv6 address"), text);
+    return FALSE;
+}
+
 static GVariant *
 prepare_options(const Options *options, const char *destination, GError **error)
 {
@@ -134,13 +145,12 @@ prepare_options(const Options *options, const char *destination, GError **error)
     g_autofree char *address = g_strdup(options->address);
     g_autofree char *uuid = NULL;
 
-    if (!parsed)
+    if (!parsed || (address && !check_address(address, error)))
         return NULL;
-    if (!address)
-        address = guess_address(parsed, error);
-    if (address && options->uuid)
-        uuid = vf_uuid_normalize(options->uuid, "--uuid", error);
-    if (!address || (options->uuid && !uuid))
+    if (options->uuid && !(uuid = vf_uuid_normalize(options->uuid, "--uuid", error)))
+        return NULL;
+    /* last: it may ask a name server */
+    if (!address && !(address = guess_address(parsed, error)))
         return NULL;
     insert_string(&dict, "address", address);
     insert_string(&dict, "driver", options->driver);
@@ -167,24 +177,11 @@ prepare_all(VfMigration *self, const Options *options, const char *destination, 
     return self->prepare_options != NULL;
 }
 
-/* What Lookup found may be anything that has an id. */
-static gboolean
-check_is_device(const char *path, const char *name, GError **error)
-{
-    if (g_str_has_prefix(path, VF_PATH_DEVICE))
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("“%s” is %s, not a device"),
-                name,
-                g_str_has_prefix(path, VF_PATH_PARENT)  ? _("a parent")
-                : g_str_has_prefix(path, VF_PATH_LEASE) ? _("a lease")
-                                                        : _("a job"));
-    return FALSE;
-}
-
 static VfExit
 migrate(VfCli *cli, const Options *options, const char *device, const char *destination)
 {
     g_autoptr(VfMigration) self = g_new0(VfMigration, 1);
+    g_autoptr(GDBusProxy) proxy = NULL;
     g_autoptr(GError) error = NULL;
 
     self->cli = cli;
@@ -194,11 +191,10 @@ migrate(VfCli *cli, const Options *options, const char *device, const char *dest
     self->here = vf_bus_new(cli, cli->host, &error);
     if (!self->here)
         return vf_exit_report(error, NULL, NULL);
-    self->device_path = vf_bus_lookup(self->here, device, &error);
-    if (!self->device_path)
+    proxy = vf_bus_find(self->here, device, VF_KIND_DEVICE, &error);
+    if (!proxy)
         return vf_bus_report(self->here, error, NULL);
-    if (!check_is_device(self->device_path, device, &error))
-        return vf_exit_report(error, NULL, NULL);
+    self->device_path = g_strdup(g_dbus_proxy_get_object_path(proxy));
     self->there = vf_bus_new(cli, destination, &error);
     if (!self->there)
         return vf_exit_report(error, NULL, NULL);

@@ -5,8 +5,10 @@
 #include <glib/gi18n-lib.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bus.h"
+#include "describe.h"
 #include "json.h"
 #include "names.h"
 #include "text.h"
@@ -26,7 +28,7 @@ print_text(Monitor *self, const char *kind, const char *name, const char *event,
 {
     g_autoptr(GDateTime) now = g_date_time_new_now_local();
     g_autofree char *time = g_date_time_format(now, "%T.%f");
-    g_autofree char *text = details ? vf_text_parameters(details) : g_strdup("");
+    g_autofree char *text = details ? vf_describe_details(details) : g_strdup("");
     g_autofree char *clean = vf_text_clean(name);
 
     time[strlen("12:34:56.789")] = '\0';
@@ -262,6 +264,14 @@ on_interrupt(gpointer monitor)
     return G_SOURCE_CONTINUE;
 }
 
+/* A pipe whose reader has gone. */
+static gboolean
+on_output_gone(gint fd, GIOCondition condition, gpointer monitor)
+{
+    g_main_loop_quit(((Monitor *)monitor)->loop);
+    return G_SOURCE_CONTINUE;
+}
+
 static void
 subscribe(Monitor *self, GDBusConnection *connection)
 {
@@ -289,6 +299,7 @@ follow(Monitor *self, VfBus *bus)
                                           on_daemon_appeared, on_daemon_vanished, self, NULL);
     (void)g_unix_signal_add(SIGINT, on_interrupt, self);
     (void)g_unix_signal_add(SIGTERM, on_interrupt, self);
+    (void)g_unix_fd_add(STDOUT_FILENO, G_IO_ERR, on_output_gone, self);
     g_main_loop_run(self->loop);
     g_bus_unwatch_name(name);
     g_signal_handlers_disconnect_by_data(connection, self);

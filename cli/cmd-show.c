@@ -20,6 +20,7 @@ typedef enum {
     AS_PARAMETERS,
     AS_LIST,
     AS_ERROR,
+    AS_SOURCE, /* of what is unknown until somebody asks for it */
 } Form;
 
 /* What is shown of each kind of object, in this order; a property that is empty is left out. */
@@ -36,7 +37,7 @@ static const struct {
     {"org.vferry1.Device", "Parameters", N_("parameters"), AS_PARAMETERS},
     {"org.vferry1.Device", "State", N_("state"), AS_TEXT},
     {"org.vferry1.Device", "Migration", N_("migrates"), AS_LIST},
-    {"org.vferry1.Device", "MigrationSource", N_("migration known from"), AS_TEXT},
+    {"org.vferry1.Device", "MigrationSource", N_("migration known from"), AS_SOURCE},
     {"org.vferry1.Device", "SysfsPath", N_("sysfs path"), AS_TEXT},
     {"org.vferry1.Device", "Driver", N_("kernel driver"), AS_TEXT},
     {"org.vferry1.Device", "IommuGroup", N_("IOMMU group"), AS_TEXT},
@@ -105,6 +106,14 @@ format_text(GVariant *value)
     return g_variant_print(value, FALSE);
 }
 
+static char *
+format_source(GVariant *value)
+{
+    if (g_strcmp0(g_variant_get_string(value, NULL), "unknown") == 0)
+        return g_strdup(_("nothing yet (“vferryctl probe” looks, which resets the device)"));
+    return g_variant_dup_string(value, NULL);
+}
+
 /* NULL when there is nothing to show. The daemon may be of another version: types are checked. */
 static char *
 format_value(GVariant *value, Form form)
@@ -129,6 +138,8 @@ format_value(GVariant *value, Form form)
         return g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64)
                    ? format_number(g_variant_get_uint64(value), form)
                    : NULL;
+    case AS_SOURCE:
+        return g_variant_is_of_type(value, G_VARIANT_TYPE_STRING) ? format_source(value) : NULL;
     case AS_TEXT:
     default:
         return format_text(value);
@@ -245,26 +256,6 @@ print_interface(GDBusProxy *proxy, gboolean colour)
     print_model_parameters(proxy, colour);
 }
 
-/* The one org.vferry1 interface that a device, parent, lease, job or model has. */
-static GDBusProxy *
-find_proxy(VfBus *bus, const char *id, GError **error)
-{
-    g_autofree char *path = vf_bus_lookup(bus, id, error);
-    g_autoptr(GDBusObjectManager) objects = path ? vf_bus_get_objects(bus, error) : NULL;
-    g_autoptr(GDBusObject) object = NULL;
-    g_autolist(GDBusInterface) interfaces = NULL;
-
-    if (!objects)
-        return NULL;
-    object = g_dbus_object_manager_get_object(objects, path);
-    interfaces = object ? g_dbus_object_get_interfaces(object) : NULL;
-    for (GList *l = interfaces; l; l = l->next)
-        if (g_str_has_prefix(g_dbus_proxy_get_interface_name(l->data), VFERRY_BUS_NAME "."))
-            return g_object_ref(l->data);
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("“%s” has just vanished"), id);
-    return NULL;
-}
-
 static VfExit
 show_xml(VfBus *bus, GDBusProxy *proxy)
 {
@@ -304,7 +295,7 @@ vf_cmd_show_run(VfCli *cli, int argc, char **argv)
     bus = vf_bus_new(cli, cli->host, &error);
     if (!bus)
         return vf_exit_report(error, NULL, NULL);
-    proxy = find_proxy(bus, argv[1], &error);
+    proxy = vf_bus_find(bus, argv[1], VF_KIND_ANY, &error);
     if (!proxy)
         return vf_bus_report(bus, error, NULL);
     if (xml)

@@ -77,18 +77,19 @@ vf_exit_error_name(const GError *error)
     return name ? name : g_strdup(VF_ERROR_PREFIX "Failed");
 }
 
+/* org.vferry1.override is not in the shipped rule: who may run decides about other people's guests.
+ */
 static void
 print_grant(const char *where, const char *action)
 {
-    g_printerr(_("It needs the polkit action %s at %s. An administrator there can grant it, for "
-                 "example to the\nmembers of a group “vferry”, with a file "
-                 "/etc/polkit-1/rules.d/50-vferry.rules:\n"),
-               action, where ? where : _("this host"));
-    g_printerr("  polkit.addRule(function(action, subject) {\n"
-               "      if (action.id == \"%s\" && subject.isInGroup(\"vferry\"))\n"
-               "          return polkit.Result.YES;\n"
-               "  });\n",
-               action);
+    g_printerr(_("It needs the polkit action %s at %s, which root has.\n"), action,
+               where ? where : _("this host"));
+    if (g_str_equal(action, VF_ACTION_OVERRIDE))
+        return;
+    g_printerr(_("An administrator there gives it to the members of the group “vferry” with the "
+                 "rule that comes with vferryd:\n"));
+    g_printerr("  cp %s/vferry-group.rules /etc/polkit-1/rules.d/50-vferry-group.rules\n",
+               VF_DATADIR);
 }
 
 VfExit

@@ -79,6 +79,15 @@ bar_label(const char *phase)
     return "switchover";
 }
 
+/* Lines cannot be taken back: what the switchover came to has its own, with its name in front. */
+static void
+print_phase(VfView *self, const char *label)
+{
+    self->shown = label;
+    if (!g_str_equal(label, "switchover"))
+        g_print("%s\n", label);
+}
+
 void
 vf_view_phase(VfView *self, const char *phase)
 {
@@ -88,14 +97,12 @@ vf_view_phase(VfView *self, const char *phase)
         return;
     g_free(self->phase);
     self->phase = g_strdup(phase);
-    if (self->silent || !label)
+    if (self->silent || !label || g_strcmp0(label, self->shown) == 0)
         return;
     if (!self->smart) {
-        vf_view_line(self, phase, "%s", "");
+        print_phase(self, label);
         return;
     }
-    if (g_strcmp0(label, self->shown) == 0)
-        return;
     /* whatever the estimate was, this phase has moved what it had to move */
     self->progress.total = self->progress.done;
     vf_view_end_bar(self, TRUE);
@@ -140,10 +147,6 @@ vf_view_line(VfView *self, const char *label, const char *format, ...)
     va_end(args);
     clean = vf_text_clean(text);
     vf_view_end_bar(self, TRUE);
-    if (clean[0] == '\0') {
-        g_print("%s\n", label);
-        return;
-    }
     print_label(self, label);
     g_print("%s\n", clean);
 }

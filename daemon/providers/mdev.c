@@ -342,8 +342,11 @@ vf_mdev_choose_at(VfRegistry *registry, VfParent *parent, const char *what, GPtr
 
         if (!is_wanted(type, what))
             continue;
+        /* that one which fits is used up says more than why others do not fit */
+        if (!check_all_wanted(type, values, why ? NULL : &why))
+            continue;
         g_clear_error(&why);
-        if (!check_all_wanted(type, values, &why) || !vf_parent_reserve(parent, type->type, &why))
+        if (!vf_parent_reserve(parent, type->type, &why))
             continue;
         requirement = wanted_requirement(type, values);
         self = new_for(registry, &candidate, requirement, g_steal_pointer(&uuid));

@@ -28,7 +28,7 @@ class Reading(Case):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(result.stdout.splitlines(), [
             "DEVICE                                MODEL            PARAMETERS  STATE  MIGRATES",
-            f"{B}  -                -           idle   unknown",
+            f"{B}  -                -           idle   -",
             f"{A}  kernel.org/mtty  ports=2     idle   stop-copy, p2p, pre-copy"])
 
     def test_list_json_is_one_document(self):
@@ -69,6 +69,66 @@ class Reading(Case):
         self.assertNotIn("NUMA", result.stdout)
         self.assertEqual(json.loads(self.run_tool(host, "show", A, "--json").stdout)["numa_node"],
                          -1)
+
+    def test_hint_at_probe(self):
+        host = self.host()
+        host.daemon.add(DEVICE_PATH, "Device", device(A))
+        self.assertNotIn("probe", self.run_in_terminal(host, "list")[1])
+        host.daemon.set(DEVICE_PATH, "Device", {"MigrationSource": GLib.Variant("s", "unknown"),
+                                                "State": GLib.Variant("s", "unknown")})
+        seen = self.run_in_terminal(host, "list")[1]
+        self.assertIn("vferryctl probe DEVICE", seen)
+        self.assertNotIn("unknown", seen)
+
+    def test_show_model(self):
+        host = self.host()
+        parameters = [
+            {"name": GLib.Variant("s", "ports"), "type": GLib.Variant("s", "int"),
+             "compare": GLib.Variant("s", "equal"), "allowed": GLib.Variant("as", ["1", "2"])},
+            {"name": GLib.Variant("s", "size"), "type": GLib.Variant("s", "size"),
+             "compare": GLib.Variant("s", "at-least"), "unit": GLib.Variant("s", "B"),
+             "description": GLib.Variant("s", "How much"), "min": GLib.Variant("x", 4096),
+             "max": GLib.Variant("x", 65536), "step": GLib.Variant("t", 4096)},
+            {"name": GLib.Variant("s", "text"), "type": GLib.Variant("s", "string"),
+             "compare": GLib.Variant("s", "ignore")}]
+        host.daemon.add("/org/vferry1/model/1", "Model", {
+            "Id": GLib.Variant("s", "example.com/pump"), "Digest": GLib.Variant("s", "sha256:ab"),
+            "Source": GLib.Variant("s", "descriptor"), "Description": GLib.Variant("s", "A pump"),
+            "Parameters": GLib.Variant("aa{sv}", parameters), "Versions": GLib.Variant("as", [])})
+        host.daemon.answers["GetXml"] = lambda path, args: GLib.Variant("(s)", ("<model/>\n",))
+        result = self.run_tool(host, "show", "example.com/pump")
+        self.assertEqual(result.stdout.splitlines(), [
+            "model                 example.com/pump",
+            "description           A pump",
+            "known from            descriptor",
+            "digest                sha256:ab",
+            "parameters            ports: 1, 2 (equal)",
+            "                      size: 4096 to 65536 in steps of 4096 B (at-least)  How much",
+            "                      text: any string (ignore)"])
+        self.assertEqual(json.loads(self.run_tool(host, "show", "example.com/pump", "--json").stdout)["parameters"][1]["min"],
+                         4096)
+        self.assertEqual(self.run_tool(host, "show", "example.com/pump", "--xml").stdout, "<model/>\n")
+
+    def test_reader_that_has_enough(self):
+        """As `| head` does: no complaint."""
+        host = self.host()
+        host.daemon.add(DEVICE_PATH, "Device", device(A))
+        host.daemon.answers["GetCapabilities"] = lambda path, args: GLib.Variant("(s)", ("<x/>",))
+        for args in (["capabilities"], ["list", "--json"], ["list"], ["monitor"], ["monitor", "--json"]):
+            reader, writer = os.pipe()
+            os.close(reader)
+            done = subprocess.run([*WRAPPER, VFERRYCTL, *args], env=self.environment(host), stdout=writer,
+                                  stderr=subprocess.PIPE, text=True, timeout=DEADLINE, check=False)
+            os.close(writer)
+            self.assertEqual(done.stderr, "", args)
+            self.assertIn(done.returncode, (0, -signal.SIGPIPE), args)
+
+    def test_unknown_job(self):
+        host = self.host()
+        result = self.run_tool(host, "cancel", JOB)
+        self.assertEqual(result.returncode, 3)
+        self.assertEqual(result.stderr.count(host.bus.address), 0)
+        self.assertIn(f"there is no job “{JOB}”", result.stderr)
 
     def test_show_unknown(self):
         result = self.run_tool(self.host(), "show", "nonsense")
@@ -114,7 +174,7 @@ class Reading(Case):
 
 
 class Usage(Case):
-    VERBS = ("list", "show", "capabilities", "migrate", "jobs", "cancel", "resolve", "monitor")
+    VERBS = ("list", "show", "capabilities", "create", "remove", "probe", "migrate", "jobs", "cancel", "resolve", "monitor")
 
     def test_help(self):
         for args in ([], *([verb] for verb in self.VERBS)):
@@ -134,6 +194,8 @@ class Usage(Case):
                      ["migrate", A, "unix:path=/x"],
                      ["migrate", A, "unix:path=/x", "--address", "::1", "--precopy-max", "-1"],
                      ["migrate", A, "unix:path=/x", "--address", "::1", "--uuid", "x"],
+                     ["migrate", A, "unix:path=/x", "--address", "harbour-b"],
+                     ["create"], ["create", "mtty"], ["remove"], ["remove", A, B], ["probe"],
                      ["resolve", JOB, "--run-at", "both"], ["resolve", JOB, "--this-side", "run"],
                      ["list", "--host", "ssh://a/b"]):
             result = self.run_tool(None, *args)
@@ -228,7 +290,11 @@ class Monitor(Case):
         first = self.read_line(process)
         self.play(host)
         text = self.finish(process, first, "completed")
-        self.assertRegex(text, rf"(?m)^\d\d:\d\d:\d\d\.\d\d\d  device   {A}  changed  State=lent$")
+        self.assertRegex(text, rf"(?m)^\d\d:\d\d:\d\d\.\d\d\d  device   {A}  changed  state lent$")
+        self.assertRegex(text, rf"(?m) job      {JOB}  progress  done 1 B  total 2 B  initial left 5 B$")
+        self.assertRegex(text, r"(?m)completed  result completed  downtime stop 7 µs$")
+        self.assertRegex(text, r"(?m)added  model kernel.org/mtty  state idle ")
+        self.assertNotRegex(text, "[<>'{}]")
         self.assertEqual(len(text.splitlines()), 8)
 
     def test_daemon_goes_and_comes(self):

@@ -15,7 +15,7 @@ TOOL = os.environ['VFERRY_TEST_TOOL']
 WRAPPER = os.environ.get('VFERRY_TEST_WRAPPER', '').split()
 
 
-class Tool(crossing.Test):
+class Case(crossing.Test):
     def start_tool(self, *args):
         environment = {key: value for key, value in os.environ.items()
                        if key not in ('LD_PRELOAD', 'UMOCKDEV_DIR')}
@@ -35,6 +35,8 @@ class Tool(crossing.Test):
     def tool(self, *args):
         return self.finish_tool(self.start_tool(*args))
 
+
+class Tool(Case):
     def migrate(self, *options):
         return self.tool('migrate', self.uuid[:8], self.bus.address, '--address', '127.0.0.1', *options)
 
@@ -98,7 +100,7 @@ class Tool(crossing.Test):
         status, _, err = self.migrate()
         self.assertEqual(status, 4)
         self.assertIn('org.vferry1.migrate', err)
-        self.assertIn('polkit.addRule', err)
+        self.assertIn('/vferry-group.rules /etc/polkit-1/rules.d/', err)
         self.assertEqual(self.mdevs(), set())
 
     def test_cancel(self):
@@ -187,6 +189,87 @@ class Tool(crossing.Test):
         for expected in (('device', 'added'), ('device', 'changed'), ('lease', 'added'), ('job', 'added'),
                          ('job', 'phase'), ('job', 'progress'), ('job', 'completed')):
             self.assertIn(expected, kinds)
+
+
+class Devices(Case):
+    """create, remove and probe."""
+
+    WISH = '11111111-2222-4333-8444-555555555555'
+
+    def assert_failed(self, status, words, *args):
+        code, out, err = self.tool(*args)
+        self.assertEqual((code, out), (status, ''), err)
+        for word in words:
+            self.assertIn(word, err)
+        self.assertEqual(self.mdevs(), set())
+
+    def test_create_and_remove(self):
+        status, out, err = self.tool('create', 'mtty', 'kernel.org/mtty', 'ports=1')
+        self.assertEqual((status, err), (0, ''))
+        (created,) = self.mdevs()
+        self.assertEqual(out, f'{created}\n', 'what a shell can use')
+        self.assertEqual(self.find_device(created).get('Parameters'), {'ports': '1'})
+        self.assertEqual(self.tool('remove', created), (0, f'removed {created}\n', ''))
+        self.wait_until_gone(created)
+
+    def test_json(self):
+        status, out, err = self.tool('create', 'mtty', 'mtty-2', '--uuid', self.WISH.upper(), '--json')
+        self.assertEqual((status, err), (0, ''))
+        self.assertEqual((json.loads(out)['id'], json.loads(out)['model']), (self.WISH, 'kernel.org/mtty'))
+        status, out, err = self.tool('remove', self.WISH[:6], '--json')
+        self.assertEqual((status, err), (0, ''))
+        self.assertEqual(json.loads(out), {'id': self.WISH, 'removed': True})
+
+    def test_create_refused(self):
+        self.wait_for_device(self.uuid)
+        for status, words, args in (
+                (3, ['no type “mtty-3”'], ['mtty', 'mtty-3']),
+                (3, ['nothing', 'nowhere'], ['nowhere', 'mtty-1']),
+                (3, ['not a parent'], [self.uuid, 'mtty-1']),
+                (3, ['wings'], ['mtty', 'mtty-1', 'wings=2']),
+                (3, ['ports', '7'], ['mtty', 'mtty-1', 'ports=7']),
+                (3, ['NAME=VALUE'], ['mtty', 'mtty-1', 'ports']),
+                (3, ['NAME=VALUE'], ['mtty', 'mtty-1', '=2']),
+                (3, ['twice'], ['mtty', 'mtty-1', 'ports=1', 'ports=1']),
+                (3, ['--uuid'], ['mtty', 'mtty-1', '--uuid', 'x']),
+                (1, ['ports=1', 'ports=2'], ['mtty', 'mtty-1', 'ports=2']),
+                (1, [self.uuid], ['mtty', 'mtty-1', '--uuid', self.uuid])):
+            with self.subTest(args=args):
+                self.assert_failed(status, words, 'create', *args)
+
+    def test_no_room_is_said_before_what_does_not_fit(self):
+        self.sysfs.pools.clear()
+        self.sysfs.set_available('mtty', 'mtty-1', 0)
+        self.assert_failed(1, ['no “mtty-1” left'], 'create', 'mtty', 'kernel.org/mtty', 'ports=1')
+
+    def test_remove_refused(self):
+        self.assert_failed(3, ['not a device'], 'remove', 'mtty')
+        self.assert_failed(3, ['ffffffff'], 'remove', 'ffffffff')
+        self.lend()
+        self.assert_failed(1, ['lent'], 'remove', self.uuid)
+
+    def test_probe(self):
+        self.wait_for_device(self.uuid)
+        self.assertRegex(self.tool('list')[1], rf'{self.uuid} +kernel.org/mtty +ports=2 +- +-\n')
+        self.assertIn('vferryctl probe', self.tool('show', self.uuid)[1])
+        self.assertEqual(self.tool('probe', self.uuid[:8]),
+                         (0, f'{self.uuid} migrates: stop-copy, p2p, pre-copy\n', ''))
+        status, out, err = self.tool('probe', self.uuid, '--json')
+        self.assertEqual((status, err), (0, ''))
+        self.assertEqual(json.loads(out)['migration_source'], 'probe')
+        self.assertNotIn('vferryctl probe', self.tool('show', self.uuid)[1])
+
+    def test_probe_of_a_device_in_use(self):
+        self.script('open', ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Busy',
+                                        'message': 'open elsewhere'}])
+        self.wait_for_device(self.uuid)
+        self.assert_failed(1, ['open elsewhere'], 'probe', self.uuid)
+
+    def test_not_authorised(self):
+        self.wait_for_device(self.uuid)
+        self.polkit.allow('org.vferry1.migrate')
+        for args in (['create', 'mtty', 'mtty-1'], ['remove', self.uuid], ['probe', self.uuid]):
+            self.assert_failed(4, ['org.vferry1.manage-devices', '/vferry-group.rules /etc/polkit-1/rules.d/'], *args)
 
 
 if __name__ == '__main__':

@@ -158,14 +158,30 @@ test_bar(void)
         .done = 128 << 20, .total = 256 << 20, .rate = 64 << 20, .round = 2, .dirty = 1258291};
 
     check_bar(&progress, 120,
-              "pre-copy    ━━━━━━━━━━━━━━━───────────────  128 MiB of 256 MiB  64 MiB/s  2.0 s left"
+              "pre-copy    ━━━━━━━━━━━━━━━───────────────  128 MiB of 256 MiB  64 MiB/s  2 s left"
               "  round 2, 1.2 MiB dirty");
-    check_bar(&progress, 60, "pre-copy    ━━━━━━━━─────────  128 MiB of 256 MiB  64 MiB/s");
-    check_bar(&progress, 25, "pre-copy    ━━━━━━──────");
+    check_bar(&progress, 60, "pre-copy    ━━━━────  128 MiB of 256 MiB  64 MiB/s");
+    check_bar(&progress, 25, "pre-copy    ━━━━────");
     check_bar(&progress, 8, "");
     progress.done = progress.total;
     progress.round = 0;
-    check_bar(&progress, 80, "pre-copy    ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━  256 MiB  64 MiB/s");
+    check_bar(&progress, 80, "pre-copy    ━━━━━━━━━━━━━━━  256 MiB  64 MiB/s");
+}
+
+/* What is left is said in seconds, and the bar does not move when a number gets another digit. */
+static void
+test_bar_is_calm(void)
+{
+    const guint64 done[] = {0, 1, 100 << 10, 255 << 20, (256 << 20) - 130};
+    const char *left[] = {"  4 s left", "  3 s left", "  3 s left", "  <1 s left", "  <1 s left"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(done); i++) {
+        const VfProgress progress = {.done = done[i], .total = 256 << 20, .rate = 64 << 20};
+        g_autofree char *line = vf_bar_format("pre-copy", &progress, 90, FALSE);
+
+        g_assert_cmpuint(strspn(line + 12, "=-"), ==, 25);
+        g_assert_nonnull(strstr(line, left[i]));
+    }
 }
 
 static void
@@ -324,6 +340,7 @@ main(int argc, char **argv)
     g_test_add_func("/cli/text/snake", test_snake);
     g_test_add_func("/cli/table", test_table);
     g_test_add_func("/cli/bar/line", test_bar);
+    g_test_add_func("/cli/bar/is-calm", test_bar_is_calm);
     g_test_add_func("/cli/bar/never-overflows", test_bar_never_overflows);
     g_test_add_func("/cli/bar/remaining", test_remaining);
     g_test_add_func("/cli/address/good", test_addresses);
