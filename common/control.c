@@ -12,7 +12,9 @@
 
 #include "error.h"
 #include "io.h"
+#include "printable.h"
 
+#define VERB_MAX 32
 #define MESSAGE_TYPE G_VARIANT_TYPE("(sa{sv})")
 
 void
@@ -118,7 +120,10 @@ parse(VfControlMessage *message, const void *data, gsize size, GError **error)
     }
     g_variant_get(value, "(s@a{sv})", &message->verb, &args);
     message->args = g_variant_dict_new(args);
-    return TRUE;
+    if (vf_printable_is_word(message->verb, VERB_MAX))
+        return TRUE;
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_PEER, _("a message's verb is no word"));
+    return FALSE;
 }
 
 /* A peer that closed its end with something of ours unread leaves ECONNRESET, once, before what it

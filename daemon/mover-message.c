@@ -9,8 +9,11 @@
 
 #include "error.h"
 #include "io.h"
+#include "printable.h"
 
 #define TEXT_MAX 4096
+#define WORD_MAX 64
+#define FLAGS_MAX 16
 #define LIST_MAX 256
 
 static gboolean
@@ -73,7 +76,8 @@ vf_mover_message_parse_text(VfControlMessage *message, const char *key, GError *
 
     if (!need(message, key, "s", &text, error))
         return NULL;
-    if (strlen(text) > TEXT_MAX) {
+    /* a phase or an address: no prose */
+    if (!vf_printable_is_word(text, WORD_MAX)) {
         fail(message, key, error);
         return NULL;
     }
@@ -96,15 +100,15 @@ parse_error(VfControlMessage *message)
 {
     g_autofree char *name = NULL;
     g_autofree char *text = NULL;
+    g_autofree char *clean = NULL;
     VferryError code = VFERRY_ERROR_FAILED;
 
     if (!g_variant_dict_lookup(message->args, "message", "s", &text))
         return NULL;
     if (g_variant_dict_lookup(message->args, "error", "s", &name))
         vf_error_from_name(name, &code);
-    if (strlen(text) > TEXT_MAX)
-        *g_utf8_find_prev_char(text, text + TEXT_MAX + 1) = '\0';
-    return g_error_new_literal(VFERRY_ERROR, code, text);
+    clean = vf_printable(text, TEXT_MAX);
+    return g_error_new_literal(VFERRY_ERROR, code, clean);
 }
 
 static gboolean
@@ -138,6 +142,7 @@ parse_statistics(VfControlMessage *message, VfOutcome *outcome, GError **error)
     g_autoptr(GVariant) statistics =
         g_variant_dict_lookup_value(message->args, "statistics", G_VARIANT_TYPE_VARDICT);
     GVariantIter iter;
+    const char *key;
     GVariant *value;
 
     if (!statistics)
@@ -145,9 +150,11 @@ parse_statistics(VfControlMessage *message, VfOutcome *outcome, GError **error)
     if (g_variant_n_children(statistics) > LIST_MAX)
         return fail(message, "statistics", error);
     g_variant_iter_init(&iter, statistics);
-    while (g_variant_iter_next(&iter, "{&sv}", NULL, &value)) {
+    while (g_variant_iter_next(&iter, "{&sv}", &key, &value)) {
         g_autoptr(GVariant) number = value;
 
+        if (!vf_printable_is_word(key, WORD_MAX))
+            return fail(message, "statistics", error);
         if (!g_variant_is_of_type(number, G_VARIANT_TYPE_UINT64) &&
             !g_variant_is_of_type(number, G_VARIANT_TYPE_UINT32) &&
             !g_variant_is_of_type(number, G_VARIANT_TYPE_DOUBLE))
@@ -177,6 +184,25 @@ parse_outcome(VfControlMessage *message, GError **error)
     return g_steal_pointer(&outcome);
 }
 
+static gboolean
+parse_info(VfControlMessage *message, VfMoverReply *reply, GError **error)
+{
+    if (!g_variant_dict_lookup(message->args, "flags", "^as", &reply->flags))
+        reply->flags = g_new0(char *, 1);
+    if (g_strv_length(reply->flags) > FLAGS_MAX)
+        return fail(message, "flags", error);
+    for (guint i = 0; reply->flags[i]; i++)
+        if (!vf_printable_is_word(reply->flags[i], WORD_MAX))
+            return fail(message, "flags", error);
+    reply->has_data_size =
+        g_variant_dict_lookup(message->args, "data-size", "t", &reply->data_size);
+    if (!g_variant_dict_lookup(message->args, "state", "s", &reply->state))
+        reply->state = g_strdup("");
+    else if (!vf_printable_is_word(reply->state, WORD_MAX))
+        return fail(message, "state", error);
+    return TRUE;
+}
+
 VfMoverReply *
 vf_mover_message_parse_result(VfControlMessage *message, GError **error)
 {
@@ -184,14 +210,8 @@ vf_mover_message_parse_result(VfControlMessage *message, GError **error)
 
     reply->fd = -1;
     reply->outcome = parse_outcome(message, error);
-    if (!reply->outcome)
+    if (!reply->outcome || !parse_info(message, reply, error))
         return NULL;
-    if (!g_variant_dict_lookup(message->args, "flags", "^as", &reply->flags))
-        reply->flags = g_new0(char *, 1);
-    reply->has_data_size =
-        g_variant_dict_lookup(message->args, "data-size", "t", &reply->data_size);
-    if (!g_variant_dict_lookup(message->args, "state", "s", &reply->state))
-        reply->state = g_strdup("");
     reply->fd = vf_control_message_steal_fd(message, 0);
     return g_steal_pointer(&reply);
 }

@@ -8,6 +8,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
+#include "printable.h"
 
 #define ABORT_MESSAGE_MAX 1024 /* characters that are passed on */
 
@@ -40,6 +41,27 @@ parse(const void *data, gsize size, const GVariantType *type, const char *what, 
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
                 _("%s of %" G_GSIZE_FORMAT " bytes is malformed"), what, size);
     return NULL;
+}
+
+static gboolean
+features_are_words(char **features)
+{
+    guint n = 0;
+
+    for (; features[n]; n++)
+        if (n == VF_MESSAGE_FEATURES_MAX || !vf_printable_is_word(features[n], VF_MESSAGE_WORD_MAX))
+            return FALSE;
+    return TRUE;
+}
+
+static gboolean
+too_much(const char *what, GError **error)
+{
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                _("%s has more than %d features, or a name that is not 1 to %d visible ASCII "
+                  "characters"),
+                what, VF_MESSAGE_FEATURES_MAX, VF_MESSAGE_WORD_MAX);
+    return FALSE;
 }
 
 void
@@ -86,7 +108,9 @@ vf_message_parse_hello(const void *data, gsize size, VfHello *hello, GError **er
         g_variant_dict_lookup(dict, "max", "u", &hello->max) &&
         g_variant_dict_lookup(dict, "features", "^as", &hello->features)) {
         hello->n_devices = (guint)g_variant_n_children(devices);
-        return TRUE;
+        return (vf_printable_is_word(hello->job, VF_MESSAGE_WORD_MAX) &&
+                features_are_words(hello->features)) ||
+               too_much("a hello", error);
     }
     g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
                         _("a hello lacks something that it must have"));
@@ -113,7 +137,7 @@ vf_message_parse_reply(const void *data, gsize size, VfHelloReply *reply, GError
         return FALSE;
     if (g_variant_lookup(value, "version", "u", &reply->version) &&
         g_variant_lookup(value, "features", "^as", &reply->features))
-        return TRUE;
+        return features_are_words(reply->features) || too_much("the answer to a hello", error);
     g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
                         _("the answer to a hello lacks something that it must have"));
     return FALSE;
@@ -131,20 +155,6 @@ vf_message_pack_abort(const GError *reason)
     return pack(g_variant_new("(ss)", vf_error_to_name(code), message));
 }
 
-/* A peer's text goes to logs and terminals here. */
-static char *
-make_printable(const char *text)
-{
-    GString *clean = g_string_new(NULL);
-    guint n = 0;
-
-    for (const char *at = text; *at && n < ABORT_MESSAGE_MAX; at = g_utf8_next_char(at), n++) {
-        gunichar c = g_utf8_get_char(at);
-        g_string_append_unichar(clean, g_unichar_isprint(c) ? c : '?');
-    }
-    return g_string_free(clean, FALSE);
-}
-
 GError *
 vf_message_parse_abort(const void *data, gsize size)
 {
@@ -158,7 +168,7 @@ vf_message_parse_abort(const void *data, gsize size)
     if (!value)
         return error;
     g_variant_get(value, "(&s&s)", &name, &message);
-    text = make_printable(message);
+    text = vf_printable(message, ABORT_MESSAGE_MAX);
     if (!vf_error_from_name(name, &code) || code != VFERRY_ERROR_CANCELLED)
         code = VFERRY_ERROR_PEER;
     return g_error_new(VFERRY_ERROR, (gint)code, _("the other side gave up: %s"), text);

@@ -8,6 +8,8 @@
  * form. */
 
 #define VF_MESSAGE_VERSION 1
+#define VF_MESSAGE_FEATURES_MAX 32
+#define VF_MESSAGE_WORD_MAX 64 /* of a job's or a feature's name */
 #define VF_FEATURE_PRE_COPY "pre-copy"
 
 typedef struct {

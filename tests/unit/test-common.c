@@ -14,6 +14,7 @@
 #include "io.h"
 #include "number.h"
 #include "options.h"
+#include "printable.h"
 #include "sysfs.h"
 #include "uuid.h"
 
@@ -401,6 +402,58 @@ test_sysfs_write(Dir *dir, gconstpointer data)
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND);
 }
 
+static void
+check_printable(const char *text, gsize max, const char *expected)
+{
+    g_autofree char *clean = vf_printable(text, max);
+
+    g_assert_cmpstr(clean, ==, expected);
+}
+
+static void
+test_printable(void)
+{
+    check_printable("", 10, "");
+    check_printable("plain", 10, "plain");
+    check_printable("plain", 3, "pla");
+    check_printable("G\u00f6teborg \u6e21", 10, "G\u00f6teborg \u6e21");
+    check_printable("\u6e21\u6e21\u6e21", 2, "\u6e21\u6e21");
+    check_printable("a\x1b[2J\r\n\x7f\t", 20, "a?[2J????");
+    check_printable("a\u202eb\u2028c\u2029d\xc2\x85"
+                    "e\u200b",
+                    20, "a?b?c?d?e?");
+    check_printable("a\xff\xc3", 20, "a\ufffd\ufffd");
+}
+
+static void
+test_word(void)
+{
+    g_assert_true(vf_printable_is_word("pre-copy", 8));
+    g_assert_false(vf_printable_is_word("pre-copy", 7));
+    g_assert_false(vf_printable_is_word("", 7));
+    g_assert_false(vf_printable_is_word("a b", 7));
+    g_assert_false(vf_printable_is_word("a\n", 7));
+    g_assert_false(vf_printable_is_word("\u00e9", 7));
+}
+
+/* A verb stands in messages: it is a word, whoever says it. */
+static void
+test_control_verb(void)
+{
+    static const char *const bad[] = {"", "two words", "\x1b[2J",
+                                      "abcdefghijklmnopqrstuvwxyzabcdefg"};
+    vf_autofd int ours = -1;
+    vf_autofd int theirs = -1;
+
+    g_assert_true(vf_control_pair(&ours, &theirs, NULL));
+    for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+        g_assert_true(vf_control_send(ours, bad[i], NULL, NULL, 0, NULL));
+        g_assert_null(vf_control_receive(theirs, &error));
+        g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -426,5 +479,8 @@ main(int argc, char **argv)
     g_test_add("/sysfs/bounded", Dir, NULL, dir_setup, test_sysfs_bounded, dir_teardown);
     g_test_add("/sysfs/no-symlink", Dir, NULL, dir_setup, test_sysfs_no_symlink, dir_teardown);
     g_test_add("/sysfs/write", Dir, NULL, dir_setup, test_sysfs_write, dir_teardown);
+    g_test_add_func("/common/printable", test_printable);
+    g_test_add_func("/common/printable/word", test_word);
+    g_test_add_func("/common/control/verb", test_control_verb);
     return g_test_run();
 }
