@@ -97,10 +97,16 @@ write_parent(VfWriter *writer, const VfCapabilitiesParent *parent)
     vf_writer_end(writer);
 }
 
+/* NULL when it is not known: of a device that migrates, debugfs may not list everything (kernels
+ * before 6.18). */
 static const char *
-yes_no(VfCapabilitiesMigration flags, VfCapabilitiesMigration flag)
+yes_no(const VfCapabilitiesDevice *device, VfCapabilitiesMigration flag)
 {
-    return (flags & flag) != 0 ? "yes" : "no";
+    if (device->migration & flag)
+        return "yes";
+    if (g_str_equal(device->migration_source, "debugfs") && device->migration)
+        return NULL;
+    return "no";
 }
 
 static void
@@ -109,10 +115,9 @@ write_migration(VfWriter *writer, const VfCapabilitiesDevice *device)
     vf_writer_start(writer, "migration", NULL);
     vf_writer_attribute(writer, "source", device->migration_source);
     if (!g_str_equal(device->migration_source, "unknown")) {
-        VfCapabilitiesMigration flags = device->migration;
-        vf_writer_attribute(writer, "stop-copy", yes_no(flags, VF_CAPABILITIES_STOP_COPY));
-        vf_writer_attribute(writer, "p2p", yes_no(flags, VF_CAPABILITIES_P2P));
-        vf_writer_attribute(writer, "pre-copy", yes_no(flags, VF_CAPABILITIES_PRE_COPY));
+        vf_writer_attribute(writer, "stop-copy", yes_no(device, VF_CAPABILITIES_STOP_COPY));
+        vf_writer_attribute(writer, "p2p", yes_no(device, VF_CAPABILITIES_P2P));
+        vf_writer_attribute(writer, "pre-copy", yes_no(device, VF_CAPABILITIES_PRE_COPY));
     }
     vf_writer_end(writer);
 }

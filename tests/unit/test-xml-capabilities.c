@@ -137,6 +137,24 @@ test_device_alone(void)
         "</device>\n");
 }
 
+/* What debugfs leaves out beside other flags is not known to be missing. */
+static void
+test_migration_from_debugfs(void)
+{
+    g_autoptr(VfCapabilitiesDevice) device = vf_capabilities_device_new("0000:01:10.0", "/sys/x");
+    g_autofree char *none = NULL, *some = NULL;
+
+    g_free(device->migration_source);
+    device->migration_source = g_strdup("debugfs");
+    none = vf_capabilities_device_format(device);
+    g_assert_nonnull(strstr(
+        none, "<migration source=\"debugfs\" stop-copy=\"no\" p2p=\"no\" pre-copy=\"no\"/>"));
+    device->migration = VF_CAPABILITIES_STOP_COPY;
+    some = vf_capabilities_device_format(device);
+    g_assert_nonnull(strstr(some, "<migration source=\"debugfs\" stop-copy=\"yes\"/>"));
+    assert_valid(some, "capabilities");
+}
+
 static void
 test_bad(void)
 {
@@ -241,6 +259,7 @@ main(int argc, char **argv)
     g_test_add_func("/xml/capabilities/round-trip", test_round_trip);
     g_test_add_func("/xml/capabilities/elements", test_elements);
     g_test_add_func("/xml/capabilities/device-alone", test_device_alone);
+    g_test_add_func("/xml/capabilities/migration-from-debugfs", test_migration_from_debugfs);
     g_test_add_func("/xml/capabilities/bad", test_bad);
     g_test_add_func("/xml/capabilities/newer", test_newer);
     g_test_add_func("/xml/capabilities/large", test_large);
