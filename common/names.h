@@ -38,6 +38,7 @@
 #define VF_SYSFS_PCI_DEVICES "/sys/bus/pci/devices"
 #define VF_SYSFS_SRIOV_TOTAL "sriov_totalvfs"
 #define VF_SYSFS_VFIO_DEV "vfio-dev"
+#define VF_SYSFS_IOMMU_GROUPS "/sys/kernel/iommu_groups"
 #define VF_DEBUGFS_VFIO "/sys/kernel/debug/vfio"
 #define VF_SYSFS_AVAILABLE "available_instances"
 #define VF_SYSFS_DEVICE_API "device_api"

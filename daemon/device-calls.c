@@ -7,6 +7,7 @@
 
 #include "bus.h"
 #include "error.h"
+#include "iommu-group.h"
 #include "log.h"
 #include "mdev.h"
 #include "mover.h"
@@ -269,6 +270,7 @@ on_probed(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
 
     if (!reply) {
+        vf_iommu_group_explain(vf_device_get_iommu_group(call->device), &error);
         vf_bus_return_error(call->invocation, error);
         return;
     }

@@ -18,6 +18,7 @@ struct _VfDevice {
     char *driver;
     char *type_name;
     char *vfio_dev;
+    guint64 binding;
     int iommu_group;
     int numa_node;
     VfModel *model;
@@ -221,7 +222,14 @@ vf_device_is_gone(VfDevice *self)
 gboolean
 vf_device_is_complete(VfDevice *self)
 {
-    return self->driver[0] && self->vfio_dev[0] && self->type_name[0];
+    return self->driver[0] && self->vfio_dev[0] &&
+           (self->type_name[0] || !g_str_equal(self->kind, "mdev"));
+}
+
+gboolean
+vf_device_was_rebound(VfDevice *self, const VfFacts *facts)
+{
+    return self->binding != facts->binding;
 }
 
 void
@@ -231,6 +239,20 @@ vf_device_set_state(VfDevice *self, VfDeviceState state)
         return;
     self->state = state;
     g_object_notify(G_OBJECT(self), "state");
+}
+
+/* What a probe found holds for as long as the device is bound; debugfs may say less, and does. */
+static void
+set_migration_from_debugfs(VfDevice *self, const char *const *flags)
+{
+    const char *source = flags ? "debugfs" : "unknown";
+    static const char *const none[] = {NULL};
+
+    if (g_str_equal(self->migration_source, "probe") ||
+        (g_str_equal(self->migration_source, source) &&
+         g_strv_equal((const char *const *)self->migration, flags ? flags : none)))
+        return;
+    vf_device_set_migration(self, flags, source);
 }
 
 void
@@ -268,6 +290,8 @@ vf_device_update(VfDevice *self, const VfFacts *facts)
     set_int(self, &self->numa_node, facts->numa_node, "numa-node");
     set_model(self, facts->model);
     set_values(self, facts->values);
+    set_migration_from_debugfs(self, (const char *const *)facts->migration);
+    self->binding = facts->binding;
     g_object_thaw_notify(G_OBJECT(self));
 }
 

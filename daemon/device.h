@@ -47,8 +47,8 @@ VfModel *vf_device_get_model(VfDevice *self);
 /* A list of values (xml/value.h): every parameter of the model, a NULL value where nothing could
  * read it. Never changed in place: a new list takes its place when the device changes. */
 GPtrArray *vf_device_get_values(VfDevice *self);
-/* An mdev is usable when it is bound, has its vfio-dev, and its type (and so its model) is known.
- */
+/* A device is usable when it is bound and has its vfio-dev, and an mdev's type (and so its model)
+ * is known. */
 gboolean vf_device_is_complete(VfDevice *self);
 VfDeviceState vf_device_get_state(VfDevice *self);
 gboolean vf_device_is_gone(VfDevice *self);
@@ -57,8 +57,7 @@ gboolean vf_device_is_gone(VfDevice *self);
 void vf_device_set_state(VfDevice *self, VfDeviceState state);
 
 /* What a probe, or the mover's inspect, found: of "stop-copy", "p2p", "pre-copy"; @source "probe"
- * or "debugfs".
- * @flags NULL and @source "unknown" forget it. */
+ * or "debugfs". @flags NULL and @source "unknown" forget it. */
 void vf_device_set_migration(VfDevice *self, const char *const *flags, const char *source);
 const char *const *vf_device_get_migration(VfDevice *self);
 const char *vf_device_get_migration_source(VfDevice *self);
@@ -69,5 +68,8 @@ VfDevice *vf_device_new(const char *id, const char *kind, const char *sysfs_path
 /* Takes over what @facts says; one notify for each property that changed. */
 void vf_device_update(VfDevice *self, const VfFacts *facts);
 void vf_device_set_gone(VfDevice *self);
+/* Whether @facts are of another binding to a VFIO driver than those that it was updated with: all
+ * that was known of it, and every open descriptor, is of the one before. */
+gboolean vf_device_was_rebound(VfDevice *self, const VfFacts *facts);
 
 G_END_DECLS

@@ -4,7 +4,9 @@
 #include "facts.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
+#include "debugfs.h"
 #include "error.h"
 #include "io.h"
 #include "names.h"
@@ -18,8 +20,10 @@ vf_facts_free(VfFacts *self)
     g_free(self->driver);
     g_free(self->type_name);
     g_free(self->vfio_dev);
+    g_free(self->physfn);
     g_clear_pointer(&self->model, vf_model_unref);
     g_clear_pointer(&self->values, g_ptr_array_unref);
+    g_strfreev(self->migration);
     g_free(self);
 }
 
@@ -43,14 +47,26 @@ read_iommu_group(int dir_fd)
     return (int)number;
 }
 
-static char *
-read_vfio_dev(int dir_fd)
+/* Whichever driver it is, what is registered with VFIO has a child in this class:
+ * vfio_register_group_dev() makes exactly one, drivers/vfio/vfio_main.c. Names are used again, but
+ * sysfs numbers its directories anew each time (kernfs_new_node(), fs/kernfs/dir.c): the number
+ * tells a device that was bound again from one that never was unbound. The kernel takes the
+ * `subsystem` link away before it announces a removal, the directory only after (device_del(),
+ * drivers/base/core.c), and then waits for whoever has the device open. */
+static void
+read_vfio_dev(VfFacts *self, int dir_fd)
 {
-    vf_autofd int fd = vf_sysfs_open_subdir(dir_fd, "vfio-dev", NULL);
+    vf_autofd int fd = vf_sysfs_open_subdir(dir_fd, VF_SYSFS_VFIO_DEV, NULL);
     g_auto(GStrv) names = fd < 0 ? NULL : vf_sysfs_list(fd, NULL);
+    vf_autofd int child_fd = names && names[0] ? vf_sysfs_open_subdir(fd, names[0], NULL) : -1;
+    struct stat info;
 
-    /* vfio_register_group_dev() makes exactly one child, drivers/vfio/vfio_main.c */
-    return g_strdup(names && names[0] ? names[0] : "");
+    if (child_fd >= 0 && vf_sysfs_exists(child_fd, "subsystem") && fstat(child_fd, &info) == 0) {
+        self->vfio_dev = g_strdup(names[0]);
+        self->binding = info.st_ino;
+    } else {
+        self->vfio_dev = g_strdup("");
+    }
 }
 
 int
@@ -99,6 +115,20 @@ read_values(int dir_fd, const VfModel *model, const char *type_name)
     return g_steal_pointer(&values);
 }
 
+/* What is said of any device that VFIO can hand out. */
+static VfFacts *
+read_common(const char *sysfs_path, int dir_fd)
+{
+    g_autofree char *name = g_path_get_basename(sysfs_path);
+    VfFacts *self = g_new0(VfFacts, 1);
+
+    self->driver = vf_facts_read_driver(dir_fd);
+    read_vfio_dev(self, dir_fd);
+    self->iommu_group = read_iommu_group(dir_fd);
+    self->migration = self->vfio_dev[0] ? vf_debugfs_read_migration(name) : NULL;
+    return self;
+}
+
 VfFacts *
 vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver, const VfModels *models,
                    GError **error)
@@ -110,11 +140,9 @@ vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver, const VfMo
 
     if (dir_fd < 0 || parent_fd < 0)
         return NULL;
-    self = g_new0(VfFacts, 1);
-    self->driver = vf_facts_read_driver(dir_fd);
+    self = read_common(sysfs_path, dir_fd);
     self->type_name = read_link_or_empty(dir_fd, "mdev_type");
-    self->vfio_dev = read_vfio_dev(dir_fd);
-    self->iommu_group = read_iommu_group(dir_fd);
+    self->physfn = g_strdup("");
     /* an mdev has no numa_node of its own: its memory and its interrupts are the parent's */
     self->numa_node = vf_facts_read_numa_node(parent_fd);
     model =
@@ -122,4 +150,20 @@ vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver, const VfMo
     self->model = model ? vf_model_ref(model) : NULL;
     self->values = model ? read_values(dir_fd, model, self->type_name) : vf_value_list_new();
     return g_steal_pointer(&self);
+}
+
+VfFacts *
+vf_facts_read_pci(const char *sysfs_path, GError **error)
+{
+    vf_autofd int dir_fd = vf_sysfs_open_dir(sysfs_path, error);
+    VfFacts *self;
+
+    if (dir_fd < 0)
+        return NULL;
+    self = read_common(sysfs_path, dir_fd);
+    self->type_name = g_strdup("");
+    self->physfn = read_link_or_empty(dir_fd, "physfn");
+    self->numa_node = vf_facts_read_numa_node(dir_fd);
+    self->values = vf_value_list_new();
+    return self;
 }

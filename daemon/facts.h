@@ -5,21 +5,26 @@
 
 #include "models.h"
 
-/* What sysfs says about one device at one moment, all of it read through one directory fd. Nothing
- * is opened but sysfs. */
+/* What sysfs and debugfs say about one device at one moment; sysfs all through one directory fd.
+ * Nothing else is opened. */
 typedef struct {
     char *driver;      /* "" when unbound */
     char *type_name;   /* mdev type id; "" while the kernel has not made the link yet */
     char *vfio_dev;    /* "" when there is none */
+    guint64 binding;   /* another one after each time a VFIO driver was bound; 0 while none is */
+    char *physfn;      /* of an SR-IOV VF: its PF's address; else "" */
     int iommu_group;   /* -1 when none */
     int numa_node;     /* -1 when unknown */
     VfModel *model;    /* NULL when no descriptor matches; a reference */
     GPtrArray *values; /* list (xml/value.h), empty without a model */
+    char **migration;  /* as vf_debugfs_read_migration(): NULL when unknown */
 } VfFacts;
 
 /* @parent_driver as in VfMatch (xml/model.h). NOT_FOUND when the device has gone. */
 VfFacts *vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver,
                             const VfModels *models, GError **error);
+/* Of a PCI function, whatever is bound to it. NOT_FOUND when it has gone. */
+VfFacts *vf_facts_read_pci(const char *sysfs_path, GError **error);
 void vf_facts_free(VfFacts *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfFacts, vf_facts_free)
 

@@ -76,6 +76,7 @@ describe_parent(VfParent *parent)
         vf_capabilities_parent_new(vf_parent_get_id(parent), vf_parent_get_sysfs_path(parent));
     GPtrArray *types = vf_parent_get_types(parent);
 
+    replace(&out->kind, vf_parent_get_kind(parent));
     out->driver = dup_unless_empty(vf_parent_get_driver(parent));
     for (guint i = 0; i < types->len; i++)
         g_ptr_array_add(out->offers, describe_offer(parent, types->pdata[i]));

@@ -262,40 +262,6 @@ vf_objects_remove(VfObjects *self, GDBusInterfaceSkeleton *skeleton)
     remove_entry(self, skeleton);
 }
 
-static gboolean
-has_sysfs_path(const Entry *entry, const char *path)
-{
-    if (VF_IS_DEVICE(entry->subject))
-        return g_str_equal(vf_device_get_sysfs_path(VF_DEVICE(entry->subject)), path);
-    return VF_IS_PARENT(entry->subject) &&
-           g_str_equal(vf_parent_get_sysfs_path(VF_PARENT(entry->subject)), path);
-}
-
-/* @path is compared as text, never followed: it is the caller's, and following it would tell him
- * what root can see. */
-static const Entry *
-find_by_sysfs_path(VfObjects *self, const char *path)
-{
-    g_autofree char *directory = g_path_get_dirname(path);
-    g_autofree char *name = g_path_get_basename(path);
-    const char *linked = g_str_equal(directory, VF_SYSFS_MDEV_BUS_DEVICES) ? VF_PATH_DEVICE
-                         : g_str_equal(directory, VF_SYSFS_MDEV_PARENTS)   ? VF_PATH_PARENT
-                                                                           : NULL;
-    GHashTableIter iter;
-    gpointer value;
-
-    g_hash_table_iter_init(&iter, self->entries);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const Entry *entry = value;
-
-        if (linked && entry->prefix == linked && g_str_equal(entry->id, name))
-            return entry;
-        if (has_sysfs_path(entry, path))
-            return entry;
-    }
-    return NULL;
-}
-
 /* A lease and the job that it is for may have one id: devices come first, then parents, jobs,
  * leases, models. */
 static guint
@@ -308,6 +274,49 @@ rank(const Entry *entry)
     while (i < G_N_ELEMENTS(order) && !g_str_equal(entry->prefix, order[i]))
         i++;
     return i;
+}
+
+/* Where the kernel links it from, beside its place in /sys/devices. */
+static gboolean
+is_linked_from(const Entry *entry, const char *directory)
+{
+    if (VF_IS_DEVICE(entry->subject))
+        return g_str_equal(directory, vf_device_get_address(VF_DEVICE(entry->subject))[0]
+                                          ? VF_SYSFS_PCI_DEVICES
+                                          : VF_SYSFS_MDEV_BUS_DEVICES);
+    return VF_IS_PARENT(entry->subject) && (g_str_equal(directory, VF_SYSFS_PCI_DEVICES) ||
+                                            g_str_equal(directory, VF_SYSFS_MDEV_PARENTS));
+}
+
+static gboolean
+has_sysfs_path(const Entry *entry, const char *path)
+{
+    if (VF_IS_DEVICE(entry->subject))
+        return g_str_equal(vf_device_get_sysfs_path(VF_DEVICE(entry->subject)), path);
+    return VF_IS_PARENT(entry->subject) &&
+           g_str_equal(vf_parent_get_sysfs_path(VF_PARENT(entry->subject)), path);
+}
+
+/* @path is compared as text, never followed: it is the caller's, and following it would tell him
+ * what root can see. A PF may be a device and a parent: then it is the device. */
+static const Entry *
+find_by_sysfs_path(VfObjects *self, const char *path)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+    g_autofree char *name = g_path_get_basename(path);
+    const Entry *found = NULL;
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, self->entries);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Entry *entry = value;
+        gboolean linked = g_str_equal(entry->id, name) && is_linked_from(entry, directory);
+
+        if ((linked || has_sysfs_path(entry, path)) && (!found || rank(entry) < rank(found)))
+            found = entry;
+    }
+    return found;
 }
 
 static gint

@@ -57,17 +57,24 @@ on_offers(VfParent *parent, GParamSpec *pspec, VferryParent *skeleton)
     vferry_parent_set_offers(skeleton, format_offers(parent));
 }
 
+static void
+on_driver(VfParent *parent, GParamSpec *pspec, VferryParent *skeleton)
+{
+    vferry_parent_set_driver(skeleton, vf_parent_get_driver(parent));
+}
+
 VferryParent *
 vf_parent_object_new(VfParent *parent)
 {
     VferryParent *skeleton = vferry_parent_skeleton_new();
 
     vferry_parent_set_id(skeleton, vf_parent_get_id(parent));
-    vferry_parent_set_kind(skeleton, "mdev");
+    vferry_parent_set_kind(skeleton, vf_parent_get_kind(parent));
     vferry_parent_set_sysfs_path(skeleton, vf_parent_get_sysfs_path(parent));
     vferry_parent_set_driver(skeleton, vf_parent_get_driver(parent));
     vferry_parent_set_numa_node(skeleton, vf_parent_get_numa_node(parent));
     vferry_parent_set_offers(skeleton, format_offers(parent));
+    g_signal_connect_object(parent, "notify::driver", G_CALLBACK(on_driver), skeleton, 0);
     g_signal_connect_object(parent, "notify::offers", G_CALLBACK(on_offers), skeleton, 0);
     return skeleton;
 }

@@ -20,6 +20,7 @@ struct _VfParent {
     GObject parent;
 
     char *id;
+    const char *kind; /* static */
     char *sysfs_path;
     char *driver;
     int numa_node;
@@ -27,7 +28,7 @@ struct _VfParent {
     const VfModels *models;
 };
 
-enum { PROP_0, PROP_OFFERS };
+enum { PROP_0, PROP_DRIVER, PROP_OFFERS };
 
 G_DEFINE_TYPE(VfParent, vf_parent, G_TYPE_OBJECT)
 
@@ -60,6 +61,12 @@ compare_types(gconstpointer a, gconstpointer b)
     const VfParentType *const *left = a, *const *right = b;
 
     return strcmp((*left)->type, (*right)->type);
+}
+
+static gboolean
+is_pci(VfParent *self)
+{
+    return g_str_equal(self->kind, "pci");
 }
 
 static int
@@ -145,6 +152,12 @@ vf_parent_get_id(VfParent *self)
 }
 
 const char *
+vf_parent_get_kind(VfParent *self)
+{
+    return self->kind;
+}
+
+const char *
 vf_parent_get_sysfs_path(VfParent *self)
 {
     return self->sysfs_path;
@@ -180,8 +193,21 @@ vf_parent_type_left(const VfParentType *type)
     return type->available > type->reserved ? type->available - type->reserved : 0;
 }
 
-void
-vf_parent_refresh(VfParent *self)
+static void
+refresh_driver(VfParent *self)
+{
+    vf_autofd int dir_fd = vf_sysfs_open_dir(self->sysfs_path, NULL);
+    g_autofree char *driver = dir_fd < 0 ? NULL : vf_facts_read_driver(dir_fd);
+
+    if (!driver || g_str_equal(driver, self->driver))
+        return;
+    g_free(self->driver);
+    self->driver = g_steal_pointer(&driver);
+    g_object_notify(G_OBJECT(self), "driver");
+}
+
+static void
+refresh_types(VfParent *self)
 {
     vf_autofd int types_fd = open_types(self, NULL);
     g_auto(GStrv) names = types_fd < 0 ? NULL : vf_sysfs_list(types_fd, NULL);
@@ -194,6 +220,15 @@ vf_parent_refresh(VfParent *self)
     changed |= drop_vanished(self, (const char *const *)names);
     if (changed)
         g_object_notify(G_OBJECT(self), "offers");
+}
+
+void
+vf_parent_refresh(VfParent *self)
+{
+    if (is_pci(self))
+        refresh_driver(self);
+    else
+        refresh_types(self);
 }
 
 gboolean
@@ -246,17 +281,41 @@ read_driver_string(int dir_fd)
     return driver ? g_steal_pointer(&driver) : g_strdup("");
 }
 
-gboolean
-vf_parent_exists(const char *name)
+static gboolean
+is_mdev_parent(const char *name)
 {
     vf_autofd int class_fd = vf_sysfs_open_dir(VF_SYSFS_MDEV_PARENTS, NULL);
 
-    return class_fd >= 0 && name[0] != '.' && !strchr(name, '/') && vf_sysfs_exists(class_fd, name);
+    return class_fd >= 0 && vf_sysfs_exists(class_fd, name);
+}
+
+/* sriov_totalvfs is there on PFs alone; a driver may have set it to 0. */
+static gboolean
+is_physical_function(const char *name)
+{
+    g_autofree char *path = g_build_filename(VF_SYSFS_PCI_DEVICES, name, NULL);
+    vf_autofd int dir_fd = vf_sysfs_open_dir(path, NULL);
+    guint64 total;
+
+    return dir_fd >= 0 &&
+           vf_sysfs_read_u64(dir_fd, VF_SYSFS_SRIOV_TOTAL, G_MAXUINT16, &total, NULL) && total > 0;
+}
+
+const char *
+vf_parent_kind_of(const char *name)
+{
+    if (!name[0] || name[0] == '.' || strchr(name, '/'))
+        return NULL;
+    if (is_mdev_parent(name))
+        return "mdev";
+    return is_physical_function(name) ? "pci" : NULL;
 }
 
 static char *
-resolve(const char *link)
+resolve(const char *kind, const char *name)
 {
+    g_autofree char *link = g_build_filename(
+        g_str_equal(kind, "pci") ? VF_SYSFS_PCI_DEVICES : VF_SYSFS_MDEV_PARENTS, name, NULL);
     char path[PATH_MAX];
 
     return realpath(link, path) ? g_strdup(path) : NULL;
@@ -266,17 +325,19 @@ VfParent *
 vf_parent_new(const char *name, const VfModels *models, GError **error)
 {
     g_autoptr(VfParent) self = g_object_new(VF_TYPE_PARENT, NULL);
-    g_autofree char *link = g_build_filename(VF_SYSFS_MDEV_PARENTS, name, NULL);
-    g_autofree char *path = vf_parent_exists(name) ? resolve(link) : NULL;
+    const char *kind = vf_parent_kind_of(name);
+    g_autofree char *path = kind ? resolve(kind, name) : NULL;
     vf_autofd int dir_fd = path ? vf_sysfs_open_dir(path, NULL) : -1;
 
     if (dir_fd < 0) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("“%s” is no mdev parent"), name);
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                    _("“%s” is neither an mdev parent nor an SR-IOV physical function"), name);
         return NULL;
     }
     self->id = g_strdup(name);
+    self->kind = kind;
     self->sysfs_path = g_steal_pointer(&path);
-    self->driver = read_driver_string(dir_fd);
+    self->driver = is_pci(self) ? vf_facts_read_driver(dir_fd) : read_driver_string(dir_fd);
     self->numa_node = vf_facts_read_numa_node(dir_fd);
     self->models = models;
     vf_parent_refresh(self);
@@ -288,6 +349,8 @@ vf_parent_get_property(GObject *object, guint prop_id, GValue *value, GParamSpec
 {
     if (prop_id == PROP_OFFERS)
         g_value_set_boxed(value, VF_PARENT(object)->types);
+    else if (prop_id == PROP_DRIVER)
+        g_value_set_string(value, VF_PARENT(object)->driver);
     else
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, prop_id, pspec);
 }
@@ -308,13 +371,15 @@ static void
 vf_parent_class_init(VfParentClass *klass)
 {
     GObjectClass *object_class = G_OBJECT_CLASS(klass);
+    const GParamFlags flags = G_PARAM_READABLE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS;
 
     object_class->get_property = vf_parent_get_property;
     object_class->finalize = vf_parent_finalize;
+    g_object_class_install_property(object_class, PROP_DRIVER,
+                                    g_param_spec_string("driver", NULL, NULL, "", flags));
     g_object_class_install_property(
         object_class, PROP_OFFERS,
-        g_param_spec_boxed("offers", NULL, NULL, G_TYPE_PTR_ARRAY,
-                           G_PARAM_READABLE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS));
+        g_param_spec_boxed("offers", NULL, NULL, G_TYPE_PTR_ARRAY, flags));
 }
 
 static void

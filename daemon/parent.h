@@ -7,7 +7,10 @@
 
 G_BEGIN_DECLS
 
-/* What mdevs are created on, and how many more of which type. */
+/* What devices are created on: an mdev parent, with how many more of which type, or the physical
+ * function (PF) of SR-IOV, whose virtual functions others make (sriov_numvfs) and vferry only
+ * finds; it has no types. A function that is both is the mdev parent: that is what can be created
+ * on it. */
 #define VF_TYPE_PARENT (vf_parent_get_type())
 G_DECLARE_FINAL_TYPE(VfParent, vf_parent, VF, PARENT, GObject)
 
@@ -20,9 +23,10 @@ typedef struct {
     guint64 reserved;  /* promised to leases */
 } VfParentType;
 
-const char *vf_parent_get_id(VfParent *self); /* its name in /sys/class/mdev_bus */
+const char *vf_parent_get_id(VfParent *self);   /* its name in sysfs */
+const char *vf_parent_get_kind(VfParent *self); /* "mdev", "pci" */
 const char *vf_parent_get_sysfs_path(VfParent *self);
-const char *vf_parent_get_driver(VfParent *self);
+const char *vf_parent_get_driver(VfParent *self); /* property "driver": a PF's can change */
 int vf_parent_get_numa_node(VfParent *self);
 GPtrArray *vf_parent_get_types(VfParent *self);                          /* of VfParentType */
 const VfParentType *vf_parent_find_type(VfParent *self, const char *id); /* NULL */
@@ -36,14 +40,15 @@ gboolean vf_parent_reserve(VfParent *self, const char *type, GError **error);
 void vf_parent_unreserve(VfParent *self, const char *type);
 
 /* Reads available_instances of every type again; notifies "offers" when a number changed. All types
- * of a parent usually share one pool, so creating one device changes all of them. */
+ * of a parent usually share one pool, so creating one device changes all of them. Of a PF, reads
+ * the driver again. */
 void vf_parent_refresh(VfParent *self);
 
-/* Whether /sys/class/mdev_bus has @name now. */
-gboolean vf_parent_exists(const char *name);
+/* What kind of parent @name is now; NULL: none. Static. */
+const char *vf_parent_kind_of(const char *name);
 
-/* For the registry alone. NOT_FOUND when /sys/class/mdev_bus has no @name (any more). @models must
- * outlive the parent. */
+/* For the registry alone. NOT_FOUND when @name is no parent (any more). @models must outlive the
+ * parent. */
 VfParent *vf_parent_new(const char *name, const VfModels *models, GError **error);
 
 G_END_DECLS

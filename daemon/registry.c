@@ -10,8 +10,10 @@
 
 #include "error.h"
 #include "facts.h"
+#include "io.h"
 #include "log.h"
 #include "names.h"
+#include "sysfs.h"
 #include "uuid.h"
 
 /* The mdev core links mdev_type only after it has bound the driver, mdev_device_create() in
@@ -164,18 +166,19 @@ add_parent(VfRegistry *self, const char *id)
     return parent;
 }
 
-/* Looks whether @id is an mdev parent now, whatever the event said: it may be late. */
+/* Looks whether @id is a parent now, whatever the event said: it may be late. */
 static VfParent *
 check_parent(VfRegistry *self, const char *id)
 {
+    const char *kind = vf_parent_kind_of(id);
     VfParent *parent = g_hash_table_lookup(self->parents, id);
 
-    if (!vf_parent_exists(id)) {
+    if (parent && g_strcmp0(vf_parent_get_kind(parent), kind) != 0) {
         drop_parent(self, id);
-        return NULL;
+        parent = NULL;
     }
     if (!parent)
-        return add_parent(self, id);
+        return kind ? add_parent(self, id) : NULL;
     queue_refresh(self, FALSE);
     return parent;
 }
@@ -196,20 +199,36 @@ remove_device(VfRegistry *self, const char *id)
     check_parent(self, vf_device_get_parent_id(device));
 }
 
-/* FALSE when it has gone already; its remove event follows. */
+static gboolean
+is_pci(VfDevice *device)
+{
+    return g_str_equal(vf_device_get_kind(device), "pci");
+}
+
+static VfFacts *
+read_facts(VfRegistry *self, VfDevice *device, GError **error)
+{
+    VfParent *parent = g_hash_table_lookup(self->parents, vf_device_get_parent_id(device));
+
+    if (is_pci(device))
+        return vf_facts_read_pci(vf_device_get_sysfs_path(device), error);
+    return vf_facts_read_mdev(vf_device_get_sysfs_path(device),
+                              parent ? vf_parent_get_driver(parent) : "", self->models, error);
+}
+
+/* FALSE when it has gone already; the event that says so follows. */
 static gboolean
 update_device(VfRegistry *self, VfDevice *device)
 {
-    VfParent *parent = g_hash_table_lookup(self->parents, vf_device_get_parent_id(device));
     g_autoptr(GError) error = NULL;
-    g_autoptr(VfFacts) facts =
-        vf_facts_read_mdev(vf_device_get_sysfs_path(device),
-                           parent ? vf_parent_get_driver(parent) : "", self->models, &error);
+    g_autoptr(VfFacts) facts = read_facts(self, device, &error);
 
     if (!facts) {
         g_debug("%s", error->message);
         return FALSE;
     }
+    if (is_pci(device) && vf_device_was_rebound(device, facts))
+        return FALSE;
     vf_device_update(device, facts);
     return TRUE;
 }
@@ -256,19 +275,26 @@ after_change(VfRegistry *self, VfDevice *device)
 }
 
 static void
-add_device(VfRegistry *self, const char *id, const char *path)
+announce_device(VfRegistry *self, VfDevice *device)
+{
+    const char *id = vf_device_get_id(device);
+
+    g_hash_table_insert(self->devices, g_strdup(id), g_object_ref(device));
+    vf_log_device(G_LOG_LEVEL_MESSAGE, id, "device %s at %s", id, vf_device_get_sysfs_path(device));
+    g_signal_emit_by_name(self, "device-added", device);
+    after_change(self, device);
+}
+
+static void
+add_mdev(VfRegistry *self, const char *id, const char *path)
 {
     g_autofree char *parent_path = g_path_get_dirname(path);
     g_autofree char *parent_id = g_path_get_basename(parent_path);
     g_autoptr(VfDevice) device = vf_device_new(id, "mdev", path, parent_id);
 
     check_parent(self, parent_id);
-    if (!update_device(self, device))
-        return;
-    g_hash_table_insert(self->devices, g_strdup(id), g_object_ref(device));
-    vf_log_device(G_LOG_LEVEL_MESSAGE, id, "device %s at %s", id, path);
-    g_signal_emit_by_name(self, "device-added", device);
-    after_change(self, device);
+    if (update_device(self, device))
+        announce_device(self, device);
 }
 
 static void
@@ -292,12 +318,63 @@ handle_mdev(VfRegistry *self, const VfUdevEvent *event)
         device = NULL;
     }
     if (!device)
-        add_device(self, id, event->sysfs_path);
+        add_mdev(self, id, event->sysfs_path);
     else if (update_device(self, device))
         after_change(self, device);
 }
 
-/* .../<mdev>/vfio-dev/vfioN */
+static void
+add_function(VfRegistry *self, const char *id, const char *path, const VfFacts *facts)
+{
+    g_autoptr(VfDevice) device = vf_device_new(id, "pci", path, facts->physfn);
+
+    if (facts->physfn[0])
+        check_parent(self, facts->physfn);
+    vf_device_update(device, facts);
+    announce_device(self, device);
+}
+
+/* Looks what the function is now: a device while a VFIO driver is bound to it, and another device
+ * after each time one was bound. Every event about it comes here, those of an unbinding or a
+ * removal too: they may be late, and the function bound again. */
+static void
+check_function(VfRegistry *self, const char *id, const char *path)
+{
+    g_autoptr(VfFacts) facts = vf_facts_read_pci(path, NULL);
+    gboolean is_device = facts && facts->vfio_dev[0];
+    VfDevice *device = g_hash_table_lookup(self->devices, id);
+
+    if (device && (!is_device || vf_device_was_rebound(device, facts) ||
+                   !g_str_equal(vf_device_get_sysfs_path(device), path))) {
+        remove_device(self, id);
+        device = NULL;
+    }
+    if (device) {
+        vf_device_update(device, facts);
+        after_change(self, device);
+    } else if (is_device) {
+        add_function(self, id, path, facts);
+    }
+}
+
+static void
+handle_pci(VfRegistry *self, const VfUdevEvent *event)
+{
+    check_parent(self, event->name);
+    check_function(self, event->name, event->sysfs_path);
+}
+
+/* By its bus; VFIO has drivers for others too (platform, ap, fsl-mc, …). */
+static gboolean
+is_function(const char *path)
+{
+    vf_autofd int fd = vf_sysfs_open_dir(path, NULL);
+    g_autofree char *subsystem = fd < 0 ? NULL : vf_sysfs_read_link(fd, "subsystem", NULL);
+
+    return g_strcmp0(subsystem, VF_SUBSYSTEM_PCI) == 0;
+}
+
+/* .../<mdev or function>/vfio-dev/vfioN */
 static void
 handle_vfio_dev(VfRegistry *self, const VfUdevEvent *event)
 {
@@ -306,7 +383,9 @@ handle_vfio_dev(VfRegistry *self, const VfUdevEvent *event)
     g_autofree char *id = g_path_get_basename(device_dir);
     VfDevice *device = g_hash_table_lookup(self->devices, id);
 
-    if (device && update_device(self, device))
+    if (device ? is_pci(device) : is_function(device_dir))
+        check_function(self, id, device_dir);
+    else if (device && update_device(self, device))
         after_change(self, device);
 }
 
@@ -319,6 +398,8 @@ vf_registry_handle(VfRegistry *self, const VfUdevEvent *event)
         handle_mdev(self, event);
     else if (g_str_equal(event->subsystem, VF_SUBSYSTEM_VFIO_DEV))
         handle_vfio_dev(self, event);
+    else if (g_str_equal(event->subsystem, VF_SUBSYSTEM_PCI))
+        handle_pci(self, event);
     else
         check_parent(self, event->name);
 }

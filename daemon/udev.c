@@ -122,6 +122,8 @@ open_monitors(VfUdev *self, GError **error)
                                                     VF_SUBSYSTEM_MDEV, NULL);
     udev_monitor_filter_add_match_subsystem_devtype(self->monitors[MONITOR_DEVICES],
                                                     VF_SUBSYSTEM_VFIO_DEV, NULL);
+    udev_monitor_filter_add_match_subsystem_devtype(self->monitors[MONITOR_DEVICES],
+                                                    VF_SUBSYSTEM_PCI, NULL);
     udev_monitor_filter_add_match_tag(self->monitors[MONITOR_PARENTS], TAG);
     return listen_to(self, MONITOR_DEVICES, on_devices, error) &&
            listen_to(self, MONITOR_PARENTS, on_parents, error);
@@ -149,9 +151,11 @@ enumerate_devices(VfUdev *self, GError **error)
     int r;
 
     udev_enumerate_add_match_subsystem(enumerate, VF_SUBSYSTEM_MDEV);
+    udev_enumerate_add_match_subsystem(enumerate, VF_SUBSYSTEM_PCI);
     r = udev_enumerate_scan_devices(enumerate);
     if (r < 0)
-        return vf_error_errno(error, VFERRY_ERROR_FAILED, -r, _("cannot list mdevs"));
+        return vf_error_errno(error, VFERRY_ERROR_FAILED, -r,
+                              _("cannot list mdevs and PCI functions"));
     udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(enumerate))
     {
         g_autoptr(udev_device) device =

@@ -22,7 +22,7 @@ G_DECLARE_FINAL_TYPE(VfUdev, vf_udev, VF, UDEV, GObject)
 /* FAILED when there is no udev to listen to. */
 VfUdev *vf_udev_new(GError **error);
 
-/* One "event" with action "add" for each mdev and each mdev parent there is. */
+/* One "event" with action "add" for each mdev, each mdev parent and each PCI function there is. */
 gboolean vf_udev_enumerate(VfUdev *self, GError **error);
 
 G_END_DECLS

@@ -167,14 +167,30 @@ collect(VfRegistry *registry, VfRequirement *requirement, const VfMdevWish *wish
     return candidates;
 }
 
+/* Virtual functions are made all at once, for everybody, by writing sriov_numvfs. */
+static gboolean
+check_creates(VfParent *parent, GError **error)
+{
+    if (g_str_equal(vf_parent_get_kind(parent), "mdev"))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                _("parent %s is an SR-IOV physical function, and vferry neither makes virtual "
+                  "functions nor prepares those that exist"),
+                vf_parent_get_id(parent));
+    return FALSE;
+}
+
 /* A wish that no type of the model meets. */
 static void
 explain_wish(VfRegistry *registry, const VfRequirement *requirement, const VfMdevWish *wish,
              gboolean named, GError **error)
 {
     const char *where = wish->parent ? wish->parent : _("this host");
+    VfParent *parent = wish->parent ? vf_registry_find_parent(registry, wish->parent) : NULL;
 
-    if (wish->parent && !vf_registry_find_parent(registry, wish->parent))
+    if (parent && !check_creates(parent, error))
+        return;
+    if (wish->parent && !parent)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("there is no parent “%s” here"),
                     wish->parent);
     else if (!named)
@@ -331,7 +347,8 @@ vf_mdev_choose_at(VfRegistry *registry, VfParent *parent, const char *what, GPtr
                   const char *uuid_wish, GError **error)
 {
     GPtrArray *types = vf_parent_get_types(parent);
-    g_autofree char *uuid = choose_uuid(registry, uuid_wish, error);
+    g_autofree char *uuid =
+        check_creates(parent, error) ? choose_uuid(registry, uuid_wish, error) : NULL;
     g_autoptr(GError) why = NULL;
 
     for (guint i = 0; uuid && i < types->len; i++) {

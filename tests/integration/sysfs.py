@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A sysfs with mdev parents and mdevs, through umockdev: what the kernel and udev would show and say."""
+"""A sysfs with mdev parents, mdevs and PCI functions, through umockdev: what the kernel and udev would show and say."""
 
 import os
 import re
@@ -10,6 +10,7 @@ from gi.repository import UMockdev
 
 MTTY = '/sys/devices/virtual/mtty/mtty'
 TESTDEV = '/sys/devices/virtual/vferry-testdev/testdev0'
+BRIDGE = '/sys/devices/pci0000:00/0000:00:02.0'
 
 
 class Sysfs:
@@ -140,13 +141,73 @@ class Sysfs:
             type_link = self.real(f'{path}/mdev_type')
             if os.path.islink(type_link):
                 self.take(parent, os.path.basename(os.readlink(type_link)), -1)
-            vfio_dir = self.real(f'{path}/vfio-dev')
-            for name in os.listdir(vfio_dir) if os.path.isdir(vfio_dir) else []:
-                child = f'{path}/vfio-dev/{name}'
-                self.uevent(child, 'remove')
-                self.testbed.remove_device(child)
+            self.remove_vfio_devs(path)
             self.uevent(path, 'remove')
             self.testbed.remove_device(path)
+
+    def remove_vfio_devs(self, path):
+        vfio_dir = self.real(f'{path}/vfio-dev')
+        for name in os.listdir(vfio_dir) if os.path.isdir(vfio_dir) else []:
+            child = f'{path}/vfio-dev/{name}'
+            self.uevent(child, 'remove')
+            self.testbed.remove_device(child)
+
+    # --- PCI functions
+
+    @staticmethod
+    def function_path(address):
+        return f'{BRIDGE}/{address}'
+
+    def add_function(self, address, driver=None, attributes=None, group=None, physfn=None):
+        """A function, with the add event: a PF if `attributes` has sriov_totalvfs, a VF if it has a `physfn`."""
+        path = self.function_path(address)
+        lines = [f'P: {path[4:]}', 'E: SUBSYSTEM=pci']
+        lines += [f'A: {name}={value}\\n' for name, value in (attributes or {}).items()]
+        if driver:
+            lines.append(f'L: driver=../../../../bus/pci/drivers/{driver}')
+        if group is not None:
+            lines.append(f'L: iommu_group=../../../../kernel/iommu_groups/{group}')
+        if physfn:
+            lines.append(f'L: physfn=../{physfn}')
+        with self.lock:
+            self.testbed.add_from_string('\n'.join(lines) + '\n')
+            if group is not None:
+                self.link(f'/sys/kernel/iommu_groups/{group}/devices/{address}', path)
+        return path
+
+    def bind_function(self, address, driver, number=None):
+        """Binds a driver; one of VFIO's, which makes the device vfio`number`, if there is a number."""
+        path = self.function_path(address)
+        with self.lock:
+            self.link(f'{path}/driver', f'/sys/bus/pci/drivers/{driver}')
+            if number is not None:
+                self.testbed.add_from_string(f'P: {path[4:]}/vfio-dev/vfio{number}\nE: SUBSYSTEM=vfio-dev\n')
+            self.uevent(path, 'bind')
+
+    def unbind_function(self, address):
+        path = self.function_path(address)
+        with self.lock:
+            self.remove_vfio_devs(path)
+            os.unlink(self.real(f'{path}/driver'))
+            self.uevent(path, 'unbind')
+
+    def remove_function(self, address):
+        path = self.function_path(address)
+        with self.lock:
+            self.remove_vfio_devs(path)
+            for name in ('sriov_totalvfs', 'sriov_numvfs'):  # the kernel's order: attributes, event, directory
+                if os.path.exists(self.real(f'{path}/{name}')):
+                    os.unlink(self.real(f'{path}/{name}'))
+            self.uevent(path, 'remove')
+            self.testbed.remove_device(path)
+
+    def say_in_debugfs(self, device, **files):
+        """What the kernel says of a device's migration: state=, features=; nothing for a driver that has none."""
+        folder = self.real(f'/sys/kernel/debug/vfio/{device}') + ('/migration' if files else '')
+        os.makedirs(folder, exist_ok=True)
+        for name, text in files.items():
+            with open(f'{folder}/{name}', 'w', encoding='utf-8') as file:
+                file.write(text)
 
     # --- a kernel that obeys
 
