@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import os
@@ -24,10 +25,10 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402  pylint: disable=wrong-import-position
 import tap  # noqa: E402  pylint: disable=wrong-import-position
-from rig import apt, newc, overlay  # noqa: E402  pylint: disable=wrong-import-position
+from rig import apt, newc, overlay, small  # noqa: E402  pylint: disable=wrong-import-position
 from rig.cache import Cache, key_of  # noqa: E402  pylint: disable=wrong-import-position
 from rig.errors import CommandFailed, RigError  # noqa: E402  pylint: disable=wrong-import-position
-from rig.scenario import Context, Scenario  # noqa: E402  pylint: disable=wrong-import-position
+from rig.scenario import Context, Scenario, scenario  # noqa: E402  pylint: disable=wrong-import-position
 
 
 class Folder(unittest.TestCase):
@@ -105,6 +106,20 @@ class TheCache(Folder):
             thread.join(30)
         self.assertEqual(len(made), 1)
 
+    def test_apart(self) -> None:
+        """While something that takes long is made, others make other entries."""
+        cache = Cache(self.folder)
+
+        def slow(fresh: Path) -> None:
+            other = threading.Thread(
+                target=lambda: Cache(self.folder).entry("kind", "quick", Path.touch))
+            other.start()
+            other.join(10)
+            self.assertTrue((self.folder / "kind/quick").exists())
+            fresh.touch()
+
+        self.assertTrue(cache.entry("kind-slow", "key", slow, apart=True).exists())
+
     def test_a_failure_leaves_nothing(self) -> None:
         """What was half made is not there, and is made anew the next time."""
         cache = Cache(self.folder)
@@ -149,6 +164,26 @@ class TheCache(Folder):
         before = key_of(path)
         path.write_text("2")
         self.assertNotEqual(before, key_of(path))
+
+
+class SmallKernel(unittest.TestCase):
+    """The small kernel's configuration."""
+
+    def test_what_kconfig_dropped(self) -> None:
+        """A line that Kconfig dropped or changed is found, whatever the reason."""
+        got = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=m\nCONFIG_F=y\n"
+        self.assertEqual(small.unmet("# words\nCONFIG_A=y\n# CONFIG_B is not set\n"
+                                     "# CONFIG_E is not set\n", got), [])
+        self.assertEqual(small.unmet("CONFIG_B=y\nCONFIG_C=y\nCONFIG_D=y\n"
+                                     "# CONFIG_F is not set\n", got),
+                         ["CONFIG_B=y", "CONFIG_C=y", "CONFIG_D=y", "CONFIG_F=n"])
+
+    def test_missing_packages(self) -> None:
+        """What is not installed is named, all of it, before anything is built."""
+        with mock.patch.object(small, "TOOLS", {"no-such-tool": "tool-package", "sh": "dash"}), \
+                mock.patch.object(small, "HEADERS", {"no/such.h": "header-package"}), \
+                self.assertRaisesRegex(RigError, ": header-package tool-package$"):
+            small._check_tools()  # pylint: disable=protected-access
 
 
 class Mirror(Folder):
@@ -199,6 +234,7 @@ class FakePair:
     """A pair without VMs, that notes what is done to it."""
 
     def __init__(self) -> None:
+        self.kernel_name = "debian"
         self.done: list[str] = []
         self.trouble: list[str] = []
         self.sick: str | None = None
@@ -241,15 +277,15 @@ class Runner(unittest.TestCase):
         chosen: dict[str, Scenario | str] = {
             f"x/{number}": Scenario(function, str(number), 0.5, fresh, False, may_say)
             for number, function in enumerate(functions)}
-        run = suite.Suite(self.pair, Path("logs"))  # type: ignore[arg-type]
         with self.captured() as output:
-            run.run(chosen)
+            report = suite.Report(len(chosen))
+            suite.Suite(self.pair, Path("logs"), report).run(chosen)  # type: ignore[arg-type]
         lines = output.getvalue().splitlines()
         self.assertEqual(lines[0], f"1..{len(functions)}")
         for number, line in enumerate(lines[1:], start=1):
             self.assertRegex(line, rf"^(not )?ok {number} - x/{number - 1} # \d+\.\ds$")
         passed = [line.startswith("ok") for line in lines[1:]]
-        self.assertEqual(run.failed, passed.count(False))
+        self.assertEqual(report.failed, passed.count(False))
         return passed
 
     @contextlib.contextmanager
@@ -355,6 +391,31 @@ class Discovery(Folder):
         good = found["good/it-works"]
         assert isinstance(good, Scenario)
         self.assertEqual((good.deadline, good.summary), (5, "It works."))
+
+    def choose(self, kernel: str, *globs: str) -> dict[str, list[str]]:
+        """The full names that a choice comes to, by kernel."""
+        (self.folder / "one.py").write_text(
+            "from rig.scenario import scenario\n"
+            "@scenario()\ndef everywhere(ctx): pass\n"
+            "@scenario(only_on=('small', 'it needs iommufd'))\ndef there(ctx): pass\n")
+        options = argparse.Namespace(scenarios=self.folder, kernel=kernel, only=list(globs))
+        # pylint: disable-next=protected-access
+        return {name: list(items) for name, items in suite._choose(options).items()}
+
+    def test_kernels(self) -> None:
+        """A scenario runs on each kernel, or on the one it names; globs may name the kernel."""
+        both = {"debian": ["debian/one/everywhere"],
+                "small": ["small/one/everywhere", "small/one/there"]}
+        self.assertEqual(self.choose("both"), both)
+        self.assertEqual(self.choose("both", "one/*"), both)
+        self.assertEqual(self.choose("both", "small/*"), {"small": both["small"]})
+        self.assertEqual(self.choose("debian", "*/there"), {})
+
+    def test_only_on(self) -> None:
+        """Who leaves out a kernel says which one is left, and why."""
+        for wrong in (("sparc", "because"), ("small", "")):
+            with self.assertRaisesRegex(ValueError, "reason"):
+                scenario(only_on=wrong)
 
     def test_exit_status(self) -> None:
         """A choice that names nothing is a failure, not a success with no tests."""

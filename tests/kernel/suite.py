@@ -29,9 +29,9 @@ sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
 from rig import terminal  # noqa: E402
-from rig.cache import note  # noqa: E402
+from rig.cache import Cache, note  # noqa: E402
 from rig.errors import DeadlineReached, RigError  # noqa: E402
-from rig.pair import Pair, Supplies  # noqa: E402
+from rig.pair import KERNELS, Pair, Supplies  # noqa: E402
 from rig.scenario import Context, Scenario, reset_hosts  # noqa: E402
 
 # A scenario that not even its deadline ends takes the whole suite with it, this much later.
@@ -83,28 +83,40 @@ def deadline(seconds: float, what: str) -> Iterator[None]:
         watchdog.cancel()
 
 
-class Suite:
-    """One run over a choice of scenarios."""
+class Report:
+    """The results as TAP, over all kernels."""
 
-    def __init__(self, pair: Pair, logs: Path) -> None:
+    def __init__(self, planned: int) -> None:
+        self._number = 0
+        self.failed = 0
+        print(f"1..{planned}", flush=True)
+
+    def add(self, name: str, failure: str | None, seconds: float) -> None:
+        """One scenario has ended."""
+        self._number += 1
+        if failure is not None:
+            self.failed += 1
+            print(f"--- {name}:\n{failure.rstrip()}\n---", file=sys.stderr, flush=True)
+        print(f"{'ok' if failure is None else 'not ok'} {self._number} - {name} # {seconds:.1f}s",
+              flush=True)
+
+
+class Suite:
+    """One run over a choice of scenarios on one pair."""
+
+    def __init__(self, pair: Pair, logs: Path, report: Report) -> None:
         self._pair = pair
         self._logs = logs
+        self._report = report
         self._booted = False
         self._used = False
-        self.failed = 0
 
     def run(self, chosen: dict[str, Scenario | str]) -> None:
         """Run all and report each."""
-        print(f"1..{len(chosen)}", flush=True)
-        for number, (name, item) in enumerate(chosen.items(), start=1):
+        for name, item in chosen.items():
             started = time.monotonic()
             failure = item if isinstance(item, str) else self._run_one(name, item)
-            seconds = time.monotonic() - started
-            if failure is not None:
-                self.failed += 1
-                print(f"--- {name}:\n{failure.rstrip()}\n---", file=sys.stderr, flush=True)
-            print(f"{'ok' if failure is None else 'not ok'} {number} - {name} # {seconds:.1f}s",
-                  flush=True)
+            self._report.add(name, failure, time.monotonic() - started)
 
     def _run_one(self, name: str, item: Scenario) -> str | None:
         failure = self._prepare(item)
@@ -209,9 +221,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--list", action="store_true", help="name the scenarios and end")
     parser.add_argument("--only", action="append", metavar="GLOB", default=[],
-                        help="only scenarios whose name matches; can be given several times")
+                        help="only scenarios whose name matches, with its kernel's or without; can "
+                             "be given several times")
     parser.add_argument("--builddir", type=Path, help="meson's build directory, for test programs")
     parser.add_argument("--destdir", type=Path, help="what `meson install --destdir` made")
+    parser.add_argument("--kernel", choices=(*KERNELS, "both"), default=KERNELS[0],
+                        help="Debian's own (the default), or the small one built here, which has "
+                             "iommufd and VFIO's character devices")
     parser.add_argument("--scenarios", type=Path, default=HERE / "scenarios", metavar="FOLDER")
     parser.add_argument("--fetch", action="store_true", help="fill the cache and end")
     parser.add_argument("--refresh", action="store_true",
@@ -222,13 +238,25 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _supplies(options: argparse.Namespace, mtty: bool) -> Supplies:
-    return Supplies(options.builddir, options.destdir, mtty, options.refresh)
+def _choose(options: argparse.Namespace) -> dict[str, dict[str, Scenario | str]]:
+    """For each kernel the scenarios that run on it and were asked for, by full name."""
+    found = discover(options.scenarios)
+    chosen = {}
+    for kernel in KERNELS if options.kernel == "both" else (options.kernel,):
+        names = {f"{kernel}/{name}": (name, item) for name, item in found.items()
+                 if isinstance(item, str) or item.runs_on(kernel)}
+        chosen[kernel] = {full: item for full, (name, item) in names.items()
+                          if not options.only or any(fnmatch.fnmatch(wanted, glob)
+                                                     for glob in options.only
+                                                     for wanted in (name, full))}
+    return {kernel: items for kernel, items in chosen.items() if items}
 
 
-def _choose(options: argparse.Namespace) -> dict[str, Scenario | str]:
-    return {name: item for name, item in discover(options.scenarios).items()
-            if not options.only or any(fnmatch.fnmatch(name, glob) for glob in options.only)}
+def _list(chosen: dict[str, dict[str, Scenario | str]]) -> None:
+    for items in chosen.values():
+        for name, item in items.items():
+            print(f"{name:48} " + ("cannot be imported" if isinstance(item, str) else
+                                   f"{item.deadline:4.0f}s {item.summary}"))
 
 
 def _run_suite(options: argparse.Namespace) -> int:
@@ -237,27 +265,52 @@ def _run_suite(options: argparse.Namespace) -> int:
         print(f"no scenario is called {' or '.join(options.only)}", file=sys.stderr)
         return 1
     if options.list:
-        for name, item in chosen.items():
-            print(f"{name:40} " + ("cannot be imported" if isinstance(item, str) else
-                                   f"{item.deadline:4.0f}s {item.summary}"))
+        _list(chosen)
         return 0
-    mtty = any(isinstance(item, Scenario) and item.mtty for item in chosen.values())
     logs = (options.builddir or Path.cwd()) / "kernel-logs"
-    try:
-        pair = Pair(_supplies(options, mtty))
-        pair.prepare()
-    except RigError as error:
-        print(f"Bail out! {str(error).splitlines()[0]}", flush=True)
-        raise
-    with pair:
-        suite = Suite(pair, logs.absolute())
-        suite.run(chosen)
-    note(f"{len(chosen) - suite.failed} passed, {suite.failed} failed")
-    return 1 if suite.failed else 0
+    with contextlib.ExitStack() as ends:
+        try:
+            pairs = {kernel: ends.enter_context(Pair(supplies))
+                     for kernel, supplies in _supplies(options, chosen).items()}
+            for pair in pairs.values():
+                pair.prepare()  # a kernel that cannot be built is known before minutes of tests
+        except RigError as error:
+            print(f"Bail out! {str(error).splitlines()[0]}", flush=True)
+            raise
+        report = Report(sum(map(len, chosen.values())))
+        for kernel, pair in pairs.items():
+            Suite(pair, logs.absolute(), report).run(chosen[kernel])
+            pair.close()
+    count = sum(map(len, chosen.values()))
+    note(f"{count - report.failed} passed, {report.failed} failed")
+    return 1 if report.failed else 0
+
+
+def _supplies(options: argparse.Namespace, chosen: dict[str, dict[str, Scenario | str]]
+              ) -> dict[str, Supplies]:
+    """What each kernel's pair boots; one cache, because a process has its turn only once."""
+    cache = Cache()
+    supplies = {}
+    for kernel, items in chosen.items():
+        mtty = any(isinstance(item, Scenario) and item.mtty for item in items.values())
+        supplies[kernel] = Supplies(options.builddir, options.destdir, mtty,
+                                    options.refresh and not supplies, kernel, cache)
+    return supplies
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    for kernel in KERNELS if options.kernel == "both" else (options.kernel,):
+        Supplies(options.builddir, options.destdir, not options.without_mtty,
+                 options.refresh and kernel == KERNELS[0], kernel).fetch()
+    return 0
 
 
 def _run_shell(options: argparse.Namespace) -> int:
-    with Pair(_supplies(options, not options.without_mtty)) as pair:
+    if options.kernel == "both":
+        print("a shell runs on one kernel: --kernel debian or --kernel small", file=sys.stderr)
+        return 2
+    with Pair(Supplies(options.builddir, options.destdir, not options.without_mtty,
+                       options.refresh, options.kernel)) as pair:
         pair.boot()
         return terminal.interact(pair.a if options.shell == "a" else pair.b)
 
@@ -269,8 +322,7 @@ def main() -> int:
     options = _arguments()
     try:
         if options.fetch:
-            _supplies(options, not options.without_mtty).fetch()
-            return 0
+            return _fetch(options)
         return _run_shell(options) if options.shell else _run_suite(options)
     except RigError as error:
         print(f"rig: {error}", file=sys.stderr)

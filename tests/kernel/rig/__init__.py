@@ -9,7 +9,8 @@ The modules, from the archive to the scenario:
     manifest    which packages the rig is made of, resolved once to versions
     newc        archives in the kernel's initramfs format
     kernel      Debian's prebuilt kernel and the in-tree modules we load
-    modules     out-of-tree modules, built against Debian's headers
+    modules     out-of-tree modules, built for either kernel
+    small       a small kernel of our own with what Debian's leaves out, built once
     rootfs      the guests' root: systemd, udevd, dbus, polkitd, sshd
     overlay     what each run adds to that root: our own binaries
     qmp         QEMU's control socket

@@ -183,7 +183,7 @@ class Archive:
         return [item.split()[0].split(":")[0] for item in line.group(1).split(", ")]
 
     def locate(self, names: Sequence[str]) -> list[Package]:
-        """Address, version, size and checksum of each package."""
+        """Address, version, size and checksum of each package; `name/suite` names a suite."""
         listing = self._apt("apt-get", "download", "-qq", "--print-uris", *names)
         packages = []
         for line in listing.splitlines():
@@ -193,7 +193,7 @@ class Archive:
             uri, filename, size, sha256 = match.groups()
             name, version, _ = urllib.parse.unquote(filename).rsplit("_", 2)
             packages.append(Package(name, version, filename, uri, int(size), sha256))
-        lacking = set(names) - {package.name for package in packages}
+        lacking = {name.split("/")[0] for name in names} - {package.name for package in packages}
         if lacking:
             raise RigError(f"apt named no address for {', '.join(sorted(lacking))}")
         return packages
@@ -201,12 +201,17 @@ class Archive:
     def download(self, packages: Sequence[Package]) -> list[Path]:
         """The packages' files, downloaded and checked where they are not there yet."""
         paths = [self.debs / package.filename for package in packages]
+        if not all(path.exists() for path in paths):
+            with self._cache.locked():
+                self._download_missing(packages, paths)
+        return paths
+
+    def _download_missing(self, packages: Sequence[Package], paths: Sequence[Path]) -> None:
         missing = [package for package, path in zip(packages, paths) if not path.exists()]
         if missing:
             total = sum(package.size for package in missing) / 1e6
             note(f"downloading {len(missing)} package(s), {total:.1f} MB, from Debian's archive")
             self._download(missing)
-        return paths
 
     def _download(self, packages: Sequence[Package]) -> None:
         partial = self.debs / "partial"

@@ -24,6 +24,8 @@ from .errors import RigError
 KEEP_ENTRIES = 3
 # Whoever holds the lock may be downloading the whole rig over a slow line.
 LOCK_DEADLINE = 900.0
+# A kernel on a slow machine.
+APART_DEADLINE = 5400.0
 # A whole suite on a slow machine.
 TURN_DEADLINE = 3600.0
 
@@ -106,15 +108,25 @@ class Cache:
         """Whether the entry has been made already."""
         return (self.root / kind / key).exists()
 
-    def entry(self, kind: str, key: str, make: Callable[[Path], None]) -> Path:
-        """The entry's path; `make` fills a new folder, or makes a file, at the path it is given."""
+    def entry(self, kind: str, key: str, make: Callable[[Path], None], apart: bool = False) -> Path:
+        """The entry's path; `make` fills a new folder, or makes a file, at the path it is given.
+
+        What takes minutes is made `apart`, under a lock of its kind: others need not wait for it.
+        """
         path = self.root / kind / key
         if not path.exists():
-            with self.locked():
+            with self._locked_apart(kind) if apart else self.locked():
                 if not path.exists():
                     self._make(path, make)
         os.utime(path)
         return path
+
+    @contextlib.contextmanager
+    def _locked_apart(self, kind: str) -> Iterator[None]:
+        with open(self.root / f"lock-{kind}", "w", encoding="ascii") as lock:
+            self._wait_for(lock.fileno(), APART_DEADLINE,
+                           f"waiting for another run that is making {kind} in {self.root}")
+            yield
 
     def _make(self, path: Path, make: Callable[[Path], None]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from . import debs, newc
@@ -21,17 +22,20 @@ from .manifest import Manifest, identity
 
 # What the guests need beyond what is built in; what these depend on comes with them.
 WANTED = ("vfio_iommu_type1", "vfio", "mdev", "virtio_net", "vfio_pci", "autofs4",
-          "sch_netem")
+          "sch_netem", "igb", "igbvf")
 METADATA = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
 
 
 @dataclasses.dataclass(frozen=True)
 class Kernel:
-    """A kernel image and its modules, as files."""
+    """A kernel image and its modules, as files, and what more modules are built against."""
 
+    name: str
     release: str
     image: Path
     modules: Path
+    identity: str
+    tree: Callable[[], Path]
 
 
 def _module_name(path: str) -> str:
@@ -112,8 +116,27 @@ def _extract(deb: Path, release: str, target: Path) -> None:
             _extract_modules(archive, modules)
 
 
+def headers(cache: Cache, archive: Archive, manifest: Manifest) -> Path:
+    """The folder to build modules against; its absolute paths lead into the cache."""
+
+    key = key_of(Path(__file__), identity(manifest.headers))
+    inside = f"usr/src/linux-headers-{manifest.release}"
+
+    def make(fresh: Path) -> None:
+        note(f"unpacking the headers of kernel {manifest.release}")
+        for deb in archive.download(manifest.headers):
+            debs.unpack(deb, fresh)
+        # The package expects to live in /usr/src; `include` knows no path relative to its file.
+        makefile = fresh / inside / "Makefile"
+        text = makefile.read_text(encoding="utf-8")
+        makefile.write_text(text.replace(" /usr/src/", f" {cache.root}/headers/{key}/usr/src/"),
+                            encoding="utf-8")
+
+    return cache.entry("headers", key, make) / inside
+
+
 def load(cache: Cache, archive: Archive, manifest: Manifest) -> Kernel:
-    """The kernel, from the cache or from its package."""
+    """Debian's kernel, from the cache or from its package."""
 
     def make(fresh: Path) -> None:
         deb = archive.download([manifest.kernel])[0]
@@ -122,11 +145,12 @@ def load(cache: Cache, archive: Archive, manifest: Manifest) -> Kernel:
 
     key = key_of(Path(__file__), identity([manifest.kernel]))
     entry = cache.entry("kernel", key, make)
-    return Kernel(manifest.release, entry / "vmlinux", entry / "modules")
+    return Kernel("debian", manifest.release, entry / "vmlinux", entry / "modules",
+                  identity(manifest.headers), lambda: headers(cache, archive, manifest))
 
 
 def module_archive(cache: Cache, kernel: Kernel, extra: list[Path]) -> Path:
-    """An archive with /lib/modules: Debian's modules, ours beside them, and depmod's indexes."""
+    """An archive with /lib/modules: the kernel's, ours beside them, and depmod's indexes."""
 
     def make(fresh: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="vferry-depmod-") as folder:
@@ -142,7 +166,7 @@ def module_archive(cache: Cache, kernel: Kernel, extra: list[Path]) -> Path:
                 tree.write(output)
 
     key = key_of(Path(__file__), str(kernel.modules), *extra)
-    return cache.entry("module-archive", key, make)
+    return cache.entry(f"module-archive-{kernel.name}", key, make)
 
 
 def _depmod(folder: str, release: str) -> None:

@@ -1,54 +1,37 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Out-of-tree kernel modules, built against the headers of the guests' kernel."""
+"""Out-of-tree kernel modules, built for the guests' kernels."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from . import debs
 from .apt import Archive
 from .cache import Cache, key_of, note, remove
 from .errors import RigError
+from .kernel import Kernel
 from .manifest import Manifest, identity
 
 BUILD_DEADLINE = 300.0
 MTTY = "samples/vfio-mdev/mtty.c"
 
 
-def headers(cache: Cache, archive: Archive, manifest: Manifest) -> Path:
-    """The folder to build against; its absolute paths lead into the cache."""
-
-    key = key_of(Path(__file__), identity(manifest.headers))
-    inside = f"usr/src/linux-headers-{manifest.release}"
-
-    def make(fresh: Path) -> None:
-        note(f"unpacking the headers of kernel {manifest.release}")
-        for deb in archive.download(manifest.headers):
-            debs.unpack(deb, fresh)
-        # The package expects to live in /usr/src; `include` knows no path relative to its file.
-        makefile = fresh / inside / "Makefile"
-        text = makefile.read_text(encoding="utf-8")
-        makefile.write_text(text.replace(" /usr/src/", f" {cache.root}/headers/{key}/usr/src/"),
-                            encoding="utf-8")
-
-    return cache.entry("headers", key, make) / inside
-
-
-def build(cache: Cache, archive: Archive, manifest: Manifest, name: str,
-          sources: Mapping[str, bytes]) -> Path:
-    """`name`.ko from its sources, which include a Kbuild or a Makefile; built once."""
+def build(cache: Cache, linux: Kernel, name: str, sources: Mapping[str, bytes]) -> Path:
+    """`name`.ko for a kernel from its sources, which include a Kbuild or a Makefile; built once."""
     parts = [item for path in sorted(sources) for item in (path, sources[path])]
-    key = key_of(Path(__file__), name, identity(manifest.headers), *parts)
+    key = key_of(Path(__file__), name, linux.identity, *parts)
 
     def make(fresh: Path) -> None:
-        against = headers(cache, archive, manifest)
-        note(f"building {name}.ko")
+        against = linux.tree()
+        note(f"building {name}.ko for {linux.release}")
         fresh.mkdir()
         with tempfile.TemporaryDirectory(prefix="vferry-module-") as folder:
             for path, content in sources.items():
@@ -61,23 +44,32 @@ def build(cache: Cache, archive: Archive, manifest: Manifest, name: str,
                 raise RigError(f"the build of {name} ended well but made no {name}.ko")
             _strip(built, fresh / f"{name}.ko")
 
-    return cache.entry(f"module-{name}", key, make) / f"{name}.ko"
+    return cache.entry(f"module-{name}-{linux.name}", key, make) / f"{name}.ko"
+
+
+def compiler() -> str:
+    """The compiler that Debian 12's kernels are built with."""
+    found = shutil.which("gcc-12") or shutil.which("gcc")
+    if found is None or shutil.which("make") is None:
+        raise RigError("building a kernel's modules needs gcc and make; install them")
+    return found
+
+
+def make_environment() -> dict[str, str]:
+    """The environment without what would reach into the kernel's own makefiles."""
+    kept = {key: value for key, value in os.environ.items()
+            if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ARCH", "CROSS_COMPILE")}
+    return {**kept, "LC_ALL": "C"}
 
 
 def _make(against: Path, folder: Path, name: str) -> None:
-    # The kernel wants the compiler it was built with; types for BPF would need pahole.
-    compiler = shutil.which("gcc-12") or shutil.which("gcc")
-    if compiler is None or shutil.which("make") is None:
-        raise RigError(f"building {name}.ko needs gcc and make; install them")
-    command = ["make", "-C", str(against), f"M={folder}", f"CC={compiler}",
-               f"HOSTCC={compiler}", "CONFIG_DEBUG_INFO_BTF_MODULES=", f"-j{os.cpu_count() or 1}",
-               "modules"]
-    environment = {key: value for key, value in os.environ.items()
-                   if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ARCH", "CROSS_COMPILE")}
+    # Types for BPF would need pahole.
+    command = ["make", "-C", str(against), f"M={folder}", f"CC={compiler()}",
+               f"HOSTCC={compiler()}", "CONFIG_DEBUG_INFO_BTF_MODULES=",
+               f"-j{os.cpu_count() or 1}", "modules"]
     try:
-        done = subprocess.run(command, env={**environment, "LC_ALL": "C"}, capture_output=True,
-                              text=True, stdin=subprocess.DEVNULL, timeout=BUILD_DEADLINE,
-                              check=False)
+        done = subprocess.run(command, env=make_environment(), capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=BUILD_DEADLINE, check=False)
     except subprocess.TimeoutExpired as error:
         raise RigError(f"building {name}.ko took more than {BUILD_DEADLINE:.0f} s") from error
     if done.returncode != 0:
@@ -94,8 +86,7 @@ def _strip(built: Path, target: Path) -> None:
         raise RigError(f"strip failed on {built}:\n{done.stderr}")
 
 
-def from_folder(cache: Cache, archive: Archive, manifest: Manifest, name: str,
-                folder: Path) -> Path:
+def from_folder(cache: Cache, linux: Kernel, name: str, folder: Path) -> Path:
     """A module of the checkout; build products lying about in its folder are not sources."""
     sources = {str(path.relative_to(folder)): path.read_bytes()
                for path in sorted(folder.rglob("*"))
@@ -104,11 +95,18 @@ def from_folder(cache: Cache, archive: Archive, manifest: Manifest, name: str,
                and not path.name.endswith(".mod.c")}
     if not sources:
         raise RigError(f"{folder} has no sources for {name}.ko")
-    return build(cache, archive, manifest, name, sources)
+    return build(cache, linux, name, sources)
 
 
-def mtty(cache: Cache, archive: Archive, manifest: Manifest) -> Path:
-    """The kernel's own sample driver; fetching its source costs 150 MB, once."""
+def mtty(cache: Cache, archive: Archive, manifest: Manifest, linux: Kernel) -> Path:
+    """The kernel's own sample driver, which no kernel of Debian's has."""
+    source = mtty_source(cache, archive, manifest)
+    return build(cache, linux, "mtty",
+                 {"mtty.c": source.read_bytes(), "Kbuild": b"obj-m := mtty.o\n"})
+
+
+def mtty_source(cache: Cache, archive: Archive, manifest: Manifest) -> Path:
+    """The sample driver's source; fetching it costs 150 MB, once."""
 
     def make(fresh: Path) -> None:
         deb = archive.download([manifest.source])[0]
@@ -116,23 +114,27 @@ def mtty(cache: Cache, archive: Archive, manifest: Manifest) -> Path:
         fresh.write_bytes(_source_file(deb, MTTY))
         remove(deb)  # large, and never needed again
 
-    key = key_of(MTTY, identity([manifest.source]))
-    source = cache.entry("mtty-source", key, make)
-    return build(cache, archive, manifest, "mtty",
-                 {"mtty.c": source.read_bytes(), "Kbuild": b"obj-m := mtty.o\n"})
+    return cache.entry("mtty-source", key_of(MTTY, identity([manifest.source])), make)
+
+
+@contextlib.contextmanager
+def source_tarball(deb: Path) -> Iterator[IO[bytes]]:
+    """The compressed tarball inside the linux-source package."""
+    with debs.contents(deb) as stream, tarfile.open(fileobj=stream, mode="r|") as package:
+        for member in package:
+            if member.name.endswith(".tar.xz"):
+                tarball = package.extractfile(member)
+                assert tarball is not None
+                yield tarball
+                return
+    raise RigError(f"{deb.name} has no source in it")
 
 
 def _source_file(deb: Path, wanted: str) -> bytes:
-    """One file of the tarball inside the linux-source package."""
-    with debs.contents(deb) as stream, tarfile.open(fileobj=stream, mode="r|") as package:
-        for member in package:
-            if not member.name.endswith(".tar.xz"):
-                continue
-            tarball = package.extractfile(member)
-            with tarfile.open(fileobj=tarball, mode="r|xz") as source:
-                for inner in source:
-                    if inner.name.endswith("/" + wanted):
-                        content = source.extractfile(inner)
-                        assert content is not None
-                        return content.read()
+    with source_tarball(deb) as tarball, tarfile.open(fileobj=tarball, mode="r|xz") as source:
+        for member in source:
+            if member.name.endswith("/" + wanted):
+                content = source.extractfile(member)
+                assert content is not None
+                return content.read()
     raise RigError(f"{deb.name} has no {wanted}")

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import kernel, manifest, modules, overlay, rootfs
+from . import kernel, manifest, modules, overlay, rootfs, small
 from .apt import Archive
 from .cache import Cache, note
 from .errors import DownloadFailed, GuestGone
@@ -23,6 +23,8 @@ from .vm import Image, Vm
 
 CHECKOUT_MODULE = Path(__file__).parent.parent / "module"
 TESTDEV = "vferry_testdev"
+# Debian's own, and one of ours with what Debian leaves out; see small.py.
+KERNELS = ("debian", "small")
 FOLDER_PREFIX = "vferry-rig-"
 # The kernel's own words for a defect in itself or in a module of ours.
 KERNEL_TROUBLE = re.compile(
@@ -51,22 +53,26 @@ class Supplies:
     """What pairs boot from, made or taken from the cache when first asked for."""
 
     def __init__(self, builddir: Path | None = None, destdir: Path | None = None,
-                 want_mtty: bool = True, refresh: bool = False) -> None:
+                 want_mtty: bool = True, refresh: bool = False, kernel_name: str = KERNELS[0],
+                 cache: Cache | None = None) -> None:
         self._builddir = builddir
         self._destdir = destdir
         self._want_mtty = want_mtty
-        self.cache = Cache()
+        self.kernel_name = kernel_name
+        self.cache = cache or Cache()
         self._archive = Archive(self.cache)
         self._manifest = manifest.load(self.cache, self._archive, refresh)
 
-    def _modules(self) -> list[Path]:
+    def _kernel(self) -> kernel.Kernel:
+        load = small.load if self.kernel_name == "small" else kernel.load
+        return load(self.cache, self._archive, self._manifest)
+
+    def _modules(self, linux: kernel.Kernel) -> list[Path]:
+        """What is built beside a kernel; the small one was built with the sample driver."""
         found = []
-        if self._want_mtty:
-            found.append(modules.mtty(self.cache, self._archive, self._manifest))
-        if any(CHECKOUT_MODULE.glob("*.c")):
-            found.append(modules.from_folder(self.cache, self._archive, self._manifest, TESTDEV,
-                                             CHECKOUT_MODULE))
-        return found
+        if self._want_mtty and self.kernel_name == "debian":
+            found.append(modules.mtty(self.cache, self._archive, self._manifest, linux))
+        return [*found, modules.from_folder(self.cache, linux, TESTDEV, CHECKOUT_MODULE)]
 
     def fetch(self) -> None:
         """Fill the cache."""
@@ -81,9 +87,9 @@ class Supplies:
             return self._gather()
 
     def _gather(self) -> tuple[kernel.Kernel, list[Path], Path, Path, Path]:
-        linux = kernel.load(self.cache, self._archive, self._manifest)
+        linux = self._kernel()
         base = rootfs.load(self.cache, self._archive, self._manifest)
-        extra = self._modules()
+        extra = self._modules(linux)
         agent = overlay.find_agent(self.cache, self._builddir)
         return linux, extra, base, kernel.module_archive(self.cache, linux, extra), agent
 
@@ -96,7 +102,7 @@ class Supplies:
                 with open(part, "rb") as stream:
                     shutil.copyfileobj(stream, output, 1 << 20)
             overlay.write(output, base, agent, self._builddir, self._destdir)
-        return Image(linux.image, initrd, [path.stem for path in extra])
+        return Image(linux.image, initrd, [*(["mtty"] if self._want_mtty else []), TESTDEV])
 
 
 class Link:
@@ -132,6 +138,7 @@ class Pair:
 
     def __init__(self, supplies: Supplies) -> None:
         self._supplies = supplies
+        self.kernel_name = supplies.kernel_name
         _sweep()
         # UNIX socket paths have 107 characters; build directories can be deep.
         self.folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))

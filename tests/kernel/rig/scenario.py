@@ -10,7 +10,7 @@ from typing import TypeVar
 from .cache import note
 from .errors import CommandFailed
 from .host import Host
-from .pair import Pair
+from .pair import KERNELS, Pair
 
 RESET_DEADLINE = 60.0
 
@@ -24,6 +24,7 @@ class Context:
         self.b: Host = pair.b
         self.hosts = pair.hosts
         self.link = pair.link
+        self.kernel = pair.kernel_name
         self._undo: list[Callable[[], object]] = []
 
     def note(self, text: str) -> None:
@@ -69,6 +70,11 @@ class Scenario:
     fresh: bool
     mtty: bool
     kernel_may_say: str | None
+    only_on: str | None = None
+
+    def runs_on(self, kernel: str) -> bool:
+        """Whether it is one of the tests of this kernel."""
+        return self.only_on in (None, kernel)
 
     @property
     def summary(self) -> str:
@@ -80,8 +86,8 @@ Function = TypeVar("Function", bound=Callable[[Context], None])
 
 
 def scenario(name: str | None = None, *, deadline: float = 60.0, fresh: bool = False,
-             mtty: bool = True, kernel_may_say: str | None = None
-             ) -> Callable[[Function], Function]:
+             mtty: bool = True, kernel_may_say: str | None = None,
+             only_on: tuple[str, str] | None = None) -> Callable[[Function], Function]:
     """Register a function of a file in tests/kernel/scenarios/ as a test.
 
     name            within its file; the function's name with dashes if not given
@@ -90,12 +96,15 @@ def scenario(name: str | None = None, *, deadline: float = 60.0, fresh: bool = F
                     next scenario another one
     mtty            whether it needs the kernel's sample driver (a download of 150 MB, once)
     kernel_may_say  a pattern of kernel complaints that it provokes on purpose
+    only_on         the one kernel that it runs on, and why not on the other
     """
+    if only_on is not None and (only_on[0] not in KERNELS or not only_on[1]):
+        raise ValueError(f"only_on is a kernel ({' or '.join(KERNELS)}) and a reason")
 
     def register(function: Function) -> Function:
         setattr(function, "vferry_scenario", Scenario(
             function, name or function.__name__.replace("_", "-"), deadline, fresh, mtty,
-            kernel_may_say))
+            kernel_may_say, only_on[0] if only_on else None))
         return function
 
     return register
