@@ -86,47 +86,6 @@ answer(Destination *self, const VfHello *hello, GError **error)
                           error);
 }
 
-static int
-receive_source(Destination *self, VfHello *hello, GError **error)
-{
-    VfSession *session = self->session;
-    const VfSessionConfig *config = &session->config;
-    g_autofree char *peer = NULL;
-    guint16 port = 0;
-    int fd;
-    vf_autofd int listener =
-        vf_link_listen(config->address, config->port_min, config->port_max, &port, error);
-
-    if (listener < 0)
-        return -1;
-    if (session->events.listening)
-        session->events.listening(config->address, port, session->events.data);
-    fd = vf_reception_wait(
-        listener, config->job, MIN(VF_RECEPTION_HELLO_MS, config->peer_patience_ms),
-        (guint64)config->accept_seconds * 1000, session->cancel, hello, &peer, error);
-    if (fd >= 0 && session->events.attached)
-        session->events.attached(peer, session->events.data);
-    return fd;
-}
-
-/* The token is used up, the listener closed. */
-static gboolean
-attach(Destination *self, GError **error)
-{
-    g_auto(VfHello) hello = {0};
-    int fd = receive_source(self, &hello, error);
-
-    if (fd < 0)
-        return FALSE;
-    self->stream = vf_stream_new(fd, VF_ROLE_DESTINATION, self->n_devices, self->session->cancel);
-    vf_stream_set_patience(self->stream, self->session->config.peer_patience_ms);
-    vf_stream_skip_received(self->stream);
-    if (!answer(self, &hello, error))
-        return FALSE;
-    vf_stream_start_heartbeat(self->stream);
-    return TRUE;
-}
-
 static gboolean
 unexpected(const VfFrame *frame, GError **error)
 {
@@ -134,6 +93,70 @@ unexpected(const VfFrame *frame, GError **error)
                 _("the source sent %s, which may not come now"),
                 vf_frame_type_name(frame->header.type));
     return FALSE;
+}
+
+/* It has the key, so that whatever is wrong with its hello ends the job. */
+static gboolean
+hear_hello(Destination *self, GError **error)
+{
+    g_auto(VfHello) hello = {0};
+    VfFrame frame;
+
+    if (!vf_stream_receive(self->stream, &frame, error))
+        return FALSE;
+    if (frame.header.type != VF_FRAME_HELLO)
+        return unexpected(&frame, error);
+    if (!vf_message_parse_hello(frame.payload, frame.header.length, &hello, error))
+        return FALSE;
+    if (g_str_equal(hello.job, self->session->config.job))
+        return answer(self, &hello, error);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                _("the source's hello is for another job than “%s”"), self->session->config.job);
+    return FALSE;
+}
+
+/* The key is used up and the listener closed when it returns. */
+static VfChannel *
+receive_source(Destination *self, GError **error)
+{
+    VfSession *session = self->session;
+    const VfSessionConfig *config = &session->config;
+    g_autoptr(VfTls) tls = vf_session_make_tls(session, VF_ROLE_DESTINATION, error);
+    g_autofree char *peer = NULL;
+    guint16 port = 0;
+    VfChannel *channel;
+    vf_autofd int listener =
+        tls ? vf_link_listen(config->address, config->port_min, config->port_max, &port, error)
+            : -1;
+
+    if (listener < 0)
+        return NULL;
+    if (session->events.listening)
+        session->events.listening(config->address, port, session->events.data);
+    channel =
+        vf_reception_wait(listener, tls, MIN(VF_RECEPTION_HANDSHAKE_MS, config->peer_patience_ms),
+                          (guint64)config->accept_seconds * 1000, session->cancel, &peer, error);
+    if (channel && session->events.attached)
+        session->events.attached(peer, session->events.data);
+    return channel;
+}
+
+static gboolean
+attach(Destination *self, GError **error)
+{
+    VfSession *session = self->session;
+    VfChannel *channel =
+        session->channel ? g_steal_pointer(&session->channel) : receive_source(self, error);
+
+    if (!channel)
+        return FALSE;
+    self->start = g_get_monotonic_time();
+    self->stream = vf_stream_new(channel, VF_ROLE_DESTINATION, self->n_devices, session->cancel);
+    vf_stream_set_patience(self->stream, session->config.peer_patience_ms);
+    if (!hear_hello(self, error))
+        return FALSE;
+    vf_stream_start_heartbeat(self->stream);
+    return TRUE;
 }
 
 static gboolean

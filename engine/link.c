@@ -16,7 +16,11 @@
 #include "error.h"
 #include "io.h"
 
-#define BACKLOG 16
+/* Many, so that the right one finds a place among strangers; they cost the kernel little, and the
+ * mover nothing. */
+#define BACKLOG 512
+/* A connection without a byte in it is kept back for about as long. */
+#define SILENT_SECONDS 1
 #define FAST_RTT_US 1000
 
 typedef union {
@@ -42,7 +46,8 @@ parse_address(const char *text, guint16 port, Address *address, GError **error)
 /* BBR, the default of some hosts, paces itself to half of what cubic moves where there is next to
  * no distance (loopback, a rack); over a distance the administrator's choice stays. A kernel
  * without cubic (ENOENT) or that keeps it for root (EPERM) leaves us with its default: slower, not
- * wrong. */
+ * wrong. It takes no capability, as long as cubic is in net.ipv4.tcp_allowed_congestion_control,
+ * which the kernel's built-in default, and whatever was the default since, is. */
 static void
 tune(int fd)
 {
@@ -125,8 +130,10 @@ try_listen(const Address *address, socklen_t size)
     vf_autofd int fd =
         socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int on = 1;
+    int seconds = SILENT_SECONDS;
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof seconds) < 0 ||
         bind(fd, &address->any, size) < 0 || listen(fd, BACKLOG) < 0)
         return -1;
     return vf_io_steal_fd(&fd);

@@ -5,31 +5,31 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
-#include <sys/socket.h>
 
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
-#include "frame.h"
-#include "io.h"
 #include "link.h"
 
-#define HELLO_SIZE_MAX (VF_FRAME_HEADER_SIZE + VF_FRAME_HELLO_MAX)
+/* What a guest is entitled to before it gives way to a newcomer. The source's first message is on
+ * the way when its connection is accepted, so that it needs no time for it; then it needs one round
+ * trip. A stranger can have the first of these times, and the second only by repeating what it has
+ * seen of the source. */
+#define UNKNOWN_MS 50
+#define KNOWN_MS 1000
 
 typedef struct {
-    int fd;
+    VfChannel *channel;
     char *address;
+    gint64 entitled; /* until then it stays, whoever comes */
     gint64 deadline;
-    gsize have;
-    VfFrameHeader header;
-    guint8 bytes[HELLO_SIZE_MAX];
+    gboolean known;
 } Guest;
 
 typedef struct {
     int listener;
-    const char *job;
-    guint hello_ms;
+    VfTls *tls;
+    guint handshake_ms;
     VfCancel *cancel;
     GPtrArray *guests; /* longest-waiting first */
 } Reception;
@@ -45,83 +45,98 @@ guest_free(gpointer data)
 {
     Guest *guest = data;
 
-    vf_io_clear_fd(&guest->fd);
+    g_clear_pointer(&guest->channel, vf_channel_free);
     g_free(guest->address);
-    explicit_bzero(guest->bytes, sizeof guest->bytes);
     g_free(guest);
 }
 
 static Verdict
-judge(Reception *self, Guest *guest, VfHello *hello)
+listen_to(Guest *guest)
 {
-    const guint8 *payload = guest->bytes + VF_FRAME_HEADER_SIZE;
-    g_auto(VfHello) said = {0};
+    /* why a stranger is none of ours is nobody's business, and a thousand would fill the log */
+    VfChannelResult result = vf_tls_handshake(guest->channel, NULL);
 
-    if (!vf_frame_verify(guest->bytes, &guest->header, payload, NULL) ||
-        !vf_message_parse_hello(payload, guest->header.length, &said, NULL) ||
-        !g_str_equal(said.job, self->job))
+    if (result == VF_CHANNEL_DONE)
+        return GUEST_IS_RIGHT;
+    if (result != VF_CHANNEL_WAIT)
         return GUEST_LEAVES;
-    *hello = said;
-    said = (VfHello){0};
-    return GUEST_IS_RIGHT;
+    if (!guest->known && vf_tls_is_known(guest->channel)) {
+        guest->known = TRUE;
+        guest->entitled = g_get_monotonic_time() + KNOWN_MS * 1000;
+    }
+    return GUEST_WAITS;
 }
 
-/* Reads what is there, but nothing beyond the hello: that belongs to the session. */
-static Verdict
-listen_to(Reception *self, Guest *guest, VfHello *hello)
+/* Who gives way: the unknown before the known, and of these the longest-waiting. */
+static guint
+find_first_to_leave(Reception *self)
 {
-    for (;;) {
-        gsize want = guest->have < VF_FRAME_HEADER_SIZE
-                         ? VF_FRAME_HEADER_SIZE
-                         : VF_FRAME_HEADER_SIZE + guest->header.length;
-        ssize_t n;
-        if (guest->have > VF_FRAME_HEADER_SIZE && guest->have == want)
-            return judge(self, guest, hello);
-        n = recv(guest->fd, guest->bytes + guest->have, want - guest->have, MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return GUEST_WAITS;
-        if (n <= 0)
-            return GUEST_LEAVES;
-        guest->have += (gsize)n;
-        if (guest->have == VF_FRAME_HEADER_SIZE &&
-            (!vf_frame_unpack(guest->bytes, VF_ROLE_SOURCE, 0, 0, &guest->header, NULL) ||
-             guest->header.type != VF_FRAME_HELLO))
-            return GUEST_LEAVES;
-    }
+    for (guint i = 0; i < self->guests->len; i++)
+        if (!((Guest *)self->guests->pdata[i])->known)
+            return i;
+    return 0;
+}
+
+/* 0: there is room; otherwise the time when somebody gives way. */
+static gint64
+get_room_time(Reception *self)
+{
+    if (self->guests->len < VF_RECEPTION_GUESTS_MAX)
+        return 0;
+    return ((Guest *)self->guests->pdata[find_first_to_leave(self)])->entitled;
 }
 
 static gboolean
-let_in(Reception *self, GError **error)
+seat(Reception *self, int fd, char *address, GError **error)
 {
-    for (;;) {
-        Guest *guest;
-        char *address = NULL;
-        int fd = vf_link_accept(self->listener, &address);
-        if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
-            return TRUE;
-        if (fd < 0)
-            return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "accept");
-        if (self->guests->len == VF_RECEPTION_GUESTS_MAX)
-            g_ptr_array_remove_index(self->guests, 0);
-        guest = g_new0(Guest, 1);
-        guest->fd = fd;
-        guest->address = address;
-        guest->deadline = g_get_monotonic_time() + (gint64)self->hello_ms * 1000;
-        g_ptr_array_add(self->guests, guest);
+    gint64 now = g_get_monotonic_time();
+    VfChannel *channel = vf_tls_wrap(self->tls, fd, error);
+    Guest *guest;
+
+    if (!channel) {
+        g_free(address);
+        return FALSE;
     }
+    if (self->guests->len == VF_RECEPTION_GUESTS_MAX)
+        g_ptr_array_remove_index(self->guests, find_first_to_leave(self));
+    guest = g_new0(Guest, 1);
+    guest->channel = channel;
+    guest->address = address;
+    guest->entitled = now + UNKNOWN_MS * 1000;
+    guest->deadline = now + (gint64)self->handshake_ms * 1000;
+    g_ptr_array_add(self->guests, guest);
+    return TRUE;
+}
+
+/* One at a time, and heard before the next: a whole house of newcomers must not crowd out one that
+ * has said already what it has to. */
+static gboolean
+let_in(Reception *self, gboolean *came, GError **error)
+{
+    char *address = NULL;
+    int fd;
+
+    *came = FALSE;
+    if (get_room_time(self) > g_get_monotonic_time())
+        return TRUE;
+    fd = vf_link_accept(self->listener, &address);
+    if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
+        return TRUE;
+    if (fd < 0)
+        return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "accept");
+    *came = TRUE;
+    return seat(self, fd, address, error);
 }
 
 /* The right guest, or NULL. */
 static Guest *
-hear_all(Reception *self, VfHello *hello)
+hear_all(Reception *self)
 {
     gint64 now = g_get_monotonic_time();
 
     for (guint i = 0; i < self->guests->len;) {
         Guest *guest = self->guests->pdata[i];
-        Verdict verdict = listen_to(self, guest, hello);
+        Verdict verdict = listen_to(guest);
         if (verdict == GUEST_IS_RIGHT)
             return guest;
         if (verdict == GUEST_LEAVES || now >= guest->deadline)
@@ -136,50 +151,64 @@ static gboolean
 wait_for_any(Reception *self, gint64 end, GError **error)
 {
     struct pollfd polled[VF_RECEPTION_GUESTS_MAX + 2];
+    gint64 room_time = get_room_time(self);
+    gint64 now = g_get_monotonic_time();
     guint n = 0;
 
-    polled[n++] = (struct pollfd){.fd = self->listener, .events = POLLIN};
+    /* those who find no room wait in the kernel's queue */
+    polled[n++] = (struct pollfd){.fd = room_time > now ? -1 : self->listener, .events = POLLIN};
     polled[n++] = (struct pollfd){.fd = vf_cancel_get_fd(self->cancel), .events = POLLIN};
+    if (room_time > now)
+        end = MIN(end, room_time);
     for (guint i = 0; i < self->guests->len; i++) {
         Guest *guest = self->guests->pdata[i];
-        polled[n++] = (struct pollfd){.fd = guest->fd, .events = POLLIN};
+        short events = vf_channel_get_unsent(guest->channel) > 0 ? POLLIN | POLLOUT : POLLIN;
+        polled[n++] = (struct pollfd){.fd = vf_channel_get_fd(guest->channel), .events = events};
         end = MIN(end, guest->deadline);
     }
-    end -= g_get_monotonic_time();
+    end -= now;
     if (poll(polled, n, (int)CLAMP((end + 999) / 1000, 0, G_MAXINT)) < 0 && errno != EINTR)
         return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "poll");
     return !vf_cancel_set_error_if_cancelled(self->cancel, error);
 }
 
 static Guest *
-await(Reception *self, guint64 timeout_ms, VfHello *hello, GError **error)
+await(Reception *self, guint64 timeout_ms, GError **error)
 {
     gint64 end = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
 
     while (g_get_monotonic_time() < end) {
-        Guest *right;
-        if (!wait_for_any(self, end, error) || !let_in(self, error))
+        gboolean came = TRUE;
+        if (!wait_for_any(self, end, error))
             return NULL;
-        right = hear_all(self, hello);
-        if (right)
-            return right;
+        while (came && g_get_monotonic_time() < end) {
+            Guest *right = hear_all(self);
+            if (right)
+                return right;
+            if (vf_cancel_set_error_if_cancelled(self->cancel, error) ||
+                !let_in(self, &came, error))
+                return NULL;
+        }
     }
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
                 _("the source has not come within %" G_GUINT64_FORMAT " ms"), timeout_ms);
     return NULL;
 }
 
-int
-vf_reception_wait(int listener, const char *job, guint hello_ms, guint64 timeout_ms,
-                  VfCancel *cancel, VfHello *hello, char **peer, GError **error)
+VfChannel *
+vf_reception_wait(int listener, VfTls *tls, guint handshake_ms, guint64 timeout_ms,
+                  VfCancel *cancel, char **peer, GError **error)
 {
     g_autoptr(GPtrArray) guests = g_ptr_array_new_with_free_func(guest_free);
-    Reception self = {
-        .listener = listener, .job = job, .hello_ms = hello_ms, .cancel = cancel, .guests = guests};
-    Guest *right = await(&self, timeout_ms, hello, error);
+    Reception self = {.listener = listener,
+                      .tls = tls,
+                      .handshake_ms = handshake_ms,
+                      .cancel = cancel,
+                      .guests = guests};
+    Guest *right = await(&self, timeout_ms, error);
 
     if (!right)
-        return -1;
+        return NULL;
     *peer = g_steal_pointer(&right->address);
-    return vf_io_steal_fd(&right->fd);
+    return g_steal_pointer(&right->channel);
 }

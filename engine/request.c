@@ -98,9 +98,9 @@ take_key(VfOptions *options, VfSessionConfig *config, GError **error)
     if (!take_typed(options, "key", G_VARIANT_TYPE_BYTESTRING, &value, error))
         return FALSE;
     bytes = g_variant_get_fixed_array(value, &n, 1);
-    if (n != VF_SESSION_KEY_SIZE)
+    if (n != VF_TLS_KEY_SIZE)
         return invalid(error, _("the key must have 32 bytes"));
-    memcpy(config->key, bytes, VF_SESSION_KEY_SIZE);
+    memcpy(config->key, bytes, VF_TLS_KEY_SIZE);
     return TRUE;
 }
 

@@ -28,6 +28,7 @@ vf_session_free(VfSession *self)
     g_clear_pointer(&self->record, vf_record_free);
     vf_cancel_free(self->cancel);
     vf_progress_free(self->progress);
+    g_clear_pointer(&self->channel, vf_channel_free);
     g_free(self->config.job);
     g_free(self->config.address);
     g_strfreev(self->config.features);
@@ -40,6 +41,15 @@ vf_session_wants(const VfSession *self, const char *feature)
 {
     return self->config.features &&
            g_strv_contains((const char *const *)self->config.features, feature);
+}
+
+VfTls *
+vf_session_make_tls(VfSession *self, VfRole role, GError **error)
+{
+    VfTls *tls = vf_tls_new(role, self->config.job, self->config.key, error);
+
+    explicit_bzero(self->config.key, sizeof self->config.key);
+    return tls;
 }
 
 void

@@ -7,15 +7,14 @@
 #include "progress.h"
 #include "record.h"
 #include "stream.h"
+#include "tls.h"
 
 /* What both sides of a session share. A session runs in one thread from its beginning to its
  * outcome; the sequence and who may run at every point of it is docs/migration-stream.md. */
 
-#define VF_SESSION_KEY_SIZE 32
-
 typedef struct {
     char *job;
-    guint8 key[VF_SESSION_KEY_SIZE]; /* of the connection; gone once that is up */
+    guint8 key[VF_TLS_KEY_SIZE]; /* gone once the connection is up */
     char **features;
     char *address;
     guint peer_patience_ms; /* VF_STREAM_PATIENCE_MS, except in tests */
@@ -45,6 +44,8 @@ typedef struct {
     VfRecord *record;
     VfCancel *cancel;
     VfProgress *progress;
+    VfChannel
+        *channel; /* one that is up already, for tests and the benchmark; no request sets it */
 } VfSession;
 
 typedef enum {
@@ -67,6 +68,8 @@ void vf_session_free(VfSession *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfSession, vf_session_free)
 
 gboolean vf_session_wants(const VfSession *self, const char *feature);
+/* TLS for this job. The key is gone from the configuration afterwards. */
+VfTls *vf_session_make_tls(VfSession *self, VfRole role, GError **error);
 void vf_session_set_phase(VfSession *self, const char *phase);
 gboolean vf_session_append(VfSession *self, const char *event, GError **error);
 

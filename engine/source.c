@@ -7,8 +7,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "caller.h"
 #include "error.h"
-#include "link.h"
 #include "precopy.h"
 
 #define CONNECT_MS 10000
@@ -97,17 +97,31 @@ hear_reply(Source *self, GError **error)
     return TRUE;
 }
 
+static VfChannel *
+reach_destination(Source *self, GError **error)
+{
+    VfSession *session = self->session;
+    const VfSessionConfig *config = &session->config;
+    g_autoptr(VfTls) tls = NULL;
+
+    if (session->channel)
+        return g_steal_pointer(&session->channel);
+    tls = vf_session_make_tls(session, VF_ROLE_SOURCE, error);
+    return tls ? vf_caller_reach(config->address, config->port, tls, config->peer_patience_ms,
+                                 CONNECT_MS, session->cancel, error)
+               : NULL;
+}
+
 static gboolean
 attach(Source *self, GError **error)
 {
     VfSessionConfig *config = &self->session->config;
+    VfChannel *channel = reach_destination(self, error);
     gint64 said;
-    int fd =
-        vf_link_connect(config->address, config->port, CONNECT_MS, self->session->cancel, error);
 
-    if (fd < 0)
+    if (!channel)
         return FALSE;
-    self->stream = vf_stream_new(fd, VF_ROLE_SOURCE, self->n_devices, self->session->cancel);
+    self->stream = vf_stream_new(channel, VF_ROLE_SOURCE, self->n_devices, self->session->cancel);
     vf_stream_set_patience(self->stream, config->peer_patience_ms);
     said = g_get_monotonic_time();
     if (!say_hello(self, error) || !hear_reply(self, error))

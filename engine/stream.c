@@ -4,18 +4,15 @@
 #include "stream.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <glib/gi18n-lib.h>
 #include <linux/sockios.h>
 
 #include "error.h"
-#include "io.h"
 #include "message.h"
 
 #define PAGE 4096
@@ -55,7 +52,7 @@ typedef struct {
 } Incoming;
 
 struct VfStream {
-    int fd;
+    VfChannel *channel;
     VfRole role;
     guint n_devices;
     VfCancel *cancel;
@@ -79,11 +76,11 @@ area_new(void)
 }
 
 VfStream *
-vf_stream_new(int fd, VfRole role, guint n_devices, VfCancel *cancel)
+vf_stream_new(VfChannel *channel, VfRole role, guint n_devices, VfCancel *cancel)
 {
     VfStream *self = g_new0(VfStream, 1);
 
-    self->fd = fd;
+    self->channel = channel;
     self->role = role;
     self->n_devices = n_devices;
     self->cancel = cancel;
@@ -114,7 +111,7 @@ void
 vf_stream_free(VfStream *self)
 {
     stop_heartbeat(self);
-    vf_io_clear_fd(&self->fd);
+    vf_channel_free(self->channel);
     g_mutex_clear(&self->out.lock);
     g_aligned_free(self->out.area);
     g_aligned_free(self->in.area);
@@ -124,12 +121,6 @@ vf_stream_free(VfStream *self)
     g_mutex_clear(&self->heart.lock);
     g_cond_clear(&self->heart.stop_cond);
     g_free(self);
-}
-
-void
-vf_stream_skip_received(VfStream *self)
-{
-    self->in.sequence++;
 }
 
 void
@@ -153,9 +144,11 @@ vf_stream_was_aborted(VfStream *self)
 gsize
 vf_stream_get_in_flight(VfStream *self)
 {
+    gsize unsent = vf_channel_get_unsent(self->channel);
     int n = 0;
 
-    return ioctl(self->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (gsize)n : 0;
+    return ioctl(vf_channel_get_fd(self->channel), SIOCOUTQ, &n) == 0 && n > 0 ? unsent + (gsize)n
+                                                                               : unsent;
 }
 
 static guint8 *
@@ -178,34 +171,22 @@ vf_stream_get_buffer(VfStream *self)
 
 /* Receiving */
 
-static gboolean
-hung_up(GError **error, int errnum)
-{
-    if (errnum != 0)
-        return vf_error_errno(error, VFERRY_ERROR_PEER, errnum,
-                              _("the connection to the other side broke"));
-    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                        _("the other side closed the connection"));
-    return FALSE;
-}
-
-/* One recv(2) towards a whole frame. */
+/* One read towards a whole frame. */
 static Pump
 fill(VfStream *self, gsize want, GError **error)
 {
-    ssize_t n;
+    gsize n = 0;
+    VfChannelResult result = vf_channel_read(
+        self->channel, header_of(self->in.area) + self->in.have, want - self->in.have, &n, error);
 
-    do
-        n = recv(self->fd, header_of(self->in.area) + self->in.have, want - self->in.have,
-                 MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
-    if (n < 0 && errno == EAGAIN)
+    if (result == VF_CHANNEL_WAIT)
         return PUMP_NOTHING;
-    if (n <= 0) {
-        hung_up(error, n < 0 ? errno : 0);
+    if (result == VF_CHANNEL_END)
+        g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                            _("the other side closed the connection"));
+    if (result != VF_CHANNEL_DONE)
         return PUMP_ERROR;
-    }
-    self->in.have += (gsize)n;
+    self->in.have += n;
     self->in.heard = g_get_monotonic_time();
     self->in.graced = FALSE;
     return PUMP_FRAME;
@@ -353,7 +334,9 @@ wait_for(VfStream *self, short events, const int *fds, guint n_fds, int timeout_
     int left = patience_left_ms(self);
     int n;
 
-    polled[0] = (struct pollfd){.fd = self->fd, .events = events};
+    if ((events & POLLIN) && vf_channel_get_unread(self->channel) > 0)
+        timeout_ms = 0;
+    polled[0] = (struct pollfd){.fd = vf_channel_get_fd(self->channel), .events = events};
     polled[1] = (struct pollfd){.fd = self->ignore_cancel ? -1 : vf_cancel_get_fd(self->cancel),
                                 .events = POLLIN};
     for (guint i = 0; i < n_fds; i++)
@@ -403,55 +386,54 @@ vf_stream_receive(VfStream *self, VfFrame *frame, GError **error)
 
 /* Sending */
 
-static ssize_t
-send_some(VfStream *self, const guint8 *data, gsize size)
-{
-    ssize_t n;
-
-    do
-        n = send(self->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
-    return n;
-}
-
-/* A peer that gives up closes its socket behind an ABORT: its words say more than our EPIPE. */
+/* A peer that gives up closes its side behind an ABORT: its words say more than our EPIPE. Takes
+ * ownership of @reason. */
 static gboolean
-send_failed(VfStream *self, int errnum, GError **error)
+send_failed(VfStream *self, GError *reason, GError **error)
 {
-    GError *reason = NULL;
+    g_autoptr(GError) last_word = NULL;
 
     if (self->role == VF_ROLE_SOURCE)
-        (void)pump_to_queue(self, &reason);
+        (void)pump_to_queue(self, &last_word);
     if (!self->in.aborted) {
-        g_clear_error(&reason);
-        return hung_up(error, errnum);
+        g_propagate_error(error, reason);
+        return FALSE;
     }
-    g_propagate_error(error, reason);
+    g_error_free(reason);
+    g_propagate_error(error, g_steal_pointer(&last_word));
     return FALSE;
 }
 
-/* All of it. A source listens meanwhile: to an ABORT, and to heartbeats that say that a slow
+/* A source listens while it cannot send: to an ABORT, and to heartbeats that say that a slow
  * destination is not a lost one. */
+static gboolean
+wait_to_send(VfStream *self, GError **error)
+{
+    gboolean listens = self->role == VF_ROLE_SOURCE;
+
+    return wait_for(self, listens ? POLLIN | POLLOUT : POLLOUT, NULL, 0, -1, error) &&
+           (!listens || pump_to_queue(self, error));
+}
+
+/* All of it, into the socket: a frame that waits in the channel has not been sent. */
 static gboolean
 send_all(VfStream *self, const guint8 *data, gsize size, GError **error)
 {
-    short events = self->role == VF_ROLE_SOURCE ? POLLIN | POLLOUT : POLLOUT;
-
-    while (size > 0) {
-        ssize_t n = send_some(self, data, size);
-        if (n < 0 && errno != EAGAIN)
-            return send_failed(self, errno, error);
-        if (n > 0) {
-            data += n;
-            size -= (gsize)n;
-            self->out.sent += (gsize)n;
-            continue;
-        }
-        if (!wait_for(self, events, NULL, 0, -1, error) ||
-            (self->role == VF_ROLE_SOURCE && !pump_to_queue(self, error)))
+    for (;;) {
+        GError *reason = NULL;
+        gsize n = 0;
+        VfChannelResult result = size > 0 ? vf_channel_write(self->channel, data, size, &n, &reason)
+                                          : vf_channel_flush(self->channel, &reason);
+        if (result == VF_CHANNEL_ERROR)
+            return send_failed(self, reason, error);
+        if (result == VF_CHANNEL_DONE && size == 0)
+            return TRUE;
+        if (result == VF_CHANNEL_WAIT && !wait_to_send(self, error))
             return FALSE;
+        data += n;
+        size -= n;
+        self->out.sent += n;
     }
-    return TRUE;
 }
 
 /* With the lock held; @header begins the frame's bytes in memory, the payload follows it. */
@@ -466,12 +448,14 @@ send_frame(VfStream *self, guint8 *header, VfFrameType type, guint device, gsize
     gboolean ok;
 
     if (self->out.broken)
-        return hung_up(error, EPIPE);
+        return vf_channel_broken(error, EPIPE);
     vf_frame_pack(&fields, header + VF_FRAME_HEADER_SIZE, header);
     self->out.sent = 0;
     ok = send_all(self, self->out.rest, self->out.n_rest, error) &&
          send_all(self, header, VF_FRAME_HEADER_SIZE + length, error);
     self->out.broken = !ok && self->out.sent > 0;
+    if (self->out.broken)
+        vf_channel_give_up(self->channel);
     if (!ok)
         return FALSE;
     self->out.n_rest = 0;
@@ -515,6 +499,7 @@ vf_stream_abort(VfStream *self, const GError *reason)
                             .length = (guint32)length,
                             .sequence = self->out.sequence};
     guint8 *header = header_of(self->out.area);
+    gsize n;
 
     stop_heartbeat(self);
     if (self->out.broken || self->out.n_rest > 0)
@@ -523,30 +508,40 @@ vf_stream_abort(VfStream *self, const GError *reason)
     memcpy(payload_of(self->out.area), data, length);
     vf_frame_pack(&fields, payload_of(self->out.area), header);
     /* best effort: a peer that does not get it sees the connection end */
-    (void)send_some(self, header, VF_FRAME_HEADER_SIZE + length);
+    (void)vf_channel_write(self->channel, header, VF_FRAME_HEADER_SIZE + length, &n, NULL);
     self->out.broken = TRUE;
+}
+
+/* FALSE: there is nobody to wait for any more, or no time. */
+static gboolean
+wait_until(VfStream *self, short events, gint64 end)
+{
+    struct pollfd polled = {.fd = vf_channel_get_fd(self->channel), .events = events};
+    gint64 left = (end - g_get_monotonic_time()) / 1000;
+
+    return left > 0 && poll(&polled, 1, (int)left) != 0;
 }
 
 void
 vf_stream_finish(VfStream *self, guint timeout_ms)
 {
     gint64 end = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
-    ssize_t n = 1;
+    VfChannelResult result;
+    gsize n;
 
     stop_heartbeat(self);
-    if (shutdown(self->fd, SHUT_WR) < 0)
-        return; /* not connected any more: nobody to wait for */
-    while (n > 0) {
-        struct pollfd polled = {.fd = self->fd, .events = POLLIN};
-        gint64 left = (end - g_get_monotonic_time()) / 1000;
-        if (left <= 0 || poll(&polled, 1, (int)left) == 0)
+    vf_channel_end(self->channel);
+    while ((result = vf_channel_flush(self->channel, NULL)) == VF_CHANNEL_WAIT)
+        if (!wait_until(self, POLLOUT, end))
             return;
-        do
-            n = recv(self->fd, self->in.area, VF_FRAME_DATA_MAX, MSG_DONTWAIT);
-        while (n < 0 && errno == EINTR);
-        if (n < 0 && errno == EAGAIN)
-            n = 1;
-    }
+    if (result == VF_CHANNEL_ERROR || shutdown(vf_channel_get_fd(self->channel), SHUT_WR) < 0)
+        return; /* not connected any more */
+    do {
+        result = vf_channel_read(self->channel, self->in.area, VF_FRAME_DATA_MAX, &n, NULL);
+        if (result == VF_CHANNEL_WAIT && !wait_until(self, POLLIN, end))
+            return;
+    } while ((result == VF_CHANNEL_DONE || result == VF_CHANNEL_WAIT) &&
+             g_get_monotonic_time() < end);
 }
 
 /* Heartbeats */
@@ -556,13 +551,16 @@ vf_stream_finish(VfStream *self, guint timeout_ms)
 static void
 send_rest(Outgoing *out, VfStream *self)
 {
-    ssize_t n = send_some(self, out->rest, out->n_rest);
+    gsize n = 0;
 
-    if (n <= 0)
-        return; /* an error is found by who waits for an answer */
-    out->n_rest -= (guint)n;
-    memmove(out->rest, out->rest + n, out->n_rest);
-    out->last = g_get_monotonic_time();
+    /* an error is found by who waits for an answer */
+    if (out->n_rest > 0 &&
+        vf_channel_write(self->channel, out->rest, out->n_rest, &n, NULL) == VF_CHANNEL_DONE) {
+        out->n_rest -= (guint)n;
+        memmove(out->rest, out->rest + n, out->n_rest);
+        out->last = g_get_monotonic_time();
+    }
+    (void)vf_channel_flush(self->channel, NULL);
 }
 
 static void
@@ -574,13 +572,13 @@ beat(VfStream *self)
 
     if (!g_mutex_trylock(&out->lock))
         return; /* a frame is on its way, which says as much */
-    if (!out->broken && out->n_rest == 0 &&
+    if (!out->broken && out->n_rest == 0 && vf_channel_get_unsent(self->channel) == 0 &&
         g_get_monotonic_time() - out->last >= beat_us - beat_us / TICKS_IN_BEAT) {
         fields.sequence = out->sequence++;
         vf_frame_pack(&fields, NULL, out->rest);
         out->n_rest = VF_FRAME_HEADER_SIZE;
     }
-    if (!out->broken && out->n_rest > 0)
+    if (!out->broken)
         send_rest(out, self);
     g_mutex_unlock(&out->lock);
 }

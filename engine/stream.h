@@ -2,9 +2,10 @@
 #pragma once
 
 #include "cancel.h"
+#include "channel.h"
 #include "frame.h"
 
-/* The frames of docs/migration-stream.md over one connected socket. One thread sends and receives;
+/* The frames of docs/migration-stream.md over one channel. One thread sends and receives;
  * a thread of the stream's own sends heartbeats beside it. Memory is bounded: one outgoing and one
  * incoming frame, and, at a source, the few small frames that came while it was sending. */
 typedef struct VfStream VfStream;
@@ -16,14 +17,10 @@ typedef struct {
 
 #define VF_STREAM_PATIENCE_MS 5000
 
-/* Takes ownership of @fd, a stream socket. @n_devices bounds the device numbers of what is
- * received. */
-VfStream *vf_stream_new(int fd, VfRole role, guint n_devices, VfCancel *cancel);
+/* Takes ownership of @channel. @n_devices bounds the device numbers of what is received. */
+VfStream *vf_stream_new(VfChannel *channel, VfRole role, guint n_devices, VfCancel *cancel);
 void vf_stream_free(VfStream *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfStream, vf_stream_free)
-
-/* The first frame was received by other means: its sequence number is used up. */
-void vf_stream_skip_received(VfStream *self);
 
 /* How long the peer may be silent while this side waits for it; tests are less patient than the
  * protocol. Heartbeats come five times as often. Before vf_stream_start_heartbeat(). */
@@ -35,7 +32,7 @@ void vf_stream_ignore_cancel(VfStream *self);
 void vf_stream_start_heartbeat(VfStream *self);
 
 /* Room for VF_FRAME_DATA_MAX bytes, page-aligned, where a DATA frame's payload is put before
- * vf_stream_send_buffer(); the header goes right before it, so that a frame is one send(2). */
+ * vf_stream_send_buffer(); the header goes right before it, so that a frame is in one piece. */
 void *vf_stream_get_buffer(VfStream *self);
 gboolean vf_stream_send_buffer(VfStream *self, VfFrameType type, guint device, gsize length,
                                GError **error);

@@ -38,6 +38,8 @@ typedef struct {
     char *record_path;
 } Side;
 
+static const guint8 pair_key[VF_TLS_KEY_SIZE] = {0x5a, 1, 2, 3};
+
 guint
 vf_pair_slowness(void)
 {
@@ -116,7 +118,8 @@ make_session(Side *side)
         vf_devices_new(backends),
         make_record(side, is_source ? setup->blind_source : setup->blind_destination));
     session->config.job = g_strdup(setup->wrong_job && is_source ? "another" : VF_PAIR_JOB);
-    memset(session->config.key, 0x5a, VF_SESSION_KEY_SIZE);
+    memcpy(session->config.key, pair_key, sizeof pair_key);
+    session->config.key[0] ^= setup->wrong_key && is_source;
     session->config.features = g_strdupv(
         (char **)((is_source ? setup->no_precopy_at_source : setup->no_precopy_at_destination)
                       ? none
@@ -327,7 +330,7 @@ vf_pair_run(const VfPairSetup *setup)
     start_side(&sides[VF_ROLE_DESTINATION]);
     g_assert_true(
         vf_io_read_exact(sides[VF_ROLE_DESTINATION].port_fds[0], &port, sizeof port, NULL));
-    proxy = vf_proxy_new(&plan, &sides[VF_ROLE_SOURCE].port);
+    proxy = vf_proxy_new(&plan, VF_PAIR_JOB, pair_key, &sides[VF_ROLE_SOURCE].port);
     start_side(&sides[VF_ROLE_SOURCE]);
     vf_proxy_start(proxy, port);
     for (guint i = 0; i < 2; i++)
@@ -338,6 +341,11 @@ vf_pair_run(const VfPairSetup *setup)
     pair->initial_loadeds = vf_proxy_count(proxy, VF_ROLE_DESTINATION, VF_FRAME_INITIAL_LOADED);
     for (guint i = 0; i < 2; i++)
         pair->aborts[i] = vf_proxy_count(proxy, (VfRole)i, VF_FRAME_ABORT);
+    vf_proxy_end(proxy);
+    for (guint i = 0; i < 2; i++) {
+        const GByteArray *record = vf_proxy_get_record(proxy, (VfRole)i);
+        pair->records[i] = g_bytes_new(record->data, record->len);
+    }
     vf_proxy_free(proxy);
     return pair;
 }
@@ -350,6 +358,7 @@ vf_pair_free(VfPair *self)
         vf_memory_free(self->destination_devices[i]);
     }
     for (guint i = 0; i < 2; i++) {
+        g_bytes_unref(self->records[i]);
         g_free(self->sides[i].message);
         g_free(self->sides[i].device_states);
         g_free(self->sides[i].events);

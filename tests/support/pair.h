@@ -25,6 +25,7 @@ typedef struct {
     guint precopy_max_seconds; /* 0: 20 */
     guint64 size_max;          /* 0: no limit */
     guint patience_ms;         /* 0: 1500 */
+    gboolean wrong_key;
     gboolean wrong_job;
     gboolean blind_source; /* the record cannot be written */
     gboolean blind_destination;
@@ -59,6 +60,7 @@ typedef struct {
     guint aborts[2];
     guint initial_ends;
     guint initial_loadeds;
+    GBytes *records[2]; /* of VF_PROXY_RELAY: what came from either side */
 } VfPair;
 
 VfPair *vf_pair_run(const VfPairSetup *setup);

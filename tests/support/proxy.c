@@ -7,27 +7,32 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io.h"
+
 typedef struct {
     VfProxy *proxy;
     VfRole from;
-    int in;
-    int out;
+    VfChannel *in;
+    VfChannel *out;
 } Way;
 
 struct VfProxy {
     VfProxyPlan plan;
+    char *job;
+    guint8 key[VF_TLS_KEY_SIZE];
     int listener;
-    int source;
-    int destination;
+    VfChannel *channels[2]; /* to the source, to the destination */
     guint16 destination_port;
     GThread *thread;
     gint acted;
     gint silent;
     gint counts[2][VF_FRAME_ABORT + 1];
+    GByteArray *records[2];
 };
 
 static struct sockaddr_in
@@ -38,14 +43,18 @@ loopback(guint16 port)
 }
 
 VfProxy *
-vf_proxy_new(const VfProxyPlan *plan, guint16 *port)
+vf_proxy_new(const VfProxyPlan *plan, const char *job, const guint8 key[VF_TLS_KEY_SIZE],
+             guint16 *port)
 {
     VfProxy *self = g_new0(VfProxy, 1);
     struct sockaddr_in address = loopback(0);
     socklen_t size = sizeof address;
 
     self->plan = *plan;
-    self->source = self->destination = -1;
+    self->job = g_strdup(job);
+    memcpy(self->key, key, sizeof self->key);
+    for (guint i = 0; i < 2; i++)
+        self->records[i] = g_byte_array_new();
     self->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     g_assert_no_errno(bind(self->listener, (struct sockaddr *)&address, sizeof address));
     g_assert_no_errno(listen(self->listener, 1));
@@ -54,41 +63,76 @@ vf_proxy_new(const VfProxyPlan *plan, guint16 *port)
     return self;
 }
 
+static void
+wait_for(VfChannel *channel, short events)
+{
+    struct pollfd polled = {.fd = vf_channel_get_fd(channel), .events = events};
+
+    (void)poll(&polled, 1, -1); /* whatever it was, the next call sees it */
+}
+
+static VfChannelResult
+read_some(VfChannel *channel, guint8 *at, gsize size, gsize *n)
+{
+    VfChannelResult result;
+
+    while ((result = vf_channel_read(channel, at, size, n, NULL)) == VF_CHANNEL_WAIT)
+        wait_for(channel, POLLIN);
+    return result;
+}
+
 static gboolean
-read_all(int fd, guint8 *at, gsize size)
+read_all(VfChannel *channel, guint8 *at, gsize size, gboolean *ended)
 {
     while (size > 0) {
-        ssize_t n = recv(fd, at, size, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
+        gsize n = 0;
+        VfChannelResult result = read_some(channel, at, size, &n);
+        *ended = result == VF_CHANNEL_END;
+        if (result != VF_CHANNEL_DONE)
             return FALSE;
         at += n;
-        size -= (gsize)n;
+        size -= n;
     }
     return TRUE;
 }
 
 static gboolean
-write_all(int fd, const guint8 *at, gsize size)
+flush(VfChannel *channel)
+{
+    VfChannelResult result;
+
+    while ((result = vf_channel_flush(channel, NULL)) == VF_CHANNEL_WAIT)
+        wait_for(channel, POLLOUT);
+    return result == VF_CHANNEL_DONE;
+}
+
+static gboolean
+write_all(VfChannel *channel, const guint8 *at, gsize size)
 {
     while (size > 0) {
-        ssize_t n = send(fd, at, size, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
+        gsize n = 0;
+        VfChannelResult result = vf_channel_write(channel, at, size, &n, NULL);
+        if (result == VF_CHANNEL_ERROR)
             return FALSE;
+        if (result == VF_CHANNEL_WAIT)
+            wait_for(channel, POLLOUT);
         at += n;
-        size -= (gsize)n;
+        size -= n;
     }
-    return TRUE;
+    return flush(channel);
+}
+
+static void
+hang_up(VfChannel *channel, int how)
+{
+    shutdown(vf_channel_get_fd(channel), how);
 }
 
 static gboolean
 cut(VfProxy *self)
 {
-    shutdown(self->source, SHUT_RDWR);
-    shutdown(self->destination, SHUT_RDWR);
+    for (guint i = 0; i < 2; i++)
+        hang_up(self->channels[i], SHUT_RDWR);
     return FALSE;
 }
 
@@ -96,7 +140,7 @@ cut(VfProxy *self)
 static gboolean
 cut_gently(Way *way)
 {
-    shutdown(way->out, SHUT_WR);
+    hang_up(way->out, SHUT_WR);
     g_usleep(20000);
     return cut(way->proxy);
 }
@@ -126,26 +170,27 @@ act(Way *way, guint8 *frame, gsize size)
         self->plan.call(frame, &size, self->plan.data);
         return write_all(way->out, frame, size);
     case VF_PROXY_PASS:
+    case VF_PROXY_RELAY:
     default:
         return write_all(way->out, frame, size);
     }
 }
 
 static gboolean
-pass_frame(Way *way, guint8 *frame)
+pass_frame(Way *way, guint8 *frame, gboolean *ended)
 {
     VfProxy *self = way->proxy;
     guint32 length;
     guint16 type;
     guint nth;
 
-    if (!read_all(way->in, frame, VF_FRAME_HEADER_SIZE))
+    if (!read_all(way->in, frame, VF_FRAME_HEADER_SIZE, ended))
         return FALSE;
     memcpy(&type, frame + 4, 2);
     memcpy(&length, frame + 8, 4);
     g_assert_cmpuint(length, <=, VF_FRAME_DATA_MAX);
     g_assert_cmpuint(type, <=, VF_FRAME_ABORT);
-    if (!read_all(way->in, frame + VF_FRAME_HEADER_SIZE, length))
+    if (!read_all(way->in, frame + VF_FRAME_HEADER_SIZE, length, ended))
         return FALSE;
     if (g_atomic_int_get(&self->silent))
         return TRUE;
@@ -156,44 +201,103 @@ pass_frame(Way *way, guint8 *frame)
     return write_all(way->out, frame, VF_FRAME_HEADER_SIZE + length);
 }
 
+/* A side that hangs up is heard hanging up, and may still be spoken to; not over a dead cable. */
+static void
+end_way(Way *way, gboolean orderly)
+{
+    if (way->proxy->plan.action == VF_PROXY_SILENCE && g_atomic_int_get(&way->proxy->silent))
+        return;
+    if (orderly)
+        vf_channel_end(way->out);
+    flush(way->out);
+    hang_up(way->out, SHUT_WR);
+}
+
 static gpointer
 run_way(gpointer data)
 {
     Way *way = data;
     g_autofree guint8 *frame = g_malloc(VF_FRAME_HEADER_SIZE + VF_FRAME_DATA_MAX + VF_PROXY_ROOM);
+    gboolean ended = FALSE;
 
-    while (pass_frame(way, frame))
+    while (pass_frame(way, frame, &ended))
         ;
-    /* a side that hangs up is heard hanging up, and may still be spoken to; not over a dead cable
-     */
-    if (way->proxy->plan.action != VF_PROXY_SILENCE || !g_atomic_int_get(&way->proxy->silent))
-        shutdown(way->out, SHUT_WR);
+    end_way(way, ended);
     return NULL;
+}
+
+static gpointer
+relay_way(gpointer data)
+{
+    Way *way = data;
+    GByteArray *record = way->proxy->records[way->from];
+    guint8 bytes[65536];
+    gsize n;
+
+    while (read_some(way->in, bytes, sizeof bytes, &n) == VF_CHANNEL_DONE &&
+           write_all(way->out, bytes, n))
+        g_byte_array_append(
+            record, bytes,
+            (guint)MIN(n, VF_PROXY_RECORD_MAX - MIN(record->len, VF_PROXY_RECORD_MAX)));
+    hang_up(way->out, SHUT_WR);
+    return NULL;
+}
+
+/* Neither side notices that it is not the other. */
+static VfChannel *
+pretend(VfProxy *self, VfRole role, int fd)
+{
+    g_autoptr(VfTls) tls = vf_tls_new(role, self->job, self->key, NULL);
+    VfChannel *channel = vf_tls_wrap(tls, fd, NULL);
+    VfChannelResult result;
+
+    while ((result = vf_tls_handshake(channel, NULL)) == VF_CHANNEL_WAIT)
+        wait_for(channel, POLLIN);
+    if (result != VF_CHANNEL_DONE || !flush(channel))
+        hang_up(channel, SHUT_RDWR);
+    return channel;
+}
+
+static gboolean
+open_channels(VfProxy *self)
+{
+    struct sockaddr_in address = loopback(self->destination_port);
+    gboolean relay = self->plan.action == VF_PROXY_RELAY;
+    int source = accept4(self->listener, NULL, NULL, SOCK_CLOEXEC);
+    int destination = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1;
+
+    /* one source: whoever tries again finds nobody */
+    shutdown(self->listener, SHUT_RDWR);
+    if (source < 0 || connect(destination, (struct sockaddr *)&address, sizeof address) < 0) {
+        vf_io_clear_fd(&source);
+        vf_io_clear_fd(&destination);
+        return FALSE;
+    }
+    setsockopt(source, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(destination, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    self->channels[VF_ROLE_DESTINATION] =
+        relay ? vf_channel_new_plain(destination) : pretend(self, VF_ROLE_SOURCE, destination);
+    self->channels[VF_ROLE_SOURCE] =
+        relay ? vf_channel_new_plain(source) : pretend(self, VF_ROLE_DESTINATION, source);
+    return TRUE;
 }
 
 static gpointer
 run(gpointer data)
 {
     VfProxy *self = data;
-    struct sockaddr_in address = loopback(self->destination_port);
+    GThreadFunc way = self->plan.action == VF_PROXY_RELAY ? relay_way : run_way;
     Way ways[2];
     GThread *other;
-    int on = 1;
 
-    self->source = accept4(self->listener, NULL, NULL, SOCK_CLOEXEC);
-    if (self->source < 0)
+    if (!open_channels(self))
         return NULL;
-    self->destination = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(self->destination, (struct sockaddr *)&address, sizeof address) < 0) {
-        shutdown(self->source, SHUT_RDWR);
-        return NULL;
-    }
-    setsockopt(self->source, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(self->destination, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    ways[0] = (Way){self, VF_ROLE_SOURCE, self->source, self->destination};
-    ways[1] = (Way){self, VF_ROLE_DESTINATION, self->destination, self->source};
-    other = g_thread_new("back", run_way, &ways[1]);
-    run_way(&ways[0]);
+    g_atomic_int_set(&self->acted, self->plan.action == VF_PROXY_RELAY);
+    for (guint i = 0; i < 2; i++)
+        ways[i] = (Way){self, (VfRole)i, self->channels[i], self->channels[1 - i]};
+    other = g_thread_new("back", way, &ways[1]);
+    way(&ways[0]);
     g_thread_join(other);
     return NULL;
 }
@@ -206,18 +310,31 @@ vf_proxy_start(VfProxy *self, guint16 destination_port)
 }
 
 void
-vf_proxy_free(VfProxy *self)
+vf_proxy_end(VfProxy *self)
 {
     /* wakes the accept(2) of a proxy to which nobody came */
     shutdown(self->listener, SHUT_RDWR);
     if (self->thread)
-        g_thread_join(self->thread);
+        g_thread_join(g_steal_pointer(&self->thread));
+}
+
+void
+vf_proxy_free(VfProxy *self)
+{
+    vf_proxy_end(self);
     close(self->listener);
-    if (self->source >= 0)
-        close(self->source);
-    if (self->destination >= 0)
-        close(self->destination);
+    for (guint i = 0; i < 2; i++) {
+        g_clear_pointer(&self->channels[i], vf_channel_free);
+        g_byte_array_unref(self->records[i]);
+    }
+    g_free(self->job);
     g_free(self);
+}
+
+const GByteArray *
+vf_proxy_get_record(VfProxy *self, VfRole from)
+{
+    return self->records[from];
 }
 
 gboolean

@@ -2,8 +2,11 @@
 #pragma once
 
 #include "frame.h"
+#include "tls.h"
 
-/* Stands between two movers, knows frames, and does one thing to one of them. */
+/* Stands between two movers. It knows the job's key, so that it is the destination to the source
+ * and the source to the destination, sees frames and does one thing to one of them; or it knows
+ * nothing, passes bytes on and writes them down. */
 typedef struct VfProxy VfProxy;
 
 typedef enum {
@@ -15,7 +18,10 @@ typedef enum {
                             direction */
     VF_PROXY_CALL,       /* something happens, then it arrives */
     VF_PROXY_CHANGE,     /* it arrives changed */
+    VF_PROXY_RELAY,      /* without the key: bytes */
 } VfProxyAction;
+
+#define VF_PROXY_RECORD_MAX (16u << 20) /* bytes of each direction that are written down */
 
 typedef struct {
     VfProxyAction action;
@@ -31,12 +37,17 @@ typedef struct {
 
 /* Listens at once at 127.0.0.1, before any thread of its own exists, so that a fork may come
  * between this and vf_proxy_start(). */
-VfProxy *vf_proxy_new(const VfProxyPlan *plan, guint16 *port);
+VfProxy *vf_proxy_new(const VfProxyPlan *plan, const char *job, const guint8 key[VF_TLS_KEY_SIZE],
+                      guint16 *port);
 void vf_proxy_start(VfProxy *self, guint16 destination_port);
+void vf_proxy_end(VfProxy *self); /* waits until both sides have ended */
 void vf_proxy_free(VfProxy *self);
 
 /* The plan's frame has come by, and what was to be done with it is done. */
 gboolean vf_proxy_has_acted(VfProxy *self);
+
+/* RELAY, when both sides have ended: what came from @from. */
+const GByteArray *vf_proxy_get_record(VfProxy *self, VfRole from);
 
 /* Frames of @type that were passed on from @from. */
 guint vf_proxy_count(VfProxy *self, VfRole from, guint type);

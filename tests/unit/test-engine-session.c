@@ -241,10 +241,17 @@ static const Case faults[] = {
      {.source = {ALL, 64 * KIB}, .blind_destination = TRUE},
      FAILED(E(PEER), E(FAILED)),
      .events = {"returned", ""}},
-    {"wrong-job",
-     {.source = {ALL, 64 * KIB}, .wrong_job = TRUE},
+    {"wrong-key",
+     {.source = {ALL, 64 * KIB}, .wrong_key = TRUE, .plan = {VF_PROXY_RELAY}},
      FAILED(E(PEER), E(PEER)),
-     .events = {"returned", ""}},
+     .events = {"returned", ""},
+     .message = "does not have this job's key"},
+    {"wrong-job",
+     {.source = {ALL, 64 * KIB}, .wrong_job = TRUE, .plan = {VF_PROXY_RELAY}},
+     FAILED(E(PEER), E(PEER)),
+     .events = {"returned", ""},
+     .message = "does not have this job's key"},
+    {"untouched", {.source = {ALL, 300 * KIB}, .plan = {VF_PROXY_RELAY}}, COMPLETED},
 };
 
 #define AT(act, side, kind, ...)                                                                   \
