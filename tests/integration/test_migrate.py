@@ -285,7 +285,9 @@ class Failures(crossing.Test):
 
     def cross(self):
         """Until both movers are at work."""
-        self.device = self.lend()
+        self.lender = self.connect()
+        self.device = self.lend(self.lender)
+        self.device = harness.Object(self.client, self.device.path, self.device.interface)
         uuid, cookie = self.begin(self.device)
         self.lease, answer, secret = self.prepare(cookie)
         job = self.perform(uuid, answer, secret)
@@ -429,6 +431,30 @@ class Failures(crossing.Test):
         self.assertEqual(self.end('Confirm', uuid), 'completed')
         self.assertEqual(self.device.get('State'), 'stopped')
         self.assertEqual(self.events(f'{uuid}.source'), ['begin', 'commit', 'resolved'])
+
+    def test_lender_leaves_after_a_discard(self):
+        """What was discarded need not be confirmed to let go of the device."""
+        _, job = self.test_source_killed_after_commit()
+        self.resolve(job, 'discard')
+        self.assert_loan_ends_with_its_lender()
+
+    def test_lender_leaves_unconfirmed(self):
+        """Nor what was completed, when its client has died."""
+        self.go()
+        _, job = self.cross()
+        self.wait_for_property(job, 'Result', 'completed')
+        self.assert_loan_ends_with_its_lender()
+
+    def assert_loan_ends_with_its_lender(self):
+        self.assert_refused('Busy', self.lend, self.client)
+        self.lender.close()
+        self.wait_for(self.can_lend, 'the end of the loan')
+
+    def can_lend(self):
+        try:
+            return self.lend(self.client)
+        except harness.Error:
+            return None
 
     def test_source_resolve_fails(self):
         """It stays in doubt, and can be tried again."""
