@@ -41,24 +41,16 @@ format_devices(GPtrArray *devices, gboolean colour)
 }
 
 static void
-add_offer(VfTable *table, VferryParent *parent, GVariant *offer)
+add_offer(VfTable *table, VferryParent *parent, VferryOffer *offer)
 {
-    g_autoptr(GVariantDict) dict = g_variant_dict_new(offer);
-    g_autoptr(GVariant) values = g_variant_dict_lookup_value(dict, "parameters", NULL);
-    g_autofree char *parameters = vf_text_parameters(values);
-    g_autofree char *left_text = NULL;
-    const char *type = NULL, *model = NULL;
-    guint64 left;
+    g_autofree char *parameters = vf_text_values(vferry_offer_get_parameters(offer));
+    g_autofree char *left = g_strdup_printf("%" G_GUINT64_FORMAT, vferry_offer_get_left(offer));
 
-    (void)g_variant_dict_lookup(dict, "type", "&s", &type);
-    (void)g_variant_dict_lookup(dict, "model", "&s", &model);
-    if (g_variant_dict_lookup(dict, "left", "t", &left))
-        left_text = g_strdup_printf("%" G_GUINT64_FORMAT, left);
     vf_table_add(table, vferry_parent_get_id(parent));
-    vf_table_add(table, type);
-    vf_table_add(table, model);
+    vf_table_add(table, vferry_offer_get_type_id(offer));
+    vf_table_add(table, vferry_offer_get_model(offer));
     vf_table_add(table, parameters);
-    vf_table_add(table, left_text);
+    vf_table_add(table, left);
 }
 
 static char *
@@ -69,14 +61,10 @@ format_parents(GPtrArray *parents, gboolean colour)
 
     for (guint i = 0; i < parents->len; i++) {
         VferryParent *parent = g_ptr_array_index(parents, i);
-        GVariant *offers = vferry_parent_get_offers(parent);
-        gsize n = offers ? g_variant_n_children(offers) : 0;
+        g_autoptr(GPtrArray) offers = vferry_parent_list_offers(parent);
 
-        for (gsize j = 0; j < n; j++) {
-            g_autoptr(GVariant) offer = g_variant_get_child_value(offers, j);
-
-            add_offer(table, parent, offer);
-        }
+        for (guint j = 0; j < offers->len; j++)
+            add_offer(table, parent, g_ptr_array_index(offers, j));
     }
     return vf_table_format(table, colour);
 }

@@ -158,44 +158,35 @@ print_line(const char *label, const char *text, gboolean colour)
 }
 
 static void
-print_offers(GDBusProxy *proxy, gboolean colour)
+print_offers(VferryParent *parent, gboolean colour)
 {
-    g_autoptr(GVariant) offers = g_dbus_proxy_get_cached_property(proxy, "Offers");
-    gsize n = offers && g_variant_is_of_type(offers, G_VARIANT_TYPE("aa{sv}"))
-                  ? g_variant_n_children(offers)
-                  : 0;
+    g_autoptr(GPtrArray) offers = vferry_parent_list_offers(parent);
 
-    for (gsize i = 0; i < n; i++) {
-        g_autoptr(GVariant) offer = g_variant_get_child_value(offers, i);
-        g_autoptr(GVariant) values = g_variant_lookup_value(offer, "parameters", NULL);
-        g_autofree char *parameters = vf_text_parameters(values);
-        g_autofree char *text = NULL;
-        const char *type = "-", *model = "-";
-        guint64 left = 0;
+    for (guint i = 0; i < offers->len; i++) {
+        VferryOffer *offer = g_ptr_array_index(offers, i);
+        g_autofree char *parameters = vf_text_values(vferry_offer_get_parameters(offer));
+        const char *model = vferry_offer_get_model(offer);
+        g_autofree char *text = g_strdup_printf(
+            _("%s: %s, %s, %" G_GUINT64_FORMAT " left"), vferry_offer_get_type_id(offer),
+            model ? model : "-", parameters, vferry_offer_get_left(offer));
 
-        (void)g_variant_lookup(offer, "type", "&s", &type);
-        (void)g_variant_lookup(offer, "model", "&s", &model);
-        (void)g_variant_lookup(offer, "left", "t", &left);
-        text = g_strdup_printf(_("%s: %s, %s, %" G_GUINT64_FORMAT " left"), type, model, parameters,
-                               left);
         print_line(i == 0 ? _("offers") : "", text, colour);
     }
 }
 
 /* "4096 to 65536 in steps of 4096", "1, 2", "any string". */
 static char *
-format_allowed(GVariant *parameter, const char *type)
+format_allowed(VferryParameter *parameter)
 {
-    g_autofree const char **values = NULL;
+    const char *const *values = vferry_parameter_get_allowed(parameter);
     gint64 min, max;
-    guint64 step = 1;
+    guint64 step;
 
-    if (g_variant_lookup(parameter, "allowed", "^a&s", &values))
+    if (values)
         return g_strjoinv(", ", (char **)values);
-    (void)g_variant_lookup(parameter, "step", "t", &step);
-    if (!g_variant_lookup(parameter, "min", "x", &min) ||
-        !g_variant_lookup(parameter, "max", "x", &max) || (max == G_MAXINT64 && step == 1))
-        return g_strdup_printf(_("any %s"), type);
+    if (!vferry_parameter_get_range(parameter, &min, &max, &step) ||
+        (max == G_MAXINT64 && step == 1))
+        return g_strdup_printf(_("any %s"), vferry_parameter_get_value_type(parameter));
     if (step == 1)
         return g_strdup_printf(_("%" G_GINT64_FORMAT " to %" G_GINT64_FORMAT), min, max);
     return g_strdup_printf(
@@ -204,35 +195,21 @@ format_allowed(GVariant *parameter, const char *type)
 }
 
 static void
-print_model_parameter(GVariant *parameter, gboolean first, gboolean colour)
+print_parameters(VferryModel *model, gboolean colour)
 {
-    const char *name = "-", *type = "-", *unit = "", *rule = "-", *description = "";
-    g_autofree char *allowed = NULL;
-    g_autofree char *text = NULL;
+    g_autoptr(GPtrArray) parameters = vferry_model_list_parameters(model);
 
-    (void)g_variant_lookup(parameter, "name", "&s", &name);
-    (void)g_variant_lookup(parameter, "type", "&s", &type);
-    (void)g_variant_lookup(parameter, "unit", "&s", &unit);
-    (void)g_variant_lookup(parameter, "compare", "&s", &rule);
-    (void)g_variant_lookup(parameter, "description", "&s", &description);
-    allowed = format_allowed(parameter, type);
-    text = g_strdup_printf("%s: %s%s%s (%s)%s%s", name, allowed, unit[0] ? " " : "", unit, rule,
-                           description[0] ? "  " : "", description);
-    print_line(first ? _("parameters") : "", text, colour);
-}
+    for (guint i = 0; i < parameters->len; i++) {
+        VferryParameter *parameter = g_ptr_array_index(parameters, i);
+        const char *unit = vferry_parameter_get_unit(parameter);
+        const char *description = vferry_parameter_get_description(parameter);
+        g_autofree char *allowed = format_allowed(parameter);
+        g_autofree char *text = g_strdup_printf(
+            "%s: %s%s%s (%s)%s%s", vferry_parameter_get_name(parameter), allowed, unit ? " " : "",
+            unit ? unit : "", vferry_parameter_get_compare(parameter), description ? "  " : "",
+            description ? description : "");
 
-static void
-print_model_parameters(GDBusProxy *proxy, gboolean colour)
-{
-    g_autoptr(GVariant) parameters = g_dbus_proxy_get_cached_property(proxy, "Parameters");
-    gsize n = parameters && g_variant_is_of_type(parameters, G_VARIANT_TYPE("aa{sv}"))
-                  ? g_variant_n_children(parameters)
-                  : 0;
-
-    for (gsize i = 0; i < n; i++) {
-        g_autoptr(GVariant) parameter = g_variant_get_child_value(parameters, i);
-
-        print_model_parameter(parameter, i == 0, colour);
+        print_line(i == 0 ? _("parameters") : "", text, colour);
     }
 }
 
@@ -252,8 +229,10 @@ print_interface(GDBusProxy *proxy, gboolean colour)
         if (text && text[0])
             print_line(_(fields[i].label), text, colour);
     }
-    print_offers(proxy, colour);
-    print_model_parameters(proxy, colour);
+    if (VFERRY_IS_PARENT(proxy))
+        print_offers(VFERRY_PARENT(proxy), colour);
+    if (VFERRY_IS_MODEL(proxy))
+        print_parameters(VFERRY_MODEL(proxy), colour);
 }
 
 static VfExit

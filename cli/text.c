@@ -130,6 +130,16 @@ add_parameter(GPtrArray *pairs, const char *name, GVariant *value)
     g_ptr_array_add(pairs, g_strdup_printf("%s=%s", clean, text));
 }
 
+static char *
+join_pairs(GPtrArray *pairs)
+{
+    if (pairs->len == 0)
+        return g_strdup("-");
+    g_ptr_array_sort(pairs, compare_strings);
+    g_ptr_array_add(pairs, NULL);
+    return g_strjoinv(",", (char **)pairs->pdata);
+}
+
 char *
 vf_text_parameters(GVariant *parameters)
 {
@@ -143,11 +153,23 @@ vf_text_parameters(GVariant *parameters)
 
         add_parameter(pairs, g_variant_get_string(name, NULL), value);
     }
-    if (pairs->len == 0)
-        return g_strdup("-");
-    g_ptr_array_sort(pairs, compare_strings);
-    g_ptr_array_add(pairs, NULL);
-    return g_strjoinv(",", (char **)pairs->pdata);
+    return join_pairs(pairs);
+}
+
+char *
+vf_text_values(GHashTable *values)
+{
+    g_autoptr(GPtrArray) pairs = g_ptr_array_new_with_free_func(g_free);
+    GHashTableIter iter;
+    gpointer name, value;
+
+    g_hash_table_iter_init(&iter, values);
+    while (g_hash_table_iter_next(&iter, &name, &value)) {
+        g_autofree char *pair = g_strdup_printf("%s=%s", (const char *)name, (const char *)value);
+
+        g_ptr_array_add(pairs, vf_text_clean(pair));
+    }
+    return join_pairs(pairs);
 }
 
 char *

@@ -25,8 +25,10 @@ char *vf_text_duration(guint64 microseconds);
 /* Local date and time of microseconds since the epoch; "-" for 0. Free with g_free(). */
 char *vf_text_time(guint64 microseconds);
 
-/* "ports=2,size=4K" in order of names, of an a{sv} or a{ss}; "-" when empty. Free with g_free(). */
+/* "ports=2,size=4K" in order of names, of an a{sv} or a{ss}, or of a table of strings; "-" when
+ * empty. Free with g_free(). */
 char *vf_text_parameters(GVariant *parameters);
+char *vf_text_values(GHashTable *values);
 
 /* "stop-copy, p2p", "none", or "unknown" when @source says that nobody looked. Free with g_free().
  */

@@ -7,9 +7,10 @@
  * @short_description: a client's view of vferryd
  *
  * Proxies for each interface of the bus name %VFERRY_BUS_NAME (vferry-dbus.h, generated from the
- * same interface files as the daemon), and the error domain %VFERRY_ERROR (vferry-error.h). Errors
- * of a remote call arrive in that domain, with their code, once vferry_error_quark() has run;
- * vferry_connect_sync() runs it.
+ * same interface files as the daemon), values for what is a dictionary there (#VferryOffer,
+ * #VferryParameter), and the error domain %VFERRY_ERROR (vferry-error.h). Errors of a remote call
+ * arrive in that domain, with their code, once vferry_error_quark() has run; vferry_connect_sync()
+ * runs it. docs/bus has what each member means and who may call it.
  *
  * |[<!-- language="C" -->
  * g_autoptr(GError) error = NULL;
@@ -23,6 +24,8 @@
 
 #include "vferry-dbus.h"
 #include "vferry-error.h"
+#include "vferry-offer.h"
+#include "vferry-parameter.h"
 
 G_BEGIN_DECLS
 

@@ -88,7 +88,8 @@ class Completion(Case):
         host = self.busy_host()
         host.daemon.add("/org/vferry1/model/1", "Model", {
             "Id": GLib.Variant("s", "kernel.org/mtty"), "Parameters": GLib.Variant("aa{sv}", [
-                {"name": GLib.Variant("s", name), "type": GLib.Variant("s", "int")} for name in ("ports", "speed")])})
+                {"name": GLib.Variant("s", name), "type": GLib.Variant("s", "int"), "compare": GLib.Variant("s", "equal")}
+                for name in ("ports", "speed")])})
         self.assertEqual(self.complete(host, "create", ""), ["mtty", "other"])
         self.assertEqual(self.complete(host, "create", "mtty", ""), ["mtty-1", "mtty-2", "kernel.org/mtty"])
         self.assertEqual(self.complete(host, "create", "mtty", "kernel.org/mtty", ""), ["ports=", "speed="])
