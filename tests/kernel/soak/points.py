@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What can happen to a migration, and when; and the points that a seed gives.
+
+A point depends on the seed and its number alone, so that one that failed can be played by itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import uuid as uuids
+
+PRE_COPY = "pre-copy"
+STOP_COPY = "stop-copy"
+# In the order of the protocol. What each means, and how it is met: MOMENTS.
+AFTER_STOP = ("loaded", "stopped", "commit", "commit-there", "runs", "started", "done")
+ANYTIME = "-"
+
+# Where a moment is noticed, and the steps of programs/striker.c that wait for it.
+MOMENTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    PRE_COPY: ("source", ("state", "pre-copy")),
+    STOP_COPY: ("source", ("state", "stop-copy")),
+    # its line is in the record, LOADED not sent yet
+    "loaded": ("destination", ("line", ".destination", "loaded")),
+    # LOADED has come, the commit line is not written yet
+    "stopped": ("source", ("state", "stop-copy", "state", "stop")),
+    # the line is in the record, COMMIT not sent yet
+    "commit": ("source", ("line", ".source", "commit")),
+    "commit-there": ("destination", ("line", ".destination", "commit")),
+    # the line `started` is not written yet
+    "runs": ("destination", ("loaded-runs",)),
+    "started": ("destination", ("line", ".destination", "started")),
+    "done": ("source", ("line", ".source", "done")),
+}
+
+# What is killed: role of the host, names of the processes.
+KILLS: dict[str, dict[str, tuple[str, ...]]] = {
+    "kill-source-mover": {"source": ("vferry-mover",)},
+    "kill-destination-mover": {"destination": ("vferry-mover",)},
+    "kill-both-movers": {"source": ("vferry-mover",), "destination": ("vferry-mover",)},
+    "kill-source-daemon": {"source": ("vferryd",)},
+    "kill-destination-daemon": {"destination": ("vferryd",)},
+    "kill-both-daemons": {"source": ("vferryd",), "destination": ("vferryd",)},
+    "kill-source-both": {"source": ("vferryd", "vferry-mover")},
+    "kill-destination-both": {"destination": ("vferryd", "vferry-mover")},
+    "kill-client": {"source": ("vferryctl",)},
+}
+# How long the cable is out, as a range of seconds. A side gives its peer up after 5 s of silence, or 7.
+CUTS: dict[str, tuple[float, float]] = {
+    "cut-short": (0.3, 1.5), "cut-edge": (4.0, 8.0), "cut-long": (11.0, 12.0)}
+
+# A fault that the device has from the start: role of the host, type or "" for any, the knob.
+# SIZE stands for the size of the state.
+FAULTS: dict[str, tuple[str, str, str]] = {
+    "source-refuses-pre-copy": ("source", "vferry_testdev-1", "refuse pre-copy"),
+    "source-refuses-pre-copy-p2p": ("source", "vferry_testdev-2", "refuse pre-copy-p2p"),
+    "source-refuses-stop-copy": ("source", "", "refuse stop-copy"),
+    "source-refuses-stop": ("source", "", "refuse stop"),
+    "source-refuses-running-p2p": ("source", "", "refuse running-p2p"),
+    "source-refuses-running": ("source", "", "refuse running"),
+    "source-io-in-pre-copy": ("source", "vferry_testdev-2", "io-after SIZE/2"),
+    "source-io-in-stop-copy": ("source", "vferry_testdev-stopcopy", "io-after SIZE/2"),
+    "source-io-at-once": ("source", "", "io-after 0"),
+    "source-io-at-the-end": ("source", "", "io-after SIZE"),
+    "destination-refuses-stop": ("destination", "", "refuse stop"),
+    "destination-refuses-resuming": ("destination", "", "refuse resuming"),
+    "destination-refuses-running": ("destination", "", "refuse running"),
+    "destination-refuses-running-p2p": ("destination", "", "refuse running-p2p"),
+    "destination-io-in-pre-copy": ("destination", "vferry_testdev-1", "io-after SIZE/2"),
+    "destination-io-in-stop-copy": ("destination", "vferry_testdev-stopcopy", "io-after SIZE/2"),
+    "destination-io-at-the-end": ("destination", "", "io-after SIZE"),
+    "destination-load-final": ("destination", "", "load-final"),
+}
+# The way back is blocked: what else happens is struck while the source refuses to run again.
+STUCK = "refuse running"
+
+TYPES = ("vferry_testdev-1", "vferry_testdev-2", "vferry_testdev-stopcopy")
+SIZES_MIB = (4, 8, 16, 32)
+# How long the state takes to move when a strike is to hit it on its way.
+MOVING_SECONDS = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One strike at one moment."""
+
+    strike: str
+    moment: str
+
+    @property
+    def label(self) -> str:
+        """For a table and for --only."""
+        return self.strike if self.moment == ANYTIME else f"{self.strike}@{self.moment}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """Everything that a point is."""
+
+    seed: int
+    number: int
+    cell: Cell
+    forth: bool  # from a to b
+    type_id: str
+    size: int
+    delay_ms: int  # from the moment to the strike
+    cut_seconds: float
+    silently: bool
+    marker: str
+    uuid: str
+    choice: float  # which of the safe decisions is taken when it is in doubt: 0 to 1
+
+    @property
+    def describe(self) -> str:
+        """One column of a line."""
+        way = "a→b" if self.forth else "b→a"
+        words = [self.cell.strike]
+        if self.cell.strike in CUTS:
+            words.append(f"{self.cut_seconds:.1f}s{'' if self.silently else ' carrier'}")
+        if self.cell.moment != ANYTIME:
+            words.append(f"@{self.cell.moment}")
+            words.append(f"+{self.delay_ms}ms" if self.delay_ms else "")
+        kind = self.type_id.removeprefix("vferry_testdev-")
+        return f"{way} {kind:8} {self.size >> 20:2} MiB  {' '.join(filter(None, words))}"
+
+
+def cells() -> list[Cell]:
+    """All of them, in a fixed order."""
+    moments = (PRE_COPY, STOP_COPY, *AFTER_STOP)
+    struck = [Cell(strike, moment) for strike in (*KILLS, "cancel") for moment in moments]
+    cuts = [Cell(strike, moment) for strike in CUTS for moment in moments if moment != "done"]
+    blocked = [Cell("stuck-and-" + strike, moment)
+               for strike in ("kill-source-mover", "kill-destination-mover", "cancel")
+               for moment in (STOP_COPY, "loaded", "stopped")]
+    return (struck + cuts + blocked + [Cell("slow-link", ANYTIME), Cell("lossy-link", ANYTIME)]
+            + [Cell(fault, ANYTIME) for fault in FAULTS])
+
+
+def _type_for(cell: Cell, dice: random.Random) -> str:
+    wanted = FAULTS[cell.strike][1] if cell.strike in FAULTS else ""
+    if wanted:
+        return wanted
+    return dice.choice(TYPES[:2] if cell.moment == PRE_COPY else TYPES)
+
+
+def _delay_for(cell: Cell, type_id: str, dice: random.Random) -> int:
+    moving = int(MOVING_SECONDS * 700)
+    if cell.moment == PRE_COPY or (cell.moment == STOP_COPY and type_id == TYPES[2]):
+        return dice.randrange(moving)
+    if cell.moment == STOP_COPY:
+        return dice.randrange(10)  # only what has changed is left
+    return 0  # these windows are microseconds
+
+
+def point(seed: int, number: int) -> Point:
+    """One point: each round goes through all cells in an order of its own."""
+    order = cells()
+    turn, place = divmod(number, len(order))
+    random.Random(f"{seed}/{turn}").shuffle(order)
+    dice = random.Random(f"{seed}/{number}")
+    cell = order[place]
+    type_id = _type_for(cell, dice)
+    low, high = CUTS.get(cell.strike, (0.0, 0.0))
+    return Point(
+        seed=seed, number=number, cell=cell, forth=dice.random() < 0.5, type_id=type_id,
+        size=dice.choice(SIZES_MIB) << 20, delay_ms=_delay_for(cell, type_id, dice),
+        cut_seconds=round(dice.uniform(low, high), 1), silently=dice.random() < 0.5,
+        marker=f"0x{dice.getrandbits(64) | 1 << 63:016x}",
+        uuid=str(uuids.UUID(int=dice.getrandbits(128), version=4)), choice=dice.random())
+
+
+def plain(seed: int, number: int) -> Point:
+    """A crossing to which nothing happens, after point `number`."""
+    dice = random.Random(f"{seed}/{number}/plain")
+    return dataclasses.replace(
+        point(seed, number), cell=Cell("plain", ANYTIME), type_id=dice.choice(TYPES),
+        uuid=str(uuids.UUID(int=dice.getrandbits(128), version=4)))

@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A pair of VMs on which points are played, one after the other, without booting in between."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+import time
+
+from rig.agent import Process, Result
+from rig.errors import CommandFailed
+from rig.host import Host
+from rig.pair import Pair
+
+from . import oracle, table
+from .facts import Facts, parse
+from .oracle import Clock, Sight
+from .points import CUTS, FAULTS, KILLS, MOMENTS, MOVING_SECONDS, PRE_COPY, STOP_COPY, STUCK, Point
+
+PIECE = 64 << 10
+PARENT = "/sys/class/mdev_bus/vferry_testdev"
+MDEVS = "/sys/bus/mdev/devices"
+SOCKET = "/run/soak-ssh"
+# The project promises 10 s; this is where a soak stops waiting for a machine with other work.
+SETTLE_DEADLINE = 40.0
+CLIENT_DEADLINE = 90.0
+MOMENT_DEADLINE = 30.0
+# What a message on the bus and one to the mover need, while the mover stands still.
+CANCEL_SECONDS = 0.5
+
+MASTER = f"""
+mkdir -p /root/.ssh
+printf 'Host harbour-*\\n ControlPath {SOCKET}\\n' >/root/.ssh/config
+systemctl stop soak-ssh.service 2>/dev/null
+systemd-run --quiet --unit=soak-ssh --property=Restart=always --property=RestartSec=200ms \\
+    ssh -M -N -S {SOCKET} -o ServerAliveInterval=2 -o ServerAliveCountMax=2 PEER
+until ssh -O check PEER; do sleep 0.1; done
+systemctl start vferryd
+"""
+BOARD = f"""set -e
+echo UUID >{PARENT}/mdev_supported_types/TYPE/create
+cd {MDEVS}/UUID/testdev
+KNOBS
+until vferryctl show UUID; do sleep 0.05; done >/dev/null 2>&1
+exec holder --marker MARKER --lend UUID"""
+# A remove waits for whoever has the device open, without a way back: it is not waited for.
+REMOVE = f"""
+for device in {MDEVS}/*; do
+    [[ ! -e $device/remove ]] || (echo 1 >$device/remove) &
+done
+for i in {{1..50}}; do
+    compgen -G '{MDEVS}/*' >/dev/null || break
+    sleep 0.1
+done
+tc qdisc del dev eth0 root 2>/dev/null
+systemctl reset-failed vferryd 2>/dev/null
+exec witness"""
+LINKS = {"slow-link": "rate 40mbit delay 20ms", "lossy-link": "delay 2ms loss 2%"}
+
+
+@dataclasses.dataclass
+class Verdict:
+    """What came of a point."""
+
+    point: Point
+    outcome: str = ""
+    resolved: str = ""  # the decision, if it was in doubt
+    violations: list[str] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+    settle_seconds: float = 0.0  # from the client's end
+    broken: bool = False  # the stage cannot go on
+    kernel: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """For --json."""
+        return {
+            "seed": self.point.seed, "point": self.point.number, "kernel": self.kernel,
+            "strike": self.point.cell.strike, "moment": self.point.cell.moment,
+            "what": self.point.describe, "outcome": self.outcome, "resolved": self.resolved,
+            "violations": self.violations, "seconds": round(self.seconds, 1),
+            "settle_seconds": round(self.settle_seconds, 1)}
+
+
+@dataclasses.dataclass
+class Play:
+    """One point while it is played."""
+
+    point: Point
+    source: Host
+    destination: Host
+    holder: Process | None = None
+    strikers: dict[str, Process] = dataclasses.field(default_factory=dict)
+    since: dict[str, float] = dataclasses.field(default_factory=dict)
+    job: str | None = None
+
+    def host(self, role: str) -> Host:
+        """The host that has this role."""
+        return self.source if role == "source" else self.destination
+
+
+def _signals(point: Point, role: str) -> list[str]:
+    """The steps of a striker that strike the processes of one host."""
+    strike = point.cell.strike.removeprefix("stuck-and-")
+    if strike == "cancel":
+        return ["int", "vferryctl"] if role == "source" else []
+    names = KILLS.get(strike, {}).get(role)
+    return ["kill", ",".join(names)] if names else []
+
+
+def _steps(point: Point) -> dict[str, list[str]]:
+    """What each host's striker does. If anything is to happen elsewhere, the mover that has come to the moment
+    is held there until it has."""
+    if point.cell.moment not in MOMENTS:
+        return {}
+    role, steps = MOMENTS[point.cell.moment]
+    other = "destination" if role == "source" else "source"
+    there = _signals(point, other)
+    here = [*steps, *(["sleep", str(point.delay_ms)] if point.delay_ms else [])]
+    if there or point.cell.strike in CUTS or point.cell.strike.endswith("cancel"):
+        here += ["stop", "vferry-mover", "say", "now", "hear", *_signals(point, role),
+                 *(["sleep", str(int(CANCEL_SECONDS * 1000))] if _signals(point, role) else []),
+                 "cont", "vferry-mover"]
+    else:
+        here += _signals(point, role)
+    return {role: here, other: ["hear", *there]} if there else {role: here}
+
+
+def _knobs(point: Point, role: str) -> dict[str, str]:
+    """The attributes that a device of this role starts with."""
+    knobs = {"fault": "none", "read_delay_us": "0", "write_delay_us": "0", "dirty_rate": "0"}
+    strike = point.cell.strike
+    if role == "source":
+        knobs["state_size"] = str(point.size)
+        knobs["dirty_rate"] = str(1 << 20)
+        if point.cell.moment in (PRE_COPY, STOP_COPY):
+            knobs["read_delay_us"] = str(int(MOVING_SECONDS * 1e6 * PIECE / point.size))
+        if strike.startswith("stuck-and-"):
+            knobs["fault"] = STUCK
+    if strike in FAULTS and FAULTS[strike][0] == role:
+        fault = FAULTS[strike][2]
+        knobs["fault"] = fault.replace("SIZE/2", str(point.size // 2)).replace("SIZE", str(point.size))
+    return knobs
+
+
+def _write(knobs: dict[str, str]) -> str:
+    return "\n".join(f"echo {shlex.quote(value)} >{name}" for name, value in knobs.items())
+
+
+class Stage:
+    """Plays points; knows the clocks of its guests and what was there before."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+        self._clocks: dict[str, Clock] = {}
+        self._known: set[str] = set()  # jobs of earlier points
+
+    def prepare(self) -> None:
+        """After a boot or a reset: one connection each way that all points use."""
+        self._clocks = {host.name: Clock() for host in self._pair.hosts}
+        a, b = self._pair.hosts
+        for host, peer in ((a, b), (b, a)):
+            host.run(MASTER.replace("PEER", peer.name), timeout=60)
+
+    # --- looking
+
+    def _parse(self, host: Host, process: Process, before: float) -> Facts:
+        result = process.wait()
+        after = time.monotonic()
+        if not result.ok:
+            raise CommandFailed(f"at {host.name}: {result.describe()}")
+        facts = parse(result.text)
+        self._clocks[host.name].saw(before, facts.clock, after)
+        return facts
+
+    def _look(self, play: Play, command: str = "exec witness") -> Sight:
+        """Both hosts, at once."""
+        before = time.monotonic()
+        looking = {role: play.host(role).spawn(command, timeout=30)
+                   for role in ("source", "destination")}
+        source, destination = (self._parse(play.host(role), looking[role], before)
+                               for role in ("source", "destination"))
+        if play.job is None:
+            new = (source.all_jobs() | destination.all_jobs()) - self._known
+            play.job = min(new, default=None)
+        return Sight(play.point, play.job, source, destination,
+                     self._clocks[play.source.name], self._clocks[play.destination.name],
+                     play.since.get("destination", 0.0))
+
+    # --- playing
+
+    def play(self, point: Point) -> Verdict:
+        """One point from its beginning to a clean pair."""
+        started = time.monotonic()
+        verdict = Verdict(point)
+        a, b = self._pair.hosts
+        play = Play(point, *((a, b) if point.forth else (b, a)))
+        try:
+            self._play(play, verdict)
+        except CommandFailed as error:
+            verdict.violations.append(f"the point could not be played: {error}")
+            verdict.broken = True
+        verdict.seconds = time.monotonic() - started
+        return verdict
+
+    def _play(self, play: Play, verdict: Verdict) -> None:
+        self._begin(play)
+        moving = self._set_off(play)
+        missed = self._strike(play)
+        result = moving.wait()
+        ended = time.monotonic()
+        sight = self._settle(play, verdict)
+        verdict.settle_seconds = time.monotonic() - ended
+        verdict.outcome = sight.outcome
+        self._judge(play, sight, result, missed, verdict)
+        if "doubt" in sight.fates:
+            sight = self._resolve(play, sight, verdict)
+        self._disembark(play, sight, verdict)
+
+    def _begin(self, play: Play) -> None:
+        """Everything up to the migration."""
+        point = play.point
+        sight = self._look(play)
+        play.job = None
+        play.since = {"source": sight.source.clock, "destination": sight.destination.clock}
+        self._known |= sight.source.all_jobs() | sight.destination.all_jobs()
+        script = (BOARD.replace("UUID", point.uuid).replace("TYPE", point.type_id)
+                  .replace("MARKER", point.marker).replace("KNOBS", _write(_knobs(point, "source"))))
+        play.holder = play.source.spawn(script, timeout=None)
+        play.destination.run(f"cd {PARENT}/defaults\n" + _write(_knobs(point, "destination")))
+        if point.cell.strike in LINKS:
+            self._pair.link.shape(LINKS[point.cell.strike])
+        for role, steps in _steps(point).items():
+            play.strikers[role] = play.host(role).spawn(
+                f"exec striker {shlex.join(steps)}", timeout=120, stdin_open=True)
+        for striker in play.strikers.values():
+            striker.wait_for_output("^ready", 20)
+        play.holder.wait_for_output("^lent", 30)
+
+    def _set_off(self, play: Play) -> Process:
+        return play.source.spawn(
+            f"exec vferryctl migrate --json --address {play.destination.address} "
+            f"{play.point.uuid} ssh://{play.destination.name}", timeout=CLIENT_DEADLINE)
+
+    def _strike(self, play: Play) -> str | None:
+        """Wait for the moment and strike; why it did not come to it, if it did not."""
+        point = play.point
+        if not play.strikers:
+            return None
+        role = MOMENTS[point.cell.moment][0]
+        here = play.strikers.pop(role)
+        others = list(play.strikers.values())
+        held = bool(others) or point.cell.strike in CUTS or point.cell.strike.endswith("cancel")
+        try:
+            here.wait_for_output("^now" if held else "^struck", MOMENT_DEADLINE)
+        except CommandFailed as error:
+            return f"moment {point.cell.moment} did not come: {error}"
+        if not held:
+            return None
+        for other in others:
+            other.send("\n")
+            other.wait_for_output("^struck", 20)
+        if point.cell.strike in CUTS:
+            self._pair.link.cut(point.silently)
+        elif point.cell.strike.endswith("cancel"):
+            time.sleep(CANCEL_SECONDS)
+        here.send("\n")
+        here.wait_for_output("^struck", 20)
+        if point.cell.strike in CUTS:
+            time.sleep(point.cut_seconds)
+            self._pair.link.heal()
+        return None
+
+    def _settle(self, play: Play, verdict: Verdict) -> Sight:
+        """Look until nothing goes on any more and it is as it should be, or time is up."""
+        deadline = time.monotonic() + SETTLE_DEADLINE
+        while True:
+            sight = self._look(play)
+            both = oracle.both_ran(sight)
+            verdict.violations += [what for what in both if what not in verdict.violations]
+            good = oracle.settled(sight) and sight.outcome in table.allowed(play.point.cell)
+            if good or both or time.monotonic() > deadline:
+                return sight
+            time.sleep(0.3)
+
+    def _judge(self, play: Play, sight: Sight, result: Result, missed: str | None,
+               verdict: Verdict) -> None:
+        if missed:
+            verdict.violations.append(missed)
+        if not oracle.settled(sight):
+            verdict.violations.append(f"it has not settled after {SETTLE_DEADLINE:.0f} s")
+        verdict.violations += oracle.unexpected(sight)
+        if result.timed_out:
+            verdict.violations.append(f"vferryctl hangs: {result.describe()}")
+        if result.status == 0 and sight.outcome != table.DONE:
+            verdict.violations.append(f"vferryctl says that it arrived: {result.text}")
+        if sight.outcome == table.DONE and result.status == 1 and \
+                play.point.cell.strike != "cancel":
+            verdict.violations.append(f"vferryctl says that it failed: {result.error_text}")
+        if sight.fates[0] == "runs":
+            self._check_holder(play, verdict)
+
+    def _check_holder(self, play: Play, verdict: Verdict) -> None:
+        """The source runs: with its bytes."""
+        assert play.holder is not None
+        before = len(play.holder.out)
+        play.holder.kill(10)  # SIGUSR1
+        try:
+            play.holder.wait_for_output(
+                rf"(?s)\A.{{{before}}}.*holds {play.point.marker[2:]} ", 20)
+        except CommandFailed as error:
+            verdict.violations.append(f"the holder has lost its device's state: {error}")
+
+    # --- ending
+
+    def _resolve(self, play: Play, sight: Sight, verdict: Verdict) -> Sight:
+        """As its advice says: ask what is safe, choose, look."""
+        command = f"vferryctl resolve JOB ssh://{play.destination.name}".replace(
+            "JOB", str(play.job))
+        asked = play.source.try_run(command, timeout=60)
+        offered = re.findall(r"(?m)^  (source|destination|nowhere) ", asked.error_text)
+        if asked.status != 2 or not offered:
+            verdict.violations.append(f"resolve offers nothing: {asked.describe()}")
+            return sight
+        running = [side for side in offered if side != "nowhere"] or offered
+        decision = running[int(play.point.choice * len(running))]
+        verdict.resolved = decision
+        done = play.source.try_run(f"{command} --run-at {decision}", timeout=60)
+        if done.status != 0:
+            verdict.violations.append(f"resolve: {done.describe()}")
+        deadline = time.monotonic() + SETTLE_DEADLINE
+        while True:
+            after = self._look(play)
+            after.resolved = True
+            wrong = oracle.both_ran(after) + oracle.ill_resolved(after, decision, sight.outcome)
+            if not wrong or time.monotonic() > deadline:
+                verdict.violations += wrong
+                return after
+            time.sleep(0.3)
+
+    def _disembark(self, play: Play, sight: Sight, verdict: Verdict) -> None:
+        """Everybody lets go, everything that was made by us is removed, and nothing may be left."""
+        if sight.fates[1] == "runs":
+            adopted = play.destination.try_run(
+                f"adopter --expect {play.point.marker} --wait 10 {play.job}", timeout=40)
+            if not adopted.ok:
+                verdict.violations.append(f"it cannot be adopted: {adopted.describe()}")
+        assert play.holder is not None
+        play.holder.kill()
+        play.holder.wait(10)
+        for striker in play.strikers.values():
+            striker.kill()
+        deadline = time.monotonic() + SETTLE_DEADLINE
+        while True:
+            last = self._look(play, REMOVE)
+            stuck = sight.fates[0] == "stuck"
+            left = [what for role, facts in (("source", last.source),
+                                             ("destination", last.destination))
+                    for what in oracle.left_over(facts, play.host(role).name, play.job, stuck)]
+            if not left or time.monotonic() > deadline:
+                break
+        verdict.violations += [f"left over: {what}" for what in left]
+        verdict.broken = verdict.broken or bool(left)
