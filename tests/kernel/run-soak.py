@@ -22,12 +22,11 @@ from rig.cache import Cache, note  # noqa: E402
 from rig.errors import DeadlineReached, RigError  # noqa: E402
 from rig.pair import KERNELS, Pair, Supplies  # noqa: E402
 from rig.scenario import reset_hosts  # noqa: E402
-from soak.points import Point, plain, point  # noqa: E402
+from soak.points import SEED, Point, plain, point  # noqa: E402
 from soak.report import Report  # noqa: E402
 from soak.stage import Stage, Verdict  # noqa: E402
 from suite import deadline  # noqa: E402
 
-SEED = 20261124
 POINTS = 320
 PLAIN_EVERY = 10
 POINT_DEADLINE = 300.0

@@ -10,6 +10,7 @@ import dataclasses
 import random
 import uuid as uuids
 
+SEED = 20261124  # if no other is asked for
 PRE_COPY = "pre-copy"
 STOP_COPY = "stop-copy"
 # In the order of the protocol. What each means, and how it is met: MOMENTS.

@@ -162,6 +162,11 @@ class Stage:
         for host, peer in ((a, b), (b, a)):
             host.run(MASTER.replace("PEER", peer.name), timeout=60)
 
+    def leave(self) -> None:
+        """Take back what prepare() did."""
+        for host in self._pair.hosts:
+            host.run("systemctl stop soak-ssh; rm -f /root/.ssh/config")
+
     # --- looking
 
     def _parse(self, host: Host, process: Process, before: float) -> Facts:

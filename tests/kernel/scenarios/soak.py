@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A sample of what `./run soak` plays in full: each kind of strike once."""
+
+from __future__ import annotations
+
+from rig.ferry import expect
+from rig.scenario import Context, scenario
+from soak.points import SEED, Point, cells, point
+from soak.stage import Stage
+
+# Moments at which the answer differs from that of the neighbours.
+SAMPLE = (
+    "kill-source-mover@stop-copy", "kill-destination-mover@commit-there", "kill-both-movers@loaded",
+    "kill-source-daemon@commit", "kill-destination-daemon@stop-copy",
+    "kill-both-daemons@started", "kill-source-both@commit", "kill-destination-both@stopped",
+    "kill-client@pre-copy", "cancel@stopped", "cut-long@stopped", "cut-short@commit",
+    "destination-load-final", "destination-refuses-running", "source-io-in-stop-copy",
+    "stuck-and-cancel@stop-copy")
+
+
+def sample() -> list[Point]:
+    """The points of the first round, in which each cell is once."""
+    points = {each.cell.label: each
+              for each in (point(SEED, number) for number in range(len(cells())))}
+    return [points[label] for label in SAMPLE]
+
+
+@scenario(deadline=480, mtty=False,
+          only_on=("debian", "a sample: ./run soak plays on both"))
+def sampled(ctx: Context) -> None:
+    """Whatever is struck, and when: never two sides, what is documented, and nothing left."""
+    stage = Stage(ctx.pair)
+    ctx.defer(stage.leave)
+    stage.prepare()
+    wrong = []
+    for each in sample():
+        verdict = stage.play(each)
+        ctx.note(f"{each.describe}: {verdict.outcome} {verdict.resolved} ({verdict.seconds:.1f} s)")
+        if verdict.violations:
+            wrong.append("\n  ".join((
+                f"{each.describe} (./run soak --point {each.number}):", *verdict.violations)))
+        if verdict.broken:
+            break
+    expect(not wrong, "\n".join(wrong))
