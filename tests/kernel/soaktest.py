@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tests of the soak's judgement that need no VM: it must see what it is there to see."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
+sys.dont_write_bytecode = True
+
+# pylint: disable=wrong-import-position
+import tap  # noqa: E402
+from scenarios.soak import SAMPLE, sample  # noqa: E402
+from soak import oracle, table  # noqa: E402
+from soak.facts import Facts, parse  # noqa: E402
+from soak.points import AFTER_STOP, MOMENTS, PRE_COPY, SEED, STOP_COPY, Cell, cells, point  # noqa: E402
+
+OURS = "11111111-1111-4111-8111-111111111111"
+THEIRS = "22222222-2222-4222-8222-222222222222"
+JOB = "33333333-3333-4333-8333-333333333333"
+
+
+def history(*steps: tuple[float, str, str]) -> str:
+    """Lines of a witness."""
+    return "".join(f"history {int(time * 1e9)} {device} {state}\n"
+                   for time, device, state in steps)
+
+
+def said(text: str) -> Facts:
+    """What a witness printed, with a daemon that is there."""
+    return parse("daemon 7 20 0\n" + text + "clock 100000000000\n")
+
+
+def clock(offset: float, width: float = 0.1) -> oracle.Clock:
+    """A guest's clock that is so much behind ours."""
+    made = oracle.Clock()
+    made.saw(100 + offset - width / 2, 100, 100 + offset + width / 2)
+    return made
+
+
+SENT = ((1, OURS, "running"), (2, OURS, "pre-copy"), (3, OURS, "stop-copy"), (4, OURS, "stop"))
+LOADED = ((1, THEIRS, "running"), (1.1, THEIRS, "stop"), (2, THEIRS, "resuming"), (4, THEIRS, "stop"))
+
+
+class Judgement(unittest.TestCase):
+    """Histories and states."""
+
+    def sight(self, source: str, destination: str, cell: Cell = Cell("plain", "-"),
+              offset: float = 0.0) -> oracle.Sight:
+        """Both hosts; the destination's clock is `offset` behind."""
+        made = dataclasses.replace(point(SEED, 0), uuid=OURS, cell=cell)
+        return oracle.Sight(made, JOB, said(source), said(destination), clock(0), clock(offset), 0.5)
+
+    def test_a_crossing(self) -> None:
+        """One stops, then the other runs."""
+        sight = self.sight(history(*SENT), history(*LOADED, (5, THEIRS, "running")))
+        self.assertEqual(oracle.both_ran(sight), [])
+
+    def test_fresh_device_is_nobody(self) -> None:
+        """What runs before it is loaded is no second side."""
+        sight = self.sight(history(*SENT[:2]), history(*LOADED))
+        self.assertEqual(oracle.both_ran(sight), [])
+
+    def test_source_came_back(self) -> None:
+        """Without any clock: whoever came back may not have been followed."""
+        came_back = history(*SENT, (9, OURS, "running-p2p"), (9.1, OURS, "running"))
+        sight = self.sight(came_back, history(*LOADED, (5, THEIRS, "running"), (6, THEIRS, "closed")))
+        self.assertIn("BOTH SIDES RAN: the source came back", oracle.both_ran(sight)[0])
+        sight.resolved = True  # somebody has discarded it, and it was over before
+        self.assertEqual(oracle.both_ran(sight), [])
+
+    def test_overlap(self) -> None:
+        """One that still runs when the other begins; by clocks that agree, or differ by hours."""
+        early = history(*LOADED[:3], (2.5, THEIRS, "stop"), (2.6, THEIRS, "running"))
+        self.assertIn("AT ONCE", oracle.both_ran(self.sight(history(*SENT), early))[0])
+        self.assertEqual(oracle.both_ran(self.sight(history(*SENT), early, offset=7200)), [])
+
+    def test_both_at_the_end(self) -> None:
+        """The plainest of all."""
+        sight = self.sight(history(*SENT, (9, OURS, "running")) + f"mdev {OURS} running\n",
+                           history(*LOADED, (5, THEIRS, "running")) + f"mdev {THEIRS} running\n")
+        self.assertIn("BOTH SIDES RUN", oracle.both_ran(sight))
+
+    def test_fates(self) -> None:
+        """What the daemon says and what the device does make one word."""
+        for result, state, fate in (("completed", "stop", "gone"), ("in-doubt", "stop", "doubt"),
+                                    ("failed", "running", "runs"), ("failed", "stop", "stuck"),
+                                    ("in-doubt", "running", "doubt-but-runs"),
+                                    ("completed", "running", "completed-but-runs"),
+                                    ("-", "stop", "busy")):
+            sight = self.sight(f"job {JOB} source {result} finished stopped\nmdev {OURS} {state}\n", "")
+            self.assertEqual(sight.fates[0], fate)
+        for result, mdev, fate in (("failed", "", "undone"), ("in-doubt", "stop", "doubt"),
+                                   ("completed", "running", "runs"), ("failed", "stop", "not-undone"),
+                                   ("completed", "closed", "completed-but-closed")):
+            shown = f"job {JOB} destination {result} finished stopped\n"
+            sight = self.sight("", shown + (f"mdev {THEIRS} {mdev}\n" if mdev else ""))
+            self.assertEqual(sight.fates[1], fate)
+
+    def test_unexpected(self) -> None:
+        """A doubt that the table does not have is one too many."""
+        source = f"job {JOB} source in-doubt finished stopped\nwhy {JOB} source no word\n"
+        wrong = oracle.unexpected(self.sight(source, "", Cell("kill-source-mover", PRE_COPY)))
+        self.assertEqual(wrong, ["the outcome is doubt/undone, not runs/undone", "source: no word"])
+        self.assertEqual(
+            oracle.unexpected(self.sight(source, "", Cell("kill-destination-mover", "commit"))), [])
+
+    def test_left_over(self) -> None:
+        """Everything that may stay behind is named."""
+        facts = parse(f"daemon 7 20 1\nmover 9\nlease {JOB} stuck\nmdev {OURS} closed\n"
+                      f"record {JOB}.source begin\nrecord {JOB}.source commit\nclock 1\n")
+        self.assertEqual(len(oracle.left_over(facts, "a", JOB, False)), 5)
+        clean = parse(f"daemon 7 20 0\nlease {JOB} adopted\nrecord {JOB}.source begin\n"
+                      f"record {JOB}.source returned\nclock 1\n")
+        self.assertEqual(oracle.left_over(clean, "a", JOB, False), [])
+
+
+class Points(unittest.TestCase):
+    """What a seed gives."""
+
+    def test_each_cell_in_each_round(self) -> None:
+        """And each has an expectation."""
+        everything = cells()
+        for turn in range(2):
+            numbers = range(turn * len(everything), (turn + 1) * len(everything))
+            self.assertEqual({point(7, number).cell for number in numbers}, set(everything))
+        self.assertTrue(all(table.allowed(cell) for cell in everything))
+
+    def test_a_point_stands_alone(self) -> None:
+        """The same seed and number give the same point."""
+        self.assertEqual(point(7, 300), point(7, 300))
+        self.assertNotEqual(point(7, 300), point(8, 300))
+
+    def test_moments_are_reached(self) -> None:
+        """Only a device that can is struck in pre-copy."""
+        for number in range(1000):
+            made = point(SEED, number)
+            if made.cell.moment == PRE_COPY:
+                self.assertNotEqual(made.type_id, "vferry_testdev-stopcopy")
+        self.assertEqual(set(MOMENTS), {PRE_COPY, STOP_COPY, *AFTER_STOP})
+
+    def test_sample(self) -> None:
+        """./run test has all that it names."""
+        self.assertEqual([each.cell.label for each in sample()], list(SAMPLE))
+
+
+if __name__ == "__main__":
+    tap.main()
