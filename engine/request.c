@@ -169,9 +169,10 @@ take_open(VfRequest *self, VfOptions *options, GError **error)
         !take_typed(options, "group", G_VARIANT_TYPE_INT32, &group, error))
         return FALSE;
     self->group = g_variant_get_int32(group);
-    if (self->group >= 0 && self->device[0] != '\0' && !strchr(self->device, '/'))
+    if (self->group >= 0 && self->device[0] != '\0' && !strchr(self->device, '/') &&
+        !strchr(self->node, '/'))
         return TRUE;
-    return invalid(error, _("the device's name or its group's number is not one"));
+    return invalid(error, _("the device's name, its node's or its group's number is not one"));
 }
 
 static const Verb verbs[] = {

@@ -46,7 +46,7 @@ open_device(VfResult *self, const VfRequest *request, GError **error)
     g_autoptr(VfBackend) backend = NULL;
     int copy;
 
-    self->device_fd = vf_vfio_open_group(request->device, request->group, error);
+    self->device_fd = vf_vfio_open(request->device, request->node, request->group, error);
     if (self->device_fd < 0)
         return FALSE;
     copy = vf_io_dup(self->device_fd, error);

@@ -26,3 +26,13 @@ struct vfio_device_feature_mig_data_size {
     __aligned_u64 stop_copy_length;
 };
 #endif
+
+#ifndef VFIO_DEVICE_BIND_IOMMUFD /* 6.6 */
+struct vfio_device_bind_iommufd {
+    __u32 argsz;
+    __u32 flags;
+    __s32 iommufd;
+    __u32 out_devid;
+};
+#define VFIO_DEVICE_BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
+#endif

@@ -15,6 +15,8 @@
 #include "uapi.h"
 
 #define CONTAINER_PATH "/dev/vfio/vfio"
+#define IOMMUFD_PATH "/dev/iommu"
+#define NODES_PATH "/dev/vfio/devices"
 
 typedef struct {
     VfBackend parent;
@@ -240,12 +242,17 @@ vf_vfio_new(int device_fd)
     return &self->parent;
 }
 
+/* Without @there, a node must be there; with it, -1 and FALSE without an error when the kernel has
+ * no such thing. */
 static int
-open_node(const char *path, GError **error)
+open_node(const char *path, gboolean *there, GError **error)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
+    gboolean absent = fd < 0 && (errno == ENOENT || errno == ENODEV || errno == ENXIO);
 
-    if (fd < 0)
+    if (there)
+        *there = !absent;
+    if (fd < 0 && (!there || !absent))
         vf_error_errno(error, errno == EBUSY ? VFERRY_ERROR_BUSY : VFERRY_ERROR_DEVICE, errno,
                        _("cannot open “%s”"), path);
     return fd;
@@ -297,17 +304,17 @@ attach(int container, int group_fd, const char *path, GError **error)
     return TRUE;
 }
 
-int
-vf_vfio_open_group(const char *device, int group, GError **error)
+static int
+open_group(const char *device, int group, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/dev/vfio/%d", group);
-    vf_autofd int container = open_node(CONTAINER_PATH, error);
+    vf_autofd int container = open_node(CONTAINER_PATH, NULL, error);
     vf_autofd int group_fd = -1;
     int fd;
 
     if (container < 0 || !check_container(container, error))
         return -1;
-    group_fd = open_node(path, error);
+    group_fd = open_node(path, NULL, error);
     if (group_fd < 0 || !check_viable(group_fd, path, error) ||
         !attach(container, group_fd, path, error))
         return -1;
@@ -315,4 +322,42 @@ vf_vfio_open_group(const char *device, int group, GError **error)
     if (fd < 0)
         vf_error_errno(error, VFERRY_ERROR_DEVICE, errno, _("opening “%s” in “%s”"), device, path);
     return fd; /* the kernel makes it close-on-exec */
+}
+
+/* Nobody may touch a device through its node before this; and it is what opens the device. A second
+ * user is EINVAL, which our arguments are no reason for (drivers/vfio/vfio_main.c, vfio_df_open),
+ * and a device whose group is open is EBUSY (vfio_device_block_group). */
+static gboolean
+bind_iommufd(int fd, int iommufd, const char *path, GError **error)
+{
+    struct vfio_device_bind_iommufd bind = {.argsz = sizeof bind, .iommufd = iommufd};
+
+    if (ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind) == 0)
+        return TRUE;
+    if (errno != EINVAL && errno != EBUSY)
+        return vf_error_errno(error, VFERRY_ERROR_DEVICE, errno, _("binding “%s” to “%s”"), path,
+                              IOMMUFD_PATH);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                _("“%s” cannot be bound to “%s”: the device is open elsewhere"), path,
+                IOMMUFD_PATH);
+    return FALSE;
+}
+
+int
+vf_vfio_open(const char *device, const char *node, int group, GError **error)
+{
+    g_autofree char *path = g_build_filename(NODES_PATH, node, NULL);
+    vf_autofd int iommufd = -1;
+    vf_autofd int fd = -1;
+    gboolean there = node[0] != '\0';
+
+    if (there)
+        iommufd = open_node(IOMMUFD_PATH, &there, error);
+    if (there && iommufd >= 0)
+        fd = open_node(path, &there, error);
+    if (!there)
+        return open_group(device, group, error);
+    if (fd < 0 || !bind_iommufd(fd, iommufd, path, error))
+        return -1;
+    return vf_io_steal_fd(&fd);
 }

@@ -186,6 +186,8 @@ static const BadRequest bad_requests[] = {
      "group"},
     {"open-path", "open", "{'device': <'../x'>, 'group': <1>}", 0, VFERRY_ERROR_INVALID_ARGUMENT,
      NULL},
+    {"open-node-path", "open", "{'device': <'x'>, 'group': <1>, 'vfio-dev': <'../vfio0'>}", 0,
+     VFERRY_ERROR_INVALID_ARGUMENT, "node"},
     {"open-negative", "open", "{'device': <'x'>, 'group': <-1>}", 0, VFERRY_ERROR_INVALID_ARGUMENT,
      NULL},
     {"open-wrong-type", "open", "{'device': <'x'>, 'group': <'1'>}", 0,
