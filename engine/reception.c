@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 
 #include <glib/gi18n-lib.h>
 
@@ -13,10 +14,11 @@
 
 /* What a guest is entitled to before it gives way to a newcomer. The source's first message is on
  * the way when its connection is accepted, so that it needs no time for it; then it needs one round
- * trip. A stranger can have the first of these times, and the second only by repeating what it has
- * seen of the source. */
+ * trip. A stranger can have the first of these times, and the second only once for each message of
+ * the source that it has overheard. */
 #define UNKNOWN_MS 50
 #define KNOWN_MS 1000
+#define SEEN_MAX 64 /* messages of the source that are remembered; it tries 20 times a second */
 
 typedef struct {
     VfChannel *channel;
@@ -32,6 +34,8 @@ typedef struct {
     guint handshake_ms;
     VfCancel *cancel;
     GPtrArray *guests; /* longest-waiting first */
+    guint n_seen;
+    guint8 seen[SEEN_MAX][VF_TLS_RANDOM_SIZE];
 } Reception;
 
 typedef enum {
@@ -50,17 +54,31 @@ guest_free(gpointer data)
     g_free(guest);
 }
 
+/* FALSE: it repeats what has been said before. */
+static gboolean
+remember(Reception *self, const guint8 random[VF_TLS_RANDOM_SIZE])
+{
+    for (guint i = 0; i < MIN(self->n_seen, SEEN_MAX); i++)
+        if (memcmp(self->seen[i], random, VF_TLS_RANDOM_SIZE) == 0)
+            return FALSE;
+    memcpy(self->seen[self->n_seen++ % SEEN_MAX], random, VF_TLS_RANDOM_SIZE);
+    return TRUE;
+}
+
 static Verdict
-listen_to(Guest *guest)
+listen_to(Reception *self, Guest *guest)
 {
     /* why a stranger is none of ours is nobody's business, and a thousand would fill the log */
     VfChannelResult result = vf_tls_handshake(guest->channel, NULL);
+    guint8 random[VF_TLS_RANDOM_SIZE];
 
     if (result == VF_CHANNEL_DONE)
         return GUEST_IS_RIGHT;
     if (result != VF_CHANNEL_WAIT)
         return GUEST_LEAVES;
-    if (!guest->known && vf_tls_is_known(guest->channel)) {
+    if (!guest->known && vf_tls_is_known(guest->channel, random)) {
+        if (!remember(self, random))
+            return GUEST_LEAVES;
         guest->known = TRUE;
         guest->entitled = g_get_monotonic_time() + KNOWN_MS * 1000;
     }
@@ -136,7 +154,7 @@ hear_all(Reception *self)
 
     for (guint i = 0; i < self->guests->len;) {
         Guest *guest = self->guests->pdata[i];
-        Verdict verdict = listen_to(guest);
+        Verdict verdict = listen_to(self, guest);
         if (verdict == GUEST_IS_RIGHT)
             return guest;
         if (verdict == GUEST_LEAVES || now >= guest->deadline)

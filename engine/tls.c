@@ -63,7 +63,8 @@ typedef struct {
     gsize heard;   /* bytes, before it is open */
     gboolean open; /* the handshake is over */
     gboolean given_up;
-    int errnum; /* why the socket does not work any more */
+    gboolean hung_up; /* the other side's socket is closed */
+    int errnum;       /* why the socket does not work any more */
 } Tls;
 
 static gboolean
@@ -236,8 +237,10 @@ pull(gnutls_transport_ptr_t data, void *to, size_t size)
     Buffer *buffer = &self->received;
     ssize_t n = waiting(buffer) > 0 ? 1 : refill(self);
 
-    if (n == 0)
+    if (n == 0) {
+        self->hung_up = TRUE;
         return 0;
+    }
     if (n < 0) {
         if (errno != EAGAIN)
             self->errnum = errno;
@@ -305,9 +308,10 @@ read_some(Tls *self, void *data, gsize size, gsize *n, GError **error)
 {
     ssize_t got;
 
+    /* a message that is no data, such as a change of keys, ends a call, too */
     do
         got = gnutls_record_recv(self->session, data, size);
-    while (got == GNUTLS_E_INTERRUPTED);
+    while (got == GNUTLS_E_INTERRUPTED || (got == GNUTLS_E_AGAIN && waiting(&self->received) > 0));
     *n = (gsize)MAX(got, 0);
     if (got > 0)
         return VF_CHANNEL_DONE;
@@ -317,12 +321,12 @@ read_some(Tls *self, void *data, gsize size, gsize *n, GError **error)
         return VF_CHANNEL_WAIT;
     if (got == GNUTLS_E_PULL_ERROR)
         return broken(self, self->errnum, error);
-    if (got == GNUTLS_E_PREMATURE_TERMINATION)
+    if (self->hung_up) /* between records, or in one */
         g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
                             _("the connection was cut off: the other side has not ended it"));
     else
-        fail(error, VFERRY_ERROR_PEER, _("what comes from the other side is no TLS of its own"),
-             (int)got);
+        fail(error, VFERRY_ERROR_PEER,
+             _("what comes from the other side is no TLS, or was changed on the way"), (int)got);
     return VF_CHANNEL_ERROR;
 }
 
@@ -521,8 +525,7 @@ refuse(Tls *self, int status, GError **error)
 {
     gnutls_alert_description_t alert = gnutls_alert_get(self->session);
 
-    if (status == GNUTLS_E_PREMATURE_TERMINATION ||
-        (status == GNUTLS_E_PULL_ERROR && self->errnum == ECONNRESET))
+    if (self->hung_up || (status == GNUTLS_E_PULL_ERROR && self->errnum == ECONNRESET))
         return VF_CHANNEL_END;
     if (status == GNUTLS_E_PULL_ERROR)
         return broken(self, self->errnum, error);
@@ -564,9 +567,18 @@ vf_tls_handshake(VfChannel *channel, GError **error)
 }
 
 gboolean
-vf_tls_is_known(VfChannel *channel)
+vf_tls_is_known(VfChannel *channel, guint8 random[VF_TLS_RANDOM_SIZE])
 {
     Tls *self = (Tls *)channel;
+    gnutls_datum_t client = {NULL, 0};
+    gnutls_datum_t server = {NULL, 0};
 
-    return gnutls_handshake_get_last_out(self->session) == GNUTLS_HANDSHAKE_FINISHED;
+    /* the server's answer, all of which goes out at once when the key was right */
+    if (gnutls_handshake_get_last_out(self->session) != GNUTLS_HANDSHAKE_FINISHED)
+        return FALSE;
+    gnutls_session_get_random(self->session, &client, &server);
+    if (client.size != VF_TLS_RANDOM_SIZE)
+        return FALSE;
+    memcpy(random, client.data, VF_TLS_RANDOM_SIZE);
+    return TRUE;
 }

@@ -9,6 +9,7 @@
  * docs/migration-stream.md. */
 
 #define VF_TLS_KEY_SIZE 32
+#define VF_TLS_RANDOM_SIZE 32
 
 /* What one side of one job knows: the source is TLS's client, the destination its server. Shared by
  * any number of channels whose handshake is under way; lives as long as the longest of them. */
@@ -30,5 +31,6 @@ VfChannel *vf_tls_wrap(VfTls *self, int fd, GError **error);
 VfChannelResult vf_tls_handshake(VfChannel *channel, GError **error);
 
 /* Half-way, at a destination: what the other side has sent was made with the key, so that it is the
- * source or somebody who repeats what the source has sent. */
-gboolean vf_tls_is_known(VfChannel *channel);
+ * source, or somebody who repeats what the source has sent. @random tells apart what was: the
+ * source never says the same again. */
+gboolean vf_tls_is_known(VfChannel *channel, guint8 random[VF_TLS_RANDOM_SIZE]);
