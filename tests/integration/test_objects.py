@@ -206,40 +206,6 @@ class Interfaces(harness.Test):
         self.sysfs.add_mdev('mtty-2', UUID)
         self.start_daemon()
 
-    def introspect(self, path):
-        text = self.client.call(path, 'org.freedesktop.DBus.Introspectable.Introspect')[0]
-        return {i.get('name'): i for i in ElementTree.fromstring(text).findall('interface')}
-
-    def members(self, interface):
-        """What a caller can depend on: names and types, without comments and annotations."""
-        members = set()
-        for member in interface:
-            if member.tag == 'property':
-                members.add((member.get('name'), member.get('type'), member.get('access')))
-            elif member.tag in ('method', 'signal'):
-                members.add((member.tag, member.get('name'),
-                             tuple((a.get('name'), a.get('type'), a.get('direction', 'out'))
-                                   for a in member.findall('arg'))))
-        return members
-
-    def assert_as_described(self, path, name):
-        file = ElementTree.parse(os.path.join(harness.SOURCE, 'dbus', f'{name}.xml'))
-        described = file.getroot().find('interface')
-        self.assertEqual(self.members(self.introspect(path)[name]), self.members(described))
-
-    def test_manager(self):
-        self.assert_as_described('/org/vferry1', 'org.vferry1.Manager')
-        self.assertIn('org.freedesktop.DBus.ObjectManager', self.introspect('/org/vferry1'))
-
-    def test_device(self):
-        self.assert_as_described(self.find_device(UUID).path, DEVICE)
-
-    def test_parent(self):
-        self.assert_as_described(self.find_parent('mtty').path, PARENT)
-
-    def test_model(self):
-        self.assert_as_described(self.find_object('Model', 'Id', 'kernel.org/mtty').path, MODEL)
-
     def test_version(self):
         done = harness.run_program(os.environ['VFERRY_TEST_DAEMON'], '--version')
         self.assertEqual(done.stdout, f'vferryd {self.manager().get("Version")}\n')
