@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <string.h>
+
+#include "error.h"
+#include "fuzz.h"
+#include "message.h"
+#include "solo.h"
+#include "tape.h"
+
+/* Whatever the other side says: a source that has not committed runs again, one that has does not,
+ * and a destination runs only with a commit on record, and after it has said that it is loaded. */
+
+#define DEVICE_SIZE (2 * VF_MEMORY_PAGE)
+
+static void
+add_hello(VfTape *tape, VfRole receiver, const VfSoloSetup *setup)
+{
+    static const char *const features[] = {VF_FEATURE_PRE_COPY, NULL};
+    const guint32 flags[VF_SOLO_DEVICES_MAX] = {1, 1, 1, 1};
+    VfHello hello = {.job = (char *)VF_SOLO_JOB, .min = 1, .max = 1, .features = (char **)features};
+    g_autoptr(GBytes) payload = receiver == VF_ROLE_DESTINATION
+                                    ? vf_message_pack_hello(&hello, flags, setup->n_devices)
+                                    : vf_message_pack_reply(VF_MESSAGE_VERSION, features);
+    gsize size;
+    const void *data = g_bytes_get_data(payload, &size);
+
+    vf_tape_add_frame(tape, receiver == VF_ROLE_DESTINATION ? VF_FRAME_HELLO : VF_FRAME_HELLO_REPLY,
+                      VF_FRAME_NO_DEVICE, data, (guint32)size, 0, 0);
+}
+
+static void
+add_frames(VfTape *tape, FuzzBytes *bytes)
+{
+    while (bytes->left > 0) {
+        guint gate = fuzz_take_u8(bytes) % VF_TAPE_TYPES;
+        guint count = fuzz_take_u8(bytes);
+        guint16 type = fuzz_take_u16(bytes);
+        guint8 device = fuzz_take_u8(bytes);
+        gsize want = fuzz_take_u16(bytes);
+        gsize length;
+        const guint8 *payload = fuzz_take(bytes, want, &length);
+
+        vf_tape_add_frame(tape, type, device == 0xff ? VF_FRAME_NO_DEVICE : device, payload,
+                          (guint32)length, gate, gate == 0 ? 0 : count);
+    }
+}
+
+static void
+check_source(const VfSolo *solo)
+{
+    gboolean committed = g_str_has_prefix(solo->events, "commit");
+    gboolean done = g_str_equal(solo->events, "commit,done");
+
+    FUZZ_RULE(committed || g_str_equal(solo->events, "returned"));
+    FUZZ_RULE(committed != vf_solo_is_live(solo));
+    FUZZ_RULE(done == (solo->outcome.kind == VF_OUTCOME_COMPLETED));
+    FUZZ_RULE(committed == (done || solo->outcome.kind == VF_OUTCOME_IN_DOUBT));
+}
+
+static void
+check_destination(const VfSolo *solo, VfTape *tape)
+{
+    gboolean started = g_str_equal(solo->events, "loaded,commit,started");
+
+    FUZZ_RULE(g_str_has_prefix("loaded,commit,started", solo->events));
+    FUZZ_RULE(started == vf_solo_is_live(solo));
+    FUZZ_RULE(started == (solo->outcome.kind == VF_OUTCOME_COMPLETED));
+    FUZZ_RULE(!started || vf_tape_count(tape, VF_FRAME_LOADED) == 1);
+    FUZZ_RULE(vf_tape_count(tape, VF_FRAME_STARTED) == (started ? 1 : 0));
+    FUZZ_RULE(solo->outcome.kind != VF_OUTCOME_IN_DOUBT || solo->events[0] != '\0');
+}
+
+/* It is text that a person reads. */
+static void
+check_error(const GError *error)
+{
+    FUZZ_RULE(!error || error->domain == VFERRY_ERROR);
+    FUZZ_RULE(!error || g_utf8_validate(error->message, -1, NULL));
+    for (const char *at = error ? error->message : ""; *at; at++)
+        FUZZ_RULE(!g_ascii_iscntrl(*at));
+}
+
+void
+fuzz_session(VfRole role, const guint8 *data, gsize size)
+{
+    FuzzBytes bytes = {data, size};
+    guint8 how = fuzz_take_u8(&bytes);
+    g_autoptr(VfTape) tape = vf_tape_new();
+    VfSoloSetup setup = {
+        .role = role,
+        .n_devices = 1 + (how & FUZZ_DEVICES) / (1 << 2),
+        .device = {.flags = VF_BACKEND_STOP_COPY | (how & FUZZ_PRECOPY ? VF_BACKEND_PRE_COPY : 0) |
+                            (how & FUZZ_P2P ? VF_BACKEND_P2P : 0),
+                   .size = DEVICE_SIZE,
+                   .no_trailer = TRUE},
+        .precopy = (how & FUZZ_PRECOPY) != 0,
+        .size_max = how & FUZZ_LIMIT ? VF_MEMORY_PAGE : 0,
+    };
+    g_autoptr(VfSolo) solo = NULL;
+
+    fuzz_be_quiet();
+    if (how & FUZZ_FAULT && role == VF_ROLE_SOURCE)
+        setup.device.fail_read_at = VF_MEMORY_PAGE;
+    else if (how & FUZZ_FAULT)
+        setup.device.fail_write_at = VF_MEMORY_PAGE;
+    if (how & FUZZ_HELLO && !(how & FUZZ_RAW))
+        add_hello(tape, role, &setup);
+    if (how & FUZZ_RAW)
+        vf_tape_add(tape, bytes.at, bytes.left, 0, 0);
+    else
+        add_frames(tape, &bytes);
+    solo = vf_solo_run(&setup, vf_tape_play(tape));
+    check_error(solo->outcome.error);
+    if (role == VF_ROLE_SOURCE)
+        check_source(solo);
+    else
+        check_destination(solo, tape);
+}

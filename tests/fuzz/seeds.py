@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Writes the inputs that a fuzzer starts from: seeds.py FOLDER makes FOLDER/<target>/seed-*.bin out of the captures and a
+few lines of its own. What a fuzzer found goes beside them; see README.md."""
+
+import struct
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CAPTURES = HERE.parent / "captures"
+
+RAW, PRECOPY, HELLO, P2P, FAULT, LIMIT = 1, 2, 16, 32, 64, 128  # fuzz.h
+NO_DEVICE = 0xffff
+(T_HELLO, T_REPLY, T_DATA, T_INITIAL_END, T_INITIAL_LOADED, T_DEVICE_END, T_LOADED, T_COMMIT, T_STARTED, T_HEARTBEAT,
+ T_ABORT) = range(1, 12)
+
+
+def frames_of(data: bytes) -> list[tuple[int, int, bytes]]:
+    frames, at = [], 0
+    while at < len(data):
+        _, kind, device, length = struct.unpack_from("<IHHI", data, at)
+        frames.append((kind, device, data[at + 32:at + 32 + length]))
+        at += 32 + length
+    return frames
+
+
+def cooked(kind: int, device: int, payload: bytes, gate: int = 0, count: int = 0) -> bytes:
+    return struct.pack("<BBHBH", gate, count, kind, device & 0xff, len(payload)) + payload
+
+
+def how_of(name: str) -> int:
+    return (PRECOPY if "pre-copy" in name or "two" in name else 0) | (1 << 2 | P2P if "two" in name else 0)
+
+
+def for_destination(name: str, data: bytes) -> dict[str, bytes]:
+    how = how_of(name)
+    return {
+        f"{name}-raw": bytes([how | RAW]) + data,
+        f"{name}-frames": bytes([how]) + b"".join(cooked(*frame) for frame in frames_of(data)),
+    }
+
+
+def for_source(name: str, data: bytes) -> dict[str, bytes]:
+    how, out, initial = how_of(name), b"", 0
+    devices = 2 if "two" in name else 1
+    for kind, device, payload in frames_of(data):
+        if kind == T_INITIAL_LOADED:
+            initial += 1
+        gate, count = {T_INITIAL_LOADED: (T_INITIAL_END, initial), T_LOADED: (T_DEVICE_END, devices),
+                       T_STARTED: (T_COMMIT, 1), T_ABORT: (T_DATA, 1)}.get(kind, (0, 0))
+        out += cooked(kind, device, payload, gate, count)
+    return {f"{name}-raw": bytes([how | RAW]) + data, f"{name}-frames": bytes([how]) + out}
+
+
+def small_destination() -> dict[str, bytes]:
+    """The shortest ways through, and a few that are none."""
+    state = struct.pack("<QQ", 0, 16) + b"0123456789abcdef"
+    data = cooked(T_DATA, 0, state)
+    initial = cooked(T_INITIAL_END, 0, b"")
+    end = cooked(T_DEVICE_END, 0, struct.pack("<Q", len(state)))
+    commit = cooked(T_COMMIT, NO_DEVICE, b"")
+    beat = cooked(T_HEARTBEAT, NO_DEVICE, b"")
+    skipped = cooked(0x8001, NO_DEVICE, b"later")
+    abort = cooked(T_ABORT, NO_DEVICE, b"org.vferry1.Error.Cancelled\0why\0\x1c")
+    two = cooked(T_DATA, 1, state) + cooked(T_DEVICE_END, 1, struct.pack("<Q", len(state)))
+    return {
+        "commit": bytes([HELLO]) + data + end + commit,
+        "initial": bytes([HELLO | PRECOPY]) + data + initial + data + cooked(T_DEVICE_END, 0, struct.pack("<Q", 64)) + commit,
+        "initial-twice": bytes([HELLO | PRECOPY]) + data + initial + initial,
+        "beats": bytes([HELLO]) + beat + data + skipped + beat + end + beat + commit,
+        "abort": bytes([HELLO]) + data + abort,
+        "abort-late": bytes([HELLO]) + data + end + abort,
+        "two": bytes([HELLO | 1 << 2 | P2P]) + data + two + end + commit,
+        "limit": bytes([HELLO | LIMIT]) + data * 200,
+        "fault": bytes([HELLO | FAULT]) + data * 200,
+        "wrong-end": bytes([HELLO]) + data + cooked(T_DEVICE_END, 0, struct.pack("<Q", 1)),
+        "none": bytes([HELLO]) + cooked(T_DEVICE_END, 0, bytes(8)) + commit,
+        "wrong-way": bytes([HELLO]) + cooked(T_LOADED, NO_DEVICE, b""),
+    }
+
+
+def small_source() -> dict[str, bytes]:
+    loaded = cooked(T_LOADED, NO_DEVICE, b"", T_DEVICE_END, 1)
+    started = cooked(T_STARTED, NO_DEVICE, b"", T_COMMIT, 1)
+    initial = cooked(T_INITIAL_LOADED, 0, b"", T_INITIAL_END, 1)
+    abort = b"org.vferry1.Error.Device\0no\0\x19"
+    return {
+        "commit": bytes([HELLO]) + loaded + started,
+        "initial": bytes([HELLO | PRECOPY]) + initial + loaded + started,
+        "doubt": bytes([HELLO]) + loaded,
+        "early": bytes([HELLO]) + cooked(T_LOADED, NO_DEVICE, b""),
+        "early-start": bytes([HELLO]) + cooked(T_STARTED, NO_DEVICE, b""),
+        "unannounced": bytes([HELLO]) + cooked(T_INITIAL_LOADED, 0, b""),
+        "abort": bytes([HELLO]) + cooked(T_ABORT, NO_DEVICE, abort, T_DATA, 1),
+        "abort-late": bytes([HELLO]) + loaded + cooked(T_ABORT, NO_DEVICE, abort, T_COMMIT, 1),
+        "fault": bytes([HELLO | FAULT]) + loaded,
+        "version": bytes([0]) + cooked(T_REPLY, NO_DEVICE, b"features\0as\0version\0\0\0\0\x02\0\0\0\0u"),
+    }
+
+
+def for_frame() -> dict[str, bytes]:
+    seeds = {}
+    for name in ("two-devices", "abort-by-destination"):
+        for side in ("source", "destination"):
+            data = (CAPTURES / f"{name}.{side}.stream").read_bytes()
+            length = struct.unpack_from("<I", data, 8)[0]
+            how = 2 << 1 | (side == "source")
+            seeds[f"{name}-{side}-header"] = bytes([how]) + data[:32 + length]
+            for number, (kind, _, payload) in enumerate(frames_of(data)):
+                if kind in (T_HELLO, T_REPLY, T_ABORT):
+                    seeds[f"{name}-{side}-{number}"] = b"\x80" + payload
+    return seeds
+
+
+def for_mover_message() -> dict[str, bytes]:
+    result, progress, listening, attached, phase = range(5)
+    said = {
+        "result": (result, "{'outcome': <'completed'>, 'device-states': <['stopped']>, 'statistics': <{'bytes': <uint64 5>, "
+                           "'seconds': <0.5>, 'rounds': <uint32 1>}>}"),
+        "failed": (result, "{'outcome': <'failed'>, 'error': <'org.vferry1.Error.Peer'>, 'message': <'gone \\u001b[m'>, "
+                           "'device-states': <['failed-needs-reset', 'running']>}"),
+        "inspect": (result, "{'outcome': <'completed'>, 'flags': <['stop-copy', 'p2p', 'pre-copy']>, 'data-size': <uint64 9>, "
+                            "'state': <'RUNNING'>}"),
+        "progress": (progress, "{'done': <uint64 1>, 'total': <uint64 2>, 'rate': <uint64 3>, 'round': <uint32 4>, "
+                               "'dirty': <uint64 5>, 'initial-left': <uint64 6>, 'expected-downtime': <uint64 7>, "
+                               "'devices': <[uint64 1, 2]>}"),
+        "listening": (listening, "{'address': <'fe80::1%eth0'>, 'port': <uint16 49152>}"),
+        "attached": (attached, "{'peer-address': <'10.77.0.1'>}"),
+        "phase": (phase, "{'phase': <'pre-copy'>}"),
+    }
+    seeds = {name: bytes([verb]) + text.encode() for name, (verb, text) in said.items()}
+    seeds["datagram"] = b"\x80phase\0" + bytes(2) + b"phase\0\0\0pre-copy\0\0s\x06\x13\x06"
+    return seeds
+
+
+def for_record() -> dict[str, bytes]:
+    lines = (b"begin {'job': <'0d5f3b2e-7c41-4d0a-9f6e-2f1c6a3b9d10'>, 'uid': <uint32 0>, 'devices': <['x']>}\n"
+             b"loaded @a{sv} {}\ncommit @a{sv} {}\n")
+    return {"lines": b"\x01" + lines, "torn": b"\x01" + lines + b"star", "damaged": b"\x00" + lines, "empty": b"\x00",
+            "zeros": b"\x00" + bytes(32), "right": b"\x00commit @a{sv} {} ad6c4ea51bd1dc7a\n"}
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    seeds: dict[str, dict[str, bytes]] = {
+        "destination": small_destination(), "source": small_source(), "frame": for_frame(),
+        "mover-message": for_mover_message(), "record": for_record()}
+    for path in sorted(CAPTURES.glob("*.stream")):
+        name, side = path.name.split(".")[:2]
+        if side == "source":
+            seeds["destination"].update(for_destination(name, path.read_bytes()))
+        else:
+            seeds["source"].update(for_source(name, path.read_bytes()))
+    for target, inputs in seeds.items():
+        (folder / target).mkdir(parents=True, exist_ok=True)
+        for name, data in inputs.items():
+            (folder / target / f"seed-{name}.bin").write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
