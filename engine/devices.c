@@ -176,6 +176,13 @@ vf_devices_stop(VfDevices *self, GError **error)
     return set_all(self, VF_STATE_STOP, error);
 }
 
+static gboolean
+runs(VfDeviceState state)
+{
+    return state == VF_STATE_RUNNING || state == VF_STATE_RUNNING_P2P ||
+           state == VF_STATE_PRE_COPY || state == VF_STATE_PRE_COPY_P2P;
+}
+
 /* The kernel composes the path, but when it fails half-way on an arc, the rest may still be
  * possible: once more from STOP. */
 static gboolean
@@ -199,6 +206,17 @@ bring(Device *device, VfDeviceState target, GError **error)
     return vf_backend_set_state(device->backend, target, error);
 }
 
+/* A device that refuses RUNNING is left in RUNNING_P2P, where it runs all but for its peers. Nobody
+ * counts it as running then, and the other side may be told to run: this one must stand. */
+static void
+stand(Device *device)
+{
+    VfDeviceState now;
+
+    if (vf_backend_get_state(device->backend, &now, NULL) && runs(now))
+        (void)vf_backend_set_state(device->backend, VF_STATE_STOP, NULL);
+}
+
 static gboolean
 run_one(VfDevices *self, guint index, VfDeviceState target, GError **error)
 {
@@ -210,6 +228,7 @@ run_one(VfDevices *self, guint index, VfDeviceState target, GError **error)
     device->in_precopy = FALSE;
     if (bring(device, target, &local))
         return TRUE;
+    stand(device);
     device->refused = TRUE;
     vf_devices_blame(self, index, &local);
     if (error && !*error)
@@ -243,22 +262,13 @@ describe(Device *device)
 {
     VfDeviceState now;
 
-    if (device->refused || !vf_backend_get_state(device->backend, &now, NULL))
+    if (!vf_backend_get_state(device->backend, &now, NULL))
         return "failed-needs-reset";
-    switch (now) {
-    case VF_STATE_RUNNING:
-    case VF_STATE_RUNNING_P2P:
-    case VF_STATE_PRE_COPY:
-    case VF_STATE_PRE_COPY_P2P:
-        return "running";
-    case VF_STATE_STOP:
-    case VF_STATE_STOP_COPY:
+    if (runs(now))
+        return "running"; /* whatever it refused before */
+    if (!device->refused && (now == VF_STATE_STOP || now == VF_STATE_STOP_COPY))
         return "stopped";
-    case VF_STATE_RESUMING:
-    case VF_STATE_ERROR:
-    default:
-        return "failed-needs-reset";
-    }
+    return "failed-needs-reset";
 }
 
 char **
