@@ -145,7 +145,7 @@ def settled(sight: Sight) -> bool:
             and not sight.source.movers and not sight.destination.movers
             and "busy" not in sight.fates and "unknown" not in sight.fates
             and sight.destination.leases.get(sight.job or "") not in
-            ("reserved", "ready", "attached", "undoing"))
+            ("reserved", "ready", "undoing"))
 
 
 def unexpected(sight: Sight) -> list[str]:

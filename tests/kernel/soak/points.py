@@ -46,6 +46,8 @@ KILLS: dict[str, dict[str, tuple[str, ...]]] = {
     "kill-destination-both": {"destination": ("vferryd", "vferry-mover")},
     "kill-client": {"source": ("vferryctl",)},
 }
+# Whose daemon is stopped by its administrator, for good as far as its mover can see.
+STOPS = {"stop-source-daemon": "source", "stop-destination-daemon": "destination"}
 # How long the cable is out, as a range of seconds. A side gives its peer up after 5 s of silence, or 7.
 CUTS: dict[str, tuple[float, float]] = {
     "cut-short": (0.3, 1.5), "cut-edge": (4.0, 8.0), "cut-long": (11.0, 12.0)}
@@ -128,7 +130,8 @@ class Point:
 def cells() -> list[Cell]:
     """All of them, in a fixed order."""
     moments = (PRE_COPY, STOP_COPY, *AFTER_STOP)
-    struck = [Cell(strike, moment) for strike in (*KILLS, "cancel") for moment in moments]
+    struck = [Cell(strike, moment) for strike in (*KILLS, *STOPS, "cancel")
+              for moment in moments]
     cuts = [Cell(strike, moment) for strike in CUTS for moment in moments if moment != "done"]
     blocked = [Cell("stuck-and-" + strike, moment)
                for strike in ("kill-source-mover", "kill-destination-mover", "cancel")

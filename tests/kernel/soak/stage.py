@@ -16,7 +16,8 @@ from rig.pair import Pair
 from . import oracle, table
 from .facts import Facts, parse
 from .oracle import Clock, Sight
-from .points import CUTS, FAULTS, KILLS, MOMENTS, MOVING_SECONDS, PRE_COPY, STOP_COPY, STUCK, Point
+from .points import (CUTS, FAULTS, KILLS, MOMENTS, MOVING_SECONDS, PRE_COPY, STOP_COPY, STOPS, STUCK,
+                     Point)
 
 PIECE = 64 << 10
 PARENT = "/sys/class/mdev_bus/vferry_testdev"
@@ -24,8 +25,8 @@ MDEVS = "/sys/bus/mdev/devices"
 SOCKET = "/run/soak-ssh"
 # The project promises 10 s; this is where a soak stops waiting for a machine with other work.
 SETTLE_DEADLINE = 40.0
-CLIENT_DEADLINE = 90.0
-MOMENT_DEADLINE = 30.0
+CLIENT_DEADLINE = 150.0
+MOMENT_DEADLINE = 80.0
 # What a message on the bus and one to the mover need, while the mover stands still.
 CANCEL_SECONDS = 0.5
 
@@ -108,6 +109,11 @@ def _signals(point: Point, role: str) -> list[str]:
     return ["kill", ",".join(names)] if names else []
 
 
+def _from_outside(point: Point) -> bool:
+    """Whether the strike, or what it needs, is not a signal in a guest."""
+    return point.cell.strike in (*CUTS, *STOPS) or point.cell.strike.endswith("cancel")
+
+
 def _steps(point: Point) -> dict[str, list[str]]:
     """What each host's striker does. If anything is to happen elsewhere, the mover that has come to the moment
     is held there until it has."""
@@ -117,7 +123,7 @@ def _steps(point: Point) -> dict[str, list[str]]:
     other = "destination" if role == "source" else "source"
     there = _signals(point, other)
     here = [*steps, *(["sleep", str(point.delay_ms)] if point.delay_ms else [])]
-    if there or point.cell.strike in CUTS or point.cell.strike.endswith("cancel"):
+    if there or _from_outside(point):
         here += ["stop", "vferry-mover", "say", "now", "hear", *_signals(point, role),
                  *(["sleep", str(int(CANCEL_SECONDS * 1000))] if _signals(point, role) else []),
                  "cont", "vferry-mover"]
@@ -213,6 +219,8 @@ class Stage:
         moving = self._set_off(play)
         missed = self._strike(play)
         result = moving.wait()
+        if play.point.cell.strike in STOPS:
+            play.host(STOPS[play.point.cell.strike]).run("systemctl start vferryd", timeout=30)
         ended = time.monotonic()
         sight = self._settle(play, verdict)
         verdict.settle_seconds = time.monotonic() - ended
@@ -237,7 +245,7 @@ class Stage:
             self._pair.link.shape(LINKS[point.cell.strike])
         for role, steps in _steps(point).items():
             play.strikers[role] = play.host(role).spawn(
-                f"exec striker {shlex.join(steps)}", timeout=120, stdin_open=True)
+                f"exec striker {shlex.join(steps)}", timeout=CLIENT_DEADLINE, stdin_open=True)
         for striker in play.strikers.values():
             striker.wait_for_output("^ready", 20)
         play.holder.wait_for_output("^lent", 30)
@@ -255,10 +263,12 @@ class Stage:
         role = MOMENTS[point.cell.moment][0]
         here = play.strikers.pop(role)
         others = list(play.strikers.values())
-        held = bool(others) or point.cell.strike in CUTS or point.cell.strike.endswith("cancel")
+        held = bool(others) or _from_outside(point)
         try:
             here.wait_for_output("^now" if held else "^struck", MOMENT_DEADLINE)
         except CommandFailed as error:
+            here.kill()
+            play.host(role).try_run("pkill -CONT -x vferry-mover")
             return f"moment {point.cell.moment} did not come: {error}"
         if not held:
             return None
@@ -267,6 +277,8 @@ class Stage:
             other.wait_for_output("^struck", 20)
         if point.cell.strike in CUTS:
             self._pair.link.cut(point.silently)
+        elif point.cell.strike in STOPS:
+            play.host(STOPS[point.cell.strike]).run("systemctl stop vferryd", timeout=30)
         elif point.cell.strike.endswith("cancel"):
             time.sleep(CANCEL_SECONDS)
         here.send("\n")
@@ -300,7 +312,7 @@ class Stage:
         if result.status == 0 and sight.outcome != table.DONE:
             verdict.violations.append(f"vferryctl says that it arrived: {result.text}")
         if sight.outcome == table.DONE and result.status == 1 and \
-                play.point.cell.strike != "cancel":
+                    play.point.cell.strike not in (*STOPS, "cancel"):
             verdict.violations.append(f"vferryctl says that it failed: {result.error_text}")
         if sight.fates[0] == "runs":
             self._check_holder(play, verdict)

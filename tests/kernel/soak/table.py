@@ -6,7 +6,7 @@ An outcome is a pair: what became of the source and of the destination (facts.So
 
 from __future__ import annotations
 
-from .points import AFTER_STOP, CUTS, FAULTS, KILLS, PRE_COPY, STOP_COPY, Cell
+from .points import AFTER_STOP, CUTS, FAULTS, KILLS, PRE_COPY, STOP_COPY, STOPS, Cell
 
 BACK = "runs/undone"  # nothing has happened
 DONE = "gone/runs"  # it has arrived
@@ -17,6 +17,8 @@ ARRIVED_UNHEARD = "doubt/runs"
 # The source's device refuses to run again: it says so, and nothing runs at the destination.
 STUCK = "stuck/undone"
 STUCK_DESTINATION_IN_DOUBT = "stuck/doubt"
+# Its administrator has stopped the daemon that held it for an adopter.
+GIVEN_UP = "gone/completed-but-closed"
 
 _MOMENTS = (PRE_COPY, STOP_COPY, *AFTER_STOP)
 
@@ -51,6 +53,10 @@ _STRUCK: dict[str, dict[str, frozenset[str]]] = {
     "kill-source-both": _SOURCE_MOVER,
     "kill-destination-both": _DESTINATION_MOVER,
     "kill-client": _NOTHING,
+    "stop-source-daemon": _row(BACK, BACK, BACK, BACK, DONE, DONE, DONE, DONE, DONE),
+    "stop-destination-daemon": _row(
+        BACK, BACK, BACK, (BACK, SOURCE_IN_DOUBT), SOURCE_IN_DOUBT,
+        GIVEN_UP, GIVEN_UP, GIVEN_UP, GIVEN_UP),
     # the request may come too late
     "cancel": _row(BACK, BACK, (BACK, DONE), (BACK, DONE), DONE, DONE, DONE, DONE, DONE),
     "cut-long": _row(
@@ -92,4 +98,4 @@ def allowed(cell: Cell) -> frozenset[str]:
     return frozenset((DONE,))  # plain, and links that are only bad
 
 
-assert set(_STRUCK) >= {*KILLS, *CUTS, "cancel"}
+assert set(_STRUCK) >= {*KILLS, *STOPS, *CUTS, "cancel"}
