@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "bus.h"
 #include "json.h"
@@ -167,7 +168,7 @@ print_offers(VferryParent *parent, gboolean colour)
         g_autofree char *parameters = vf_text_values(vferry_offer_get_parameters(offer));
         const char *model = vferry_offer_get_model(offer);
         g_autofree char *text = g_strdup_printf(
-            _("%s: %s, %s, %" G_GUINT64_FORMAT " left"), vferry_offer_get_type_id(offer),
+            _("%s: %s, %s, %" PRIu64 " left"), vferry_offer_get_type_id(offer),
             model ? model : "-", parameters, vferry_offer_get_left(offer));
 
         print_line(i == 0 ? _("offers") : "", text, colour);
@@ -188,9 +189,9 @@ format_allowed(VferryParameter *parameter)
         (max == G_MAXINT64 && step == 1))
         return g_strdup_printf(_("any %s"), vferry_parameter_get_value_type(parameter));
     if (step == 1)
-        return g_strdup_printf(_("%" G_GINT64_FORMAT " to %" G_GINT64_FORMAT), min, max);
+        return g_strdup_printf(_("%" PRId64 " to %" PRId64), min, max);
     return g_strdup_printf(
-        _("%" G_GINT64_FORMAT " to %" G_GINT64_FORMAT " in steps of %" G_GUINT64_FORMAT), min, max,
+        _("%" PRId64 " to %" PRId64 " in steps of %" PRIu64), min, max,
         step);
 }
 

@@ -4,6 +4,7 @@
 #include "describe.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "text.h"
 
@@ -55,7 +56,7 @@ describe_element(GVariant *element)
         !g_variant_lookup(element, "name", "&s", &name))
         (void)g_variant_lookup(element, "id", "&s", &name);
     if (g_variant_lookup(element, "left", "t", &left))
-        return g_strdup_printf(_("%s (%" G_GUINT64_FORMAT " left)"), name, left);
+        return g_strdup_printf(_("%s (%" PRIu64 " left)"), name, left);
     return g_strdup(name);
 }
 

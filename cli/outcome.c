@@ -4,6 +4,7 @@
 #include "outcome.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "json.h"
 #include "names.h"
@@ -83,7 +84,7 @@ format_downtime(GVariant *statistics)
     for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
         (void)append_part(text, statistics, parts[i].key, _(parts[i].label), text->len == 0);
     total = downtime < 10 * G_USEC_PER_SEC
-                ? g_strdup_printf(_("%" G_GUINT64_FORMAT " ms"), (downtime + 500) / 1000)
+                ? g_strdup_printf(_("%" PRIu64 " ms"), (downtime + 500) / 1000)
                 : vf_text_duration(downtime);
     if (text->len == 0)
         return g_strdup_printf(_("downtime %s"), total);

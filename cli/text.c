@@ -4,6 +4,7 @@
 #include "text.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 #include <string.h>
 
 /* Control characters can reprogram a terminal; those of Unicode's bidirectional algorithm can make
@@ -87,7 +88,7 @@ vf_text_duration(guint64 microseconds)
         return g_strdup_printf(_("%u s"), (guint)seconds);
     if (seconds < 3600)
         return g_strdup_printf(_("%u min %u s"), (guint)(seconds / 60), (guint)(seconds % 60));
-    return g_strdup_printf(_("%" G_GUINT64_FORMAT " h %u min"), seconds / 3600,
+    return g_strdup_printf(_("%" PRIu64 " h %u min"), seconds / 3600,
                            (guint)(seconds % 3600 / 60));
 }
 

@@ -79,7 +79,7 @@ vf_control_send(int fd, const char *verb, GVariant *args, const int *fds, guint 
     g_return_val_if_fail(n_fds <= VF_CONTROL_FDS_MAX, FALSE);
     if (size > VF_CONTROL_SIZE_MAX) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
-                    _("message “%s” has %" G_GSIZE_FORMAT " bytes; at most %d fit"), verb, size,
+                    _("message “%s” has %zu bytes; at most %d fit"), verb, size,
                     VF_CONTROL_SIZE_MAX);
         return FALSE;
     }
@@ -115,7 +115,7 @@ parse(VfControlMessage *message, const void *data, gsize size, GError **error)
 
     if (!g_variant_is_normal_form(value)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                    _("a message of %" G_GSIZE_FORMAT " bytes is malformed"), size);
+                    _("a message of %zu bytes is malformed"), size);
         return FALSE;
     }
     g_variant_get(value, "(s@a{sv})", &message->verb, &args);

@@ -28,7 +28,7 @@ vf_options_new(GVariant *dict)
     g_variant_iter_init(&iter, dict);
     if (g_variant_n_children(dict) > KEYS_MAX) {
         g_set_error(&self->mistake, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
-                    _("there are %" G_GSIZE_FORMAT " options; at most %d are read"),
+                    _("there are %zu options; at most %d are read"),
                     g_variant_n_children(dict), KEYS_MAX);
         return self;
     }

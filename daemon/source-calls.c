@@ -370,7 +370,7 @@ take_secret(VfJob *job, GVariant *secret, GError **error)
 
     if (size != VF_JOB_SECRET_SIZE) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                    _("the secret has %" G_GSIZE_FORMAT " bytes, not %d"), size,
+                    _("the secret has %zu bytes, not %d"), size,
                     VF_JOB_SECRET_SIZE);
         return FALSE;
     }

@@ -4,6 +4,7 @@
 #include "destination.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "error.h"
 #include "io.h"
@@ -178,7 +179,7 @@ load_data(Destination *self, const VfFrame *frame, GError **error)
         return unexpected(frame, error);
     if (frame->header.length > self->session->config.size_max - self->bytes) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
-                    _("the source sends more than the %" G_GUINT64_FORMAT
+                    _("the source sends more than the %" PRIu64
                       " bytes of device state that are allowed"),
                     self->session->config.size_max);
         return FALSE;
@@ -220,8 +221,8 @@ end_device(Destination *self, const VfFrame *frame, GError **error)
         return unexpected(frame, error);
     if (announced != loading->bytes) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                    _("%" G_GUINT64_FORMAT " bytes of device state have come, but the source says "
-                      "that it sent %" G_GUINT64_FORMAT),
+                    _("%" PRIu64 " bytes of device state have come, but the source says "
+                      "that it sent %" PRIu64),
                     loading->bytes, announced);
         return vf_devices_blame(self->session->devices, index, error);
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 /* The hash's state lives on the stack here, which the library promises only for its own compiled-in
  * copy. */
@@ -106,7 +107,7 @@ static gboolean
 refuse(GError **error, const char *what, guint64 value, const char *rule)
 {
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                _("a frame has %s %#" G_GINT64_MODIFIER "x, but must have %s"), what, value, rule);
+                _("a frame has %s %#" PRIx64 ", but must have %s"), what, value, rule);
     return FALSE;
 }
 

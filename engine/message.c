@@ -39,7 +39,7 @@ parse(const void *data, gsize size, const GVariantType *type, const char *what, 
 #endif
     }
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                _("%s of %" G_GSIZE_FORMAT " bytes is malformed"), what, size);
+                _("%s of %zu bytes is malformed"), what, size);
     return NULL;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "error.h"
 #include "link.h"
@@ -209,7 +210,7 @@ await(Reception *self, guint64 timeout_ms, GError **error)
         }
     }
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                _("the source has not come within %" G_GUINT64_FORMAT " ms"), timeout_ms);
+                _("the source has not come within %" PRIu64 " ms"), timeout_ms);
     return NULL;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "error.h"
 #include "io.h"
@@ -73,7 +74,7 @@ vfio_get_info(VfBackend *backend, VfBackendInfo *info, GError **error)
     if (!(migration.flags & VFIO_MIGRATION_STOP_COPY)) {
         g_set_error(
             error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
-            _("the migration flags are %#" G_GINT64_MODIFIER "x, but stop-copy is mandatory"),
+            _("the migration flags are %#" PRIx64 ", but stop-copy is mandatory"),
             (guint64)migration.flags);
         return FALSE;
     }
@@ -157,7 +158,7 @@ vfio_read(VfBackend *backend, void *buffer, gsize size, gsize *n, GError **error
         return VF_READ_DRY;
     if (r < 0) {
         vf_error_errno(error, VFERRY_ERROR_DEVICE, errno,
-                       _("read of device state at byte %" G_GUINT64_FORMAT), self->offset);
+                       _("read of device state at byte %" PRIu64), self->offset);
         return VF_READ_ERROR;
     }
     *n = (gsize)r;
@@ -177,7 +178,7 @@ vfio_write(VfBackend *backend, const void *buffer, gsize size, GError **error)
             continue;
         if (r <= 0)
             return vf_error_errno(error, VFERRY_ERROR_DEVICE, r < 0 ? errno : EIO,
-                                  _("write of device state at byte %" G_GUINT64_FORMAT),
+                                  _("write of device state at byte %" PRIu64),
                                   self->offset);
         at += r;
         size -= (gsize)r;

@@ -199,8 +199,7 @@ check_text(const VfDocument *self, const char *text, gsize size, gsize size_max,
     g_autofree char *message = NULL;
 
     if (size > size_max) {
-        message = g_strdup_printf(_("the document has %" G_GSIZE_FORMAT
-                                    " bytes, but at most %" G_GSIZE_FORMAT " are accepted"),
+        message = g_strdup_printf(_("the document has %zu bytes, but at most %zu are accepted"),
                                   size, size_max);
         return set_error(error, VFERRY_ERROR_LIMIT_EXCEEDED, self, 0, message);
     }

@@ -4,6 +4,7 @@
 #include "parameter-xml.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "model-id.h"
@@ -145,7 +146,7 @@ parse_range(const xmlNode *node, VfParameter *self, GError **error)
     if (self->min <= self->max)
         return TRUE;
     return vf_document_fail(node, error,
-                            _("min is %" G_GINT64_FORMAT ", more than max, %" G_GINT64_FORMAT),
+                            _("min is %" PRId64 ", more than max, %" PRId64),
                             self->min, self->max);
 }
 

@@ -4,6 +4,7 @@
 #include "parameter.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "error.h"
@@ -158,10 +159,10 @@ vf_parameter_describe_allowed(const VfParameter *self)
     if (self->type != VF_PARAMETER_INT && self->type != VF_PARAMETER_SIZE)
         return g_strdup(_("any text"));
     if (self->step == 1)
-        return g_strdup_printf(_("%" G_GINT64_FORMAT " to %" G_GINT64_FORMAT), self->min,
+        return g_strdup_printf(_("%" PRId64 " to %" PRId64), self->min,
                                self->max);
     return g_strdup_printf(
-        _("%" G_GINT64_FORMAT " to %" G_GINT64_FORMAT " in steps of %" G_GUINT64_FORMAT), self->min,
+        _("%" PRId64 " to %" PRId64 " in steps of %" PRIu64), self->min,
         self->max, self->step);
 }
 

@@ -34,7 +34,7 @@ vf_text_check(const char *text, const char *what, gsize max, GError **error)
     g_autofree char *rule = NULL;
 
     if (strlen(text) > max) {
-        rule = g_strdup_printf(_("at most %" G_GSIZE_FORMAT " bytes"), max);
+        rule = g_strdup_printf(_("at most %zu bytes"), max);
         return fail(error, what, text, rule);
     }
     if (!g_utf8_validate(text, -1, NULL))
