@@ -105,17 +105,24 @@ take_fds(struct msghdr *header, VfControlMessage *message)
     }
 }
 
-static gboolean
-parse(VfControlMessage *message, const void *data, gsize size, GError **error)
+/* There may be a key in it. */
+static void
+wipe(gpointer data)
 {
-    g_autoptr(GBytes) bytes = g_bytes_new(data, size);
-    g_autoptr(GVariant) value = g_variant_ref_sink(
-        g_variant_new_from_bytes(MESSAGE_TYPE, bytes, FALSE));
+    explicit_bzero(data, VF_CONTROL_SIZE_MAX);
+    g_free(data);
+}
+
+static gboolean
+parse(VfControlMessage *message, GBytes *bytes, GError **error)
+{
+    g_autoptr(GVariant) value =
+        g_variant_ref_sink(g_variant_new_from_bytes(MESSAGE_TYPE, bytes, FALSE));
     g_autoptr(GVariant) args = NULL;
 
     if (!g_variant_is_normal_form(value)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                    _("a message of %zu bytes is malformed"), size);
+                    _("a message of %zu bytes is malformed"), g_bytes_get_size(bytes));
         return FALSE;
     }
     g_variant_get(value, "(s@a{sv})", &message->verb, &args);
@@ -143,16 +150,16 @@ VfControlMessage *
 vf_control_receive(int fd, GError **error)
 {
     g_autoptr(VfControlMessage) message = g_new0(VfControlMessage, 1);
-    g_autofree char *data = g_malloc(VF_CONTROL_SIZE_MAX);
+    gpointer data = g_malloc0(VF_CONTROL_SIZE_MAX);
+    g_autoptr(GBytes) whole = g_bytes_new_with_free_func(data, VF_CONTROL_SIZE_MAX, wipe, data);
+    g_autoptr(GBytes) bytes = NULL;
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(VF_CONTROL_FDS_MAX * sizeof(int))];
     } space;
     struct iovec iov = {data, VF_CONTROL_SIZE_MAX};
-    struct msghdr header = {.msg_iov = &iov,
-                            .msg_iovlen = 1,
-                            .msg_control = &space,
-                            .msg_controllen = sizeof space};
+    struct msghdr header = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &space, .msg_controllen = sizeof space};
     ssize_t n;
 
     n = receive(fd, &header);
@@ -173,7 +180,8 @@ vf_control_receive(int fd, GError **error)
                     VF_CONTROL_SIZE_MAX, VF_CONTROL_FDS_MAX);
         return NULL;
     }
-    if (!parse(message, data, (gsize)n, error))
+    bytes = g_bytes_new_from_bytes(whole, 0, (gsize)n);
+    if (!parse(message, bytes, error))
         return NULL;
     return g_steal_pointer(&message);
 }
