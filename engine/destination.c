@@ -286,7 +286,8 @@ await_commit(Destination *self, GError **error)
 {
     VfFrame frame;
 
-    if (!vf_stream_receive(self->stream, &frame, error))
+    if (!vf_stream_receive_within(self->stream, self->session->config.decision_seconds, &frame,
+                                  error))
         return FALSE;
     if (frame.header.type != VF_FRAME_COMMIT)
         return unexpected(&frame, error);

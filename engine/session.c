@@ -17,6 +17,7 @@ vf_session_new(VfDevices *devices, VfRecord *record)
     self->cancel = vf_cancel_new();
     self->progress = vf_progress_new(vf_devices_get_count(devices));
     self->config.peer_patience_ms = VF_STREAM_PATIENCE_MS;
+    self->config.decision_seconds = VF_SESSION_DECISION_SECONDS;
     self->config.size_max = G_MAXUINT64;
     return self;
 }

@@ -9,6 +9,8 @@
 #include "stream.h"
 #include "tls.h"
 
+#define VF_SESSION_DECISION_SECONDS 300
+
 /* What both sides of a session share. A session runs in one thread from its beginning to its
  * outcome; the sequence and who may run at every point of it is docs/migration-stream.md. */
 
@@ -18,6 +20,7 @@ typedef struct {
     char **features;
     char *address;
     guint peer_patience_ms; /* VF_STREAM_PATIENCE_MS, except in tests */
+    guint decision_seconds; /* how long to wait for COMMIT or STARTED before in-doubt */
     /* source */
     guint16 port;
     guint downtime_limit_ms;

@@ -224,7 +224,8 @@ await_started(Source *self, GError **error)
     g_autoptr(GError) local = NULL;
     VfFrame frame;
 
-    if (!vf_stream_receive(self->stream, &frame, error))
+    if (!vf_stream_receive_within(self->stream, self->session->config.decision_seconds, &frame,
+                                  error))
         return FALSE;
     if (frame.header.type != VF_FRAME_STARTED) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,

@@ -19,6 +19,8 @@
 #define BEATS_IN_PATIENCE 5 /* with a patience of 5 s: once a second */
 #define TICKS_IN_BEAT 4
 #define SKIPPED_AT_ONCE 1024 /* frames without meaning, before the caller may look around */
+#define SKIPPED_A_SECOND 100 /* and on average, since the last with one: heartbeats are far fewer  \
+                              */
 
 typedef struct {
     GMutex lock;
@@ -48,6 +50,8 @@ typedef struct {
     gint64 heard;    /* when something came */
     gint64 looked;   /* when there was nothing */
     gboolean graced; /* since heard */
+    gint64 meant;    /* when a frame with a meaning came */
+    guint skipped;   /* since meant */
     GError *aborted;
 } Incoming;
 
@@ -89,7 +93,7 @@ vf_stream_new(VfChannel *channel, VfRole role, guint n_devices, VfCancel *cancel
     self->out.area = area_new();
     self->in.area = area_new();
     g_queue_init(&self->in.queue);
-    self->in.heard = self->in.looked = g_get_monotonic_time();
+    self->in.heard = self->in.looked = self->in.meant = g_get_monotonic_time();
     g_mutex_init(&self->heart.lock);
     g_cond_init(&self->heart.stop_cond);
     return self;
@@ -230,6 +234,21 @@ set_aborted_error(VfStream *self, GError **error)
     return TRUE;
 }
 
+/* A frame without meaning has come. Who was busy for long finds many that have waited for him. */
+static gboolean
+may_skip(VfStream *self, GError **error)
+{
+    gint64 seconds = (g_get_monotonic_time() - self->in.meant) / G_USEC_PER_SEC;
+
+    self->in.skipped++;
+    if (self->in.skipped <= SKIPPED_AT_ONCE + SKIPPED_A_SECOND * seconds)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                _("the other side sends %u frames without a meaning, more than its heart beats"),
+                self->in.skipped);
+    return FALSE;
+}
+
 /* PUMP_FRAME: one that means something to a session. */
 static Pump
 pump(VfStream *self, GError **error)
@@ -246,8 +265,14 @@ pump(VfStream *self, GError **error)
             set_aborted_error(self, error);
             return PUMP_ERROR;
         }
-        if (self->in.header.type != VF_FRAME_HEARTBEAT && self->in.header.type < VF_FRAME_OPTIONAL)
+        if (self->in.header.type != VF_FRAME_HEARTBEAT &&
+            self->in.header.type < VF_FRAME_OPTIONAL) {
+            self->in.meant = self->in.heard;
+            self->in.skipped = 0;
             return PUMP_FRAME;
+        }
+        if (!may_skip(self, error))
+            return PUMP_ERROR;
     }
     return PUMP_NOTHING;
 }
@@ -371,17 +396,31 @@ vf_stream_wait(VfStream *self, const int *fds, guint n_fds, guint timeout_ms, GE
     return wait_for(self, POLLIN, fds, n_fds, (int)MIN(timeout_ms, G_MAXINT), error);
 }
 
+/* Heartbeats wake it long before the patience ends. */
 gboolean
-vf_stream_receive(VfStream *self, VfFrame *frame, GError **error)
+vf_stream_receive_within(VfStream *self, guint seconds, VfFrame *frame, GError **error)
 {
+    gint64 end = g_get_monotonic_time() + (gint64)seconds * G_USEC_PER_SEC;
+
     for (;;) {
         if (!check_cancel(self, error) || !vf_stream_try_receive(self, frame, error))
             return FALSE;
         if (frame->header.type != 0)
             return TRUE;
+        if (g_get_monotonic_time() >= end) {
+            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                        _("the other side is there, but has said nothing for %u s"), seconds);
+            return FALSE;
+        }
         if (!wait_for(self, POLLIN, NULL, 0, -1, error))
             return FALSE;
     }
+}
+
+gboolean
+vf_stream_receive(VfStream *self, VfFrame *frame, GError **error)
+{
+    return vf_stream_receive_within(self, G_MAXUINT, frame, error);
 }
 
 /* Sending */

@@ -44,6 +44,9 @@ gboolean vf_stream_send(VfStream *self, VfFrameType type, guint device, const vo
  * for too long, hangs up, breaks the protocol or sent an ABORT; CANCELLED. */
 gboolean vf_stream_receive(VfStream *self, VfFrame *frame, GError **error);
 
+/* PEER also when none has come after @seconds, although the peer's heart beats. */
+gboolean vf_stream_receive_within(VfStream *self, guint seconds, VfFrame *frame, GError **error);
+
 /* The same without waiting: frame->header.type is 0 when nothing whole has come. A side that only
  * looks now and then notices a silence, too. */
 gboolean vf_stream_try_receive(VfStream *self, VfFrame *frame, GError **error);

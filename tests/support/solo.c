@@ -43,6 +43,8 @@ make_session(const VfSoloSetup *setup, VfSolo *self, int record_fd)
     session->config.precopy_max_seconds = 20;
     if (setup->patience_ms)
         session->config.peer_patience_ms = setup->patience_ms;
+    if (setup->decision_seconds)
+        session->config.decision_seconds = setup->decision_seconds;
     if (setup->size_max)
         session->config.size_max = setup->size_max;
     if (setup->cancel)

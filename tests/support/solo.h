@@ -17,6 +17,7 @@ typedef struct {
     VfMemoryOptions device; /* each the same but for its content */
     gboolean precopy;       /* wanted by this side */
     guint patience_ms;      /* 0: the protocol's */
+    guint decision_seconds; /* 0: the protocol's */
     guint64 size_max;       /* destination; 0: no limit */
     VfCancel **cancel;      /* where to put a cancel that may be triggered while it runs; or NULL */
 } VfSoloSetup;
