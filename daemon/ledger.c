@@ -25,6 +25,8 @@ struct _VfLedger {
     GObject parent_instance;
     int jobs; /* directory fds */
     int created_dir;
+    GMutex locking;      /* from making or opening a record to having its lock: a scan must not
+                            lock the new record of a job before its maker does */
     GHashTable *created; /* uuid -> type; what created_dir says, kept in step */
 };
 
@@ -38,6 +40,7 @@ vf_ledger_finalize(GObject *object)
     vf_io_clear_fd(&self->jobs);
     vf_io_clear_fd(&self->created_dir);
     g_hash_table_unref(self->created);
+    g_mutex_clear(&self->locking);
     G_OBJECT_CLASS(vf_ledger_parent_class)->finalize(object);
 }
 
@@ -52,6 +55,7 @@ vf_ledger_init(VfLedger *self)
 {
     self->jobs = -1;
     self->created_dir = -1;
+    g_mutex_init(&self->locking);
     self->created = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 }
 
@@ -139,6 +143,18 @@ operation_new(VfLedger *self, Operation **operation, GAsyncReadyCallback callbac
     return task;
 }
 
+static VfRecord *
+create_locked(VfLedger *self, const char *name, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&self->locking);
+    g_autoptr(VfRecord) record = vf_record_create(self->jobs, name, error);
+
+    if (!record || vf_record_lock(record, error))
+        return g_steal_pointer(&record);
+    unlinkat(self->jobs, name, 0);
+    return NULL;
+}
+
 static void
 create_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
@@ -152,9 +168,8 @@ create_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *canc
                                 _("there is a record “%s” already"), operation->name);
         return;
     }
-    record = vf_record_create(self->jobs, operation->name, &error);
-    if (record && vf_record_lock(record, &error) &&
-        vf_record_append(record, "begin", operation->details, &error)) {
+    record = create_locked(self, operation->name, &error);
+    if (record && vf_record_append(record, "begin", operation->details, &error)) {
         g_task_return_pointer(task, g_steal_pointer(&record), (GDestroyNotify)vf_record_free);
         return;
     }
@@ -277,12 +292,21 @@ changed_at(VfRecord *record)
     return fstat(vf_record_get_fd(record), &st) == 0 ? (gint64)st.st_mtime * G_USEC_PER_SEC : 0;
 }
 
+static VfRecord *
+open_locked(VfLedger *self, const char *name, GError **error)
+{
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&self->locking);
+    g_autoptr(VfRecord) record = vf_record_open(self->jobs, name, error);
+
+    return record && vf_record_lock(record, error) ? g_steal_pointer(&record) : NULL;
+}
+
 static void
 take_over(VfLedger *self, VfLedgerFound *found, const char *name)
 {
-    g_autoptr(VfRecord) record = vf_record_open(self->jobs, name, &found->error);
+    g_autoptr(VfRecord) record = open_locked(self, name, &found->error);
 
-    if (!record || !vf_record_lock(record, &found->error))
+    if (!record)
         return;
     found->entries = vf_record_read(record, &found->error);
     found->changed = changed_at(record);
