@@ -3,6 +3,7 @@
 
 #include "config-file.h"
 #include "driver.h"
+#include "fd-store.h"
 #include "ledger.h"
 #include "objects.h"
 
@@ -16,6 +17,7 @@ typedef struct {
     VfGate *gate;
     VfObjects *objects;
     VfLedger *ledger;
+    VfFdStore *store;
     const VfConfigFile *config;
     GPtrArray *drivers; /* of VfDriver, the first that claims a device is its default */
 } VfContext;

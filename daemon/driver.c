@@ -257,6 +257,23 @@ vf_driver_drop(VfDriver *self, VfJob *job)
     VF_DRIVER_GET_CLASS(self)->drop(self, job);
 }
 
+gboolean
+vf_driver_can_restore(VfDriver *self)
+{
+    return VF_DRIVER_GET_CLASS(self)->restore != NULL;
+}
+
+gboolean
+vf_driver_restore(VfDriver *self, VfJob *job, GError **error)
+{
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+
+    if (class->restore)
+        return class->restore(self, job, error);
+    g_propagate_error(error, not_supported(self, "restore"));
+    return FALSE;
+}
+
 void
 vf_driver_set_deadline(VfDriver *self, guint milliseconds)
 {

@@ -56,8 +56,13 @@ struct _VfDriverClass {
     void (*cancel)(VfDriver *self, VfJob *job);
     /* The loaded devices' fds, running, in the job's order. */
     gboolean (*adopt)(VfDriver *self, VfJob *job, GUnixFDList *fds, GError **error);
-    /* Forgets the job: processes, sockets and fds of it go at once, without a report. Required. */
+    /* Forgets the job: processes, sockets and fds of it go at once, without a report. Required. The
+     * end of this process is no such thing: the driver data goes with it, and the work goes on. */
     void (*drop)(VfDriver *self, VfJob *job);
+    /* Goes on with a job of an earlier daemon, from what it put into vf_job_get_kept() and
+     * vf_job_set_driver_state(). FALSE when that is not whole: `drop` follows. NULL: a restart of
+     * the daemon ends this driver's jobs. */
+    gboolean (*restore)(VfDriver *self, VfJob *job, GError **error);
 };
 
 const char *vf_driver_get_name(VfDriver *self);
@@ -87,6 +92,8 @@ gboolean vf_driver_cancel(VfDriver *self, VfJob *job, GError **error);
 /* Free with g_object_unref(). */
 GUnixFDList *vf_driver_adopt(VfDriver *self, VfJob *job, GError **error);
 void vf_driver_drop(VfDriver *self, VfJob *job);
+gboolean vf_driver_can_restore(VfDriver *self);
+gboolean vf_driver_restore(VfDriver *self, VfJob *job, GError **error);
 
 /* Tests only: another deadline for every asynchronous call; 0 restores the own ones. */
 void vf_driver_set_deadline(VfDriver *self, guint milliseconds);

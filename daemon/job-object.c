@@ -108,7 +108,7 @@ vf_job_object_new(VfJob *job, VfObjects *objects)
     vferry_job_set_operation(skeleton, "migrate");
     vferry_job_set_role(skeleton, vf_job_get_role(job) == VF_JOB_SOURCE ? "source" : "destination");
     vferry_job_set_phase(skeleton, vf_job_get_phase_name(job));
-    vferry_job_set_start_time(skeleton, (guint64)vf_job_get_start_time(job));
+    vferry_job_set_start_time(skeleton, (guint64)vf_job_get_times(job)->start);
     vferry_job_set_started_by_uid(skeleton, vf_job_get_uid(job));
     vferry_job_set_peer(skeleton, vf_job_get_peer(job));
     vferry_job_set_error(skeleton, g_variant_new("(ss)", "", ""));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "io.h"
+#include "job-state.h"
 
 struct _VfJob {
     GObject parent_instance;
@@ -13,8 +14,8 @@ struct _VfJob {
     char *uuid;
     guint32 uid;
     char *owner;
-    gint64 start_time;
-    gint64 start_monotonic;
+    VfJobTimes times;
+    char *path;
     VfJobChannel channel;
     char *peer;
     char *driver_name;
@@ -22,6 +23,8 @@ struct _VfJob {
     char **features;
     GPtrArray *devices;
     VfRecord *record;
+    VfKept *kept;
+    GVariant *driver_state;
     gpointer driver_data;
     GDestroyNotify driver_data_destroy;
 
@@ -49,6 +52,7 @@ job_device_free(gpointer data)
     VfJobDevice *device = data;
 
     g_free(device->ref);
+    g_free(device->kept_loan);
     g_clear_object(&device->device);
     g_clear_object(&device->loan);
     g_free(device);
@@ -63,6 +67,8 @@ vf_job_finalize(GObject *object)
     g_clear_handle_id(&self->progress_timer, g_source_remove);
     g_ptr_array_unref(self->devices);
     g_clear_pointer(&self->record, vf_record_free);
+    g_clear_pointer(&self->kept, vf_kept_free);
+    g_clear_pointer(&self->driver_state, g_variant_unref);
     g_clear_pointer(&self->options, g_variant_unref);
     g_clear_pointer(&self->outcome, vf_outcome_free);
     g_clear_error(&self->cancel_reason);
@@ -71,6 +77,7 @@ vf_job_finalize(GObject *object)
     g_strfreev(self->features);
     g_free(self->uuid);
     g_free(self->owner);
+    g_free(self->path);
     g_free(self->peer);
     g_free(self->driver_name);
     G_OBJECT_CLASS(vf_job_parent_class)->finalize(object);
@@ -93,6 +100,7 @@ vf_job_init(VfJob *self)
     self->devices = g_ptr_array_new_with_free_func(job_device_free);
     self->features = g_new0(char *, 1);
     self->options = g_variant_ref_sink(g_variant_new("a{sv}", NULL));
+    self->path = g_strdup("");
     self->peer = g_strdup("");
     self->driver_name = g_strdup("");
     g_queue_init(&self->waiting);
@@ -107,8 +115,8 @@ vf_job_new(VfJobRole role, const char *uuid, guint32 uid, const char *owner)
     self->uuid = g_strdup(uuid);
     self->uid = uid;
     self->owner = g_strdup(owner);
-    self->start_time = g_get_real_time();
-    self->start_monotonic = g_get_monotonic_time();
+    self->times.start = g_get_real_time();
+    self->times.start_monotonic = g_get_monotonic_time();
     return self;
 }
 
@@ -136,10 +144,23 @@ vf_job_get_owner(VfJob *self)
     return self->owner;
 }
 
-gint64
-vf_job_get_start_time(VfJob *self)
+const VfJobTimes *
+vf_job_get_times(VfJob *self)
 {
-    return self->start_time;
+    return &self->times;
+}
+
+const char *
+vf_job_get_path(VfJob *self)
+{
+    return self->path;
+}
+
+void
+vf_job_set_path(VfJob *self, const char *path)
+{
+    g_free(self->path);
+    self->path = g_strdup(path);
 }
 
 VfJobChannel *
@@ -238,6 +259,55 @@ vf_job_take_record(VfJob *self, VfRecord *record)
 {
     g_clear_pointer(&self->record, vf_record_free);
     self->record = record;
+    if (self->kept)
+        vf_kept_put(self->kept, VF_JOB_KEPT_RECORD, vf_record_get_fd(record));
+}
+
+void
+vf_job_set_kept(VfJob *self, VfKept *kept)
+{
+    g_clear_pointer(&self->kept, vf_kept_free);
+    self->kept = kept;
+}
+
+VfKept *
+vf_job_get_kept(VfJob *self)
+{
+    return self->kept;
+}
+
+void
+vf_job_save(VfJob *self)
+{
+    g_auto(GVariantDict) state = G_VARIANT_DICT_INIT(NULL);
+
+    if (!self->kept)
+        return;
+    vf_job_state_fill(self, &state);
+    vf_kept_write(self->kept, &state);
+}
+
+void
+vf_job_forget(VfJob *self)
+{
+    if (self->kept)
+        vf_kept_forget(self->kept);
+    g_clear_pointer(&self->kept, vf_kept_free);
+}
+
+GVariant *
+vf_job_get_driver_state(VfJob *self)
+{
+    return self->driver_state;
+}
+
+void
+vf_job_set_driver_state(VfJob *self, GVariant *state)
+{
+    g_variant_ref_sink(state);
+    g_clear_pointer(&self->driver_state, g_variant_unref);
+    self->driver_state = state;
+    vf_job_save(self);
 }
 
 void
@@ -263,6 +333,7 @@ vf_job_report_attached(VfJob *self)
     if (self->attached || self->outcome)
         return;
     self->attached = TRUE;
+    vf_job_save(self);
     g_signal_emit_by_name(self, "attached");
 }
 
@@ -278,20 +349,32 @@ set_phase(VfJob *self, VfJobPhase phase)
     if (phase <= self->phase)
         return;
     self->phase = phase;
+    vf_job_save(self);
     g_signal_emit_by_name(self, "phase-changed");
+}
+
+gboolean
+vf_job_phase_from_string(const char *name, VfJobPhase *phase)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(phase_names); i++)
+        if (g_str_equal(name, phase_names[i])) {
+            *phase = (VfJobPhase)i;
+            return TRUE;
+        }
+    return FALSE;
 }
 
 void
 vf_job_report_phase(VfJob *self, const char *phase)
 {
+    VfJobPhase value;
+
     if (self->outcome)
         return;
-    for (gsize i = 0; i < VF_JOB_FINISHED; i++)
-        if (g_str_equal(phase, phase_names[i])) {
-            set_phase(self, (VfJobPhase)i);
-            return;
-        }
-    g_warning("job %s: “%s” is no phase", self->uuid, phase);
+    if (vf_job_phase_from_string(phase, &value) && value != VF_JOB_FINISHED)
+        set_phase(self, value);
+    else
+        g_warning("job %s: “%s” is no phase", self->uuid, phase);
 }
 
 static void
@@ -299,6 +382,7 @@ send_progress(VfJob *self)
 {
     g_clear_handle_id(&self->progress_timer, g_source_remove);
     self->progress_sent = g_get_monotonic_time();
+    vf_job_save(self);
     g_signal_emit_by_name(self, "progress");
 }
 
@@ -370,7 +454,8 @@ static void
 complete_statistics(VfJob *self, VfOutcome *outcome)
 {
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(outcome->statistics);
-    double seconds = (double)(g_get_monotonic_time() - self->start_monotonic) / G_USEC_PER_SEC;
+    double seconds =
+        (double)(g_get_monotonic_time() - self->times.start_monotonic) / G_USEC_PER_SEC;
 
     if (!g_variant_dict_contains(&dict, "bytes"))
         g_variant_dict_insert(&dict, "bytes", "t", self->progress.done);
@@ -394,6 +479,7 @@ take_outcome(VfJob *self, VfOutcome *outcome)
     }
     g_clear_pointer(&self->outcome, vf_outcome_free);
     self->outcome = outcome;
+    self->times.end_monotonic = g_get_monotonic_time();
 }
 
 void
@@ -403,6 +489,13 @@ vf_job_set_cancel_reason(VfJob *self, GError *error)
         g_error_free(error);
     else
         self->cancel_reason = error;
+    vf_job_save(self);
+}
+
+const GError *
+vf_job_get_cancel_reason(VfJob *self)
+{
+    return self->cancel_reason;
 }
 
 /* A cancel of our own is called what it was for. */
@@ -438,12 +531,24 @@ vf_job_complete(VfJob *self, VfOutcome *outcome)
         complete_statistics(self, outcome);
     }
     take_outcome(self, outcome);
+    vf_job_save(self);
     set_phase(self, VF_JOB_FINISHED);
     g_signal_emit_by_name(self, "completed");
     while ((task = g_queue_pop_head(&alive->waiting))) {
         g_task_return_int(task, (gssize)self->outcome->result);
         g_object_unref(task);
     }
+}
+
+void
+vf_job_set_past(VfJob *self, VfJobPast *past)
+{
+    g_clear_pointer(&self->outcome, vf_outcome_free);
+    self->times = past->times;
+    self->attached = past->attached;
+    self->phase = past->outcome ? VF_JOB_FINISHED : past->phase;
+    self->progress = past->progress;
+    self->outcome = g_steal_pointer(&past->outcome);
 }
 
 VfJobPhase

@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 
 #include "device.h"
+#include "kept.h"
 #include "loan.h"
 #include "outcome.h"
 #include "progress.h"
@@ -22,6 +23,7 @@ G_DECLARE_FINAL_TYPE(VfJob, vf_job, VF, JOB, GObject)
 
 #define VF_JOB_PROGRESS_INTERVAL_US (100 * 1000)
 #define VF_JOB_SECRET_SIZE 32
+#define VF_JOB_KEPT_RECORD "record"
 #define VF_JOB_DEVICES_MAX 7 /* beside the record in one message, docs/mover-control.md */
 
 typedef enum { VF_JOB_SOURCE, VF_JOB_DESTINATION } VfJobRole;
@@ -39,6 +41,7 @@ typedef struct {
     char *ref;        /* its Id at the source */
     VfDevice *device; /* NULL at a destination until it is made, and when only a record knows it */
     VfLoan *loan;     /* at the source, when somebody lent it */
+    char *kept_loan;  /* its Id, in one that an earlier daemon kept: it is to be found */
     guint64 bytes;
     VfDeviceOutcome state;
     gboolean has_estimate; /* filled by the driver's begin */
@@ -58,14 +61,24 @@ typedef struct {
     guint64 size_max;            /* destination: bytes that it takes */
 } VfJobChannel;
 
+typedef struct {
+    gint64 start;           /* microseconds, CLOCK_REALTIME */
+    gint64 start_monotonic; /* the same moment; goes on across processes */
+    gint64 end_monotonic;   /* of the last outcome; 0: there is none */
+} VfJobTimes;
+
 VfJob *vf_job_new(VfJobRole role, const char *uuid, guint32 uid, const char *owner);
 
 VfJobRole vf_job_get_role(VfJob *self);
 const char *vf_job_get_uuid(VfJob *self);
 guint32 vf_job_get_uid(VfJob *self);
 const char *vf_job_get_owner(VfJob *self); /* unique bus name, "" when only a record knows it */
-gint64 vf_job_get_start_time(VfJob *self); /* microseconds, CLOCK_REALTIME */
+const VfJobTimes *vf_job_get_times(VfJob *self);
 VfJobChannel *vf_job_get_channel(VfJob *self);
+
+/* On the bus; "" before. */
+const char *vf_job_get_path(VfJob *self);
+void vf_job_set_path(VfJob *self, const char *path);
 
 const char *vf_job_get_peer(VfJob *self);
 void vf_job_set_peer(VfJob *self, const char *host_id);
@@ -89,6 +102,19 @@ VfJobDevice *vf_job_get_device(VfJob *self, guint index);
 VfRecord *vf_job_get_record(VfJob *self);
 void vf_job_take_record(VfJob *self, VfRecord *record);
 
+/* Outlives this process: from now on, every change is described there, and the record is in it.
+ * Takes @kept. */
+void vf_job_set_kept(VfJob *self, VfKept *kept);
+VfKept *vf_job_get_kept(VfJob *self); /* NULL: nothing of it does */
+/* After a change that the job does not see itself. */
+void vf_job_save(VfJob *self);
+/* The end of that, for a job that is over. */
+void vf_job_forget(VfJob *self);
+
+/* What the driver wants to find again with it: a{sv}, or NULL. */
+GVariant *vf_job_get_driver_state(VfJob *self);
+void vf_job_set_driver_state(VfJob *self, GVariant *state);
+
 /* What the driver keeps for it. */
 void vf_job_set_driver_data(VfJob *self, gpointer data, GDestroyNotify destroy);
 gpointer vf_job_get_driver_data(VfJob *self);
@@ -110,6 +136,7 @@ void vf_job_report_progress(VfJob *self, const VfProgress *progress);
  * counts.
  */
 void vf_job_set_cancel_reason(VfJob *self, GError *error);
+const GError *vf_job_get_cancel_reason(VfJob *self); /* NULL: none, or it has been used */
 
 /* Takes @outcome. Only the first counts, except that IN_DOUBT is followed by one more. */
 void vf_job_complete(VfJob *self, VfOutcome *outcome);
@@ -122,6 +149,18 @@ VfResult vf_job_get_result(VfJob *self);
 const VfOutcome *vf_job_get_outcome(VfJob *self); /* NULL while it runs */
 const VfProgress *vf_job_get_progress(VfJob *self);
 guint64 vf_job_get_downtime(VfJob *self); /* microseconds, 0 when unknown */
+
+/* What an earlier daemon knew of it. Takes over what @past has; no signal tells of it. */
+typedef struct {
+    VfJobTimes times;
+    gboolean attached;
+    VfJobPhase phase;
+    VfProgress progress;
+    VfOutcome *outcome; /* NULL: it runs */
+} VfJobPast;
+
+void vf_job_set_past(VfJob *self, VfJobPast *past);
+gboolean vf_job_phase_from_string(const char *name, VfJobPhase *phase);
 
 /* Until it has ended; an in-doubt job has. */
 void vf_job_wait_async(VfJob *self, GCancellable *cancellable, GAsyncReadyCallback callback,

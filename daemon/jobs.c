@@ -98,6 +98,20 @@ vf_jobs_find(VfJobs *self, const char *uuid, VfJobRole role)
     return NULL;
 }
 
+VfJob *
+vf_jobs_find_in_doubt(VfJobs *self, VfDevice *device)
+{
+    for (guint i = 0; i < self->entries->len; i++) {
+        VfJob *job = ((Entry *)self->entries->pdata[i])->job;
+
+        for (guint j = 0; j < vf_job_get_n_devices(job); j++)
+            if (vf_job_get_device(job, j)->device == device &&
+                vf_job_get_result(job) == VF_RESULT_IN_DOUBT)
+                return job;
+    }
+    return NULL;
+}
+
 static const char *
 entry_path(const Entry *entry)
 {
@@ -123,6 +137,7 @@ expire(Entry *entry)
 
     if (driver)
         vf_driver_drop(driver, job);
+    vf_job_forget(job);
     /* one that never got its record leaves alone whose name it met there */
     if (vf_job_get_record(job))
         vf_ledger_remove(self->context->ledger, vf_job_get_uuid(job), vf_job_get_role(job));
@@ -143,13 +158,14 @@ on_expiry(gpointer data)
 
 /* In doubt: kept until somebody resolves it, however long that takes. */
 static void
-arm_expiry(Entry *entry)
+arm_expiry(Entry *entry, gint64 age_ms)
 {
     VfResult result = vf_job_get_result(entry->job);
+    gint64 left = (gint64)entry->jobs->memory_ms - age_ms;
 
     g_clear_handle_id(&entry->expiry, g_source_remove);
     if (result != VF_RESULT_NONE && result != VF_RESULT_IN_DOUBT && entry->holds == 0)
-        entry->expiry = g_timeout_add(entry->jobs->memory_ms, on_expiry, entry);
+        entry->expiry = g_timeout_add((guint)MAX(left, 0), on_expiry, entry);
 }
 
 static void
@@ -162,7 +178,7 @@ on_completed(VfJob *job, Entry *entry)
                vf_job_get_role(job) == VF_JOB_SOURCE ? "source" : "destination",
                vf_result_to_string(outcome->result), outcome->error ? ": " : "",
                outcome->error ? outcome->error->message : "");
-    arm_expiry(entry);
+    arm_expiry(entry, 0);
 }
 
 void
@@ -173,7 +189,7 @@ vf_jobs_hold(VfJobs *self, VfJob *job)
     if (!entry)
         return;
     entry->holds++;
-    arm_expiry(entry);
+    arm_expiry(entry, 0);
 }
 
 void
@@ -184,7 +200,7 @@ vf_jobs_release(VfJobs *self, VfJob *job)
     if (!entry || entry->holds == 0)
         return;
     entry->holds--;
-    arm_expiry(entry);
+    arm_expiry(entry, 0);
 }
 
 /* --- Cancel --- */
@@ -412,11 +428,30 @@ is_owner(const char *sender, guint32 uid, gpointer data)
     return uid != (guint32)-1 && uid == vf_job_get_uid(entry->job);
 }
 
+static void
+keep(VfJobs *self, VfJob *job)
+{
+    gboolean source = vf_job_get_role(job) == VF_JOB_SOURCE;
+    VfDriver *driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
+
+    /* one that a record alone brought back is brought back by it the next time, too */
+    if (!vf_job_get_kept(job) && !vf_job_get_outcome(job) && driver &&
+        vf_driver_can_restore(driver))
+        vf_job_set_kept(job, vf_kept_new(self->context->store,
+                                         source ? VF_KEPT_SOURCE : VF_KEPT_DESTINATION,
+                                         vf_job_get_uuid(job)));
+    vf_job_save(job);
+}
+
 const char *
 vf_jobs_add(VfJobs *self, VfJob *job)
 {
     Entry *entry = g_new0(Entry, 1);
+    const char *path;
 
+    if (*vf_job_get_path(job))
+        vf_objects_expect(self->context->objects, VF_PATH_JOB, vf_job_get_uuid(job),
+                          vf_job_get_path(job));
     entry->jobs = self;
     entry->job = g_object_ref(job);
     entry->skeleton = vf_job_object_new(job, self->context->objects);
@@ -424,9 +459,13 @@ vf_jobs_add(VfJobs *self, VfJob *job)
     g_signal_connect(entry->skeleton, "handle-resolve", G_CALLBACK(on_resolve), entry);
     g_signal_connect(job, "completed", G_CALLBACK(on_completed), entry);
     g_ptr_array_add(self->entries, entry);
-    arm_expiry(entry); /* one that only a record knows has ended already */
-    return vf_objects_add(self->context->objects, VF_PATH_JOB, vf_job_get_uuid(job),
+    /* one that an earlier daemon knew may have ended already */
+    arm_expiry(entry, (g_get_monotonic_time() - vf_job_get_times(job)->end_monotonic) / 1000);
+    path = vf_objects_add(self->context->objects, VF_PATH_JOB, vf_job_get_uuid(job),
                           G_DBUS_INTERFACE_SKELETON(entry->skeleton), is_owner, entry);
+    vf_job_set_path(job, path);
+    keep(self, job);
+    return path;
 }
 
 GVariant *

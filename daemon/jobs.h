@@ -16,8 +16,12 @@ G_DECLARE_FINAL_TYPE(VfJobs, vf_jobs, VF, JOBS, GObject)
 
 VfJobs *vf_jobs_new(const VfContext *context, guint memory_ms);
 
-/* Exports it and returns its path. */
+/* Exports it, at the path that it had before, if any, and returns its path. From now on it outlives
+ * this process where its driver can go on with it. */
 const char *vf_jobs_add(VfJobs *self, VfJob *job);
+
+/* The device of a job in doubt, which may be all there is of its state. NULL when there is none. */
+VfJob *vf_jobs_find_in_doubt(VfJobs *self, VfDevice *device);
 
 /* NULL when there is none. */
 VfJob *vf_jobs_find(VfJobs *self, const char *uuid, VfJobRole role);

@@ -85,6 +85,33 @@ vf_lease_new(VfJob *job, gint64 deadline)
     return self;
 }
 
+static VfLeaseState
+find_state(const char *name)
+{
+    VfLeaseState state = VF_LEASE_READY;
+
+    while (state < VF_LEASE_GONE && !g_str_equal(name, state_names[state]))
+        state++;
+    return state;
+}
+
+gboolean
+vf_lease_is_state(const char *name)
+{
+    return find_state(name) != VF_LEASE_GONE;
+}
+
+VfLease *
+vf_lease_new_again(VfJob *job, gint64 deadline, const char *id, const char *state)
+{
+    VfLease *self = vf_lease_new(job, deadline);
+
+    g_free(self->id);
+    self->id = g_strdup(id);
+    self->state = find_state(state);
+    return self;
+}
+
 const char *
 vf_lease_get_id(VfLease *self)
 {

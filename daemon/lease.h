@@ -24,6 +24,11 @@ typedef enum {
 } VfLeaseState;
 
 VfLease *vf_lease_new(VfJob *job, gint64 deadline);
+/* As an earlier daemon left it; @state is one that vf_lease_is_state(): on the bus, and more than
+ * reserved. */
+VfLease *vf_lease_new_again(VfJob *job, gint64 deadline, const char *id, const char *state);
+
+gboolean vf_lease_is_state(const char *name);
 
 const char *vf_lease_get_id(VfLease *self);
 VfJob *vf_lease_get_job(VfLease *self);

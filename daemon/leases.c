@@ -8,6 +8,7 @@
 
 #include "bus.h"
 #include "error.h"
+#include "kept.h"
 #include "log.h"
 #include "names.h"
 #include "options.h"
@@ -37,6 +38,7 @@ typedef struct {
     guint deadline;
     guint retry;
     guint watch;
+    VfKept *kept;   /* from the moment on when its owner knows of it */
     GQueue waiting; /* of GTask: until it is undone or stuck */
 } Entry;
 
@@ -69,6 +71,7 @@ entry_free(gpointer data)
     g_ptr_array_unref(entry->mdevs);
     g_ptr_array_unref(entry->devices);
     g_object_unref(entry->cancellable);
+    g_clear_pointer(&entry->kept, vf_kept_free);
     g_object_unref(entry->skeleton);
     g_object_unref(entry->lease);
     g_free(entry);
@@ -149,6 +152,29 @@ show(Entry *entry)
     g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(entry->skeleton));
 }
 
+static void
+save(Entry *entry)
+{
+    VfLease *lease = entry->lease;
+    g_auto(GVariantDict) state = G_VARIANT_DICT_INIT(NULL);
+    GVariantBuilder mdevs;
+
+    if (!entry->kept)
+        return;
+    g_variant_builder_init(&mdevs, G_VARIANT_TYPE("a(sss)"));
+    for (guint i = 0; i < entry->mdevs->len; i++) {
+        VfMdev *mdev = entry->mdevs->pdata[i];
+        g_variant_builder_add(&mdevs, "(sss)", vf_mdev_get_sysfs_path(mdev), vf_mdev_get_uuid(mdev),
+                              vf_mdev_get_type_id(mdev));
+    }
+    g_variant_dict_insert(&state, "job", "s", vf_job_get_uuid(vf_lease_get_job(lease)));
+    g_variant_dict_insert(&state, "path", "s", vf_leases_get_path(entry->leases, entry->lease));
+    g_variant_dict_insert(&state, "state", "s", vf_lease_get_state_name(lease));
+    g_variant_dict_insert(&state, "deadline", "x", vf_lease_get_deadline(lease));
+    g_variant_dict_insert_value(&state, "mdevs", g_variant_builder_end(&mdevs));
+    vf_kept_write(entry->kept, &state);
+}
+
 /* Any connection of the owner's user: it could take over the other one anyway. */
 static gboolean
 is_owner(const char *sender, guint32 uid, gpointer data)
@@ -163,8 +189,10 @@ on_state(VfLease *lease, GParamSpec *spec, Entry *entry)
 {
     vf_log_lease(G_LOG_LEVEL_INFO, vf_lease_get_id(lease), "lease %s is %s", vf_lease_get_id(lease),
                  vf_lease_get_state_name(lease));
-    if (vf_lease_get_state(lease) != VF_LEASE_GONE)
-        show(entry);
+    if (vf_lease_get_state(lease) == VF_LEASE_GONE)
+        return;
+    show(entry);
+    save(entry);
 }
 
 /* --- undoing --- */
@@ -177,6 +205,8 @@ gone(Entry *entry)
     if (vf_lease_get_state(entry->lease) != VF_LEASE_ADOPTED)
         g_signal_emit_by_name(self, "over", entry->lease);
     vf_lease_move(entry->lease, VF_LEASE_GONE, NULL);
+    if (entry->kept)
+        vf_kept_forget(entry->kept);
     vf_objects_remove(self->context->objects, G_DBUS_INTERFACE_SKELETON(entry->skeleton));
     g_ptr_array_remove(self->entries, entry);
 }
@@ -273,6 +303,11 @@ vf_leases_settle(VfLeases *self, VfLease *lease)
     if (!entry)
         return;
     entry->busy = FALSE;
+    if (!entry->kept && result == VF_RESULT_NONE) {
+        entry->kept = vf_kept_new(self->context->store, VF_KEPT_LEASE, vf_lease_get_id(lease));
+        vf_job_save(vf_lease_get_job(lease)); /* its devices have come to be meanwhile */
+        save(entry);
+    }
     if (result == VF_RESULT_FAILED || result == VF_RESULT_CANCELLED)
         start_undo(entry);
 }
@@ -413,6 +448,7 @@ on_renew(VferryLease *skeleton, GDBusMethodInvocation *invocation, guint seconds
     }
     arm_deadline(entry, seconds);
     show(entry);
+    save(entry);
     vferry_lease_complete_renew(skeleton, invocation);
     return TRUE;
 }
@@ -549,13 +585,14 @@ make_skeleton(Entry *entry)
     return skeleton;
 }
 
+/* Takes @lease. */
 static Entry *
-add_entry(VfLeases *self, VfJob *job)
+add_entry(VfLeases *self, VfLease *lease)
 {
     Entry *entry = g_new0(Entry, 1);
 
     entry->leases = self;
-    entry->lease = vf_lease_new(job, 0);
+    entry->lease = lease;
     g_object_set_data(G_OBJECT(entry->lease), "leases", self);
     entry->mdevs = g_ptr_array_new_with_free_func(g_object_unref);
     entry->devices = g_ptr_array_new_with_free_func(g_object_unref);
@@ -582,7 +619,7 @@ export_entry(Entry *entry)
 VfLease *
 vf_leases_add(VfLeases *self, VfJob *job, guint seconds)
 {
-    Entry *entry = add_entry(self, job);
+    Entry *entry = add_entry(self, vf_lease_new(job, 0));
 
     entry->busy = TRUE;
     arm_deadline(entry, seconds);
@@ -595,7 +632,7 @@ vf_leases_add(VfLeases *self, VfJob *job, guint seconds)
 VfLease *
 vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *mdevs)
 {
-    Entry *entry = add_entry(self, job);
+    Entry *entry = add_entry(self, vf_lease_new(job, 0));
     VfLease *lease = entry->lease;
 
     g_ptr_array_unref(entry->mdevs);
@@ -604,6 +641,106 @@ vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *mdevs)
     vf_lease_move(lease, VF_LEASE_ATTACHED, NULL);
     export_entry(entry);
     vf_leases_settle(self, lease);
+    return lease;
+}
+
+static GPtrArray *
+read_mdevs(GVariant *state)
+{
+    g_autoptr(GVariant) list = g_variant_lookup_value(state, "mdevs", G_VARIANT_TYPE("a(sss)"));
+    GPtrArray *mdevs = g_ptr_array_new_with_free_func(g_object_unref);
+    GVariantIter iter;
+    const char *path, *uuid, *type;
+
+    if (!list)
+        return mdevs;
+    g_variant_iter_init(&iter, list);
+    while (g_variant_iter_next(&iter, "(&s&s&s)", &path, &uuid, &type))
+        g_ptr_array_add(mdevs, vf_mdev_new_for_removal(path, uuid, type));
+    return mdevs;
+}
+
+static VfLease *
+read_lease(VfJob *job, VfKept *kept, GVariant *state)
+{
+    const char *name = "";
+    gint64 deadline = 0;
+
+    g_variant_lookup(state, "state", "&s", &name);
+    g_variant_lookup(state, "deadline", "x", &deadline);
+    return vf_lease_new_again(job, deadline, vf_kept_get_id(kept), name);
+}
+
+char *
+vf_leases_read_job(VfKept *kept)
+{
+    g_autoptr(GVariant) state = vf_kept_read(kept, NULL);
+    const char *uuid = "", *name = "";
+
+    if (!state || !g_variant_lookup(state, "state", "&s", &name) || !vf_lease_is_state(name))
+        return g_strdup("");
+    g_variant_lookup(state, "job", "&s", &uuid);
+    return g_strdup(uuid);
+}
+
+/* What was under way when the last daemon ended is begun again. */
+static void
+catch_up(Entry *entry)
+{
+    VfLease *lease = entry->lease;
+    VfLeaseState state = vf_lease_get_state(lease);
+    VfJob *job = vf_lease_get_job(lease);
+
+    if (state == VF_LEASE_UNDOING)
+        undo(entry);
+    else if (state == VF_LEASE_STUCK)
+        on_retry(entry);
+    else if (state < VF_LEASE_LOADED && vf_job_get_outcome(job))
+        on_job_completed(job, entry);
+    else if (state == VF_LEASE_READY && vf_job_is_attached(job))
+        vf_lease_move(lease, VF_LEASE_ATTACHED, NULL);
+}
+
+static void
+watch_owner(Entry *entry)
+{
+    gint64 left = (vf_lease_get_deadline(entry->lease) - g_get_real_time()) / G_USEC_PER_SEC;
+    VfJob *job = vf_lease_get_job(entry->lease);
+
+    if (!vf_lease_is_revocable(entry->lease))
+        return;
+    entry->deadline =
+        g_timeout_add_seconds((guint)CLAMP(left, 0, VF_LEASE_SECONDS_MAX), on_deadline, entry);
+    entry->watch = vf_bus_watch(entry->leases->context->connection, vf_job_get_owner(job),
+                                on_owner_vanished, entry);
+}
+
+VfLease *
+vf_leases_resume(VfLeases *self, VfJob *job, VfKept *kept)
+{
+    g_autoptr(GVariant) state = vf_kept_read(kept, NULL);
+    VfLease *lease = read_lease(job, kept, state);
+    const char *path = "";
+    Entry *entry;
+
+    g_variant_lookup(state, "path", "&s", &path);
+    vf_objects_expect(self->context->objects, VF_PATH_LEASE, vf_lease_get_id(lease), path);
+    entry = add_entry(self, lease);
+    entry->kept = kept;
+    g_ptr_array_unref(entry->mdevs);
+    entry->mdevs = read_mdevs(state);
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        VfDevice *device = vf_job_get_device(job, i)->device;
+
+        if (!device)
+            continue;
+        g_ptr_array_add(entry->devices, g_object_ref(device));
+        if (vf_lease_get_state(lease) != VF_LEASE_ADOPTED)
+            vf_device_set_state(device, VF_DEVICE_LEASED);
+    }
+    export_entry(entry);
+    watch_owner(entry);
+    catch_up(entry);
     return lease;
 }
 

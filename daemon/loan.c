@@ -10,6 +10,7 @@
 
 struct _VfLoan {
     GObject parent_instance;
+    char *id;
     VfDevice *device;
     int fd;
     guint32 uid;
@@ -28,6 +29,7 @@ vf_loan_finalize(GObject *object)
 
     vf_io_clear_fd(&self->fd);
     g_clear_object(&self->device);
+    g_free(self->id);
     g_free(self->owner);
     g_free(self->user);
     G_OBJECT_CLASS(vf_loan_parent_class)->finalize(object);
@@ -43,6 +45,7 @@ static void
 vf_loan_init(VfLoan *self)
 {
     self->fd = -1;
+    self->id = g_uuid_string_random();
 }
 
 VfLoan *
@@ -56,6 +59,19 @@ vf_loan_new(VfDevice *device, int fd, guint32 uid, const char *owner, gboolean k
     self->owner = g_strdup(owner);
     self->keep = keep;
     return self;
+}
+
+const char *
+vf_loan_get_id(VfLoan *self)
+{
+    return self->id;
+}
+
+void
+vf_loan_set_id(VfLoan *self, const char *id)
+{
+    g_free(self->id);
+    self->id = g_strdup(id);
 }
 
 VfDevice *

@@ -13,6 +13,10 @@ G_DECLARE_FINAL_TYPE(VfLoan, vf_loan, VF, LOAN, GObject)
 /* Takes @fd. @owner is the lender's unique bus name. */
 VfLoan *vf_loan_new(VfDevice *device, int fd, guint32 uid, const char *owner, gboolean keep);
 
+/* Names this loan among all that there were of the device; an earlier daemon's goes on with @id. */
+const char *vf_loan_get_id(VfLoan *self);
+void vf_loan_set_id(VfLoan *self, const char *id);
+
 VfDevice *vf_loan_get_device(VfLoan *self);
 int vf_loan_get_fd(VfLoan *self); /* stays the loan's; -1 after vf_loan_close() */
 guint32 vf_loan_get_uid(VfLoan *self);

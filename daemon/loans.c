@@ -9,13 +9,16 @@
 #include "bus.h"
 #include "error.h"
 #include "io.h"
+#include "kept.h"
 #include "log.h"
+#include "names.h"
 #include "options.h"
 
 struct _VfLoans {
     GObject parent_instance;
     const VfContext *context;
     GHashTable *entries; /* VfDevice -> Entry */
+    GPtrArray *left;     /* of VfKept, an earlier daemon's, until vf_loans_restore() */
 };
 
 G_DEFINE_FINAL_TYPE(VfLoans, vf_loans, G_TYPE_OBJECT)
@@ -24,8 +27,11 @@ typedef struct {
     VfLoans *loans;
     VfLoan *loan;
     gboolean verified; /* the driver has looked at it */
+    VfKept *kept;      /* when it has */
     guint watch;
 } Entry;
+
+#define KEPT_DEVICE "device"
 
 static void
 entry_free(gpointer data)
@@ -34,6 +40,7 @@ entry_free(gpointer data)
 
     g_clear_handle_id(&entry->watch, vf_bus_unwatch);
     vf_loan_close(entry->loan);
+    g_clear_pointer(&entry->kept, vf_kept_free);
     g_object_unref(entry->loan);
     g_free(entry);
 }
@@ -44,6 +51,7 @@ vf_loans_finalize(GObject *object)
     VfLoans *self = VF_LOANS(object);
 
     g_hash_table_unref(self->entries);
+    g_clear_pointer(&self->left, g_ptr_array_unref);
     G_OBJECT_CLASS(vf_loans_parent_class)->finalize(object);
 }
 
@@ -79,6 +87,8 @@ vf_loans_end(VfLoans *self, VfLoan *loan)
         vf_device_set_state(device, VF_DEVICE_UNKNOWN); /* its holder has it, we do not look */
     vf_log_device(G_LOG_LEVEL_INFO, vf_device_get_id(device), "the loan of %s has ended",
                   vf_device_get_id(device));
+    if (entry->kept)
+        vf_kept_forget(entry->kept);
     g_hash_table_remove(self->entries, device);
 }
 
@@ -121,6 +131,25 @@ lending_free(Lending *self)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lending, lending_free)
 
 static void
+keep(Entry *entry)
+{
+    VfLoan *loan = entry->loan;
+    VfDevice *device = vf_loan_get_device(loan);
+    g_auto(GVariantDict) state = G_VARIANT_DICT_INIT(NULL);
+
+    entry->kept = vf_kept_new(entry->loans->context->store, VF_KEPT_LOAN, vf_loan_get_id(loan));
+    g_variant_dict_insert(&state, "device", "s", vf_device_get_id(device));
+    g_variant_dict_insert(&state, "sysfs", "s", vf_device_get_sysfs_path(device));
+    g_variant_dict_insert(&state, "path", "s",
+                          vf_objects_get_device_path(entry->loans->context->objects, device));
+    g_variant_dict_insert(&state, "uid", "u", vf_loan_get_uid(loan));
+    g_variant_dict_insert(&state, "owner", "s", vf_loan_get_owner(loan));
+    g_variant_dict_insert(&state, "keep", "b", vf_loan_get_keep(loan));
+    vf_kept_put(entry->kept, KEPT_DEVICE, vf_loan_get_fd(loan));
+    vf_kept_write(entry->kept, &state);
+}
+
+static void
 on_verified(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(Lending) lending = data;
@@ -138,13 +167,14 @@ on_verified(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     entry->verified = TRUE;
+    keep(entry);
     vf_device_set_state(device, VF_DEVICE_LENT);
     vf_log_device(G_LOG_LEVEL_INFO, vf_device_get_id(device), "%s is lent by uid %u",
                   vf_device_get_id(device), vf_loan_get_uid(lending->loan));
     vferry_device_complete_lend(lending->skeleton, lending->invocation, NULL);
 }
 
-static void
+static Entry *
 add_loan(VfLoans *self, VfLoan *loan)
 {
     Entry *entry = g_new0(Entry, 1);
@@ -155,6 +185,7 @@ add_loan(VfLoans *self, VfLoan *loan)
     if (!vf_loan_get_keep(loan))
         entry->watch = vf_bus_watch(self->context->connection, vf_loan_get_owner(loan),
                                     on_lender_vanished, entry);
+    return entry;
 }
 
 static int
@@ -306,12 +337,106 @@ on_device_removed(VfRegistry *registry, VfDevice *device, VfLoans *self)
         vf_loan_set_orphaned(entry->loan);
 }
 
+/* --- what an earlier daemon kept --- */
+
+/* It is open, so it has not gone meanwhile and come back as another one. */
+static VfDevice *
+find_lent(VfLoans *self, GVariant *state, GError **error)
+{
+    const char *id = "", *path = "";
+    VfDevice *device;
+
+    g_variant_lookup(state, "device", "&s", &id);
+    g_variant_lookup(state, "sysfs", "&s", &path);
+    device = vf_registry_find_device(self->context->registry, id);
+    if (device && g_str_equal(vf_device_get_sysfs_path(device), path) &&
+        !g_hash_table_contains(self->entries, device))
+        return device;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                _("device %s is not here, or lent twice"), id);
+    return NULL;
+}
+
+static VfLoan *
+read_loan(VfLoans *self, VfKept *kept, GError **error)
+{
+    g_autoptr(GVariant) state = vf_kept_read(kept, error);
+    VfDevice *device = state ? find_lent(self, state, error) : NULL;
+    const char *owner = NULL;
+    guint32 uid = 0;
+    gboolean stays = FALSE;
+    int fd;
+
+    if (!device)
+        return NULL;
+    if (!g_variant_lookup(state, "owner", "&s", &owner) || !g_dbus_is_unique_name(owner) ||
+        !g_variant_lookup(state, "uid", "u", &uid) ||
+        !g_variant_lookup(state, "keep", "b", &stays)) {
+        g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                            _("its description is not that of a loan"));
+        return NULL;
+    }
+    fd = vf_kept_take(kept, KEPT_DEVICE);
+    if (fd >= 0)
+        return vf_loan_new(device, fd, uid, owner, stays);
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                        _("its device is not open any more"));
+    return NULL;
+}
+
+/* A lender that has left meanwhile is noticed as always: by the watch. */
+static void
+restore(VfLoans *self, VfKept *kept)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfLoan) loan = read_loan(self, kept, &error);
+    Entry *entry;
+
+    if (!loan) {
+        g_warning("a loan of the last daemon is let go: %s", error->message);
+        vf_kept_forget(kept);
+        vf_kept_free(kept);
+        return;
+    }
+    vf_loan_set_id(loan, vf_kept_get_id(kept));
+    entry = add_loan(self, loan);
+    entry->verified = TRUE;
+    entry->kept = kept;
+    vf_device_set_state(vf_loan_get_device(loan), VF_DEVICE_LENT);
+    g_debug("%s is still lent", vf_device_get_id(vf_loan_get_device(loan)));
+}
+
+void
+vf_loans_restore(VfLoans *self)
+{
+    g_autoptr(GPtrArray) left = g_steal_pointer(&self->left);
+
+    while (left->len > 0)
+        restore(self, g_ptr_array_steal_index(left, left->len - 1));
+}
+
+/* Whoever lent it knows it by its path, and reclaims it there. */
+static void
+expect_paths(VfLoans *self)
+{
+    for (guint i = 0; i < self->left->len; i++) {
+        g_autoptr(GVariant) state = vf_kept_read(self->left->pdata[i], NULL);
+        const char *id, *path;
+
+        if (state && g_variant_lookup(state, "device", "&s", &id) &&
+            g_variant_lookup(state, "path", "&s", &path))
+            vf_objects_expect(self->context->objects, VF_PATH_DEVICE, id, path);
+    }
+}
+
 VfLoans *
 vf_loans_new(const VfContext *context)
 {
     VfLoans *self = g_object_new(VF_TYPE_LOANS, NULL);
 
     self->context = context;
+    self->left = vf_kept_list(context->store, VF_KEPT_LOAN);
+    expect_paths(self);
     g_signal_connect_object(context->objects, "device-exported", G_CALLBACK(on_device_exported),
                             self, 0);
     g_signal_connect_object(context->registry, "device-removed", G_CALLBACK(on_device_removed),

@@ -10,7 +10,10 @@ G_BEGIN_DECLS
 #define VF_TYPE_LOANS (vf_loans_get_type())
 G_DECLARE_FINAL_TYPE(VfLoans, vf_loans, VF, LOANS, GObject)
 
+/* What an earlier daemon kept comes back with vf_loans_restore(), when the devices are known; their
+ * paths are expected from now on. */
 VfLoans *vf_loans_new(const VfContext *context);
+void vf_loans_restore(VfLoans *self);
 
 /* NULL when the device is not lent. Stays the table's. */
 VfLoan *vf_loans_find(VfLoans *self, VfDevice *device);

@@ -4,6 +4,7 @@
 #include "mover.h"
 
 #include <signal.h>
+#include <sys/pidfd.h>
 
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -29,7 +30,9 @@ struct _VfMover {
     int control;
     guint watch;
     guint exit_timer;
-    GSubprocess *process;
+    GSubprocess *process; /* NULL: adopted, or not started yet */
+    int pidfd;
+    guint pidfd_watch;
     gboolean kill_wanted; /* before there was a process */
     gboolean ended;
     VfMoverReply *reply;
@@ -53,7 +56,9 @@ vf_mover_finalize(GObject *object)
 
     close_fds(self);
     vf_io_clear_fd(&self->control);
+    vf_io_clear_fd(&self->pidfd);
     g_clear_handle_id(&self->watch, g_source_remove);
+    g_clear_handle_id(&self->pidfd_watch, g_source_remove);
     g_clear_handle_id(&self->exit_timer, g_source_remove);
     g_clear_object(&self->process);
     g_clear_pointer(&self->reply, vf_mover_reply_free);
@@ -74,6 +79,8 @@ static void
 vf_mover_class_init(VfMoverClass *class)
 {
     G_OBJECT_CLASS(class)->finalize = vf_mover_finalize;
+    add_signal(class, "started", 0, G_TYPE_NONE, G_TYPE_NONE);
+    add_signal(class, "said", 1, G_TYPE_POINTER, G_TYPE_NONE);
     add_signal(class, "listening", 2, G_TYPE_STRING, G_TYPE_UINT);
     add_signal(class, "attached", 1, G_TYPE_STRING, G_TYPE_NONE);
     add_signal(class, "phase", 1, G_TYPE_STRING, G_TYPE_NONE);
@@ -85,6 +92,7 @@ static void
 vf_mover_init(VfMover *self)
 {
     self->control = -1;
+    self->pidfd = -1;
 }
 
 VfMover *
@@ -100,6 +108,43 @@ vf_mover_new(const char *verb, GVariant *args, const int *fds, guint n_fds)
         self->n_fds = i + 1;
     }
     return self;
+}
+
+static VfMoverReply *
+reply_new(VfOutcome *outcome)
+{
+    VfMoverReply *reply = g_new0(VfMoverReply, 1);
+
+    reply->outcome = outcome;
+    reply->flags = g_new0(char *, 1);
+    reply->state = g_strdup("");
+    reply->fd = -1;
+    return reply;
+}
+
+VfMover *
+vf_mover_adopt(const char *verb, int control, int process, VfOutcome *said)
+{
+    VfMover *self = g_object_new(VF_TYPE_MOVER, NULL);
+
+    self->verb = g_strdup(verb);
+    self->control = control;
+    self->pidfd = process;
+    if (said)
+        self->reply = reply_new(said);
+    return self;
+}
+
+int
+vf_mover_get_control(VfMover *self)
+{
+    return self->control;
+}
+
+int
+vf_mover_get_process(VfMover *self)
+{
+    return self->pidfd;
 }
 
 static void
@@ -118,6 +163,7 @@ emit_ended(VfMover *self)
     g_clear_handle_id(&self->watch, g_source_remove);
     g_clear_handle_id(&self->exit_timer, g_source_remove);
     vf_io_clear_fd(&self->control);
+    vf_io_clear_fd(&self->pidfd);
     g_signal_emit_by_name(self, "ended", self->reply);
     g_object_unref(self); /* of vf_mover_start() */
 }
@@ -147,6 +193,7 @@ handle_result(VfMover *self, VfControlMessage *message, GError **error)
     if (!self->reply)
         return FALSE;
     start_exit_timer(self);
+    g_signal_emit_by_name(self, "said", self->reply);
     return TRUE;
 }
 
@@ -244,8 +291,12 @@ on_control(gint fd, GIOCondition condition, gpointer data)
 static void
 describe_exit(VfMover *self)
 {
-    if (g_subprocess_get_if_signaled(self->process) &&
-        g_subprocess_get_term_sig(self->process) == SIGSYS)
+    if (!self->process)
+        take_error(self, g_error_new_literal(
+                             VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                             _("the mover ended without a result, while vferryd was restarted")));
+    else if (g_subprocess_get_if_signaled(self->process) &&
+             g_subprocess_get_term_sig(self->process) == SIGSYS)
         /* engine/confine.h */
         take_error(self, g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_FAILED,
                                              _("the mover was killed by its sandbox: it tried a "
@@ -263,18 +314,47 @@ describe_exit(VfMover *self)
 }
 
 static void
-on_exited(GObject *source, GAsyncResult *result, gpointer data)
+conclude(VfMover *self)
 {
-    VfMover *self = data;
     gboolean silent = FALSE;
 
-    g_subprocess_wait_finish(self->process, result, NULL);
     /* what it said with its last breath */
     while (self->watch && receive_one(self, &silent))
         continue;
     if (!self->reply)
         describe_exit(self);
     emit_ended(self);
+}
+
+static void
+on_exited(GObject *source, GAsyncResult *result, gpointer data)
+{
+    VfMover *self = data;
+
+    g_subprocess_wait_finish(self->process, result, NULL);
+    conclude(self);
+}
+
+static gboolean
+on_pidfd(gint fd, GIOCondition condition, gpointer data)
+{
+    VfMover *self = data;
+
+    self->pidfd_watch = 0;
+    conclude(self);
+    return G_SOURCE_REMOVE;
+}
+
+/* A pid that is not reaped yet is nobody else's. */
+static void
+open_pidfd(VfMover *self)
+{
+    const char *pid = g_subprocess_get_identifier(self->process);
+
+    if (pid)
+        self->pidfd = pidfd_open((pid_t)g_ascii_strtoll(pid, NULL, 10), 0);
+    if (!g_subprocess_get_identifier(self->process))
+        vf_io_clear_fd(&self->pidfd);
 }
 
 static void
@@ -303,12 +383,23 @@ on_spawned(GObject *source, GAsyncResult *result, gpointer data)
         emit_ended(self);
         return;
     }
+    open_pidfd(self);
     if (self->kill_wanted)
         vf_mover_kill(self);
     else
         send_request(self);
+    g_signal_emit_by_name(self, "started");
     self->watch = g_unix_fd_add(self->control, G_IO_IN, on_control, self);
     g_subprocess_wait_async(self->process, NULL, on_exited, self);
+}
+
+static void
+resume(VfMover *self)
+{
+    self->watch = g_unix_fd_add(self->control, G_IO_IN, on_control, self);
+    self->pidfd_watch = g_unix_fd_add(self->pidfd, G_IO_IN, on_pidfd, self);
+    if (self->reply)
+        start_exit_timer(self);
 }
 
 static gboolean
@@ -325,6 +416,10 @@ vf_mover_start(VfMover *self)
     vf_autofd int theirs = -1;
 
     g_object_ref(self); /* until "ended" */
+    if (self->pidfd >= 0) {
+        resume(self);
+        return;
+    }
     if (self->error || !vf_control_pair(&self->control, &theirs, &self->error) ||
         !g_unix_set_fd_nonblocking(self->control, TRUE, &self->error)) {
         g_idle_add(fail_later, self);
@@ -336,12 +431,13 @@ vf_mover_start(VfMover *self)
 void
 vf_mover_cancel(VfMover *self)
 {
+    gboolean there = self->process || self->pidfd >= 0;
     g_autoptr(GError) error = NULL;
 
-    if (self->control >= 0 && self->process && !self->reply &&
+    if (self->control >= 0 && there && !self->reply &&
         !vf_control_send(self->control, "cancel", NULL, NULL, 0, &error)) {
         g_debug("cannot cancel the mover: %s", error->message); /* it is about to end anyway */
-    } else if (!self->process && !self->ended) { /* it has not been asked for anything yet */
+    } else if (!there && !self->ended) { /* it has not been asked for anything yet */
         take_error(self, g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED,
                                              _("cancelled on request")));
         vf_mover_kill(self);
@@ -352,8 +448,12 @@ void
 vf_mover_kill(VfMover *self)
 {
     self->kill_wanted = TRUE;
-    if (self->process && !self->ended)
+    if (self->ended)
+        return;
+    if (self->process)
         g_subprocess_force_exit(self->process);
+    else if (self->pidfd >= 0)
+        (void)pidfd_send_signal(self->pidfd, SIGKILL, NULL, 0); /* fails only when it has gone */
 }
 
 const GError *

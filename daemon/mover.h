@@ -12,6 +12,8 @@ G_BEGIN_DECLS
  * is checked: it parses bytes that a stranger may have sent.
  *
  * Signals, on the main loop, none after "ended":
+ *   "started": it has its request; vf_mover_get_control() and vf_mover_get_process() are there
+ *   "said"(VfMoverReply *reply): its result; what is left is its exit
  *   "listening"(const char *address, guint port)
  *   "attached"(const char *peer_address)
  *   "phase"(const char *phase)
@@ -37,6 +39,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfMoverReply, vf_mover_reply_free)
 /* Takes a floating @args; the fds stay the caller's, who may close them at once. Nothing happens
  * before vf_mover_start(). */
 VfMover *vf_mover_new(const char *verb, GVariant *args, const int *fds, guint n_fds);
+
+/* One that an earlier daemon has started, by its end of the control socket and a pidfd, which are
+ * taken, after vf_mover_start(). @said: the result that it has given already, which is taken, or
+ * NULL. How it exited nobody can know who is not its parent. */
+VfMover *vf_mover_adopt(const char *verb, int control, int process, VfOutcome *said);
+
+/* For whoever is to adopt it; stay the mover's. -1 before "started" and after "ended", or when the
+ * kernel gave no pidfd. */
+int vf_mover_get_control(VfMover *self);
+int vf_mover_get_process(VfMover *self);
 
 /* Whatever goes wrong comes as "ended". Runs until then, also without another reference. */
 void vf_mover_start(VfMover *self);

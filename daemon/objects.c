@@ -27,7 +27,8 @@ struct _VfObjects {
     VferryManager *manager;
     guint64 run; /* random: a path of an earlier daemon never means anything today */
     guint64 counter;
-    GHashTable *entries; /* VfDevice, VfParent, or a skeleton of vf_objects_add() -> Entry */
+    GHashTable *entries;  /* VfDevice, VfParent, or a skeleton of vf_objects_add() -> Entry */
+    GHashTable *expected; /* prefix and id -> path */
 };
 
 /* One object on the bus. */
@@ -53,14 +54,27 @@ entry_free(gpointer data)
     g_free(entry);
 }
 
+static char *
+choose_path(VfObjects *self, const char *prefix, const char *id)
+{
+    g_autofree char *key = g_strconcat(prefix, id, NULL);
+    gpointer old = NULL, path = NULL;
+
+    if (g_hash_table_steal_extended(self->expected, key, &old, &path)) {
+        g_free(old);
+        return path;
+    }
+    return g_strdup_printf("%s%016" G_GINT64_MODIFIER "x_%" G_GUINT64_FORMAT, prefix, self->run,
+                           ++self->counter);
+}
+
 static Entry *
 add_entry(VfObjects *self, const char *prefix, const char *id, GObject *subject,
           GDBusInterfaceSkeleton *skeleton)
 {
     Entry *entry = g_new0(Entry, 1);
 
-    entry->path = g_strdup_printf("%s%016" G_GINT64_MODIFIER "x_%" G_GUINT64_FORMAT, prefix,
-                                  self->run, ++self->counter);
+    entry->path = choose_path(self, prefix, id);
     entry->id = g_strdup(id);
     entry->prefix = prefix;
     entry->subject = g_object_ref(subject);
@@ -246,6 +260,14 @@ vf_objects_find_parent(VfObjects *self, const char *object_path)
     return entry ? VF_PARENT(entry->subject) : NULL;
 }
 
+void
+vf_objects_expect(VfObjects *self, const char *prefix, const char *id, const char *path)
+{
+    if (g_variant_is_object_path(path) && g_str_has_prefix(path, prefix) &&
+        !strchr(path + strlen(prefix), '/') && !find_by_path(self, prefix, path))
+        g_hash_table_insert(self->expected, g_strconcat(prefix, id, NULL), g_strdup(path));
+}
+
 const char *
 vf_objects_add(VfObjects *self, const char *prefix, const char *id,
                GDBusInterfaceSkeleton *skeleton, VfGateOwnerFunc owner, gpointer data)
@@ -425,6 +447,7 @@ vf_objects_finalize(GObject *object)
     if (self->manager)
         g_dbus_interface_skeleton_unexport(G_DBUS_INTERFACE_SKELETON(self->manager));
     g_hash_table_unref(self->entries);
+    g_hash_table_unref(self->expected);
     g_clear_object(&self->server);
     g_clear_object(&self->manager);
     g_clear_object(&self->gate);
@@ -448,4 +471,5 @@ static void
 vf_objects_init(VfObjects *self)
 {
     self->entries = g_hash_table_new_full(NULL, NULL, NULL, entry_free);
+    self->expected = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 }

@@ -37,6 +37,10 @@ VfParent *vf_objects_find_parent(VfObjects *self, const char *object_path); /* N
  * match. Stays the object's. */
 const char *vf_objects_lookup(VfObjects *self, const char *id, GError **error);
 
+/* The next object that appears below @prefix under @id has this path again: clients of an earlier
+ * daemon still mean it. Nothing happens when the path is of another kind, or used. */
+void vf_objects_expect(VfObjects *self, const char *prefix, const char *id, const char *path);
+
 /* Guards and exports @skeleton (of a lease or a job) at a new path below @prefix (VF_PATH_LEASE,
  * VF_PATH_JOB), findable by Manager.Lookup under @id, and returns the path, which stays the
  * skeleton's (g_dbus_interface_skeleton_get_object_path). */

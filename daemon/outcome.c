@@ -6,6 +6,8 @@
 #include <gio/gio.h>
 #include <glib/gi18n-lib.h>
 
+#define OUTCOME_TYPE "(sssasa{sv})"
+
 static const char *const result_names[] = {
     [VF_RESULT_NONE] = "",
     [VF_RESULT_COMPLETED] = "completed",
@@ -123,4 +125,49 @@ vf_device_outcome_from_string(const char *text, VfDeviceOutcome *outcome)
             return TRUE;
         }
     return FALSE;
+}
+
+GVariant *
+vf_outcome_to_variant(const VfOutcome *outcome)
+{
+    const GError *error = outcome->error;
+    GVariantBuilder devices;
+
+    g_variant_builder_init(&devices, G_VARIANT_TYPE_STRING_ARRAY);
+    for (guint i = 0; i < outcome->devices->len; i++)
+        g_variant_builder_add(&devices, "s",
+                              vf_device_outcome_to_string(vf_outcome_get_device(outcome, i)));
+    return g_variant_new("(sssas@a{sv})", vf_result_to_string(outcome->result),
+                         error ? vf_error_to_name((VferryError)error->code) : "",
+                         error ? error->message : "", &devices, outcome->statistics);
+}
+
+VfOutcome *
+vf_outcome_from_variant(GVariant *variant)
+{
+    const char *result_name, *error_name, *message;
+    g_autoptr(GVariant) statistics = NULL;
+    g_autofree const char **devices = NULL;
+    VferryError code = VFERRY_ERROR_FAILED;
+    VfResult result;
+    VfOutcome *outcome;
+
+    if (!g_variant_is_of_type(variant, G_VARIANT_TYPE(OUTCOME_TYPE)))
+        return NULL;
+    g_variant_get(variant, "(&s&s&s^a&s@a{sv})", &result_name, &error_name, &message, &devices,
+                  &statistics);
+    if (!vf_result_from_string(result_name, &result) || result == VF_RESULT_NONE)
+        return NULL;
+    vf_error_from_name(error_name, &code);
+    outcome = vf_outcome_new(
+        result, *error_name ? g_error_new_literal(VFERRY_ERROR, (gint)code, message) : NULL);
+    for (const char **name = devices; *name; name++) {
+        VfDeviceOutcome state = VF_DEVICE_OUTCOME_UNKNOWN;
+
+        vf_device_outcome_from_string(*name, &state);
+        g_array_append_val(outcome->devices, state);
+    }
+    g_variant_unref(outcome->statistics);
+    outcome->statistics = g_steal_pointer(&statistics);
+    return outcome;
 }

@@ -48,4 +48,8 @@ gboolean vf_result_from_string(const char *text, VfResult *result);
 const char *vf_device_outcome_to_string(VfDeviceOutcome outcome);
 gboolean vf_device_outcome_from_string(const char *text, VfDeviceOutcome *outcome);
 
+/* Floating (sssasa{sv}); @variant of another type, or of no known words, gives NULL. */
+GVariant *vf_outcome_to_variant(const VfOutcome *outcome);
+VfOutcome *vf_outcome_from_variant(GVariant *variant);
+
 G_END_DECLS

@@ -341,6 +341,12 @@ scan(VfRecovery *self)
 }
 
 void
+vf_recovery_leave(VfRecovery *self, const char *uuid, VfJobRole role)
+{
+    g_hash_table_add(self->own, vf_ledger_name(uuid, role));
+}
+
+void
 vf_recovery_start(VfRecovery *self)
 {
     scan(self);

@@ -16,6 +16,9 @@ G_DECLARE_FINAL_TYPE(VfRecovery, vf_recovery, VF, RECOVERY, GObject)
 VfRecovery *vf_recovery_new(const VfContext *context, VfJobs *jobs, VfLeases *leases,
                             guint retry_ms);
 
+/* The record of that job is not this one's business: the job goes on. Before the start. */
+void vf_recovery_leave(VfRecovery *self, const char *uuid, VfJobRole role);
+
 /* Starts; there is nothing to wait for. */
 void vf_recovery_start(VfRecovery *self);
 

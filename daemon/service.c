@@ -11,6 +11,7 @@
 #include "loans.h"
 #include "names.h"
 #include "recovery.h"
+#include "restart.h"
 #include "source-calls.h"
 
 #define CONFIG_FILE "vferry.conf"
@@ -45,6 +46,7 @@ vf_service_finalize(GObject *object)
     g_clear_object(&self->loans);
     g_clear_object(&self->jobs);
     g_clear_object(&self->context.ledger);
+    g_clear_object(&self->context.store);
     g_clear_object(&self->context.objects);
     g_clear_object(&self->context.gate);
     g_clear_object(&self->context.registry);
@@ -86,6 +88,7 @@ fill_context(VfService *self, GError **error)
     self->context.config = self->config;
     if (!self->config)
         return FALSE;
+    self->context.store = vf_fd_store_new();
     self->context.ledger = vf_ledger_new(state_dir(), error);
     return self->context.ledger != NULL;
 }
@@ -118,5 +121,11 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
 void
 vf_service_start(VfService *self)
 {
+    vf_restart(&(VfRestart){.context = &self->context,
+                            .jobs = self->jobs,
+                            .loans = self->loans,
+                            .leases = self->leases,
+                            .source = self->source,
+                            .recovery = self->recovery});
     vf_recovery_start(self->recovery);
 }

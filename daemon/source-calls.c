@@ -73,6 +73,7 @@ drop_pending(Pending *pending)
     g_hash_table_remove(self->pending, vf_job_get_uuid(job));
     if (driver)
         vf_driver_drop(driver, job);
+    vf_job_forget(job);
     release_loans(self, job);
 }
 
@@ -236,6 +237,18 @@ make_cookie(VfSourceCalls *self, VfJob *job)
     return vf_migration_format(cookie);
 }
 
+/* From here on its caller counts on it. */
+static void
+keep(VfSourceCalls *self, VfJob *job)
+{
+    VfDriver *driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
+
+    if (!driver || !vf_driver_can_restore(driver))
+        return;
+    vf_job_set_kept(job, vf_kept_new(self->context->store, VF_KEPT_SOURCE, vf_job_get_uuid(job)));
+    vf_job_save(job);
+}
+
 static void
 on_begun(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -255,6 +268,7 @@ on_begun(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     pending->begun = TRUE;
+    keep(self, call->job);
     cookie = make_cookie(self, call->job);
     vferry_manager_complete_begin(call->manager, call->invocation, vf_job_get_uuid(call->job),
                                   cookie);
@@ -278,17 +292,20 @@ on_pending_expired(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static void
+static Pending *
 add_pending(VfSourceCalls *self, VfJob *job)
 {
     Pending *pending = g_new0(Pending, 1);
+    gint64 age = g_get_monotonic_time() - vf_job_get_times(job)->start_monotonic;
+    gint64 left = (gint64)self->pending_ms - age / 1000;
 
     pending->source = self;
     pending->job = g_object_ref(job);
-    pending->timer = g_timeout_add(self->pending_ms, on_pending_expired, pending);
+    pending->timer = g_timeout_add((guint)MAX(left, 0), on_pending_expired, pending);
     g_hash_table_insert(self->pending, (gpointer)vf_job_get_uuid(job), pending);
     pending->watch =
         vf_bus_watch(self->context->connection, vf_job_get_owner(job), on_caller_vanished, pending);
+    return pending;
 }
 
 static VfJob *
@@ -432,30 +449,33 @@ take_answer(VfSourceCalls *self, VfJob *job, const char *text, GVariant *secret,
 }
 
 static void
+set_device_state(const VfJobDevice *device)
+{
+    VfDeviceState lent = device->loan ? VF_DEVICE_LENT : VF_DEVICE_UNKNOWN;
+
+    switch (device->state) {
+    case VF_DEVICE_OUTCOME_RUNNING:
+        vf_device_set_state(device->device, lent);
+        break;
+    case VF_DEVICE_OUTCOME_STOPPED:
+        vf_device_set_state(device->device, VF_DEVICE_STOPPED);
+        break;
+    case VF_DEVICE_OUTCOME_NEEDS_RESET:
+        vf_device_set_state(device->device, VF_DEVICE_FAILED_NEEDS_RESET);
+        break;
+    case VF_DEVICE_OUTCOME_UNKNOWN:
+    default:
+        vf_device_set_state(device->device, VF_DEVICE_UNKNOWN);
+        break;
+    }
+}
+
+static void
 set_device_states(VfJob *job)
 {
-    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
-        const VfJobDevice *device = vf_job_get_device(job, i);
-        VfDeviceState lent = device->loan ? VF_DEVICE_LENT : VF_DEVICE_UNKNOWN;
-
-        if (!device->device)
-            continue;
-        switch (device->state) {
-        case VF_DEVICE_OUTCOME_RUNNING:
-            vf_device_set_state(device->device, lent);
-            break;
-        case VF_DEVICE_OUTCOME_STOPPED:
-            vf_device_set_state(device->device, VF_DEVICE_STOPPED);
-            break;
-        case VF_DEVICE_OUTCOME_NEEDS_RESET:
-            vf_device_set_state(device->device, VF_DEVICE_FAILED_NEEDS_RESET);
-            break;
-        case VF_DEVICE_OUTCOME_UNKNOWN:
-        default:
-            vf_device_set_state(device->device, VF_DEVICE_UNKNOWN);
-            break;
-        }
-    }
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        if (vf_job_get_device(job, i)->device)
+            set_device_state(vf_job_get_device(job, i));
 }
 
 static void
@@ -496,6 +516,7 @@ on_recorded(GObject *source, GAsyncResult *result, gpointer data)
     VfRecord *record = vf_ledger_create_finish(VF_LEDGER(source), result, &error);
 
     if (!record) {
+        vf_job_forget(job);
         release_loans(self, job);
         vf_bus_return_error(call->invocation, error);
         return;
@@ -589,6 +610,7 @@ clean_up(VfSourceCalls *self, VfJob *job)
         if (entry->loan && !vf_loan_get_user(entry->loan))
             vf_loans_end(self->loans, entry->loan);
         g_clear_object(&entry->loan);
+        vf_job_save(job);
         if (!device || vf_device_is_gone(device))
             continue;
         type = vf_ledger_find_created(self->context->ledger, vf_device_get_id(device));
@@ -660,6 +682,34 @@ on_job_expired(VfJobs *jobs, VfJob *job, VfSourceCalls *self)
 {
     if (vf_job_get_role(job) == VF_JOB_SOURCE && vf_job_get_result(job) == VF_RESULT_COMPLETED)
         clean_up(self, job); /* nobody confirmed */
+}
+
+/* Of a job that is over only as long as nobody has begun anything with the device since. */
+static void
+resume_device_state(VfJob *job, const VfJobDevice *device)
+{
+    VfResult result = vf_job_get_result(job);
+    gboolean last = device->loan ? !vf_loan_get_user(device->loan)
+                                 : vf_device_get_state(device->device) == VF_DEVICE_UNKNOWN;
+
+    if (result == VF_RESULT_NONE)
+        vf_device_set_state(device->device, VF_DEVICE_MIGRATING);
+    else if (result == VF_RESULT_IN_DOUBT || (result == VF_RESULT_COMPLETED && last))
+        set_device_state(device);
+}
+
+void
+vf_source_calls_resume(VfSourceCalls *self, VfJob *job)
+{
+    if (!vf_job_get_record(job)) {
+        add_pending(self, job)->begun = TRUE;
+        return;
+    }
+    g_signal_connect_object(job, "completed", G_CALLBACK(on_job_completed), self, 0);
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        if (vf_job_get_device(job, i)->device)
+            resume_device_state(job, vf_job_get_device(job, i));
+    vf_jobs_add(self->jobs, job);
 }
 
 VfSourceCalls *

@@ -17,4 +17,8 @@ G_DECLARE_FINAL_TYPE(VfSourceCalls, vf_source_calls, VF, SOURCE_CALLS, GObject)
 VfSourceCalls *vf_source_calls_new(const VfContext *context, VfJobs *jobs, VfLoans *loans,
                                    guint pending_ms);
 
+/* A job of an earlier daemon that the caller has made again, with its loans in use: one that was
+ * begun waits for Perform, any other is on the bus. */
+void vf_source_calls_resume(VfSourceCalls *self, VfJob *job);
+
 G_END_DECLS

@@ -398,6 +398,12 @@ vf_mdev_get_uuid(VfMdev *self)
 }
 
 const char *
+vf_mdev_get_sysfs_path(VfMdev *self)
+{
+    return self->path;
+}
+
+const char *
 vf_mdev_get_type_id(VfMdev *self)
 {
     return self->type;

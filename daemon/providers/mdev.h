@@ -37,6 +37,7 @@ VfMdev *vf_mdev_new_for_removal(const char *sysfs_path, const char *uuid, const 
 
 const char *vf_mdev_get_uuid(VfMdev *self);
 const char *vf_mdev_get_type_id(VfMdev *self);
+const char *vf_mdev_get_sysfs_path(VfMdev *self);
 
 /* Returns a new reference to the device. On error the caller removes. @record NULL: not part of a
  * job (CreateDevice); nothing is recorded then. */

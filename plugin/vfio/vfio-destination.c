@@ -54,7 +54,6 @@ take_opened(VfJob *job, VfMoverReply *reply, GError **error)
 {
     VfVfioSide *self = vf_vfio_side_get(job);
     VfJobDevice *device = vf_job_get_device(job, self->next);
-    int fd;
 
     if (reply->fd < 0) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
@@ -68,8 +67,7 @@ take_opened(VfJob *job, VfMoverReply *reply, GError **error)
         return FALSE;
     }
     vf_device_set_migration(device->device, (const char *const *)reply->flags, "probe");
-    fd = vf_io_steal_fd(&reply->fd);
-    g_array_append_val(self->fds, fd);
+    vf_vfio_side_take_device(self, vf_io_steal_fd(&reply->fd));
     self->next++;
     return TRUE;
 }

@@ -280,7 +280,13 @@ adopt(VfDriver *driver, VfJob *job, GUnixFDList *list, GError **error)
 static void
 drop(VfDriver *driver, VfJob *job)
 {
-    vf_job_set_driver_data(job, NULL, NULL);
+    vf_vfio_side_drop(job);
+}
+
+static gboolean
+restore(VfDriver *driver, VfJob *job, GError **error)
+{
+    return vf_vfio_side_restore(job, error);
 }
 
 static void
@@ -302,6 +308,7 @@ vf_vfio_driver_class_init(VfVfioDriverClass *class)
     driver_class->cancel = cancel;
     driver_class->adopt = adopt;
     driver_class->drop = drop;
+    driver_class->restore = restore;
 }
 
 static void

@@ -8,6 +8,12 @@
 #include "error.h"
 #include "io.h"
 
+#define KEPT_CONTROL "control"
+#define KEPT_PROCESS "process"
+#define KEPT_DEVICE "device%u"
+#define STATE_SAID "said"
+
+/* The end of this process is none of the job's: a mover that is at work goes on. */
 static void
 side_free(gpointer data)
 {
@@ -15,9 +21,9 @@ side_free(gpointer data)
 
     if (self->mover) {
         g_signal_handlers_disconnect_by_data(self->mover, self);
-        vf_mover_kill(self->mover);
         g_object_unref(self->mover);
     }
+    g_signal_handlers_disconnect_by_data(self->job, self);
     for (guint i = 0; i < self->fds->len; i++)
         vf_io_clear_fd(&g_array_index(self->fds, int, i));
     g_array_unref(self->fds);
@@ -44,6 +50,46 @@ vf_vfio_side_get(VfJob *job)
 }
 
 static void
+drop_kept_mover(VfJob *job, VfVfioSide *self)
+{
+    VfKept *kept = vf_job_get_kept(job);
+
+    if (!kept)
+        return;
+    vf_kept_drop(kept, KEPT_CONTROL);
+    vf_kept_drop(kept, KEPT_PROCESS);
+}
+
+void
+vf_vfio_side_drop(VfJob *job)
+{
+    VfVfioSide *self = vf_job_get_driver_data(job);
+    VfKept *kept = vf_job_get_kept(job);
+
+    if (!self)
+        return;
+    if (self->mover)
+        vf_mover_kill(self->mover);
+    drop_kept_mover(job, self);
+    for (guint i = 0; kept && i < self->fds->len; i++) {
+        g_autofree char *part = g_strdup_printf(KEPT_DEVICE, i);
+
+        vf_kept_drop(kept, part);
+    }
+    vf_job_set_driver_data(job, NULL, NULL);
+}
+
+void
+vf_vfio_side_take_device(VfVfioSide *self, int fd)
+{
+    g_autofree char *part = g_strdup_printf(KEPT_DEVICE, self->fds->len);
+
+    if (vf_job_get_kept(self->job))
+        vf_kept_put(vf_job_get_kept(self->job), part, fd);
+    g_array_append_val(self->fds, fd);
+}
+
+static void
 answer_waiting(VfVfioSide *self, GError *error)
 {
     g_autoptr(GTask) task = g_steal_pointer(&self->waiting);
@@ -54,6 +100,31 @@ answer_waiting(VfVfioSide *self, GError *error)
         g_task_return_error(task, error);
     else
         g_task_return_boolean(task, TRUE);
+}
+
+/* It has its request by now: one without would wait for it for ever under the next daemon. */
+static void
+on_started(VfMover *mover, VfVfioSide *self)
+{
+    VfKept *kept = vf_job_get_kept(self->job);
+
+    if (kept && vf_mover_get_process(mover) >= 0) {
+        vf_kept_put(kept, KEPT_CONTROL, vf_mover_get_control(mover));
+        vf_kept_put(kept, KEPT_PROCESS, vf_mover_get_process(mover));
+    }
+    if (vf_job_get_role(self->job) == VF_JOB_SOURCE)
+        answer_waiting(self, NULL);
+}
+
+/* Until it has exited it may still be at the devices, and a result is said only once. */
+static void
+on_said(VfMover *mover, VfMoverReply *reply, VfVfioSide *self)
+{
+    GVariantDict dict;
+
+    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_insert_value(&dict, STATE_SAID, vf_outcome_to_variant(reply->outcome));
+    vf_job_set_driver_state(self->job, g_variant_dict_end(&dict));
 }
 
 static void
@@ -105,7 +176,10 @@ on_ended(VfMover *mover, VfMoverReply *reply, VfVfioSide *self)
 {
     g_autoptr(VfJob) alive = g_object_ref(self->job);
 
-    if (self->waiting) { /* it never listened, and prepare's failure ends the job */
+    if (vf_job_get_role(alive) == VF_JOB_SOURCE)
+        answer_waiting(self,
+                       NULL); /* it was never started, and that ends the job as any end does */
+    if (self->waiting) {      /* it never listened, and prepare's failure ends the job */
         GError *error = reply && reply->outcome->error ? g_error_copy(reply->outcome->error)
                                                        : vf_vfio_side_mover_error(self);
         answer_waiting(self, error);
@@ -122,12 +196,78 @@ vf_vfio_side_run(VfVfioSide *self, VfMover *mover)
 {
     g_return_if_fail(!self->mover);
     self->mover = mover;
+    g_signal_connect(self->job, "completed", G_CALLBACK(drop_kept_mover), self);
+    g_signal_connect(mover, "started", G_CALLBACK(on_started), self);
+    g_signal_connect(mover, "said", G_CALLBACK(on_said), self);
     g_signal_connect(mover, "listening", G_CALLBACK(on_listening), self);
     g_signal_connect(mover, "attached", G_CALLBACK(on_attached), self);
     g_signal_connect(mover, "phase", G_CALLBACK(on_phase), self);
     g_signal_connect(mover, "progress", G_CALLBACK(on_progress), self);
     g_signal_connect(mover, "ended", G_CALLBACK(on_ended), self);
     vf_mover_start(mover);
+}
+
+/* All or none of the destination's. */
+static void
+restore_devices(VfVfioSide *self, VfKept *kept)
+{
+    for (guint i = 0; i < vf_job_get_n_devices(self->job); i++) {
+        g_autofree char *part = g_strdup_printf(KEPT_DEVICE, i);
+        int fd = vf_kept_take(kept, part);
+
+        if (fd >= 0)
+            g_array_append_val(self->fds, fd);
+    }
+    if (self->fds->len == vf_job_get_n_devices(self->job))
+        return;
+    for (guint i = 0; i < self->fds->len; i++)
+        vf_io_clear_fd(&g_array_index(self->fds, int, i));
+    g_array_set_size(self->fds, 0);
+}
+
+static VfOutcome *
+find_said(VfJob *job)
+{
+    GVariant *state = vf_job_get_driver_state(job);
+    g_autoptr(GVariant) said = state ? g_variant_lookup_value(state, STATE_SAID, NULL) : NULL;
+
+    return said ? vf_outcome_from_variant(said) : NULL;
+}
+
+static gboolean
+restore_mover(VfVfioSide *self, VfKept *kept, GError **error)
+{
+    vf_autofd int control = vf_kept_take(kept, KEPT_CONTROL);
+    vf_autofd int process = vf_kept_take(kept, KEPT_PROCESS);
+    gboolean source = vf_job_get_role(self->job) == VF_JOB_SOURCE;
+
+    if (control < 0 || process < 0) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                    _("its mover cannot be reached any more"));
+        return FALSE;
+    }
+    vf_vfio_side_run(self, vf_mover_adopt(source ? "send" : "receive", vf_io_steal_fd(&control),
+                                          vf_io_steal_fd(&process), find_said(self->job)));
+    return TRUE;
+}
+
+gboolean
+vf_vfio_side_restore(VfJob *job, GError **error)
+{
+    VfVfioSide *self = vf_vfio_side_get(job);
+    VfKept *kept = vf_job_get_kept(job);
+    gboolean source = vf_job_get_role(job) == VF_JOB_SOURCE;
+
+    if (!source)
+        restore_devices(self, kept);
+    if (vf_job_get_outcome(job))
+        return TRUE;
+    if (!source && self->fds->len == 0) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                    _("its devices are not open any more"));
+        return FALSE;
+    }
+    return restore_mover(self, kept, error);
 }
 
 static gboolean

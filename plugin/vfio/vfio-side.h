@@ -7,17 +7,26 @@
 G_BEGIN_DECLS
 
 /* What the driver keeps for one side of a job: its mover, and at a destination the devices that
- * were opened. It is the job's driver data, so that dropping it ends everything. */
+ * were opened. It is the job's driver data; vf_vfio_side_drop() ends everything. */
 typedef struct {
     VfJob *job; /* not a reference: the job owns this */
     VfMover *mover;
     GArray *fds;    /* of int: the devices, at a destination */
-    GTask *waiting; /* prepare, until it listens */
+    GTask *waiting; /* prepare, until it listens; perform, until the mover has its request */
     guint next;     /* device that prepare opens, or begin inspects */
 } VfVfioSide;
 
 /* The job's, made when it has none. */
 VfVfioSide *vf_vfio_side_get(VfJob *job);
+
+/* The mover is killed, the devices are closed, and the next daemon finds nothing of them. */
+void vf_vfio_side_drop(VfJob *job);
+
+/* From what an earlier daemon kept. FALSE when it is not whole. */
+gboolean vf_vfio_side_restore(VfJob *job, GError **error);
+
+/* The next device of a destination. Takes @fd. */
+void vf_vfio_side_take_device(VfVfioSide *self, int fd);
 
 /* Takes and starts @mover; its reports go to the job. */
 void vf_vfio_side_run(VfVfioSide *self, VfMover *mover);

@@ -30,17 +30,18 @@ send_arguments(VfJob *job)
 void
 vf_vfio_source_perform(VfJob *job, GTask *task)
 {
-    g_autoptr(GTask) owned = task;
     g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+    VfVfioSide *self = vf_vfio_side_get(job);
     GError *error = NULL;
 
     if (!vf_vfio_side_list_fds(job, TRUE, fds, &error)) {
-        g_task_return_error(owned, error);
+        g_task_return_error(task, error);
+        g_object_unref(task);
         return;
     }
-    vf_vfio_side_run(vf_vfio_side_get(job),
+    self->waiting = task; /* until then a restart of the daemon would find nobody at work */
+    vf_vfio_side_run(self,
                      vf_mover_new("send", send_arguments(job), (const int *)fds->data, fds->len));
-    g_task_return_boolean(owned, TRUE);
 }
 
 /* --- a mover that ended without bringing the devices back --- */

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "fd-store.h"
+
+#include <string.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "io.h"
+
+#define NAME_MAX_LENGTH 255
+
+struct _VfFdStore {
+    GObject parent_instance;
+    gboolean there;
+    GHashTable *found; /* name -> fd, what was handed over and is not taken */
+};
+
+G_DEFINE_FINAL_TYPE(VfFdStore, vf_fd_store, G_TYPE_OBJECT)
+
+static void
+close_found(gpointer data)
+{
+    int fd = GPOINTER_TO_INT(data);
+
+    vf_io_clear_fd(&fd);
+}
+
+static void
+vf_fd_store_finalize(GObject *object)
+{
+    VfFdStore *self = VF_FD_STORE(object);
+
+    g_hash_table_unref(self->found);
+    G_OBJECT_CLASS(vf_fd_store_parent_class)->finalize(object);
+}
+
+static void
+vf_fd_store_class_init(VfFdStoreClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = vf_fd_store_finalize;
+}
+
+static void
+vf_fd_store_init(VfFdStore *self)
+{
+    self->found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, close_found);
+}
+
+/* Names are ours, and each is used once. */
+static void
+take_one(VfFdStore *self, const char *name, int fd)
+{
+    if (g_hash_table_contains(self->found, name)) {
+        g_warning("systemd's store has two descriptors “%s”: neither is used", name);
+        vf_io_clear_fd(&fd);
+        g_hash_table_remove(self->found, name);
+        vf_fd_store_remove(self, name);
+        return;
+    }
+    g_hash_table_insert(self->found, g_strdup(name), GINT_TO_POINTER(fd));
+}
+
+VfFdStore *
+vf_fd_store_new(void)
+{
+    VfFdStore *self = g_object_new(VF_TYPE_FD_STORE, NULL);
+    const char *socket = g_getenv("NOTIFY_SOCKET");
+    char **names = NULL;
+    int n;
+
+    self->there = socket && *socket;
+    if (!self->there)
+        g_debug("there is no descriptor store: what is open here ends with this process");
+    n = sd_listen_fds_with_names(TRUE, &names);
+    if (n < 0)
+        g_warning("cannot take over systemd's descriptors: %s", g_strerror(-n));
+    for (int i = 0; i < n; i++) {
+        take_one(self, names[i], SD_LISTEN_FDS_START + i);
+        free(names[i]); /* libsystemd's, of malloc(3) */
+    }
+    free(names);
+    return self;
+}
+
+static void
+notify(VfFdStore *self, const char *message, const int *fds, guint n_fds)
+{
+    int r;
+
+    if (!self->there)
+        return;
+    r = sd_pid_notify_with_fds(0, FALSE, message, fds, n_fds);
+    if (r < 0)
+        g_warning("systemd's descriptor store cannot be reached: %s", g_strerror(-r));
+}
+
+void
+vf_fd_store_put(VfFdStore *self, const char *name, int fd)
+{
+    /* FDPOLL: the end of a mover's socket must be kept when the mover has gone, with its last words
+     * in it */
+    g_autofree char *message = g_strdup_printf("FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
+
+    g_return_if_fail(strlen(name) <= NAME_MAX_LENGTH && !strpbrk(name, ":\n"));
+    notify(self, message, &fd, 1);
+}
+
+void
+vf_fd_store_remove(VfFdStore *self, const char *name)
+{
+    g_autofree char *message = g_strdup_printf("FDSTOREREMOVE=1\nFDNAME=%s", name);
+
+    notify(self, message, NULL, 0);
+}
+
+char **
+vf_fd_store_list(VfFdStore *self)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    GHashTableIter iter;
+    gpointer name;
+
+    g_hash_table_iter_init(&iter, self->found);
+    while (g_hash_table_iter_next(&iter, &name, NULL))
+        g_strv_builder_add(builder, name);
+    return g_strv_builder_end(builder);
+}
+
+int
+vf_fd_store_take(VfFdStore *self, const char *name)
+{
+    gpointer key = NULL;
+    gpointer fd = NULL;
+
+    if (!g_hash_table_steal_extended(self->found, name, &key, &fd))
+        return -1;
+    g_free(key);
+    return GPOINTER_TO_INT(fd);
+}
+
+void
+vf_fd_store_remove_rest(VfFdStore *self)
+{
+    g_auto(GStrv) names = vf_fd_store_list(self);
+
+    for (char **name = names; *name; name++) {
+        g_warning("systemd's store has a descriptor “%s” that belongs to nothing here: it is "
+                  "closed",
+                  *name);
+        vf_fd_store_remove(self, *name);
+    }
+    g_hash_table_remove_all(self->found);
+}
