@@ -30,6 +30,7 @@ gi.require_version('UMockdev', '1.0')
 from gi.repository import GLib  # noqa: E402
 
 import bus  # noqa: E402
+import fd_store  # noqa: E402
 import sysfs  # noqa: E402
 
 SOURCE = os.environ.get('VFERRY_TEST_SOURCE',
@@ -80,11 +81,13 @@ class Object:
 class Daemon:
     """vferryd as a child process."""
 
-    def __init__(self, program, arguments, environment):
+    def __init__(self, program, arguments, environment, store=None):
         self.log = tempfile.TemporaryFile(mode='w+', encoding='utf-8', errors='replace')
         wrapper = os.environ.get('VFERRY_TEST_WRAPPER', '').split()
-        self.process = subprocess.Popen([*wrapper, program, *arguments], env=environment,
-                                        stdout=self.log, stderr=self.log)
+        command, fds = [*wrapper, program, *arguments], ()
+        if store:
+            command, environment, fds = store.prepare(command, environment)
+        self.process = subprocess.Popen(command, env=environment, pass_fds=fds, stdout=self.log, stderr=self.log)
 
     def is_running(self):
         return self.process.poll() is None
@@ -112,6 +115,7 @@ class Test(unittest.TestCase):
     def setUp(self):
         self.daemon = None
         self.polkit = None
+        self.store = None
         self.directory = tempfile.TemporaryDirectory(prefix='vferry-test-')
         self.addCleanup(self.directory.cleanup)
         self.sysfs = sysfs.Sysfs()
@@ -167,12 +171,18 @@ class Test(unittest.TestCase):
                 os.symlink(program, link)
         return folder
 
+    def start_store(self, **options):
+        """systemd's store of descriptors, for every daemon from now on."""
+        self.store = fd_store.FdStore(os.path.join(self.directory.name, 'notify'), **options)
+        self.addCleanup(self.store.close)
+        return self.store
+
     def launch_daemon(self, *arguments, environment=None):
         """Starts it and does not wait for its name."""
         if self.daemon is None:
             self.addCleanup(self.kill_daemon)
         self.daemon = Daemon(os.environ['VFERRY_TEST_DAEMON'], ['--verbose', *arguments],
-                             environment or self.make_environment())
+                             environment or self.make_environment(), self.store)
         return self.daemon
 
     def start_daemon(self, *arguments, environment=None):

@@ -1,0 +1,565 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The daemon is restarted, or killed, while it has something in its hands: with a store of descriptors nobody notices."""
+
+import os
+import signal
+
+import crossing
+import harness
+import tap
+
+Variant = crossing.Variant
+NONE = Variant('(a{sv})', ({},))
+WAYS = {'kill': signal.SIGKILL, 'restart': signal.SIGTERM}
+
+
+class Test(crossing.Test):
+    def launch(self):
+        if not self.store:
+            self.start_store()
+        super().launch()
+
+    def end_daemon(self, how=signal.SIGKILL):
+        self.daemon.stop(how)
+        self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
+
+    def restart(self, how=signal.SIGKILL):
+        self.end_daemon(how)
+        self.launch()
+
+    def cross(self, **options):
+        """Until both movers are at work."""
+        self.device = self.lend()
+        self.job_uuid, cookie = self.begin(self.device)
+        self.lease, answer, secret = self.prepare(cookie, **options)
+        return self.perform(self.job_uuid, answer, secret)
+
+    def destination(self):
+        return self.job(self.job_uuid, 'destination')
+
+    def assert_clean(self):
+        """Nothing of what is over stays in the store but the memory of the jobs."""
+        self.wait_for(lambda: not self.store.parts('loan'), 'the end of the loan')
+        self.assertLessEqual(set(self.store.parts('source') + self.store.parts('destination')), {'record', 'state'})
+
+    def adopt(self):
+        _, fds = self.client.call_with_fds(self.lease.path, 'org.vferry1.Lease.Adopt', NONE, [])
+        self.assertEqual(os.readlink(f'/proc/self/fd/{fds[0]}'), '/dev/null')
+        for fd in fds:
+            os.close(fd)
+        self.wait_for_property(self.lease, 'State', 'adopted')
+
+    def reclaim(self, device):
+        _, fds = self.client.call_with_fds(device.path, 'org.vferry1.Device.Reclaim', NONE, [])
+        for fd in fds:
+            os.close(fd)
+
+    def is_alive(self, verb):
+        pid = [pid for name, _, _, pid in self.requests() if name == verb][-1]
+        try:
+            with open(f'/proc/{pid}/stat', encoding='utf-8') as file:
+                return file.read().rsplit(')', 1)[1].split()[0] != 'Z'
+        except FileNotFoundError:
+            return False
+
+
+class Loans(Test):
+    def test_survives(self):
+        device = self.lend()
+        for name, how in WAYS.items():
+            with self.subTest(how=name):
+                self.restart(how)
+                self.assertEqual(device.get('State'), 'lent')  # under its old path
+                self.assertEqual(device.get('Id'), self.uuid)
+                self.assert_refused('Busy', self.lend)
+        self.begin(device)
+        self.restart()
+        self.assert_refused('Busy', self.reclaim, device)
+
+    def test_reclaimed_after_it(self):
+        device = self.lend()
+        self.restart()
+        self.reclaim(device)
+        self.assertEqual(device.get('State'), 'unknown')
+        self.assert_clean()
+        self.restart()
+        self.assertEqual(self.find_device(self.uuid).get('State'), 'unknown')
+
+    def test_lender_leaves_meanwhile(self):
+        lender = self.connect()
+        self.lend(lender)
+        self.end_daemon()
+        lender.close()
+        self.launch()
+        self.wait_for(lambda: self.find_device(self.uuid).get('State') == 'unknown', 'the end of the loan')
+        self.assert_clean()
+
+    def test_keep(self):
+        lender = self.connect()
+        self.lend(lender, keep=Variant('b', True))
+        lender.close()
+        self.restart()
+        self.sleep(0.3)
+        device = self.find_device(self.uuid)
+        self.assertEqual(device.get('State'), 'lent')
+        self.reclaim(device)
+
+    def test_device_gone_meanwhile(self):
+        self.lend()
+        self.end_daemon()
+        self.sysfs.remove_mdev(self.uuid)
+        self.launch()
+        self.assertIn('is let go', self.daemon.text())
+        self.assert_clean()
+
+
+class Begun(Test):
+    """Between Begin and Perform."""
+
+    def test_performed_after_it(self):
+        for name, how in WAYS.items():
+            with self.subTest(how=name):
+                device = self.lend()
+                uuid, cookie = self.begin(device)
+                self.restart(how)
+                lease, answer, secret = self.prepare(cookie)
+                self.restart(how)
+                self.go()
+                job = self.perform(uuid, answer, secret)
+                self.assertEqual(self.end('Finish', uuid), 'completed')
+                self.assertEqual(self.end('Confirm', uuid), 'completed')
+                self.assertEqual(job.get('Result'), 'completed')
+                self.lease = lease
+                self.adopt()
+                self.restart(how)
+                self.assertEqual(self.end('Finish', uuid), 'completed')
+                self.assertEqual(job.get('Result'), 'completed')
+                self.assert_clean()
+
+    def test_caller_leaves_meanwhile(self):
+        caller = self.connect()
+        device = self.lend(caller, keep=Variant('b', True))
+        uuid, _ = self.begin(device, caller)
+        self.end_daemon()
+        caller.close()
+        self.launch()
+        self.wait_for(lambda: not self.store.parts('source'), 'the end of the Begin')
+        self.assertIsNone(self.job(uuid, 'source'))
+        self.reclaim(self.find_device(self.uuid))
+
+
+class Source(Test):
+    """The mover of the source goes on; what it said while nobody listened is heard."""
+
+    PHASES = (
+        ('preparing', []),
+        ('pre-copy', [['phase', 'pre-copy'], ['progress', 40, 96]]),
+        ('switchover', [['phase', 'pre-copy'], ['phase', 'switchover']]),
+        ('loading', [['phase', 'switchover'], ['phase', 'loading']]),
+        ('committing', [['phase', 'committing'], ['record', 'commit']]),
+    )
+    DONE = [['phase', 'committing'], ['record', 'commit'], ['record', 'done'],
+            ['result', {'outcome': 'completed', 'device-states': ['stopped'], 'bytes': 96, 'downtime': 4100}]]
+
+    def start_in(self, phase, steps, *rest):
+        self.script('send', *steps, ['wait-for', 'on-' + phase], *rest)
+        job = self.cross()
+        self.wait_for_property(job, 'Phase', phase)
+        return job
+
+    def test_completes(self):
+        """In every phase."""
+        for phase, steps in self.PHASES:
+            for name, how in WAYS.items():
+                with self.subTest(phase=phase, how=name):
+                    job = self.start_in(phase, steps, *self.DONE)
+                    start = job.get('StartTime')
+                    self.restart(how)
+                    self.assertEqual(job.get('Phase'), phase)
+                    self.assertEqual(job.get('StartTime'), start)
+                    self.assertEqual(self.device.get('State'), 'migrating')
+                    self.go('on-' + phase)
+                    self.assertEqual(self.end('Confirm', self.job_uuid), 'completed')
+                    self.assertEqual((job.get('Result'), job.get('BytesDone'), job.get('Downtime')),
+                                     ('completed', 96, 4100))
+                    self.destination().call('Cancel', NONE)
+                    self.assertEqual(self.end('Finish', self.job_uuid), 'cancelled')
+                    self.assertEqual([verb for verb, *_ in self.requests()][-1], 'send')
+                    os.unlink(os.path.join(self.mover, 'on-' + phase))
+                    self.assert_clean()
+
+    def test_ends_meanwhile(self):
+        """Its last words wait for the next daemon."""
+        job = self.start_in('pre-copy', [['phase', 'pre-copy']], ['progress', 96, 96], *self.DONE)
+        self.end_daemon()
+        self.go('on-pre-copy')
+        self.wait_for(lambda: not self.is_alive('send'), 'the end of the mover')
+        self.launch()
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'completed')
+        self.assertEqual((job.get('Result'), job.get('BytesDone'), job.get('Downtime')), ('completed', 96, 4100))
+
+    def test_cancel_after_it(self):
+        job = self.start_in('pre-copy', [['phase', 'pre-copy']])
+        self.restart()
+        job.call('Cancel', NONE)
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'cancelled')
+        self.assertEqual(self.device.get('State'), 'lent')
+        self.begin(self.device)
+
+    def test_mover_killed_meanwhile(self):
+        """Both die: another mover brings the device back."""
+        job = self.start_in('pre-copy', [['phase', 'pre-copy']])
+        self.end_daemon()
+        os.kill([pid for name, _, _, pid in self.requests() if name == 'send'][-1], signal.SIGKILL)
+        self.launch()
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'failed')
+        self.assertEqual(self.requests()[-1][0], 'return')
+        self.assertEqual(self.events(f'{self.job_uuid}.source')[-1], 'returned')
+        self.assertEqual(self.device.get('State'), 'lent')
+        self.assertIn('ended without a result', job.get('Error')[1])
+        self.begin(self.device)
+
+    def test_mover_killed_after_it(self):
+        self.start_in('switchover', [['phase', 'switchover']])
+        self.restart()
+        os.kill([pid for name, _, _, pid in self.requests() if name == 'send'][-1], signal.SIGKILL)
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'failed')
+        self.assertEqual(self.device.get('State'), 'lent')
+
+    def in_doubt(self):
+        self.script('send', ['phase', 'committing'], ['record', 'commit'], ['die'])
+        job = self.cross()
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'in-doubt')
+        return job
+
+    def resolve(self, job, decision):
+        job.call('Resolve', Variant('(sa{sv})', (decision, {})))
+
+    def test_in_doubt(self):
+        """What was possible stays possible."""
+        for decision, result, state in (('run', 'cancelled', 'lent'), ('discard', 'completed', 'stopped')):
+            with self.subTest(decision=decision):
+                job = self.in_doubt()
+                self.restart()
+                self.assertEqual(job.get('Result'), 'in-doubt')
+                self.assertEqual(self.device.get('State'), 'stopped')
+                self.assert_refused('Busy', self.begin, self.device)
+                self.resolve(job, decision)
+                self.assertEqual(self.end('Confirm', self.job_uuid), result)
+                self.restart()
+                self.assertEqual(job.get('Result'), result)
+                self.assertEqual(self.find_device(self.uuid).get('State'), state)
+                if decision == 'run':
+                    self.reclaim(self.device)
+
+    def test_resolved_and_killed(self):
+        """It was decided to run, and runs; that the daemon did not live to see it does not make it a question again."""
+        self.script('return', ['record', 'returned'], ['wait-for-deaf', 'never'])
+        job = self.in_doubt()
+        job.start_call('Resolve', Variant('(sa{sv})', ('run', {})))
+        self.wait_for(lambda: self.events(f'{self.job_uuid}.source')[-1] == 'returned', 'the return')
+        self.end_daemon()
+        self.go('never')
+        self.launch()
+        self.assertEqual(job.get('Result'), 'cancelled')
+        self.assert_refused('Busy', self.resolve, job, 'discard')
+
+    def test_lender_leaves_meanwhile(self):
+        """The job goes on; the loan ends with it."""
+        self.script('send', ['phase', 'pre-copy'], ['wait-for', 'stop'], ['record', 'returned'],
+                    ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Peer', 'message': 'cut',
+                                'device-states': ['running']}])
+        lender = self.connect()
+        device = self.lend(lender)
+        uuid, cookie = self.begin(harness.Object(self.client, device.path, device.interface))
+        _, answer, secret = self.prepare(cookie)
+        job = self.perform(uuid, answer, secret)
+        self.end_daemon()
+        lender.close()
+        self.launch()
+        self.sleep(0.3)
+        self.assertEqual(job.get('Result'), '')
+        self.go('stop')
+        self.assertEqual(self.end('Confirm', uuid), 'failed')
+        self.wait_for(lambda: self.find_device(self.uuid).get('State') == 'unknown', 'the end of the loan')
+
+
+class Destination(Test):
+    RECEIVED = [['record', 'commit'], ['record', 'started'],
+                ['result', {'outcome': 'completed', 'device-states': ['running'], 'bytes': 96}]]
+    STEPS = (
+        ('ready', []),
+        ('attached', [['attached'], ['phase', 'loading'], ['progress', 40, 96]]),
+        ('loaded', [['attached'], ['phase', 'loading'], ['record', 'loaded']]),
+        ('committed', [['attached'], ['phase', 'loading'], ['record', 'loaded'], ['phase', 'committing'],
+                       ['record', 'commit']]),
+    )
+
+    def start_at(self, step, steps, *rest):
+        self.script('send', ['wait-for', 'sent'], *Source.DONE)
+        self.script('receive', ['listening'], *steps, ['wait-for', 'on-' + step], *rest)
+        self.cross()
+        self.wait_for_property(self.lease, 'State', 'ready' if step == 'ready' else 'attached')
+        (self.created,) = self.mdevs()
+
+    def finish_source(self):
+        self.go('sent')
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'completed')
+        os.unlink(os.path.join(self.mover, 'sent'))
+        self.reclaim_quietly()
+
+    def reclaim_quietly(self):
+        if self.find_device(self.uuid).get('State') == 'lent':
+            self.reclaim(self.find_device(self.uuid))
+
+    def test_completes(self):
+        """At every step, and it can be adopted."""
+        for step, steps in self.STEPS:
+            for name, how in WAYS.items():
+                with self.subTest(step=step, how=name):
+                    self.start_at(step, steps, *([['attached']] if step == 'ready' else []), *self.RECEIVED)
+                    deadline = self.lease.get('Deadline')
+                    self.restart(how)
+                    self.assertEqual(self.lease.get('State'), 'ready' if step == 'ready' else 'attached')
+                    self.assertEqual(self.lease.get('Deadline'), deadline)
+                    self.assertEqual(self.lease.get('Devices'), [self.find_device(self.created).path])
+                    self.assertEqual(self.find_device(self.created).get('State'), 'leased')
+                    self.go('on-' + step)
+                    self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
+                    self.finish_source()
+                    self.restart(how)
+                    self.assertEqual(self.lease.get('State'), 'loaded')
+                    self.adopt()
+                    self.restart(how)
+                    self.assertEqual(self.lease.get('State'), 'adopted')
+                    self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
+                    os.unlink(os.path.join(self.mover, 'on-' + step))
+                    self.sysfs.remove_mdev(self.created)
+                    self.assert_clean()
+
+    def assert_undone(self, result):
+        self.assertEqual(self.end('Finish', self.job_uuid), result)
+        self.wait_for(lambda: not self.mdevs(), 'the removal of what was created')
+        self.wait_for(lambda: not self.find_object('Lease', 'JobUuid', self.job_uuid), 'the end of the lease')
+        self.assertEqual(self.events(f'{self.job_uuid}.destination')[-1], 'undone')
+
+    def test_released_after_it(self):
+        self.start_at(*self.STEPS[0])
+        self.restart()
+        self.lease.call('Renew', Variant('(u)', (60,)))
+        self.restart()
+        self.lease.call('Release', NONE)
+        self.assert_undone('cancelled')
+
+    def test_deadline_counts_on(self):
+        self.script('send', ['wait-for', 'sent'])
+        self.script('receive', ['listening'], ['wait-for', 'never'])
+        self.cross(deadline=Variant('u', 10))
+        self.end_daemon()
+        self.sleep(6)
+        self.launch()
+        self.wait_for(lambda: not self.mdevs(), 'the deadline', 8)
+        self.assert_undone('failed')
+        self.assertIn('deadline', self.destination().get('Error')[1])
+
+    def test_owner_leaves_meanwhile(self):
+        self.script('receive', ['listening'], ['wait-for', 'never'])
+        owner = self.connect()
+        _, cookie = self.begin(self.lend())
+        self.lease, _, _ = self.prepare(cookie, owner)
+        self.end_daemon()
+        owner.close()
+        self.launch()
+        self.wait_for(lambda: not self.mdevs(), 'the end of the lease')
+
+    def test_cancel_after_it(self):
+        self.start_at(*self.STEPS[1])
+        self.restart()
+        self.destination().call('Cancel', NONE)
+        self.assert_undone('cancelled')
+
+    def test_mover_killed_meanwhile(self):
+        self.start_at(*self.STEPS[2])
+        self.end_daemon()
+        os.kill([pid for name, _, _, pid in self.requests() if name == 'receive'][-1], signal.SIGKILL)
+        self.launch()
+        self.assert_undone('failed')
+
+    def test_mover_killed_meanwhile_after_commit(self):
+        """In doubt, and the only state that there is was kept: it can run."""
+        for decision in ('run', 'discard'):
+            with self.subTest(decision=decision):
+                self.start_at(*self.STEPS[3])
+                self.end_daemon()
+                os.kill([pid for name, _, _, pid in self.requests() if name == 'receive'][-1], signal.SIGKILL)
+                self.launch()
+                self.assertEqual(self.end('Finish', self.job_uuid), 'in-doubt')
+                self.restart()
+                job = self.destination()
+                self.assertEqual(job.get('Result'), 'in-doubt')
+                self.assert_refused('InDoubt', self.lease.call, 'Adopt', NONE)
+                job.call('Resolve', Variant('(sa{sv})', (decision, {})))
+                self.finish_source()
+                if decision == 'run':
+                    self.assertIn('start', [verb for verb, *_ in self.requests()])
+                    self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
+                    self.adopt()
+                    self.sysfs.remove_mdev(self.created)
+                else:
+                    self.assert_undone('cancelled')
+
+    def test_stuck(self):
+        """What the kernel did not remove is tried again by the next daemon."""
+        helper = os.path.join(self.environment['VFERRY_LIBEXEC_DIR'], 'vferry-helper')
+        real = os.readlink(helper)
+        self.start_at(*self.STEPS[0])
+        self.install_program('vferry-helper', 'exit 1')
+        self.lease.call('Release', NONE)
+        self.wait_for_property(self.lease, 'State', 'stuck')
+        self.restart()
+        self.wait_for_property(self.lease, 'State', 'stuck')
+        os.unlink(helper)
+        os.symlink(real, helper)
+        self.assert_undone('cancelled')
+
+
+class Calls(Test):
+    """A call that a restart interrupts fails; nothing is left of what it had begun."""
+
+    def test_prepare(self):
+        self.script('receive', ['wait-for', 'never'], ['listening'])
+        uuid, cookie = self.begin(self.lend())
+        call = self.manager().start_call('Prepare', Variant('(sa{sv})', (cookie, {'address': Variant('s', '127.0.0.1')})))
+        self.wait_for(lambda: 'receive' in [verb for verb, *_ in self.requests()], 'the mover')
+        self.restart()
+        with self.assertRaises(harness.Error):
+            self.finish(call)
+        self.wait_for(lambda: not self.mdevs(), 'the removal of what was created')
+        self.assertEqual(self.end('Finish', uuid), 'failed')
+        self.assertEqual(self.store.parts('lease') + self.store.parts('destination'), [])
+        self.assertEqual(self.find_device(self.uuid).get('State'), 'lent')
+
+
+class Doubtful(Test):
+    """What comes back is not whole: it is let go, and the record decides."""
+
+    def under_way(self):
+        self.script('send', ['phase', 'pre-copy'], ['wait-for', 'sent'], *Source.DONE)
+        self.script('receive', ['listening'], ['attached'], ['wait-for', 'received'], *Destination.RECEIVED)
+        self.cross()
+        self.wait_for_property(self.lease, 'State', 'attached')
+        self.end_daemon()
+
+    def assert_by_record(self, role, result):
+        self.launch()
+        self.wait_for(lambda: self.job(self.job_uuid, role), f'the {role} by its record')
+        self.assertEqual(self.job(self.job_uuid, role).get('Result'), result)
+        self.assertIn('cannot go on', self.daemon.text())
+
+    def test_source_lost(self):
+        for part in ('state', 'record', 'control', 'process'):
+            with self.subTest(part=part):
+                self.under_way()
+                self.assertEqual(len(self.store.lose('source', '.' + part)), 1)
+                self.assert_by_record('source', 'failed')
+                self.assertEqual(self.find_device(self.uuid).get('State'), 'lent')
+                self.reclaim(self.find_device(self.uuid))
+                self.destination().call('Cancel', NONE)
+                self.assertEqual(self.end('Finish', self.job_uuid), 'cancelled')
+
+    def test_destination_lost(self):
+        for kind, part in (('destination', '.state'), ('destination', '.record'), ('destination', '.control'),
+                           ('destination', '.process'), ('destination', '.device0'), ('lease', '.state')):
+            with self.subTest(kind=kind, part=part):
+                self.under_way()
+                self.assertEqual(len(self.store.lose(kind, part)), 1)
+                self.assert_by_record('destination', 'failed')
+                self.wait_for(lambda: not self.mdevs(), 'the removal of what was created')
+                self.job(self.job_uuid, 'source').call('Cancel', NONE)
+                self.assertEqual(self.end('Confirm', self.job_uuid), 'cancelled')
+                self.reclaim(self.find_device(self.uuid))
+                self.assert_clean()
+
+    def test_state_of_another_version(self):
+        self.under_way()
+        os.pwrite(self.store.find('source', 'state'), bytes(200), 0)
+        os.pwrite(self.store.find('source', 'state'), bytes(200), 65536)
+        self.assert_by_record('source', 'failed')
+
+    def test_torn_state(self):
+        """One that was being written when the daemon died: the one before counts."""
+        self.under_way()
+        memo = self.store.find('source', 'state')
+        numbers = [int.from_bytes(os.pread(memo, 8, at), 'little') for at in (0, 65536)]
+        self.assertEqual(abs(numbers[0] - numbers[1]), 1)
+        os.pwrite(memo, b'torn', 40 if numbers[0] > numbers[1] else 65536 + 40)
+        self.launch()
+        self.go('sent')
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'completed')
+
+    def test_loan_lost(self):
+        """The mover of a source works on, but nobody could take over from it: it is asked to return the device."""
+        self.under_way()
+        self.store.lose('loan')
+        self.assert_by_record('source', 'failed')
+        self.assertEqual(self.find_device(self.uuid).get('State'), 'unknown')
+
+    def test_strange_names(self):
+        with open('/dev/null', 'rb') as file:
+            for name in ('stored', 'x', 'loan', 'loan.x', 'source.a.b.c', 'lease..', 'destination.x.state', 'a.b.c'):
+                self.store.put(name, file.fileno())
+            self.store.put('twice.a.b', file.fileno())
+            self.store.put('twice.a.b', file.fileno())
+        self.restart()
+        self.assertEqual(self.store.names(), [])
+        self.assertIn('belongs to nothing here', self.daemon.text())
+        self.lend()
+
+    def test_full(self):
+        """What did not fit is let go at the restart, and the rest goes on."""
+        self.restart(signal.SIGTERM)
+        self.store.limit = 7
+        self.under_way()
+        self.assertGreater(self.store.refused, 0)
+        self.store.limit = 512
+        self.launch()
+        self.wait_for(lambda: self.job(self.job_uuid, 'source') and self.destination(), 'both by the record, or on')
+        self.go('sent')
+        self.go('received')
+        self.assertIn(self.end('Confirm', self.job_uuid), ('completed', 'failed'))
+        self.assertEqual(self.end('Finish', self.job_uuid), 'failed')
+
+
+class Stopped(Test):
+    """systemctl stop: the store is closed, movers see end of file."""
+
+    def test_mover_hears_of_it(self):
+        self.script('send', ['phase', 'pre-copy'], ['sleep', 60])
+        self.wait_for_property(self.cross(), 'Phase', 'pre-copy')
+        pid = [pid for verb, _, _, pid in self.requests() if verb == 'send'][-1]
+        self.end_daemon(signal.SIGTERM)
+        self.sleep(0.3)
+        self.assertTrue(os.path.exists(f'/proc/{pid}'))
+        self.store.stop()
+        self.wait_for(lambda: not self.is_alive('send'), 'the end of the mover')
+
+    def test_no_store(self):
+        """As ever: the records decide."""
+        self.daemon.stop()
+        self.store.close()
+        store, self.store = self.store, None
+        harness.Test.start_daemon(self, environment=self.environment)
+        self.assertIn('no descriptor store', self.daemon.text())
+        self.script('send', ['phase', 'pre-copy'], ['sleep', 60])
+        self.cross()
+        self.daemon.stop(signal.SIGKILL)
+        self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
+        harness.Test.start_daemon(self, environment=self.environment)
+        self.wait_for(lambda: self.job(self.job_uuid, 'source'), 'the job by its record')
+        self.assertEqual(self.job(self.job_uuid, 'source').get('Result'), 'failed')
+        store.__init__(store.path + '2')
+
+
+if __name__ == '__main__':
+    tap.main()
