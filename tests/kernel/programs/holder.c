@@ -17,6 +17,7 @@ typedef struct {
     gboolean lend;
     gboolean keep;
     gboolean no_open;
+    gboolean node;
     gboolean leave;
 } Options;
 
@@ -34,6 +35,8 @@ parse(Options *options, int *argc, char ***argv, GError **error)
         {"keep", 0, 0, G_OPTION_ARG_NONE, &options->keep, "for longer than we live", NULL},
         {"no-open", 0, 0, G_OPTION_ARG_NONE, &options->no_open,
          "Do not open it: lend /dev/null instead", NULL},
+        {"node", 0, 0, G_OPTION_ARG_NONE, &options->node,
+         "Open it through its own node and iommufd, not through its group", NULL},
         {"exit", 0, 0, G_OPTION_ARG_NONE, &options->leave, "End at once", NULL},
         {NULL},
     };
@@ -55,7 +58,7 @@ open_device(Vmm *vmm, const Options *options, GError **error)
         vmm_take_fd(vmm, g_open("/dev/null", O_RDWR | O_CLOEXEC, 0));
         return TRUE;
     }
-    if (!vmm_open(vmm, error))
+    if (!(options->node ? vmm_open_node : vmm_open)(vmm, error))
         return FALSE;
     return !vmm->marker || (vmm_write_marker(vmm, error) && vmm_print(vmm, "wrote", error));
 }

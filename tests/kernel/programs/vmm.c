@@ -82,23 +82,70 @@ fail(GError **error, const char *what)
     return FALSE;
 }
 
-static int
-open_group(const char *name)
+/* The device's directory in sysfs, or NULL. */
+static char *
+find_device(const char *name)
 {
     static const char *const buses[] = {"mdev", "pci"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(buses); i++) {
-        g_autofree char *link =
-            g_strdup_printf("/sys/bus/%s/devices/%s/iommu_group", buses[i], name);
-        g_autofree char *target = g_file_read_link(link, NULL);
-        g_autofree char *number = target ? g_path_get_basename(target) : NULL;
-        g_autofree char *path = number ? g_build_filename("/dev/vfio", number, NULL) : NULL;
+        g_autofree char *path = g_strdup_printf("/sys/bus/%s/devices/%s", buses[i], name);
 
-        if (path)
-            return g_open(path, O_RDWR | O_CLOEXEC, 0);
+        if (g_file_test(path, G_FILE_TEST_IS_DIR))
+            return g_steal_pointer(&path);
     }
+    return NULL;
+}
+
+static int
+open_group(const char *name)
+{
+    g_autofree char *device = find_device(name);
+    g_autofree char *link = device ? g_build_filename(device, "iommu_group", NULL) : NULL;
+    g_autofree char *target = link ? g_file_read_link(link, NULL) : NULL;
+    g_autofree char *number = target ? g_path_get_basename(target) : NULL;
+    g_autofree char *path = number ? g_build_filename("/dev/vfio", number, NULL) : NULL;
+
+    if (path)
+        return g_open(path, O_RDWR | O_CLOEXEC, 0);
     errno = ENODEV;
     return -1;
+}
+
+static int
+open_node(const char *name)
+{
+    g_autofree char *device = find_device(name);
+    g_autofree char *folder = device ? g_build_filename(device, "vfio-dev", NULL) : NULL;
+    g_autoptr(GDir) dir = folder ? g_dir_open(folder, 0, NULL) : NULL;
+    const char *node = dir ? g_dir_read_name(dir) : NULL;
+    g_autofree char *path = node ? g_build_filename("/dev/vfio/devices", node, NULL) : NULL;
+
+    if (path)
+        return g_open(path, O_RDWR | O_CLOEXEC, 0);
+    errno = ENODEV;
+    return -1;
+}
+
+/* Documentation/driver-api/vfio.rst, "VFIO Device cdev" */
+gboolean
+vmm_open_node(Vmm *self, GError **error)
+{
+    struct {
+        guint32 argsz, flags;
+        gint32 iommufd;
+        guint32 out_devid;
+    } bind = {.argsz = sizeof bind}; /* struct vfio_device_bind_iommufd, since Linux 6.6 */
+
+    self->container = g_open("/dev/iommu", O_RDWR | O_CLOEXEC, 0);
+    if (self->container < 0)
+        return fail(error, "/dev/iommu");
+    self->fd = open_node(self->name);
+    if (self->fd < 0)
+        return fail(error, self->name);
+    bind.iommufd = self->container;
+    return ioctl(self->fd, _IO(VFIO_TYPE, VFIO_BASE + 18), &bind) == 0 ||
+           fail(error, "VFIO_DEVICE_BIND_IOMMUFD");
 }
 
 /* Documentation/driver-api/vfio.rst, "VFIO Usage Example" */

@@ -9,7 +9,7 @@
  * linux/vfio.h, so that the engine is not tested with itself. */
 
 typedef struct {
-    int container;
+    int container; /* or iommufd */
     int group;
     int fd;
     guint64 offset;     /* of the marker in region 0 */
@@ -28,6 +28,9 @@ GBytes *vmm_parse_marker(const char *text);
 /* The group API; the device is at /sys/bus/mdev/devices/<name> or /sys/bus/pci/devices/<name>.
  * Opening resets it. */
 gboolean vmm_open(Vmm *self, GError **error);
+
+/* The same through the device's own node and /dev/iommu. */
+gboolean vmm_open_node(Vmm *self, GError **error);
 
 /* Takes ownership of @fd, an open device. */
 void vmm_take_fd(Vmm *self, int fd);

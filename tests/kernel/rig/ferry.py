@@ -64,14 +64,16 @@ class Ferry:
         for host in (source, destination):
             host.run("systemctl start vferryd", timeout=20)
 
-    def board(self, type_id: str, marker: str = "0xc0ffee5afe", **knobs: int | str) -> None:
+    def board(self, type_id: str, marker: str = "0xc0ffee5afe", holder_options: str = "",
+              **knobs: int | str) -> None:
         """Make a device, hold it, write the marker (hex) to it and lend it."""
         self.uuid = create(self.source, type_id, **knobs)
         self.marker = marker[:4] if type_id.startswith("mtty") else marker
         place = "--scratch" if type_id.startswith("mtty") else ""
         self.source.wait_until(f"vferryctl show {self.uuid}", timeout=RECOVERY)
         self.holder = self.source.spawn(
-            f"exec holder {place} --marker {self.marker} --lend {self.uuid}", timeout=None)
+            f"exec holder {holder_options} {place} --marker {self.marker} --lend {self.uuid}",
+            timeout=None)
         self.holder.wait_for_output("^lent", 20)
 
     def start(self, *options: str, timeout: float = 60.0, user: str = "root") -> Process:
