@@ -60,7 +60,7 @@ class Daemon(Case):
             ['mtty/mtty-2', 'mtty-2', 'kernel.org/mtty', 11, {'ports': '2'}]])
         models = self.find(lines, 'model')
         self.assertEqual(models['kernel.org/mtty']['parameters'], [['ports', 'int', 'equal', ['1', '2'], None, False]])
-        self.assertIn(['state-size', 'size', 'equal', [], [4096, 268435456, 4096], True],
+        self.assertIn(['state-size', 'size', 'equal', [], [4096, 8589934592, 4096], True],
                       models['vferry.org/testdev']['parameters'])
 
     def test_method(self):

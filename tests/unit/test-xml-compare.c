@@ -252,7 +252,7 @@ test_testdev(void)
                    VF_VERDICT_IDENTICAL, VF_REPORT_CODE_CAN_BE_SET, "8192");
     assert_testdev("8193", "vferry_testdev-1", NULL, VF_COMPARE_FLAGS_SETTABLE,
                    VF_VERDICT_INCOMPATIBLE, VF_REPORT_CODE_VALUE_NOT_ALLOWED,
-                   "state-size=8193 bytes; the destination allows 4096 to 268435456");
+                   "state-size=8193 bytes; the destination allows 4096 to 8589934592");
     assert_testdev("8192", "vferry_testdev-1", "8192", VF_COMPARE_FLAGS_NONE, VF_VERDICT_IDENTICAL,
                    VF_REPORT_CODE_MATCHES, "Both have state-size=8192 bytes");
     assert_testdev("8192", "vferry_testdev-1", "4096", VF_COMPARE_FLAGS_NONE,

@@ -317,11 +317,11 @@ test_values(void)
 
     assert_value(size, "4096", "4096", NULL);
     assert_value(size, "004096", "4096", NULL);
-    assert_value(size, "268435456", "268435456", NULL);
+    assert_value(size, "8589934592", "8589934592", NULL);
     assert_value(size, "0", NULL,
-                 "state-size is “0”, but must be 4096 to 268435456 in steps of 4096");
+                 "state-size is “0”, but must be 4096 to 8589934592 in steps of 4096");
     assert_value(size, "4097", NULL, "steps of 4096");
-    assert_value(size, "268439552", NULL, "steps of 4096");
+    assert_value(size, "8589938688", NULL, "steps of 4096");
     assert_value(size, "-4096", NULL, "a number of bytes");
     assert_value(size, "4096 ", NULL, "a number of bytes");
     assert_value(size, "4k", NULL, "a number of bytes");

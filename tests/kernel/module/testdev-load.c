@@ -6,6 +6,7 @@
  * of a load that failed.
  */
 #include <linux/bitmap.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/fs.h>
 #include <linux/string.h>
@@ -64,7 +65,7 @@ static int testdev_load_check_pages(struct testdev_session *session)
 		return -EINVAL;
 
 	session->in_data = true;
-	testdev_load_expect(session, testdev_state_page(session->tdev, first), length);
+	testdev_load_expect(session, session->piece, length);
 	return 0;
 }
 
@@ -85,11 +86,16 @@ static void testdev_load_take_pages(struct testdev_session *session)
 {
 	u32 first = le64_to_cpu(session->record.arg);
 	u32 count = le32_to_cpu(session->record.length) >> TESTDEV_PAGE_SHIFT;
-	u32 page;
+	u32 i;
 
-	for (page = first; page < first + count; page++)
-		session->hashes[page] = testdev_state_hash_page(session->tdev, page);
-	bitmap_set(session->pages, first, count);
+	for (i = 0; i < count; i++) {
+		u8 *page = session->piece + (i << TESTDEV_PAGE_SHIFT);
+
+		/* The last copy counts: one that is no page leaves none. */
+		__assign_bit(first + i, session->pages,
+			     testdev_state_write_page(session->tdev, first + i, page));
+		session->hashes[first + i] = testdev_state_hash_page(session->tdev, first + i);
+	}
 	testdev_load_expect_record(session);
 }
 
@@ -139,6 +145,7 @@ static ssize_t testdev_load_write(struct file *filp, const char __user *buf, siz
 	struct testdev_session *session = filp->private_data;
 	struct testdev *tdev = session->tdev;
 	size_t done = 0, unpaid = 0;
+	bool hangs = false;
 	u32 delay_us = 0;
 	ssize_t ret = 0;
 
@@ -146,9 +153,12 @@ static ssize_t testdev_load_write(struct file *filp, const char __user *buf, siz
 		scoped_guard(mutex, &tdev->lock) {
 			ret = testdev_load_piece(session, buf + done, count - done);
 			delay_us = tdev->knobs.write_delay_us;
+			hangs = testdev_session_hangs(session);
 		}
 		if (ret < 0)
 			break;
+		if (hangs)
+			ssleep(TESTDEV_HANG_SECONDS);
 
 		done += ret;
 		unpaid += ret;
@@ -199,7 +209,7 @@ static int testdev_load_check_state(struct testdev_session *session)
 		return -EINVAL;
 	if (session->error || !session->got_end ||
 	    !bitmap_full(session->pages, session->npages) ||
-	    memchr_inv(tdev->mem + banks, 0, TESTDEV_PAGE_SIZE - banks))
+	    memchr_inv(tdev->bank + banks, 0, TESTDEV_PAGE_SIZE - banks))
 		return -EINVAL;
 
 	digest = testdev_state_digest(&session->header, session->hashes, session->npages);

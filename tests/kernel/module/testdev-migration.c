@@ -16,6 +16,7 @@
  * it.  Here VFIO_DEVICE_RESET arrives with no lock held and nobody else resets
  * the device, so the reset waits for the mutex like everything else.
  */
+#include <linux/delay.h>
 #include <linux/fs.h>
 
 #include "testdev.h"
@@ -55,11 +56,26 @@ bool testdev_migration_is_running(enum vfio_device_mig_state state)
 	       testdev_migration_is_precopy(state);
 }
 
-static bool testdev_migration_refused(struct testdev *tdev, enum vfio_device_mig_state next)
+/* Whether a fault of this kind strikes at a state. */
+static bool testdev_migration_strikes(struct testdev *tdev, enum testdev_fault_kind kind,
+				      enum vfio_device_mig_state state)
 {
 	const struct testdev_fault *fault = &tdev->knobs.fault;
 
-	return fault->kind == TESTDEV_FAULT_REFUSE && fault->state == next;
+	lockdep_assert_held(&tdev->lock);
+	return fault->kind == kind && fault->state == state;
+}
+
+/**
+ * testdev_migration_fail - enter ERROR, which only a reset leads out of
+ * @tdev: an open device
+ */
+void testdev_migration_fail(struct testdev *tdev)
+{
+	lockdep_assert_held(&tdev->lock);
+	testdev_session_end(tdev);
+	tdev->mig_state = VFIO_DEVICE_STATE_ERROR;
+	testdev_history_add(tdev, "error");
 }
 
 /* Take one arc; the file of the session that it begins, or NULL, or an ERR_PTR(). */
@@ -69,7 +85,10 @@ static struct file *testdev_migration_step(struct testdev *tdev, enum vfio_devic
 	struct testdev_session *session = NULL;
 	int ret;
 
-	if (testdev_migration_refused(tdev, next))
+	if (testdev_migration_strikes(tdev, TESTDEV_FAULT_ERROR, next))
+		testdev_migration_fail(tdev);
+	if (tdev->mig_state == VFIO_DEVICE_STATE_ERROR ||
+	    testdev_migration_strikes(tdev, TESTDEV_FAULT_REFUSE, next))
 		return ERR_PTR(-EIO);
 
 	if (cur == VFIO_DEVICE_STATE_RESUMING) {
@@ -111,12 +130,24 @@ static bool testdev_migration_is_blocked(enum vfio_device_mig_state cur,
 	       (cur == VFIO_DEVICE_STATE_STOP_COPY && testdev_migration_is_precopy(want));
 }
 
+/* Firmware that does not answer: no signal ends the wait, nor does it keep others from looking. */
+static void testdev_migration_hang(struct testdev *tdev, enum vfio_device_mig_state want)
+{
+	bool hangs;
+
+	scoped_guard(mutex, &tdev->lock)
+		hangs = testdev_migration_strikes(tdev, TESTDEV_FAULT_HANG, want);
+	if (hangs)
+		ssleep(TESTDEV_HANG_SECONDS);
+}
+
 static struct file *testdev_migration_set_state(struct vfio_device *vdev,
 						enum vfio_device_mig_state want)
 {
 	struct testdev *tdev = testdev_from_vdev(vdev);
 	struct file *filp = NULL;
 
+	testdev_migration_hang(tdev, want);
 	guard(mutex)(&tdev->lock);
 	testdev_state_advance(tdev);
 	while (tdev->mig_state != want) {

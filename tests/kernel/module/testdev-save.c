@@ -6,6 +6,7 @@
  * none is left and the end record closes the stream.
  */
 #include <linux/bitmap.h>
+#include <linux/delay.h>
 #include <linux/fs.h>
 #include <linux/math64.h>
 #include <linux/uaccess.h>
@@ -111,7 +112,7 @@ static bool testdev_save_next_piece(struct testdev_session *session)
 	u32 first, count, i;
 
 	if (session->data_left) {
-		session->buf = session->data;
+		session->buf = session->piece;
 		session->left = session->data_left;
 		session->data_left = 0;
 		return true;
@@ -119,9 +120,11 @@ static bool testdev_save_next_piece(struct testdev_session *session)
 
 	count = testdev_save_next_pages(session, &first);
 	if (count) {
-		for (i = first; i < first + count; i++)
-			session->hashes[i] = testdev_state_hash_page(tdev, i);
-		session->data = testdev_state_page(tdev, first);
+		for (i = 0; i < count; i++) {
+			session->hashes[first + i] = testdev_state_hash_page(tdev, first + i);
+			testdev_state_read_page(tdev, first + i,
+						session->piece + (i << TESTDEV_PAGE_SHIFT));
+		}
 		testdev_save_start_record(session, TESTDEV_RECORD_PAGES,
 					  count << TESTDEV_PAGE_SHIFT, first);
 		return true;
@@ -167,6 +170,7 @@ static ssize_t testdev_save_read(struct file *filp, char __user *buf, size_t cou
 	struct testdev_session *session = filp->private_data;
 	struct testdev *tdev = session->tdev;
 	size_t done = 0, unpaid = 0;
+	bool hangs = false;
 	u32 delay_us = 0;
 	ssize_t ret = 0;
 
@@ -174,9 +178,12 @@ static ssize_t testdev_save_read(struct file *filp, char __user *buf, size_t cou
 		scoped_guard(mutex, &tdev->lock) {
 			ret = testdev_save_piece(session, buf + done, count - done);
 			delay_us = tdev->knobs.read_delay_us;
+			hangs = testdev_session_hangs(session);
 		}
 		if (ret <= 0)
 			break;
+		if (hangs)
+			ssleep(TESTDEV_HANG_SECONDS);
 
 		done += ret;
 		unpaid += ret;

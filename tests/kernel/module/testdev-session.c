@@ -21,6 +21,7 @@
 
 static void testdev_session_free(struct testdev_session *session)
 {
+	kvfree(session->piece);
 	kvfree(session->hashes);
 	kvfree(session->pages);
 	kfree(session);
@@ -55,7 +56,8 @@ struct testdev_session *testdev_session_new(struct testdev *tdev, const char *na
 	session->pages = kvcalloc(BITS_TO_LONGS(tdev->npages), sizeof(*session->pages),
 				  GFP_KERNEL_ACCOUNT);
 	session->hashes = kvcalloc(tdev->npages, sizeof(*session->hashes), GFP_KERNEL_ACCOUNT);
-	if (!session->pages || !session->hashes)
+	session->piece = kvmalloc(TESTDEV_PIECE_SIZE, GFP_KERNEL_ACCOUNT);
+	if (!session->pages || !session->hashes || !session->piece)
 		return ERR_PTR(-ENOMEM);
 
 	filp = anon_inode_getfile(name, fops, session, flags);
@@ -111,10 +113,27 @@ int testdev_session_check(struct testdev_session *session)
 	if (session->error)
 		return session->error;
 
+	if (session->moved < fault->bytes)
+		return 0;
 	/* It stays broken when the fault is taken back: bytes may be missing. */
-	if (fault->kind == TESTDEV_FAULT_IO_AFTER && session->moved >= fault->bytes)
+	if (fault->kind == TESTDEV_FAULT_IO_AFTER || fault->kind == TESTDEV_FAULT_ERROR_AFTER)
 		session->error = -EIO;
+	if (fault->kind == TESTDEV_FAULT_ERROR_AFTER)
+		testdev_migration_fail(session->tdev);
 	return session->error;
+}
+
+/* Whether whoever moves bytes must hang now, without the lock and once in a session. */
+bool testdev_session_hangs(struct testdev_session *session)
+{
+	const struct testdev_fault *fault = &session->tdev->knobs.fault;
+
+	lockdep_assert_held(&session->tdev->lock);
+	if (fault->kind != TESTDEV_FAULT_HANG_AFTER || session->hung ||
+	    session->moved < fault->bytes)
+		return false;
+	session->hung = true;
+	return true;
 }
 
 /* How many of @count bytes pass before the next decision. */
@@ -124,7 +143,7 @@ size_t testdev_session_limit(struct testdev_session *session, size_t count)
 
 	lockdep_assert_held(&session->tdev->lock);
 	count = min(count, session->left);
-	if (fault->kind == TESTDEV_FAULT_IO_AFTER)
+	if (session->moved < fault->bytes)
 		count = min_t(u64, count, fault->bytes - session->moved);
 	return count;
 }

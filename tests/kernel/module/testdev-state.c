@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The device's memory: page 0 holds the banks that BAR0 shows, the pages after
- * it are the payload, which changes by itself while the device runs.  Every
- * function here is called with the device's lock held.
+ * it are the payload, which changes by itself while the device runs.  A page of
+ * payload counts up from its first word, and that is all that is kept of it: a
+ * state of gigabytes fits into the smallest guest.  Every function here is
+ * called with the device's lock held.
  */
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/sched.h>
-#include <linux/vmalloc.h>
+#include <linux/slab.h>
 #include <linux/xxhash.h>
 
 #include "testdev.h"
@@ -15,13 +17,17 @@
 /* Bounds the products below; a device that nobody looks at for 13 days loses count. */
 #define TESTDEV_CLOCK_MAX_NS	BIT_ULL(50)
 #define TESTDEV_NS_PAGE		((u64)NSEC_PER_SEC << TESTDEV_PAGE_SHIFT)
+#define TESTDEV_PAGE_WORDS	(TESTDEV_PAGE_SIZE / sizeof(u64))
+/* From one word of a page to the next: odd, so that no byte stays what it was. */
+#define TESTDEV_PAGE_STEP	0x9e3779b97f4a7c15ULL
+#define TESTDEV_GFP		(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 /* splitmix64: no statistical ambition, but one addition keeps the state moving. */
 static u64 testdev_state_random(struct testdev *tdev)
 {
 	u64 value;
 
-	tdev->random += 0x9e3779b97f4a7c15ULL;
+	tdev->random += TESTDEV_PAGE_STEP;
 	value = tdev->random;
 	value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
 	value = (value ^ (value >> 27)) * 0x94d049bb133111ebULL;
@@ -46,14 +52,11 @@ void testdev_state_clear(struct testdev *tdev)
 
 	lockdep_assert_held(&tdev->lock);
 	tdev->random = tdev->seed;
-	memset(testdev_state_page(tdev, 0), 0, TESTDEV_PAGE_SIZE);
+	memset(tdev->bank, 0, TESTDEV_PAGE_SIZE);
 	for (page = 1; page < tdev->npages; page++) {
-		u64 *words = (u64 *)testdev_state_page(tdev, page);
-		unsigned int i;
-
-		for (i = 0; i < TESTDEV_PAGE_SIZE / sizeof(*words); i++)
-			words[i] = testdev_state_random(tdev);
-		cond_resched();
+		tdev->seeds[page] = testdev_state_random(tdev);
+		if (page % SZ_64K == 0)
+			cond_resched();
 	}
 	testdev_state_start_clock(tdev);
 }
@@ -61,14 +64,17 @@ void testdev_state_clear(struct testdev *tdev)
 int testdev_state_alloc(struct testdev *tdev)
 {
 	u32 npages = 1 + (tdev->knobs.state_size >> TESTDEV_PAGE_SHIFT);
+	/* A machine that is too small fails the open and kills nobody for it. */
+	u64 *seeds __free(kvfree) = kvcalloc(npages, sizeof(*seeds), TESTDEV_GFP);
 
 	lockdep_assert_held(&tdev->lock);
-	/* A machine that is too small fails the open and kills nobody for it. */
-	tdev->mem = __vmalloc((size_t)npages << TESTDEV_PAGE_SHIFT,
-			      GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
-	if (!tdev->mem)
+	if (!seeds)
+		return -ENOMEM;
+	tdev->bank = kzalloc(TESTDEV_PAGE_SIZE, TESTDEV_GFP);
+	if (!tdev->bank)
 		return -ENOMEM;
 
+	tdev->seeds = no_free_ptr(seeds);
 	tdev->npages = npages;
 	testdev_state_clear(tdev);
 	return 0;
@@ -77,8 +83,10 @@ int testdev_state_alloc(struct testdev *tdev)
 void testdev_state_free(struct testdev *tdev)
 {
 	lockdep_assert_held(&tdev->lock);
-	vfree(tdev->mem);
-	tdev->mem = NULL;
+	kvfree(tdev->seeds);
+	kfree(tdev->bank);
+	tdev->seeds = NULL;
+	tdev->bank = NULL;
 	tdev->npages = 0;
 }
 
@@ -93,10 +101,9 @@ static void testdev_state_change_page(struct testdev *tdev)
 {
 	u64 random = testdev_state_random(tdev);
 	u32 page = 1 + (u32)random % (tdev->npages - 1);
-	u64 *words = (u64 *)testdev_state_page(tdev, page);
 
 	/* The lowest bit makes the change one, whatever the generator gives. */
-	words[(random >> 32) % (TESTDEV_PAGE_SIZE / sizeof(*words))] ^= random | 1;
+	tdev->seeds[page] ^= random | 1;
 	if (tdev->session)
 		testdev_save_mark(tdev->session, page);
 }
@@ -116,7 +123,7 @@ void testdev_state_advance(struct testdev *tdev)
 	u32 i;
 
 	lockdep_assert_held(&tdev->lock);
-	if (!tdev->mem || !rate || !testdev_migration_is_running(tdev->mig_state))
+	if (!tdev->bank || !rate || !testdev_migration_is_running(tdev->mig_state))
 		return;
 
 	passed = min(ktime_get_ns() - tdev->clock, TESTDEV_CLOCK_MAX_NS);
@@ -139,7 +146,7 @@ u64 testdev_state_until_change(struct testdev *tdev)
 	u64 passed, needed;
 
 	lockdep_assert_held(&tdev->lock);
-	if (!tdev->mem || !rate || !testdev_migration_is_running(tdev->mig_state))
+	if (!tdev->bank || !rate || !testdev_migration_is_running(tdev->mig_state))
 		return U64_MAX;
 
 	passed = ktime_get_ns() - tdev->clock;
@@ -166,7 +173,7 @@ void testdev_state_read_bar(struct testdev *tdev, size_t pos, u8 *buf, size_t co
 	size_t inside = pos < banks ? min(count, banks - pos) : 0;
 
 	lockdep_assert_held(&tdev->lock);
-	memcpy(buf, tdev->mem + pos, inside);
+	memcpy(buf, tdev->bank + pos, inside);
 	memset(buf + inside, 0xff, count - inside);
 }
 
@@ -179,7 +186,7 @@ void testdev_state_write_bar(struct testdev *tdev, size_t pos, const u8 *buf, si
 	if (!inside || testdev_state_frozen(tdev))
 		return;
 
-	memcpy(tdev->mem + pos, buf, inside);
+	memcpy(tdev->bank + pos, buf, inside);
 	if (tdev->session) {
 		testdev_save_mark(tdev->session, 0);
 		testdev_save_wake(tdev->session);
@@ -196,9 +203,51 @@ void testdev_state_fill_header(struct testdev *tdev, struct testdev_stream_heade
 	};
 }
 
+/* A page as it is in a stream. */
+void testdev_state_read_page(struct testdev *tdev, u32 page, u8 *buf)
+{
+	__le64 *words = (__le64 *)buf;
+	u64 value;
+	unsigned int i;
+
+	lockdep_assert_held(&tdev->lock);
+	if (!page) {
+		memcpy(buf, tdev->bank, TESTDEV_PAGE_SIZE);
+		return;
+	}
+	value = tdev->seeds[page];
+	for (i = 0; i < TESTDEV_PAGE_WORDS; i++, value += TESTDEV_PAGE_STEP)
+		words[i] = cpu_to_le64(value);
+}
+
+/* Take a page from a stream; false, and nothing is taken, if no device can have sent it. */
+bool testdev_state_write_page(struct testdev *tdev, u32 page, const u8 *buf)
+{
+	const __le64 *words = (const __le64 *)buf;
+	u64 value = le64_to_cpu(words[0]);
+	unsigned int i;
+
+	lockdep_assert_held(&tdev->lock);
+	if (!page) {
+		memcpy(tdev->bank, buf, TESTDEV_PAGE_SIZE);
+		return true;
+	}
+	for (i = 1; i < TESTDEV_PAGE_WORDS; i++)
+		if (le64_to_cpu(words[i]) != value + i * TESTDEV_PAGE_STEP)
+			return false;
+	tdev->seeds[page] = value;
+	return true;
+}
+
+/* The first word stands for its page: the others follow, or the page was not taken. */
 u64 testdev_state_hash_page(struct testdev *tdev, u32 page)
 {
-	return xxh64(testdev_state_page(tdev, page), TESTDEV_PAGE_SIZE, page);
+	__le64 seed;
+
+	if (!page)
+		return xxh64(tdev->bank, TESTDEV_PAGE_SIZE, page);
+	seed = cpu_to_le64(tdev->seeds[page]);
+	return xxh64(&seed, sizeof(seed), page);
 }
 
 /**
@@ -240,7 +289,8 @@ int testdev_state_checksum(struct testdev *tdev, u64 *checksum)
 
 	for (page = 0; page < tdev->npages; page++) {
 		hashes[page] = testdev_state_hash_page(tdev, page);
-		cond_resched();
+		if (page % SZ_64K == 0)
+			cond_resched();
 	}
 	testdev_state_fill_header(tdev, &header);
 	*checksum = testdev_state_digest(&header, hashes, tdev->npages);

@@ -68,14 +68,26 @@ static int testdev_parse_write_delay_us(const char *buf, struct testdev_knobs *k
 	return testdev_parse_delay(buf, &knobs->write_delay_us);
 }
 
-/* ERROR can't be entered on request, so entering it can't be refused. */
-static int testdev_parse_refuse(const char *name, struct testdev_fault *fault)
+static const struct {
+	const char *word;
+	enum testdev_fault_kind kind;
+	bool at_state;	/* or after so many bytes */
+} testdev_faults[] = {
+	{ "refuse ", TESTDEV_FAULT_REFUSE, true },
+	{ "error ", TESTDEV_FAULT_ERROR, true },
+	{ "hang ", TESTDEV_FAULT_HANG, true },
+	{ "io-after ", TESTDEV_FAULT_IO_AFTER },
+	{ "error-after ", TESTDEV_FAULT_ERROR_AFTER },
+	{ "hang-after ", TESTDEV_FAULT_HANG_AFTER },
+};
+
+/* ERROR can't be entered on request, so no fault can strike there. */
+static int testdev_parse_state(const char *name, struct testdev_fault *fault)
 {
 	enum vfio_device_mig_state state;
 
 	for (state = VFIO_DEVICE_STATE_STOP; state < VFIO_DEVICE_STATE_NR; state++) {
 		if (sysfs_streq(name, testdev_migration_state_name(state))) {
-			fault->kind = TESTDEV_FAULT_REFUSE;
 			fault->state = state;
 			return 0;
 		}
@@ -83,23 +95,31 @@ static int testdev_parse_refuse(const char *name, struct testdev_fault *fault)
 	return -EINVAL;
 }
 
+static int testdev_parse_placed_fault(const char *buf, struct testdev_fault *fault)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(testdev_faults); i++) {
+		size_t length = str_has_prefix(buf, testdev_faults[i].word);
+
+		if (!length)
+			continue;
+		fault->kind = testdev_faults[i].kind;
+		return testdev_faults[i].at_state ? testdev_parse_state(buf + length, fault) :
+						    kstrtou64(buf + length, 10, &fault->bytes);
+	}
+	return -EINVAL;
+}
+
 static int testdev_parse_fault(const char *buf, struct testdev_knobs *knobs)
 {
 	struct testdev_fault fault = { .kind = TESTDEV_FAULT_NONE };
-	const size_t refuse = str_has_prefix(buf, "refuse ");
-	const size_t io_after = str_has_prefix(buf, "io-after ");
 	int ret = 0;
 
-	if (refuse) {
-		ret = testdev_parse_refuse(buf + refuse, &fault);
-	} else if (io_after) {
-		fault.kind = TESTDEV_FAULT_IO_AFTER;
-		ret = kstrtou64(buf + io_after, 10, &fault.bytes);
-	} else if (sysfs_streq(buf, "load-final")) {
+	if (sysfs_streq(buf, "load-final"))
 		fault.kind = TESTDEV_FAULT_LOAD_FINAL;
-	} else if (!sysfs_streq(buf, "none")) {
-		ret = -EINVAL;
-	}
+	else if (!sysfs_streq(buf, "none"))
+		ret = testdev_parse_placed_fault(buf, &fault);
 	if (!ret)
 		knobs->fault = fault;
 	return ret;
@@ -127,17 +147,19 @@ static ssize_t testdev_print_write_delay_us(const struct testdev_knobs *knobs, c
 
 static ssize_t testdev_print_fault(const struct testdev_knobs *knobs, char *buf)
 {
-	switch (knobs->fault.kind) {
-	case TESTDEV_FAULT_REFUSE:
-		return sysfs_emit(buf, "refuse %s\n",
-				  testdev_migration_state_name(knobs->fault.state));
-	case TESTDEV_FAULT_IO_AFTER:
-		return sysfs_emit(buf, "io-after %llu\n", knobs->fault.bytes);
-	case TESTDEV_FAULT_LOAD_FINAL:
-		return sysfs_emit(buf, "load-final\n");
-	default:
-		return sysfs_emit(buf, "none\n");
+	const struct testdev_fault *fault = &knobs->fault;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(testdev_faults); i++) {
+		if (testdev_faults[i].kind != fault->kind)
+			continue;
+		if (testdev_faults[i].at_state)
+			return sysfs_emit(buf, "%s%s\n", testdev_faults[i].word,
+					  testdev_migration_state_name(fault->state));
+		return sysfs_emit(buf, "%s%llu\n", testdev_faults[i].word, fault->bytes);
 	}
+	return sysfs_emit(buf, "%s\n",
+			  fault->kind == TESTDEV_FAULT_LOAD_FINAL ? "load-final" : "none");
 }
 
 typedef int (*testdev_parse_fn)(const char *buf, struct testdev_knobs *knobs);
@@ -150,7 +172,7 @@ static ssize_t testdev_store(struct device *dev, const char *buf, size_t count,
 
 	guard(mutex)(&tdev->lock);
 	/* The memory has its size while it exists. */
-	if (parse == testdev_parse_state_size && tdev->mem)
+	if (parse == testdev_parse_state_size && tdev->bank)
 		return -EBUSY;
 
 	/* Time that passed counts at the old rate, time to come at the new one. */
@@ -223,7 +245,7 @@ static ssize_t migration_state_show(struct device *dev, struct device_attribute 
 
 	guard(mutex)(&tdev->lock);
 	return sysfs_emit(buf, "%s\n",
-			  tdev->mem ? testdev_migration_state_name(tdev->mig_state) : "closed");
+			  tdev->bank ? testdev_migration_state_name(tdev->mig_state) : "closed");
 }
 static DEVICE_ATTR_RO(migration_state);
 
@@ -234,7 +256,7 @@ static ssize_t checksum_show(struct device *dev, struct device_attribute *attr, 
 	int ret;
 
 	guard(mutex)(&tdev->lock);
-	if (!tdev->mem)
+	if (!tdev->bank)
 		return sysfs_emit(buf, "closed\n");
 
 	testdev_state_advance(tdev);

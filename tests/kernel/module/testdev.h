@@ -30,9 +30,10 @@
 #define TESTDEV_CONFIG_SIZE	256
 
 #define TESTDEV_STATE_SIZE_MIN	TESTDEV_PAGE_SIZE
-#define TESTDEV_STATE_SIZE_MAX	SZ_256M
+#define TESTDEV_STATE_SIZE_MAX	SZ_8G
 #define TESTDEV_DIRTY_RATE_MAX	SZ_8G
 #define TESTDEV_DELAY_US_MAX	(10 * USEC_PER_SEC)
+#define TESTDEV_HANG_SECONDS	30
 
 /* How much one hold of the lock copies, and the most that one record carries. */
 #define TESTDEV_PIECE_SIZE	SZ_64K
@@ -42,7 +43,7 @@
  * record.  README.md says what a loader checks and when.
  */
 #define TESTDEV_STREAM_MAGIC	0x7665647473657476ULL	/* "vtestdev" */
-#define TESTDEV_STREAM_VERSION	1
+#define TESTDEV_STREAM_VERSION	2
 
 /**
  * struct testdev_stream_header - the first bytes of a stream
@@ -98,15 +99,19 @@ struct testdev_type {
 enum testdev_fault_kind {
 	TESTDEV_FAULT_NONE,
 	TESTDEV_FAULT_REFUSE,		/* entering @state fails with -EIO */
+	TESTDEV_FAULT_ERROR,		/* so does it, and the device is in ERROR */
+	TESTDEV_FAULT_HANG,		/* asking for @state takes TESTDEV_HANG_SECONDS */
 	TESTDEV_FAULT_IO_AFTER,		/* the data fd fails with -EIO after @bytes */
+	TESTDEV_FAULT_ERROR_AFTER,	/* so does it, and the device is in ERROR */
+	TESTDEV_FAULT_HANG_AFTER,	/* the data fd hangs once after @bytes */
 	TESTDEV_FAULT_LOAD_FINAL,	/* RESUMING -> STOP fails with -EINVAL */
 };
 
 /**
  * struct testdev_fault - what goes wrong on demand
  * @kind: which fault
- * @state: for TESTDEV_FAULT_REFUSE
- * @bytes: for TESTDEV_FAULT_IO_AFTER, counted from the start of a session
+ * @state: where it strikes
+ * @bytes: when it strikes instead, counted from the start of a session
  */
 struct testdev_fault {
 	enum testdev_fault_kind kind;
@@ -145,18 +150,19 @@ struct testdev;
  * @npages: pages of the device, the bank page first
  * @pages: saving: changed since they were sent; loading: received
  * @hashes: of each page as it was sent or received last
+ * @piece: the pages of one record
  * @buf: where the piece now moving continues
  * @left: bytes of that piece
  * @next: saving: first page that was never sent
  * @changed: saving: bits set in @pages
  * @cursor: saving: where the search for changed pages goes on
  * @first_pass: saving: the piece now moving belongs to the initial bytes
- * @data_left: saving: bytes of pages that follow the record header now moving
- * @data: saving: those pages
+ * @data_left: saving: bytes of @piece that follow the record header now moving
  * @end_sent: saving: the end record was handed out
  * @got_header: loading: @header was received and accepted
- * @in_data: loading: @buf is in the device's pages
+ * @in_data: loading: @buf is in @piece
  * @got_end: loading: the end record was received
+ * @hung: TESTDEV_FAULT_HANG_AFTER has struck
  *
  * All but @tdev, @filp and @wait are guarded by the device's lock.
  */
@@ -172,6 +178,7 @@ struct testdev_session {
 	u32 npages;
 	unsigned long *pages;
 	u64 *hashes;
+	u8 *piece;
 	u8 *buf;
 	size_t left;
 	u32 next;
@@ -179,11 +186,11 @@ struct testdev_session {
 	u32 cursor;
 	bool first_pass;
 	size_t data_left;
-	u8 *data;
 	bool end_sent;
 	bool got_header;
 	bool in_data;
 	bool got_end;
+	bool hung;
 };
 
 /**
@@ -195,8 +202,9 @@ struct testdev_session {
  * @knobs: as set through sysfs
  * @opens: how often the device was opened
  * @loaded: how often a state was loaded whole
- * @mem: the state: bank page, then payload; NULL while the device is closed
- * @npages: pages of @mem
+ * @bank: page 0 of the state; NULL while the device is closed
+ * @seeds: first word of each page of payload, from which its others follow
+ * @npages: pages of the state
  * @random: generator of the payload and of what changes in it
  * @clock: CLOCK_MONOTONIC nanoseconds up to which changes were made
  * @config: PCI configuration space; not migrated, as with vfio-pci
@@ -213,7 +221,8 @@ struct testdev {
 	struct testdev_knobs knobs;
 	u64 opens;
 	u64 loaded;
-	u8 *mem;
+	u8 *bank;
+	u64 *seeds;
 	u32 npages;
 	u64 random;
 	u64 clock;
@@ -253,15 +262,12 @@ bool testdev_state_frozen(struct testdev *tdev);
 void testdev_state_read_bar(struct testdev *tdev, size_t pos, u8 *buf, size_t count);
 void testdev_state_write_bar(struct testdev *tdev, size_t pos, const u8 *buf, size_t count);
 void testdev_state_fill_header(struct testdev *tdev, struct testdev_stream_header *header);
+void testdev_state_read_page(struct testdev *tdev, u32 page, u8 *buf);
+bool testdev_state_write_page(struct testdev *tdev, u32 page, const u8 *buf);
 u64 testdev_state_hash_page(struct testdev *tdev, u32 page);
 u64 testdev_state_digest(const struct testdev_stream_header *header, const u64 *hashes, u32 npages);
 int testdev_state_checksum(struct testdev *tdev, u64 *checksum);
 u64 testdev_state_stream_size(u32 npages);
-
-static inline u8 *testdev_state_page(struct testdev *tdev, u32 page)
-{
-	return tdev->mem + ((size_t)page << TESTDEV_PAGE_SHIFT);
-}
 
 /* testdev-migration.c */
 extern const struct vfio_migration_ops testdev_migration_ops;
@@ -269,6 +275,7 @@ const char *testdev_migration_state_name(enum vfio_device_mig_state state);
 bool testdev_migration_is_running(enum vfio_device_mig_state state);
 bool testdev_migration_is_precopy(enum vfio_device_mig_state state);
 void testdev_migration_reset(struct testdev *tdev);
+void testdev_migration_fail(struct testdev *tdev);
 
 /* testdev-session.c */
 struct testdev_session *testdev_session_new(struct testdev *tdev, const char *name,
@@ -277,6 +284,7 @@ void testdev_session_end(struct testdev *tdev);
 int testdev_session_release(struct inode *inode, struct file *filp);
 int testdev_session_check(struct testdev_session *session);
 size_t testdev_session_limit(struct testdev_session *session, size_t count);
+bool testdev_session_hangs(struct testdev_session *session);
 bool testdev_session_pause(u32 delay_us, size_t moved);
 
 /* testdev-save.c */

@@ -128,6 +128,61 @@ check_broken_write(struct walk *walk, const struct device *device, const struct 
 }
 
 static void
+check_is_broken(struct walk *walk, const struct device *device)
+{
+    unsigned state;
+    int ignored;
+
+    device_state(device, &state);
+    check(walk, state == STATE_ERROR, "it is in %s", mig_state_name(state));
+    device_set(device, "fault", "none");
+    check_error(walk, device_set_state(device, STATE_RUNNING, &ignored), EINVAL,
+                "no arc leads out, not without the fault either");
+    check_error(walk, device_reset(device), 0, "a reset does");
+    device_state(device, &state);
+    check(walk, state == STATE_RUNNING, "and it runs");
+}
+
+/* ERROR, on an arc and in the middle of a stream. */
+static void
+check_error_state(struct walk *walk, const struct device *device, unsigned from, unsigned to)
+{
+    char fault[32];
+    int data_fd, ignored;
+
+    enter(device, from, &data_fd);
+    snprintf(fault, sizeof fault, "error %s", mig_state_name(to));
+    device_set(device, "fault", fault);
+    check_error(walk, device_set_state(device, to, &ignored), EIO, "%s -> %s", mig_state_name(from),
+                mig_state_name(to));
+    check_is_broken(walk, device);
+    if (data_fd >= 0)
+        close(data_fd);
+}
+
+static void
+check_error_after(struct walk *walk, const struct device *device, struct stream *stream)
+{
+    struct stream other = {0};
+    int data_fd;
+
+    enter(device, STATE_STOP_COPY, &data_fd);
+    device_set(device, "fault", "error-after 5000");
+    check_error(walk, stream_read(&other, data_fd, SIZE_MAX, 10000), ENODEV, "error-after 5000");
+    check(walk, other.size == 5000, "%zu bytes came", other.size);
+    check_is_broken(walk, device);
+    close(data_fd);
+    enter(device, STATE_RESUMING, &data_fd);
+    device_set(device, "fault", "error-after 5000");
+    check(walk, write(data_fd, stream->bytes, stream->size) == 5000, "5000 bytes are taken");
+    check_error(walk, stream_write(stream, data_fd, 5000, stream->size, 10000), ENODEV,
+                "and no more");
+    check_is_broken(walk, device);
+    close(data_fd);
+    stream_clear(&other);
+}
+
+static void
 check_load_final(struct walk *walk, const struct device *device, const struct stream *stream)
 {
     uint64_t before = device_count(device, "loaded");
@@ -165,6 +220,13 @@ static const struct {
     {"fault", "io-after 1x", EINVAL},
     {"fault", "io-after 18446744073709551616", ERANGE},
     {"fault", "load-final please", EINVAL},
+    {"fault", "error error", EINVAL},
+    {"fault", "error-after x", EINVAL},
+    {"fault", "hang", EINVAL},
+    {"fault", "hang resuming\n", 0},
+    {"fault", "hang-after 4096\n", 0},
+    {"fault", "error-after 1\n", 0},
+    {"fault", "error stop\n", 0},
     {"fault", "none\n", 0},
     {"fault", "io-after 0\n", 0},
     {"fault", "refuse pre-copy-p2p\n", 0},
@@ -221,6 +283,11 @@ walk_faults(struct walk *walk)
             check_broken_write(walk, &pair.b, &stream, afters[i]);
         }
         check_load_final(walk, &pair.b, &stream);
+        check_error_state(walk, &pair.a, STATE_RUNNING, STATE_PRE_COPY);
+        check_error_state(walk, &pair.a, STATE_PRE_COPY, STATE_STOP_COPY);
+        check_error_state(walk, &pair.a, STATE_RUNNING, STATE_RESUMING);
+        check_error_state(walk, &pair.a, STATE_RESUMING, STATE_STOP);
+        check_error_after(walk, &pair.a, &stream);
     }
     stream_clear(&stream);
     pair_close(walk, &pair);

@@ -288,6 +288,31 @@ carry(int from, int to, uint64_t *bytes, double *read_seconds, double *write_sec
     return error;
 }
 
+/* Sizes that 32 bits do not hold, where none of the bytes need to move. */
+static void
+check_beyond_4g(struct walk *walk)
+{
+    const uint64_t size = (uint64_t)5 << 30;
+    uint64_t initial = 0, dirty = 0, length = 0;
+    struct stream stream = {0};
+    struct pair pair;
+    int data_fd;
+
+    if (pair_open(walk, &pair, TYPE_TWO, TYPE_TWO, "5368709120")) {
+        device_data_size(&pair.a, &length);
+        check(walk, length == stream_size(size), "the stream of 5 GiB is %llu bytes",
+              (unsigned long long)length);
+        device_set_state(&pair.a, STATE_PRE_COPY, &data_fd);
+        stream_read(&stream, data_fd, 100000, 100000);
+        precopy_info(data_fd, &initial, &dirty);
+        check(walk, initial == stream_size(size) - RECORD_SIZE - stream.size && dirty == 0,
+              "of which %llu are left after %zu", (unsigned long long)initial, stream.size);
+        close(data_fd);
+        stream_clear(&stream);
+    }
+    pair_close(walk, &pair);
+}
+
 void
 walk_large(struct walk *walk)
 {
@@ -324,6 +349,7 @@ walk_large(struct walk *walk)
         close(to);
     }
     pair_close(walk, &pair);
+    check_beyond_4g(walk);
 }
 
 /* Kilobytes that a line of /proc/meminfo gives. */

@@ -140,7 +140,7 @@ static const struct {
     int error; /* of the write */
 } damages[] = {
     {"another magic", 0, 1, EINVAL},
-    {"another version", 8, 2, EINVAL},
+    {"another version", 8, 1, EINVAL},
     {"an unknown flag", 12, 1, EINVAL},
     {"no banks", 16, 0, EINVAL},
     {"reserved bytes used", 20, 1, EINVAL},
@@ -156,6 +156,7 @@ static const struct {
     {"a page number over 32 bits", AT_RECORD + 12, 1, EINVAL},
     {"a byte of a bank changed", AT_PAGES + 3, 0x55555555, 0},
     {"a byte of the payload changed", AT_PAGES + STATE_PAGE + 4000, 0x55555555, 0},
+    {"the first word of a page changed", AT_PAGES + STATE_PAGE, 0x55555555, 0},
     {"a byte between banks and payload", AT_PAGES + 3000, 1, 0},
     {"an end record with a length", AT_END + 4, 1, EINVAL},
     {"another checksum", AT_END + 8, 0x55555555, 0},
