@@ -411,6 +411,23 @@ class Discovery(Folder):
         self.assertEqual(self.choose("both", "small/*"), {"small": both["small"]})
         self.assertEqual(self.choose("debian", "*/there"), {})
 
+    def test_groups(self) -> None:
+        """What needs the card runs apart; a group of no scenarios is not booted at all."""
+        (self.folder / "one.py").write_text(
+            "from rig.scenario import scenario\n"
+            "@scenario()\ndef two(ctx): pass\n"
+            "@scenario(card=True)\ndef alone(ctx): pass\n")
+        found = suite.discover(self.folder)
+        with mock.patch.object(suite, "Pair", lambda supplies: "pair"), \
+                mock.patch.object(suite, "Card", lambda supplies: "card"):
+            for names, expected in (
+                    (["one/two", "one/alone"], [("pair", ["one/two"]), ("card", ["one/alone"])]),
+                    (["one/two"], [("pair", ["one/two"])]),
+                    (["one/alone"], [("card", ["one/alone"])])):
+                # pylint: disable-next=protected-access
+                groups = suite._groups(mock.MagicMock(), {name: found[name] for name in names})
+                self.assertEqual([(rig, list(items)) for rig, items in groups], expected)
+
     def test_only_on(self) -> None:
         """Who leaves out a kernel says which one is left, and why."""
         for wrong in (("sparc", "because"), ("small", "")):

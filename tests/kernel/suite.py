@@ -30,6 +30,7 @@ sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
 from rig import terminal  # noqa: E402
 from rig.cache import Cache, note  # noqa: E402
+from rig.card import Card  # noqa: E402
 from rig.errors import DeadlineReached, RigError  # noqa: E402
 from rig.pair import KERNELS, Pair, Supplies  # noqa: E402
 from rig.scenario import Context, Scenario, reset_hosts  # noqa: E402
@@ -270,16 +271,17 @@ def _run_suite(options: argparse.Namespace) -> int:
     logs = (options.builddir or Path.cwd()) / "kernel-logs"
     with contextlib.ExitStack() as ends:
         try:
-            pairs = {kernel: ends.enter_context(Pair(supplies))
-                     for kernel, supplies in _supplies(options, chosen).items()}
-            for pair in pairs.values():
+            groups = [(ends.enter_context(pair), items)
+                      for kernel, supplies in _supplies(options, chosen).items()
+                      for pair, items in _groups(supplies, chosen[kernel])]
+            for pair, _ in groups:
                 pair.prepare()  # a kernel that cannot be built is known before minutes of tests
         except RigError as error:
             print(f"Bail out! {str(error).splitlines()[0]}", flush=True)
             raise
         report = Report(sum(map(len, chosen.values())))
-        for kernel, pair in pairs.items():
-            Suite(pair, logs.absolute(), report).run(chosen[kernel])
+        for pair, items in groups:
+            Suite(pair, logs.absolute(), report).run(items)
             pair.close()
     count = sum(map(len, chosen.values()))
     note(f"{count - report.failed} passed, {report.failed} failed")
@@ -296,6 +298,17 @@ def _supplies(options: argparse.Namespace, chosen: dict[str, dict[str, Scenario 
         supplies[kernel] = Supplies(options.builddir, options.destdir, mtty,
                                     options.refresh and not supplies, kernel, cache)
     return supplies
+
+
+def _groups(supplies: Supplies, items: dict[str, Scenario | str]
+            ) -> Iterator[tuple[Pair, dict[str, Scenario | str]]]:
+    """The scenarios of a kernel by what they run on."""
+    with_card = {name: item for name, item in items.items()
+                 if isinstance(item, Scenario) and item.card}
+    if len(with_card) < len(items):
+        yield Pair(supplies), {name: item for name, item in items.items() if name not in with_card}
+    if with_card:
+        yield Card(supplies), with_card
 
 
 def _fetch(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import kernel, manifest, modules, overlay, rootfs, small
+from . import emulator, kernel, manifest, modules, overlay, rootfs, small
 from .apt import Archive
 from .cache import Cache, note
 from .errors import DownloadFailed, GuestGone
@@ -77,6 +77,11 @@ class Supplies:
     def fetch(self) -> None:
         """Fill the cache."""
         self._parts()
+        self.newer_qemu()
+
+    def newer_qemu(self) -> emulator.Emulator:
+        """The QEMU that emulates what the machine's own does not."""
+        return emulator.load(self.cache, self._archive)
 
     def _parts(self) -> tuple[kernel.Kernel, list[Path], Path, Path, Path]:
         try:

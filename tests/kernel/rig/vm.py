@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .agent import Agent
@@ -36,6 +36,19 @@ class Image:
     modules: Sequence[str]
 
 
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What a VM is, beyond what all are."""
+
+    emulator: Sequence[str] = ()  # the machine's own QEMU if empty
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    devices: Sequence[str] = ()
+    command_line: Sequence[str] = ()
+
+
+PLAIN = Machine()
+
+
 def accelerator() -> str:
     """TCG works wherever the tests run; KVM is an explicit choice."""
     wanted = os.environ.get("VFERRY_RIG_ACCEL", "tcg")
@@ -46,7 +59,7 @@ def accelerator() -> str:
     return wanted
 
 
-def _command_line(name: str, image: Image) -> str:
+def _command_line(name: str, image: Image, machine: Machine) -> str:
     machine_id = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
     return " ".join((
         "console=ttyS0", "quiet", "panic=-1", "net.ifnames=0", "nokaslr", "mitigations=off",
@@ -55,13 +68,22 @@ def _command_line(name: str, image: Image) -> str:
         "initcall_blacklist=init_encrypted,crypto_kdf108_init,jent_mod_init",
         "systemd.show_status=0", "systemd.firstboot=off",
         f"systemd.hostname={name}", f"systemd.machine_id={machine_id}",
-        f"rig.address={HOSTS[name]}", f"rig.modules={','.join(image.modules)}"))
+        f"rig.address={HOSTS[name]}", f"rig.modules={','.join(image.modules)}",
+        *machine.command_line))
+
+
+def _own_emulator() -> list[str]:
+    qemu = shutil.which("qemu-system-x86_64")
+    if qemu is None:
+        raise RigError("qemu-system-x86_64 is not there; install qemu-system-x86")
+    return [qemu]
 
 
 class Vm:
     """One guest, from its start to its end."""
 
-    def __init__(self, name: str, image: Image, folder: Path, netdev: str) -> None:
+    def __init__(self, name: str, image: Image, folder: Path, netdev: str,
+                 machine: Machine = PLAIN) -> None:
         self.name = name
         self.log = folder / f"{name}.serial"
         self.daemon_log = folder / f"{name}.vferryd"
@@ -73,8 +95,9 @@ class Vm:
         self.started = time.monotonic()
         with open(self._errors, "wb") as errors:
             self._process = subprocess.Popen(
-                self._arguments(image, netdev), stdin=subprocess.DEVNULL, stdout=errors,
-                stderr=errors, start_new_session=True)
+                self._arguments(image, netdev, machine), stdin=subprocess.DEVNULL, stdout=errors,
+                stderr=errors, start_new_session=True,
+                env={**os.environ, **machine.environment})
         self._qmp: Qmp | None = None
         self._agent: Agent | None = None
         try:
@@ -85,21 +108,20 @@ class Vm:
             self.kill()
             raise RigError(f"{name} did not start: {error}\n{self._qemu_says()}") from error
 
-    def _arguments(self, image: Image, netdev: str) -> list[str]:
-        qemu = shutil.which("qemu-system-x86_64")
-        if qemu is None:
-            raise RigError("qemu-system-x86_64 is not there; install qemu-system-x86")
+    def _arguments(self, image: Image, netdev: str, machine: Machine) -> list[str]:
+        qemu = machine.emulator or _own_emulator()
         kvm = accelerator() == "kvm"
         number = list(HOSTS).index(self.name) + 1
         return [
             # The VM ends with whoever started it, however that happens.
             "setpriv", "--pdeathsig", "KILL", "--",
-            qemu, "-name", self.name, "-M", "q35", "-nodefaults", "-no-user-config",
+            *qemu, "-name", self.name, "-M", "q35,kernel-irqchip=split" if kvm else "q35",
+            "-nodefaults", "-no-user-config",
             "-display", "none", "-no-reboot", "-m", str(MEMORY_MIB), "-smp", str(CPUS),
             "-accel", "kvm" if kvm else "tcg,thread=multi,tb-size=256",
             "-cpu", "host" if kvm else CPU_MODEL,
             "-kernel", str(image.kernel), "-initrd", str(image.initrd),
-            "-append", _command_line(self.name, image),
+            "-append", _command_line(self.name, image, machine),
             "-serial", f"file:{self.log}", "-serial", f"file:{self.daemon_log}",
             "-qmp", f"unix:{self._qmp_path},server=on,wait=off",
             "-chardev", f"socket,id=agent,path={self._agent_path},server=on,wait=off",
@@ -109,6 +131,7 @@ class Vm:
             "-netdev", "hubport,id=card,hubid=0",
             "-device", f"virtio-net-pci,netdev=card,id=nic,romfile=,mac=52:54:00:77:00:0{number}",
             "-netdev", netdev, "-netdev", "hubport,id=socket,hubid=0,netdev=cable",
+            *machine.devices,
         ]
 
     def _qemu_says(self) -> str:
