@@ -8,6 +8,8 @@
 #define JOB_INTERFACE VF_BUS_NAME ".Job"
 /* Other jobs of the daemon may talk while ours is not named yet. */
 #define BACKLOG_MAX 4096
+/* A daemon that is restarted is back sooner, with the job at the same path. */
+#define RESTART_SECONDS 10
 
 typedef struct {
     char *path;
@@ -23,6 +25,7 @@ struct VfFollow {
     GQueue backlog; /* of Event, until the job is known */
     guint subscription;
     guint watch;
+    guint absence; /* until the daemon is given up */
     gboolean done;
     gboolean timed_out;
     VfEnd end;
@@ -118,10 +121,25 @@ on_signal(GDBusConnection *connection, const char *sender, const char *path, con
     g_queue_push_tail(&self->backlog, event);
 }
 
+static gboolean
+on_absent_for_long(gpointer follow)
+{
+    VfFollow *self = follow;
+
+    self->absence = 0;
+    self->done = TRUE;
+    return G_SOURCE_REMOVE;
+}
+
 static void
 on_vanished(GDBusConnection *connection, const char *name, gpointer follow)
 {
-    ((VfFollow *)follow)->done = TRUE;
+    VfFollow *self = follow;
+
+    if (!connection)
+        self->done = TRUE; /* the bus has gone, or ssh */
+    else if (!self->absence)
+        self->absence = g_timeout_add_seconds(RESTART_SECONDS, on_absent_for_long, self);
 }
 
 VfFollow *
@@ -144,6 +162,7 @@ vf_follow_free(VfFollow *self)
     g_dbus_connection_signal_unsubscribe(vf_bus_get_connection(self->bus), self->subscription);
     if (self->watch > 0)
         g_bus_unwatch_name(self->watch);
+    g_clear_handle_id(&self->absence, g_source_remove);
     if (self->job)
         g_signal_handlers_disconnect_by_data(self->job, self);
     g_clear_object(&self->job);
@@ -171,21 +190,50 @@ on_result(VferryJob *job, GParamSpec *pspec, VfFollow *self)
     set_end(self, result, name, message);
 }
 
+static gboolean
+take_job(VfFollow *self, GError **error)
+{
+    VferryJob *job = vferry_job_proxy_new_sync(vf_bus_get_connection(self->bus),
+                                               G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START, VF_BUS_NAME,
+                                               self->path, NULL, error);
+
+    if (!job)
+        return FALSE;
+    if (self->job)
+        g_signal_handlers_disconnect_by_data(self->job, self);
+    g_clear_object(&self->job);
+    self->job = job;
+    g_signal_connect(self->job, "notify::result", G_CALLBACK(on_result), self);
+    return TRUE;
+}
+
+/* What it said while nobody was there to pass it on is in its properties. */
+static void
+on_appeared(GDBusConnection *connection, const char *name, const char *owner, gpointer follow)
+{
+    VfFollow *self = follow;
+
+    if (!self->absence)
+        return; /* it was there all the time */
+    g_clear_handle_id(&self->absence, g_source_remove);
+    if (!take_job(self, NULL) || !vferry_job_get_result(self->job)) {
+        self->done = TRUE; /* it is back without the job */
+        return;
+    }
+    on_result(self->job, NULL, self);
+}
+
 gboolean
 vf_follow_set_job(VfFollow *self, const char *path, GError **error)
 {
     Event *event;
 
     self->path = g_strdup(path);
-    self->job = vferry_job_proxy_new_sync(vf_bus_get_connection(self->bus),
-                                          G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START, VF_BUS_NAME, path,
-                                          NULL, error);
-    if (!self->job)
+    if (!take_job(self, error))
         return FALSE;
     self->watch = g_bus_watch_name_on_connection(vf_bus_get_connection(self->bus), VF_BUS_NAME,
-                                                 G_BUS_NAME_WATCHER_FLAGS_NONE, NULL, on_vanished,
-                                                 self, NULL);
-    g_signal_connect(self->job, "notify::result", G_CALLBACK(on_result), self);
+                                                 G_BUS_NAME_WATCHER_FLAGS_NONE, on_appeared,
+                                                 on_vanished, self, NULL);
     while ((event = g_queue_pop_head(&self->backlog))) {
         if (g_str_equal(event->path, path))
             handle(self, event->signal, event->parameters);

@@ -27,6 +27,7 @@ gboolean vf_follow_set_job(VfFollow *self, const char *path, GError **error);
 /* NULL before vf_follow_set_job(). Stays the follower's. */
 VferryJob *vf_follow_get_job(VfFollow *self);
 
-/* Runs the main context until the job ends, the daemon or the connection is gone, @stop turns TRUE,
- * or @timeout_ms (0: none) have passed. The end stays the follower's. */
+/* Runs the main context until the job ends, the daemon is gone and does not come back, or the
+ * connection is, @stop turns TRUE, or @timeout_ms (0: none) have passed. The end stays the
+ * follower's. */
 const VfEnd *vf_follow_run(VfFollow *self, const gboolean *stop, guint timeout_ms);

@@ -12,6 +12,8 @@
 #include "text.h"
 #include "wait.h"
 
+#define ASK_TIMES 4
+
 void
 vf_migration_free(VfMigration *self)
 {
@@ -191,24 +193,37 @@ on_interrupt(gpointer migration)
     return G_SOURCE_CONTINUE;
 }
 
-/* The other side's own word; NULL when it cannot be had. */
-static char *
-ask_outcome(VfMigration *self, VfBus *bus)
+static gboolean
+ask_once(VfMigration *self, VfBus *bus, char **outcome, GError **error)
 {
     VferryManager *manager = vf_bus_get_manager(bus);
     gboolean source = bus == self->here;
     g_autoptr(VfWait) wait = vf_wait_new();
-    g_autoptr(GError) error = NULL;
-    g_autofree char *message = NULL;
-    g_autofree char *outcome = NULL;
     GVariant *none = g_variant_new("a{sv}", NULL);
 
     (source ? vferry_manager_call_confirm
             : vferry_manager_call_finish)(manager, self->job_uuid, none, vf_bus_get_call_flags(bus),
                                           vf_bus_get_timeout(bus), NULL, vf_wait_ready, wait);
-    if ((source ? vferry_manager_call_confirm_finish
-                : vferry_manager_call_finish_finish)(manager, &outcome, vf_wait_end(wait), &error))
-        return g_steal_pointer(&outcome);
+    return (source ? vferry_manager_call_confirm_finish
+                   : vferry_manager_call_finish_finish)(manager, outcome, vf_wait_end(wait), error);
+}
+
+/* The other side's own word; NULL when it cannot be had. A daemon that ends before it answers may
+ * be restarted, and both calls may be repeated: the bus starts it. */
+static char *
+ask_outcome(VfMigration *self, VfBus *bus)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *message = NULL;
+    char *outcome = NULL;
+
+    for (guint i = 0; i < ASK_TIMES; i++) {
+        g_clear_error(&error);
+        if (ask_once(self, bus, &outcome, &error))
+            return outcome;
+        if (!g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY))
+            break;
+    }
     message = vf_exit_message(error);
     vf_view_end_bar(self->view, FALSE);
     g_printerr(_("vferryctl: %s cannot be asked how it ended: %s\n"), vf_bus_get_label(bus),

@@ -4,6 +4,7 @@
 
 import os
 import signal
+import subprocess
 
 import crossing
 import harness
@@ -439,6 +440,64 @@ class Calls(Test):
         self.assertEqual(self.end('Finish', uuid), 'failed')
         self.assertEqual(self.store.parts('lease') + self.store.parts('destination'), [])
         self.assertEqual(self.find_device(self.uuid).get('State'), 'lent')
+
+
+class Tool(Test):
+    """vferryctl follows its job across it."""
+
+    def start(self):
+        environment = {key: value for key, value in os.environ.items() if key not in ('LD_PRELOAD', 'UMOCKDEV_DIR')}
+        environment.update(DBUS_SYSTEM_BUS_ADDRESS=self.bus.address, LC_ALL='C.UTF-8')
+        process = subprocess.Popen([*os.environ.get('VFERRY_TEST_WRAPPER', '').split(), os.environ['VFERRY_TEST_TOOL'],
+                                    'migrate', self.uuid, self.bus.address, '--address', '127.0.0.1'],
+                                   env=environment, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        return process
+
+    def finish_tool(self, process, seconds=20):
+        self.wait_for(lambda: process.poll() is not None, 'the end of vferryctl', seconds)
+        out, err = process.communicate(timeout=5)
+        return process.returncode, out, err
+
+    def started(self):
+        self.script('send', ['phase', 'pre-copy'], ['progress', 40, 96], ['wait-for', 'sent'], *Source.DONE)
+        self.lend()
+        tool = self.start()
+        job = self.wait_for(lambda: self.find_object('Job', 'Phase', 'pre-copy'), 'the job')
+        self.sleep(0.3)  # until it has heard of it, too
+        return tool, job
+
+    def test_completes(self):
+        tool, _ = self.started()
+        self.restart()
+        self.sleep(0.5)
+        self.restart(signal.SIGTERM)
+        self.go()
+        self.go('sent')
+        status, out, err = self.finish_tool(tool)
+        self.assertEqual((status, err), (0, ''))
+        self.assertIn('running at', out)
+
+    def test_completes_meanwhile(self):
+        tool, _ = self.started()
+        self.end_daemon()
+        self.go()
+        self.go('sent')
+        self.wait_for(lambda: not self.is_alive('send'), 'the end of the mover')
+        self.launch()
+        status, out, err = self.finish_tool(tool)
+        self.assertEqual((status, err), (0, ''))
+        self.assertIn('running at', out)
+
+    def test_daemon_stays_away(self):
+        tool, _ = self.started()
+        self.end_daemon()
+        status, _, err = self.finish_tool(tool, 30)
+        self.assertEqual(status, 2)
+        self.assertIn('vferryctl resolve', err)
+        self.go('sent')
+        self.launch()
 
 
 class Doubtful(Test):
