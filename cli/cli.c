@@ -6,6 +6,7 @@
 #include <glib/gi18n-lib.h>
 #include <locale.h>
 
+#include "names.h"
 #include "terminal.h"
 #include "text.h"
 
@@ -176,8 +177,10 @@ parse_global(VfCli *cli, gboolean *version, int *argc, char ***argv, GError **er
 static void
 init_locale(void)
 {
+    const char *directory = g_getenv(VF_ENV_LOCALE_DIR);
+
     setlocale(LC_ALL, "");
-    bindtextdomain(GETTEXT_PACKAGE, LOCALEDIR);
+    bindtextdomain(GETTEXT_PACKAGE, directory ? directory : LOCALEDIR);
     bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
     textdomain(GETTEXT_PACKAGE);
 }

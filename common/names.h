@@ -26,6 +26,7 @@
 #define VF_ENV_MODEL_PATH "VFERRY_MODEL_PATH"   /* colon-separated, first wins */
 #define VF_ENV_LIBEXEC_DIR "VFERRY_LIBEXEC_DIR" /* where vferry-mover and vferry-helper are */
 #define VF_ENV_SCHEMA_DIR "VFERRY_SCHEMA_DIR"
+#define VF_ENV_LOCALE_DIR "VFERRY_LOCALE_DIR"
 
 /* udev subsystems and sysfs names; Documentation/driver-api/vfio-mediated-device.rst */
 #define VF_SUBSYSTEM_MDEV "mdev"
