@@ -84,6 +84,18 @@ _FAULTY: dict[str, frozenset[str]] = {
     # only a device without pre-copy passes RUNNING_P2P on its way
     "source-refuses-running-p2p": frozenset((BACK, DONE)),
     "source-refuses-running": frozenset((DONE,)),
+    # from ERROR only a reset leads back, which is its holder's to make
+    "source-errors-at-pre-copy": frozenset((STUCK,)),
+    "source-errors-at-stop-copy": frozenset((STUCK,)),
+    "source-errors-at-stop": frozenset((STUCK,)),
+    "source-errors-half-way": frozenset((STUCK,)),
+    # a side that is busy for 30 s is not a lost peer
+    "source-hangs-at-stop-copy": frozenset((DONE,)),
+    "source-hangs-half-way": frozenset((DONE,)),
+    "destination-hangs-at-resuming": frozenset((DONE,)),
+    "destination-hangs-at-running": frozenset((DONE,)),
+    "destination-hangs-half-way": frozenset((DONE,)),
+    "destination-errors-at-running": frozenset((BOTH_IN_DOUBT,)),
     "destination-refuses-running": frozenset((BOTH_IN_DOUBT,)),
     "destination-refuses-running-p2p": frozenset((BOTH_IN_DOUBT,)),
 }
