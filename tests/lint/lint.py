@@ -30,6 +30,7 @@ RULES: dict[str, Rule] = {
     "budgets": rules_c.budgets,
     "bus-actions": rules_bus.bus_actions,
     "bus-properties": rules_bus.bus_properties,
+    "glued-strings": rules_files.glued_strings,
     "names": rules_c.names,
     "places": rules_files.places,
     "plugin-readmes": rules_files.plugin_readmes,

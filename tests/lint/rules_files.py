@@ -20,6 +20,7 @@ SPDX_LINES = 5
 
 TRANSLATED = re.compile(r'(?<![\w"])(?:_|N_|C_|NC_|ngettext|g_dngettext)\s*\(\s*"')
 POTFILES = "po/POTFILES.in"
+GLUED = re.compile(r'(?<![\w"])N?_\(\s*(?:"(?:[^"\\]|\\.)*"\s*|PRI\w+\s*)*(G_\w+_(?:FORMAT|MODIFIER))\b')
 
 # Where somebody happened to work is of no use to anybody else, and a mirror's name is the machine's.
 PLACES = re.compile(
@@ -74,6 +75,15 @@ def potfiles(tree: Tree) -> Iterator[Finding]:
             yield potfile.at(number, f"{path} is not there")
         elif path.endswith((".c", ".h")) and path not in wanted:
             yield potfile.at(number, f"{path} has nothing to translate")
+
+
+def glued_strings(tree: Tree) -> Iterator[Finding]:
+    """xgettext sees a sentence to its end: it knows the macros of inttypes.h, and not GLib's."""
+    for path in translated_files(tree):
+        file = tree.get(path)
+        for match in GLUED.finditer(file.text):
+            line = file.text.count("\n", 0, match.start()) + 1
+            yield file.at(line, f"the catalogue's sentence ends at {match.group(1)}; use PRI… of inttypes.h or %zu")
 
 
 def places(tree: Tree) -> Iterator[Finding]:
