@@ -7,6 +7,7 @@
 #include <polkit/polkit.h>
 
 #include "error.h"
+#include "log.h"
 
 struct _VfAuthority {
     GObject parent;
@@ -14,6 +15,7 @@ struct _VfAuthority {
     guint deadline_ms;
     guint deadline_interactive_ms;
     PolkitAuthority *polkit; /* NULL until it was reached once */
+    gboolean silent;         /* it has not answered, and the journal knows */
 };
 
 typedef struct {
@@ -73,11 +75,28 @@ refuse(GTask *task, const char *reason)
                              check->method, check->action, reason));
 }
 
+/* Once, until it answers again: each refusal is in the journal by itself. */
+static void
+note_silence(GTask *task, const char *why)
+{
+    VfAuthority *self = g_task_get_source_object(task);
+    const Check *check = g_task_get_task_data(task);
+
+    if (!self->silent && !check->answered)
+        vf_log_event(VF_EVENT_AUTHORITY_UNAVAILABLE,
+                     VF_ABOUT(.sender = check->sender, .action = check->action),
+                     "polkit does not answer, and everything that it would decide is refused: %s",
+                     why);
+    self->silent = self->silent || !check->answered;
+}
+
 static void
 refuse_unreachable(GTask *task, const GError *error)
 {
     g_autofree char *reason = g_strdup_printf(_("polkit cannot be asked (%s)"), error->message);
 
+    if (error->domain != POLKIT_ERROR) /* which is an answer */
+        note_silence(task, error->message);
     refuse(task, reason);
 }
 
@@ -101,9 +120,12 @@ on_checked(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(PolkitAuthorizationResult) verdict =
         polkit_authority_check_authorization_finish(POLKIT_AUTHORITY(source), result, &error);
 
-    if (!verdict)
+    if (!verdict) {
         refuse_unreachable(task, error);
-    else if (polkit_authorization_result_get_is_authorized(verdict))
+        return;
+    }
+    VF_AUTHORITY(g_task_get_source_object(task))->silent = FALSE;
+    if (polkit_authorization_result_get_is_authorized(verdict))
         answer(task, NULL);
     else
         refuse(task, describe_refusal(verdict, g_task_get_task_data(task)));
@@ -149,6 +171,8 @@ on_deadline(gpointer data)
     g_autoptr(GTask) task = g_object_ref(data);
     Check *check = g_task_get_task_data(task);
 
+    if (!check->interactive) /* a person may take that long */
+        note_silence(task, "it took too long");
     refuse(task, _("polkit did not answer in time"));
     g_cancellable_cancel(check->cancellable); /* polkitd takes its dialogue away */
     return G_SOURCE_REMOVE;

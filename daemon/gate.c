@@ -78,8 +78,8 @@ refuse(Call *call, const GError *error)
     const char *action = get_annotation(invocation, VF_ANNOTATION_ACTION);
     g_autofree char *method = describe_method(invocation);
 
-    vf_log_call(G_LOG_LEVEL_INFO, sender, action ? action : "", "%s is refused to %s: %s", method,
-                sender, error->message);
+    vf_log(G_LOG_LEVEL_INFO, VF_ABOUT(.sender = sender, .action = action),
+           "%s is refused to %s: %s", method, sender, error->message);
     g_dbus_method_invocation_return_gerror(invocation, error);
 }
 
@@ -124,9 +124,10 @@ on_checked(GObject *source, GAsyncResult *result, gpointer data)
         refuse(call, error);
         return;
     }
-    vf_log_call(G_LOG_LEVEL_MESSAGE, sender, get_annotation(call->invocation, VF_ANNOTATION_ACTION),
-                "%s by %s (uid %u)", method, sender,
-                vf_senders_get_uid(call->gate->senders, sender));
+    vf_log(G_LOG_LEVEL_MESSAGE,
+           VF_ABOUT(.sender = sender,
+                    .action = get_annotation(call->invocation, VF_ANNOTATION_ACTION)),
+           "%s by %s (uid %u)", method, sender, vf_senders_get_uid(call->gate->senders, sender));
     dispatch(call);
 }
 

@@ -7,8 +7,8 @@
 
 #include "bus.h"
 #include "error.h"
+#include "job-log.h"
 #include "job-object.h"
-#include "log.h"
 #include "names.h"
 #include "options.h"
 
@@ -171,13 +171,6 @@ arm_expiry(Entry *entry, gint64 age_ms)
 static void
 on_completed(VfJob *job, Entry *entry)
 {
-    const VfOutcome *outcome = vf_job_get_outcome(job);
-
-    vf_log_job(outcome->error ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE, vf_job_get_uuid(job),
-               "job %s (%s): %s%s%s", vf_job_get_uuid(job),
-               vf_job_get_role(job) == VF_JOB_SOURCE ? "source" : "destination",
-               vf_result_to_string(outcome->result), outcome->error ? ": " : "",
-               outcome->error ? outcome->error->message : "");
     arm_expiry(entry, 0);
 }
 
@@ -300,6 +293,10 @@ finish_resolution(Resolution *resolution, GError *error)
         vf_bus_return_error(done->invocation, error);
         return;
     }
+    vf_job_log_event(done->job, VF_EVENT_JOB_RESOLVED, "job %s (%s) was resolved by uid %u: %s",
+                     vf_job_get_uuid(done->job),
+                     vf_job_get_role(done->job) == VF_JOB_SOURCE ? "source" : "destination",
+                     done->uid, done->run ? "its devices run here" : "its devices never run here");
     vf_job_complete(done->job, resolved_outcome(done));
     vferry_job_complete_resolve(done->skeleton, done->invocation);
 }
@@ -311,7 +308,8 @@ on_run_recorded(GObject *source, GAsyncResult *result, gpointer data)
 
     /* the mover's own line, `returned` or `started`, says already that it runs */
     if (!vf_ledger_append_finish(VF_LEDGER(source), result, &error))
-        g_warning("the decision is done but not in the record: %s", error->message);
+        vf_job_log(((Resolution *)data)->job, G_LOG_LEVEL_WARNING,
+                   "the decision is done but not in the record: %s", error->message);
     finish_resolution(data, NULL);
 }
 
@@ -455,6 +453,7 @@ vf_jobs_add(VfJobs *self, VfJob *job)
     entry->jobs = self;
     entry->job = g_object_ref(job);
     entry->skeleton = vf_job_object_new(job, self->context->objects);
+    vf_job_log_follow(job);
     g_signal_connect(entry->skeleton, "handle-cancel", G_CALLBACK(on_cancel), entry);
     g_signal_connect(entry->skeleton, "handle-resolve", G_CALLBACK(on_resolve), entry);
     g_signal_connect(job, "completed", G_CALLBACK(on_completed), entry);

@@ -34,6 +34,7 @@ typedef struct {
     GCancellable *cancellable;
     gboolean busy;     /* somebody is creating for it */
     gboolean adopting; /* the devices are on their way to somebody */
+    gboolean told;     /* the journal knows that it is stuck */
     guint revoking;
     guint deadline;
     guint retry;
@@ -43,6 +44,11 @@ typedef struct {
 } Entry;
 
 static void undo(Entry *entry);
+
+/* A macro: what it names lives as long as the block where it is used. */
+#define about_lease(self)                                                                          \
+    VF_ABOUT(.lease = vf_lease_get_id(self), .job = vf_job_get_uuid(vf_lease_get_job(self)),       \
+             .peer = vf_job_get_peer(vf_lease_get_job(self)))
 
 static void
 wake_waiting(Entry *entry)
@@ -187,8 +193,8 @@ is_owner(const char *sender, guint32 uid, gpointer data)
 static void
 on_state(VfLease *lease, GParamSpec *spec, Entry *entry)
 {
-    vf_log_lease(G_LOG_LEVEL_INFO, vf_lease_get_id(lease), "lease %s is %s", vf_lease_get_id(lease),
-                 vf_lease_get_state_name(lease));
+    vf_log(G_LOG_LEVEL_INFO, about_lease(lease), "lease %s is %s", vf_lease_get_id(lease),
+           vf_lease_get_state_name(lease));
     if (vf_lease_get_state(lease) == VF_LEASE_GONE)
         return;
     show(entry);
@@ -218,8 +224,9 @@ on_undone_recorded(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
 
     if (!vf_ledger_append_finish(VF_LEDGER(source), result, &error))
-        g_warning("lease %s is undone, but its record does not say so: %s",
-                  vf_lease_get_id(entry->lease), error->message);
+        vf_log(G_LOG_LEVEL_WARNING, about_lease(entry->lease),
+               "lease %s is undone, but its record does not say so: %s",
+               vf_lease_get_id(entry->lease), error->message);
     gone(entry);
 }
 
@@ -257,8 +264,10 @@ on_mdev_removed(GObject *source, GAsyncResult *result, gpointer data)
         undo(entry);
         return;
     }
-    vf_log_lease(G_LOG_LEVEL_WARNING, vf_lease_get_id(entry->lease), "lease %s is stuck: %s",
-                 vf_lease_get_id(entry->lease), error->message);
+    if (!entry->told)
+        vf_log_event(VF_EVENT_LEASE_STUCK, about_lease(entry->lease), "lease %s is stuck: %s",
+                     vf_lease_get_id(entry->lease), error->message);
+    entry->told = TRUE; /* once, not at every attempt */
     vf_lease_move(entry->lease, VF_LEASE_STUCK, NULL);
     entry->retry = g_timeout_add(entry->leases->retry_ms, on_retry, entry);
     wake_waiting(entry);
@@ -500,8 +509,9 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
     if (entry)
         entry->adopting = FALSE;
     if (!vf_bus_delivered_finish(result)) {
-        g_warning("lease %s: the adopter did not get the devices; they stay here",
-                  vf_lease_get_id(lease));
+        vf_log(G_LOG_LEVEL_WARNING, about_lease(lease),
+               "lease %s: the adopter did not get the devices; they stay here",
+               vf_lease_get_id(lease));
         return;
     }
     if (!entry || !vf_lease_move(lease, VF_LEASE_ADOPTED, NULL))

@@ -13,6 +13,7 @@
 #include "control.h"
 #include "error.h"
 #include "io.h"
+#include "log.h"
 #include "mover-message.h"
 #include "spawn.h"
 
@@ -288,6 +289,20 @@ on_control(gint fd, GIOCondition condition, gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* It ended by itself and without a word. One that we killed is no news. */
+static void
+note_crash(VfMover *self)
+{
+    const char *job = NULL;
+
+    if (self->kill_wanted)
+        return;
+    if (self->args)
+        g_variant_lookup(self->args, "job", "&s", &job);
+    vf_log_event(VF_EVENT_MOVER_CRASHED, VF_ABOUT(.job = job), "%s %s: %s", PROGRAM, self->verb,
+                 self->error->message);
+}
+
 static void
 describe_exit(VfMover *self)
 {
@@ -321,8 +336,10 @@ conclude(VfMover *self)
     /* what it said with its last breath */
     while (self->watch && receive_one(self, &silent))
         continue;
-    if (!self->reply)
+    if (!self->reply) {
         describe_exit(self);
+        note_crash(self);
+    }
     emit_ended(self);
 }
 

@@ -299,9 +299,9 @@ look_at(VfRecovery *self, VfLedgerFound *found)
     }
     g_hash_table_add(self->own, g_steal_pointer(&name));
     if (found->error)
-        vf_log_job(G_LOG_LEVEL_WARNING, found->uuid,
-                   "the record of job %s cannot be used and is left alone: %s", found->uuid,
-                   found->error->message);
+        vf_log_event(VF_EVENT_RECORD_DAMAGED, VF_ABOUT(.job = found->uuid),
+                     "the record of job %s cannot be used and is left alone: %s", found->uuid,
+                     found->error->message);
     else
         take(self, found);
 }

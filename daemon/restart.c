@@ -208,12 +208,8 @@ resume(const VfRestart *self, VfKept *kept, GPtrArray *leases)
 
     if (job)
         vf_job_set_kept(job, kept); /* after the record, which is in the store already */
-    if (job && resume_job(self, job, leases, &error)) {
-        vf_log_job(G_LOG_LEVEL_INFO, uuid, "job %s (%s) goes on: %s", uuid,
-                   vf_job_get_role(job) == VF_JOB_SOURCE ? "source" : "destination",
-                   vf_job_get_phase_name(job));
+    if (job && resume_job(self, job, leases, &error))
         return;
-    }
     vf_log_job(G_LOG_LEVEL_WARNING, uuid,
                "job %s of the last daemon cannot go on here, its record decides: %s", uuid,
                error->message);
@@ -240,8 +236,9 @@ vf_restart(const VfRestart *self)
     resume_all(self, VF_KEPT_SOURCE, leases);
     resume_all(self, VF_KEPT_DESTINATION, leases);
     for (guint i = 0; i < leases->len; i++) {
-        g_warning("lease %s of the last daemon has no job that goes on: it is let go",
-                  vf_kept_get_id(leases->pdata[i]));
+        vf_log_lease(G_LOG_LEVEL_WARNING, vf_kept_get_id(leases->pdata[i]),
+                     "lease %s of the last daemon has no job that goes on: it is let go",
+                     vf_kept_get_id(leases->pdata[i]));
         vf_kept_forget(leases->pdata[i]);
     }
     vf_fd_store_remove_rest(self->context->store);

@@ -10,7 +10,7 @@
 #include "answer.h"
 #include "bus.h"
 #include "error.h"
-#include "log.h"
+#include "job-log.h"
 #include "mdev.h"
 #include "migration.h"
 #include "options.h"
@@ -286,8 +286,8 @@ on_pending_expired(gpointer data)
     Pending *pending = data;
 
     pending->timer = 0;
-    vf_log_job(G_LOG_LEVEL_MESSAGE, vf_job_get_uuid(pending->job),
-               "job %s was begun and never performed", vf_job_get_uuid(pending->job));
+    vf_job_log(pending->job, G_LOG_LEVEL_MESSAGE, "job %s was begun and never performed",
+               vf_job_get_uuid(pending->job));
     drop_pending(pending);
     return G_SOURCE_REMOVE;
 }

@@ -18,7 +18,14 @@
 #define DEADLINE_MS 10000
 #define POLKIT_MS 300
 
+/* What all tests share. */
 typedef struct {
+    GTestDBus *bus;
+    int silences; /* messages that polkit does not answer */
+} Session;
+
+typedef struct {
+    Session *session;
     GTestDBus *bus;
     GDBusConnection *service, *polkit, *caller;
     guint polkit_object;
@@ -136,7 +143,9 @@ setup(Rig *rig, gconstpointer data)
     g_autoptr(VfAuthority) authority = vf_authority_new(POLKIT_MS, POLKIT_MS);
     g_autoptr(GError) error = NULL;
 
-    rig->bus = (GTestDBus *)data;
+    rig->session = (Session *)data;
+    rig->bus = rig->session->bus;
+    rig->session->silences = 0;
     rig->service = connect_to(rig);
     rig->polkit = connect_to(rig);
     rig->caller = connect_to(rig);
@@ -254,11 +263,11 @@ test_owner(Rig *rig, gconstpointer data)
 }
 
 /* No within the deadline, the question taken back, and the next one asked as if nothing had been.
- */
+ * The journal hears of it once for each time that polkit falls silent. */
 static void
 test_silence(Rig *rig, gconstpointer data)
 {
-    g_auto(Answer) answer = {0}, next = {0};
+    g_auto(Answer) answer = {0}, again = {0}, next = {0}, last = {0};
 
     rig->silent = rig->allowed = TRUE;
     call_release(rig, &answer);
@@ -266,10 +275,19 @@ test_silence(Rig *rig, gconstpointer data)
     assert_refused(&answer, "NotAuthorized");
     g_assert_cmpuint(rig->questions, ==, 1);
     wait_until(rig->cancelled == 1);
+    call_release(rig, &again);
+    wait_until(again.done);
+    assert_refused(&again, "NotAuthorized");
+    g_assert_cmpint(rig->session->silences, ==, 1);
     rig->silent = FALSE;
     call_release(rig, &next);
     wait_until(next.done);
     g_assert_no_error(next.error);
+    rig->silent = TRUE;
+    call_release(rig, &last);
+    wait_until(last.done);
+    g_assert_cmpint(rig->session->silences, ==, 2);
+    wait_until(rig->cancelled == 3);
 }
 
 static gboolean
@@ -367,33 +385,49 @@ test_every_method_is_annotated(void)
 }
 
 static void
-add_test(GTestDBus *bus, const char *name, void (*test)(Rig *, gconstpointer))
+add_test(Session *session, const char *name, void (*test)(Rig *, gconstpointer))
 {
     g_autofree char *path = g_strconcat("/gate/", name, NULL);
 
-    g_test_add(path, Rig, bus, setup, test, teardown);
+    g_test_add(path, Rig, session, setup, test, teardown);
+}
+
+static GLogWriterOutput
+count_silences(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+    Session *session = data;
+
+    for (gsize i = 0; i < n_fields; i++)
+        if (g_str_equal(fields[i].key, "MESSAGE") &&
+            g_str_has_prefix(fields[i].value, "polkit does not answer"))
+            g_atomic_int_inc(&session->silences);
+    return g_log_writer_default(level, fields, n_fields, NULL);
 }
 
 int
 main(int argc, char **argv)
 {
     g_autoptr(GTestDBus) bus = NULL;
+    Session session = {0};
     g_autoptr(PolkitAuthority) polkit = NULL;
     int status;
 
     g_test_init(&argc, &argv, NULL);
+    g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR);
+    g_log_set_writer_func(count_silences, &session, NULL);
     bus = g_test_dbus_new(G_TEST_DBUS_NONE);
+    session.bus = bus;
     g_test_dbus_up(bus);
     g_setenv("DBUS_SYSTEM_BUS_ADDRESS", g_test_dbus_get_bus_address(bus), TRUE);
     /* libpolkit's only instance does not survive going away while it waits for an answer */
     polkit = polkit_authority_get_sync(NULL, NULL);
     g_assert_nonnull(polkit);
-    add_test(bus, "allowed", test_allowed);
-    add_test(bus, "refused", test_refused);
-    add_test(bus, "owner", test_owner);
-    add_test(bus, "silence", test_silence);
-    add_test(bus, "gone", test_gone);
-    add_test(bus, "without-annotation", test_without_annotation);
+    add_test(&session, "allowed", test_allowed);
+    add_test(&session, "refused", test_refused);
+    add_test(&session, "owner", test_owner);
+    add_test(&session, "silence", test_silence);
+    add_test(&session, "gone", test_gone);
+    add_test(&session, "without-annotation", test_without_annotation);
     g_test_add_func("/gate/every-method-is-annotated", test_every_method_is_annotated);
     status = g_test_run();
     g_test_dbus_stop(bus);
