@@ -24,7 +24,7 @@ from rig.pair import KERNELS, Pair, Supplies  # noqa: E402
 from rig.scenario import reset_hosts  # noqa: E402
 from soak.points import SEED, Point, plain, point  # noqa: E402
 from soak.report import Report  # noqa: E402
-from soak.stage import Stage, Verdict  # noqa: E402
+from soak.stage import SLOWEST, Stage, Verdict  # noqa: E402
 from suite import deadline  # noqa: E402
 
 POINTS = 320
@@ -74,7 +74,7 @@ class Soak:
             self._stage = self._boot()
         verdict = Verdict(wanted)
         try:
-            with deadline(POINT_DEADLINE, "the point"):
+            with deadline(POINT_DEADLINE + wanted.size / SLOWEST, "the point"):
                 verdict = self._stage.play(wanted)
         except (RigError, DeadlineReached) as error:
             verdict.violations.append(str(error))

@@ -91,6 +91,9 @@ STUCK = "refuse running"
 
 TYPES = ("vferry_testdev-1", "vferry_testdev-2", "vferry_testdev-stopcopy")
 SIZES_MIB = (4, 8, 16, 32)
+# One in each round has a state of this size, and nothing else happens to it.
+HUGE = "huge"
+HUGE_MIB = 3 << 10
 # How long the state takes to move when a strike is to hit it on its way.
 MOVING_SECONDS = 1.0
 
@@ -148,7 +151,8 @@ def cells() -> list[Cell]:
     blocked = [Cell("stuck-and-" + strike, moment)
                for strike in ("kill-source-mover", "kill-destination-mover", "cancel")
                for moment in (STOP_COPY, "loaded", "stopped")]
-    return (struck + cuts + blocked + [Cell("slow-link", ANYTIME), Cell("lossy-link", ANYTIME)]
+    return (struck + cuts + blocked + [Cell("slow-link", ANYTIME), Cell("lossy-link", ANYTIME),
+                                        Cell(HUGE, ANYTIME)]
             + [Cell(fault, ANYTIME) for fault in FAULTS])
 
 
@@ -179,7 +183,7 @@ def point(seed: int, number: int) -> Point:
     low, high = CUTS.get(cell.strike, (0.0, 0.0))
     return Point(
         seed=seed, number=number, cell=cell, forth=dice.random() < 0.5, type_id=type_id,
-        size=dice.choice(SIZES_MIB) << 20, delay_ms=_delay_for(cell, type_id, dice),
+        size=(HUGE_MIB if cell.strike == HUGE else dice.choice(SIZES_MIB)) << 20, delay_ms=_delay_for(cell, type_id, dice),
         cut_seconds=round(dice.uniform(low, high), 1), silently=dice.random() < 0.5,
         marker=f"0x{dice.getrandbits(64) | 1 << 63:016x}",
         uuid=str(uuids.UUID(int=dice.getrandbits(128), version=4)), choice=dice.random())
@@ -190,4 +194,5 @@ def plain(seed: int, number: int) -> Point:
     dice = random.Random(f"{seed}/{number}/plain")
     return dataclasses.replace(
         point(seed, number), cell=Cell("plain", ANYTIME), type_id=dice.choice(TYPES),
+        size=dice.choice(SIZES_MIB) << 20,
         uuid=str(uuids.UUID(int=dice.getrandbits(128), version=4)))

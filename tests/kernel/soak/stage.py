@@ -26,6 +26,7 @@ SOCKET = "/run/soak-ssh"
 # The project promises 10 s; this is where a soak stops waiting for a machine with other work.
 SETTLE_DEADLINE = 40.0
 CLIENT_DEADLINE = 150.0
+SLOWEST = 8 << 20  # bytes in a second
 MOMENT_DEADLINE = 80.0
 # What a message on the bus and one to the mover need, while the mover stands still.
 CANCEL_SECONDS = 0.5
@@ -253,7 +254,8 @@ class Stage:
     def _set_off(self, play: Play) -> Process:
         return play.source.spawn(
             f"exec vferryctl migrate --json --address {play.destination.address} "
-            f"{play.point.uuid} ssh://{play.destination.name}", timeout=CLIENT_DEADLINE)
+            f"{play.point.uuid} ssh://{play.destination.name}",
+            timeout=CLIENT_DEADLINE + play.point.size / SLOWEST)
 
     def _strike(self, play: Play) -> str | None:
         """Wait for the moment and strike; why it did not come to it, if it did not."""
