@@ -56,7 +56,7 @@ typedef struct {
 typedef struct {
     VfChannel parent;
     VfTls *tls;  /* borrowed, until the handshake is over */
-    GMutex lock; /* see with_session() */
+    GMutex lock; /* see “The stream's side” */
     gnutls_session_t session;
     Buffer received;
     Buffer sealed;

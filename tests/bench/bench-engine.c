@@ -404,10 +404,10 @@ run_rounds(Bench *bench, const Figure *figure, guint rounds)
 int
 main(int argc, char **argv)
 {
-    int mib = 2048;
+    int mib = 1024;
     int rounds = 7;
     const GOptionEntry entries[] = {
-        {"size", 0, 0, G_OPTION_ARG_INT, &mib, "MiB of device state (2048)", "MIB"},
+        {"size", 0, 0, G_OPTION_ARG_INT, &mib, "MiB of device state (1024)", "MIB"},
         {"rounds", 0, 0, G_OPTION_ARG_INT, &rounds, "Rounds, at least 5 (7)", "N"},
         {NULL},
     };
