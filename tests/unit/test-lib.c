@@ -161,6 +161,86 @@ test_no_daemon(Bus *bus, gconstpointer with_service)
     g_assert_error(error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN);
 }
 
+static VferryParent *
+parent_with_offers(const char *offers)
+{
+    VferryParent *parent = vferry_parent_skeleton_new();
+
+    vferry_parent_set_offers(parent, g_variant_new_parsed(offers));
+    return parent;
+}
+
+static void
+test_offers(void)
+{
+    g_autoptr(VferryParent) parent = parent_with_offers(
+        "[{'id': <'mtty/mtty-2'>, 'type': <'mtty-2'>, 'name': <'Dual'>, 'model': "
+        "<'kernel.org/mtty'>,"
+        " 'left': <uint64 18446744073709551615>, 'parameters': <{'ports': '2'}>}]");
+    g_autoptr(GPtrArray) offers = vferry_parent_list_offers(parent);
+    g_autoptr(VferryOffer) offer = NULL;
+
+    g_assert_cmpuint(offers->len, ==, 1);
+    offer = vferry_offer_ref(offers->pdata[0]);
+    g_clear_object(&parent);
+    g_clear_pointer(&offers, g_ptr_array_unref);
+    g_assert_cmpstr(vferry_offer_get_id(offer), ==, "mtty/mtty-2");
+    g_assert_cmpstr(vferry_offer_get_type_id(offer), ==, "mtty-2");
+    g_assert_cmpstr(vferry_offer_get_name(offer), ==, "Dual");
+    g_assert_cmpstr(vferry_offer_get_model(offer), ==, "kernel.org/mtty");
+    g_assert_cmpstr(vferry_offer_get_device_api(offer), ==, "");
+    g_assert_cmpuint(vferry_offer_get_left(offer), ==, G_MAXUINT64);
+    g_assert_cmpstr(g_hash_table_lookup(vferry_offer_get_parameters(offer), "ports"), ==, "2");
+}
+
+/* A daemon of another version may say less, or say it in another way. */
+static void
+test_offers_of_another_version(void)
+{
+    g_autoptr(VferryParent) parent = parent_with_offers(
+        "[{'type': <7>, 'left': <'many'>, 'parameters': <{'ports': <'2'>}>, 'new': <true>}]");
+    g_autoptr(GPtrArray) offers = vferry_parent_list_offers(parent);
+    VferryOffer *offer = offers->pdata[0];
+
+    g_assert_cmpstr(vferry_offer_get_type_id(offer), ==, "");
+    g_assert_null(vferry_offer_get_model(offer));
+    g_assert_cmpuint(vferry_offer_get_left(offer), ==, 0);
+    g_assert_cmpuint(g_hash_table_size(vferry_offer_get_parameters(offer)), ==, 0);
+}
+
+static void
+test_parameters(void)
+{
+    g_autoptr(VferryModel) model = vferry_model_skeleton_new();
+    g_autoptr(GPtrArray) parameters = NULL;
+    gint64 min, max;
+    guint64 step;
+
+    vferry_model_set_parameters(
+        model,
+        g_variant_new_parsed(
+            "[{'name': <'ports'>, 'type': <'int'>, 'compare': <'equal'>, 'allowed': <['1', '2']>,"
+            " 'readable': <true>, 'settable': <false>},"
+            " {'name': <'size'>, 'type': <'size'>, 'compare': <'at-least'>, 'unit': <'bytes'>,"
+            " 'min': <int64 4096>, 'max': <int64 65536>, 'step': <uint64 4096>},"
+            " {'name': <'nothing else'>}]"));
+    parameters = vferry_model_list_parameters(model);
+    g_assert_cmpuint(parameters->len, ==, 2); /* without a type it cannot be used */
+    g_assert_cmpstr(vferry_parameter_get_name(parameters->pdata[0]), ==, "ports");
+    g_assert_cmpstr(vferry_parameter_get_value_type(parameters->pdata[0]), ==, "int");
+    g_assert_cmpstr(vferry_parameter_get_allowed(parameters->pdata[0])[1], ==, "2");
+    g_assert_true(vferry_parameter_is_readable(parameters->pdata[0]));
+    g_assert_false(vferry_parameter_get_range(parameters->pdata[0], NULL, NULL, NULL));
+    g_assert_null(vferry_parameter_get_allowed(parameters->pdata[1]));
+    g_assert_cmpstr(vferry_parameter_get_compare(parameters->pdata[1]), ==, "at-least");
+    g_assert_cmpstr(vferry_parameter_get_unit(parameters->pdata[1]), ==, "bytes");
+    g_assert_true(vferry_parameter_get_range(parameters->pdata[1], &min, &max, &step));
+    g_assert_cmpint(min, ==, 4096);
+    g_assert_cmpint(max, ==, 65536);
+    g_assert_cmpuint(step, ==, 4096);
+    g_assert_false(vferry_parameter_is_settable(parameters->pdata[1]));
+}
+
 static void
 test_exports_nothing_else(void)
 {
@@ -178,6 +258,9 @@ main(int argc, char **argv)
     g_test_add("/lib/objects-are-typed", Bus, GINT_TO_POINTER(TRUE), set_up, test_objects_are_typed,
                tear_down);
     g_test_add("/lib/no-daemon", Bus, NULL, set_up, test_no_daemon, tear_down);
+    g_test_add_func("/lib/offers", test_offers);
+    g_test_add_func("/lib/offers-of-another-version", test_offers_of_another_version);
+    g_test_add_func("/lib/parameters", test_parameters);
     g_test_add_func("/lib/exports-nothing-else", test_exports_nothing_else);
     return g_test_run();
 }
