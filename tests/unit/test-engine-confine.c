@@ -297,22 +297,30 @@ static const Request requests[] = {
      2, "/dev/null /dev/null " WAKEUP " " WAKEUP " socket"},
 };
 
+/* Until they are what they should be, or for long enough. */
+static void
+wait_for_fds(const Mover *mover, const char *expected)
+{
+    gint64 end = g_get_monotonic_time() + (gint64)DEADLINE_MS * 1000 * vf_pair_slowness();
+    g_autofree char *found = list_fds(mover);
+
+    while (!g_str_equal(found, expected) && g_get_monotonic_time() < end) {
+        g_usleep(2000);
+        g_free(found);
+        found = list_fds(mover);
+    }
+    g_assert_cmpstr(found, ==, expected);
+}
+
 static void
 test_before_request(void)
 {
-    g_autofree char *fds = NULL;
     Mover mover;
 
     mover_start(&mover);
-    wait_for_status(&mover, "\nNoNewPrivs:\t1\n");
     wait_for_status(&mover, "\nCapPrm:\t0000000000000000\n");
     check_privileges(&mover);
-    /* the loop begins after the sandbox is done */
-    do {
-        g_free(fds);
-        fds = list_fds(&mover);
-    } while (!strstr(fds, WAKEUP));
-    g_assert_cmpstr(fds, ==, WAKEUP " socket");
+    wait_for_fds(&mover, WAKEUP " socket");
     mover_end(&mover);
 }
 
@@ -324,7 +332,6 @@ test_request(gconstpointer data)
     g_autoptr(GVariant) args =
         g_variant_parse(G_VARIANT_TYPE_VARDICT, request->args, NULL, NULL, NULL);
     g_autoptr(GError) error = NULL;
-    g_autofree char *found = NULL;
     int fds[3];
     Mover mover;
 
@@ -334,10 +341,10 @@ test_request(gconstpointer data)
     mover_start(&mover);
     vf_control_send(mover.fd, request->verb, args, fds, request->n_fds, &error);
     g_assert_no_error(error);
+    wait_for_status(&mover, "\nCapPrm:\t0000000000000000\n");
     wait_for_status(&mover, FILTERED);
     check_privileges(&mover);
-    found = list_fds(&mover);
-    g_assert_cmpstr(found, ==, request->fds);
+    wait_for_fds(&mover, request->fds);
     for (guint i = 0; i < request->n_fds; i++)
         vf_io_clear_fd(&fds[i]);
     mover_end(&mover);
