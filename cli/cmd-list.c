@@ -53,6 +53,15 @@ add_offer(VfTable *table, VferryParent *parent, VferryOffer *offer)
     vf_table_add(table, left);
 }
 
+/* A physical function of SR-IOV, which has virtual functions instead. */
+static void
+add_without_offers(VfTable *table, VferryParent *parent)
+{
+    vf_table_add(table, vferry_parent_get_id(parent));
+    for (guint i = 0; i < 4; i++)
+        vf_table_add(table, NULL);
+}
+
 static char *
 format_parents(GPtrArray *parents, gboolean colour)
 {
@@ -63,6 +72,8 @@ format_parents(GPtrArray *parents, gboolean colour)
         VferryParent *parent = g_ptr_array_index(parents, i);
         g_autoptr(GPtrArray) offers = vferry_parent_list_offers(parent);
 
+        if (offers->len == 0)
+            add_without_offers(table, parent);
         for (guint j = 0; j < offers->len; j++)
             add_offer(table, parent, g_ptr_array_index(offers, j));
     }

@@ -57,6 +57,26 @@ class Tool(Case):
                                capture_output=True, timeout=20, check=False)
         self.assertEqual(check.returncode, 0, check.stderr)
 
+    def test_reading_pci(self):
+        self.sysfs.add_function('0000:01:00.0', 'igb', {'sriov_totalvfs': 7, 'numa_node': 1})
+        self.sysfs.add_function('0000:01:10.0', attributes={'numa_node': 1}, group=9, physfn='0000:01:00.0')
+        self.sysfs.bind_function('0000:01:10.0', 'mlx5_vfio_pci', 3)
+        self.wait_for_device('0000:01:10.0')
+        status, out, err = self.tool('list')
+        self.assertEqual((status, err), (0, ''))
+        self.assertRegex(out, r'(?m)^0000:01:10.0 +- +- +- +-$')
+        status, out, _ = self.tool('list', '--parents')
+        self.assertRegex(out, r'(?m)^0000:01:00.0 +- +- +- +-$')
+        status, out, _ = self.tool('show', '0000:01:10')
+        for line in (r'kind +pci', r'kernel driver +mlx5_vfio_pci', r'IOMMU group +9', r'NUMA node +1', r'VFIO device +vfio3'):
+            self.assertRegex(out, f'(?m)^{line}$')
+        status, out, err = self.tool('remove', '0000:01:10.0')
+        self.assertEqual((status, out), (1, ''))
+        self.assertIn('pci', err)
+        status, out, err = self.tool('create', '0000:01:00.0', 'mtty-2')
+        self.assertEqual((status, out), (1, ''))
+        self.assertIn('physical function', err)
+
     def test_migrate(self):
         self.lend()
         self.go()
