@@ -8,6 +8,8 @@ import json
 from rig.ferry import MDEVS, create, expect
 from rig.scenario import Context, scenario
 
+SCHEMA = ("debian", "a document of the daemon's")
+
 
 def devices(ctx: Context) -> list[str]:
     """The ids that vferryctl lists at harbour-a."""
@@ -63,7 +65,7 @@ def discovery_opens_nothing(ctx: Context) -> None:
     expect(opens == "0", f"the device has been opened {opens} times")
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, only_on=SCHEMA)
 def capabilities_follow_the_schema(ctx: Context) -> None:
     """The document is valid, and an unprivileged user may read it."""
     create(ctx.a, "mtty-2")

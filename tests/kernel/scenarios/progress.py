@@ -9,6 +9,8 @@ from rig.agent import Process
 from rig.ferry import Ferry, expect
 from rig.scenario import Context, scenario
 
+BUS = ("debian", "what the bus says of a job")
+
 
 def progress_of(monitor: Process, ferry: Ferry) -> list[tuple[float, int, int]]:
     """(time, done, total) of each Progress signal that a monitor printed."""
@@ -20,7 +22,7 @@ def progress_of(monitor: Process, ferry: Ferry) -> list[tuple[float, int, int]]:
     return seen
 
 
-@scenario(mtty=False, deadline=120)
+@scenario(mtty=False, deadline=120, only_on=BUS)
 def two_subscribers(ctx: Context) -> None:
     """At most ten signals a second, bytes never fall, the end is whole, two see the same."""
     ferry = Ferry(ctx, ctx.a, ctx.b)

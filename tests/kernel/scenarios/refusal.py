@@ -6,8 +6,10 @@ from __future__ import annotations
 from rig.ferry import MDEVS, Ferry, create, expect
 from rig.scenario import Context, scenario
 
+BEFORE = ("debian", "refused by the daemon before the kernel is asked for anything")
 
-@scenario(deadline=60)
+
+@scenario(deadline=60, only_on=BEFORE)
 def wrong_type_of_mtty(ctx: Context) -> None:
     """The state of two ports is refused by one port, with both values named, before it moves."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
@@ -18,7 +20,7 @@ def wrong_type_of_mtty(ctx: Context) -> None:
     ferry.expect_marker_at_source()
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, only_on=BEFORE)
 def wrong_type_of_testdev(ctx: Context) -> None:
     """Two banks do not fit one bank."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
@@ -29,7 +31,7 @@ def wrong_type_of_testdev(ctx: Context) -> None:
     ferry.expect_source_runs()
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, only_on=BEFORE)
 def nobody_holds_it(ctx: Context) -> None:
     """A device that nobody lent is not opened, and the error says what to do."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
@@ -40,7 +42,7 @@ def nobody_holds_it(ctx: Context) -> None:
     expect(opens == "0", f"the device has been opened {opens} times")
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, only_on=BEFORE)
 def no_room(ctx: Context) -> None:
     """A destination without an instance left says so."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
@@ -50,7 +52,7 @@ def no_room(ctx: Context) -> None:
     ferry.expect_failed(ferry.start().wait(), "NoRoom")
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, only_on=BEFORE)
 def alice_may_look_but_not_touch(ctx: Context) -> None:
     """Real polkitd: an unprivileged user lists and reads; migrate, cancel and lend are refused."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
@@ -76,7 +78,7 @@ def alice_may_look_but_not_touch(ctx: Context) -> None:
         expect(not refused.ok and "org.vferry1.migrate" in refused.error_text, refused.describe())
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, only_on=BEFORE)
 def properties_are_read_only(ctx: Context) -> None:
     """Writing a property is refused, for alice and for root."""
     create(ctx.a, "vferry_testdev-1")

@@ -9,6 +9,7 @@ import time
 from rig.errors import CommandFailed
 from rig.scenario import Context, scenario
 
+RIG = ("debian", "this part of the rig knows no kernel")
 UUID = "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
 MTTY = "/sys/class/mdev_bus/mtty/mdev_supported_types"
 
@@ -34,7 +35,7 @@ def boots(ctx: Context) -> None:
            f"the hosts have two different machine ids, not {ids}")
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, only_on=RIG)
 def ssh_both_ways(ctx: Context) -> None:
     """Root and alice reach the other host as themselves, without a prompt."""
     for here, there in ((ctx.a, ctx.b), (ctx.b, ctx.a)):
@@ -47,7 +48,7 @@ def ssh_both_ways(ctx: Context) -> None:
     expect(bus.startswith("s "), f"the bus over ssh answered {bus!r}")
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, only_on=RIG)
 def link_is_cut_and_healed(ctx: Context) -> None:
     """A cut cable loses the carrier, or, cut silently, just the packets; both heal."""
     ping = f"ping -c 1 -W 1 {ctx.b.address}"
@@ -74,7 +75,7 @@ def link_is_shaped(ctx: Context) -> None:
     ctx.a.wait_until(f"ping -c 1 -W 0.5 {ctx.b.address}")
 
 
-@scenario(deadline=30)
+@scenario(deadline=30, only_on=RIG)
 def polkit_decides(ctx: Context) -> None:
     """polkitd answers: root may, an unprivileged user may not, a rule changes its mind."""
     check = "pkcheck --action-id org.freedesktop.systemd1.manage-units --process $$"
@@ -89,7 +90,7 @@ def polkit_decides(ctx: Context) -> None:
     ctx.a.run(check, user="alice", status=refused.status)
 
 
-@scenario(deadline=30)
+@scenario(deadline=30, only_on=RIG)
 def unprivileged_is_unprivileged(ctx: Context) -> None:
     """alice is nobody special, bob is in the group vferry."""
     expect(ctx.a.output("id -un; id -Gn", user="alice").split() == ["alice", "alice"],
@@ -134,7 +135,7 @@ def reset_recreates_devices(ctx: Context) -> None:
     expect(ctx.a.exists(f"{MTTY}/mtty-1"), "mtty is there again")
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, only_on=RIG)
 def agent_is_binary_safe(ctx: Context) -> None:
     """Files and streams of every byte value arrive as they were sent, in both directions."""
     data = bytes(range(256)) * 4096 * 3 + b"\0\r\n\x1a"
@@ -147,7 +148,7 @@ def agent_is_binary_safe(ctx: Context) -> None:
     expect((failed.status, failed.out, failed.err) == (7, b"a\0b", b"c"), failed.describe())
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, only_on=RIG)
 def agent_runs_many(ctx: Context) -> None:
     """Commands run side by side, talk, are killed, and end at their deadlines."""
     started = time.monotonic()
@@ -177,7 +178,7 @@ def agent_runs_many(ctx: Context) -> None:
     expect(quick.text == "done" and quick.seconds < 5, quick.describe())
 
 
-@scenario(deadline=240, fresh=True)
+@scenario(deadline=240, fresh=True, only_on=RIG)
 def power_cut_and_back(ctx: Context) -> None:
     """A host whose power is cut is gone, the other stays, and it comes back on a new cable."""
     for victim, witness in ((ctx.b, ctx.a), (ctx.a, ctx.b)):
