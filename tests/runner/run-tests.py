@@ -42,7 +42,7 @@ def _choose(options: argparse.Namespace) -> tuple[list[str], list[str], list[str
     globs = options.names
     lint = [name for name in LINT_SCRIPTS if options.lint and host.matches(globs, name)]
     scenarios = [name for name in (stream.list_kernel(TOP) if options.kernel else [])
-                 if host.matches(globs, name, f"kernel/{name}")]
+                 if host.matches(globs, *stream.kernel_names(name))]
     tests = [plan.label(test) for plan in options.host for test in plan.tests(globs)]
     return lint, scenarios, tests
 

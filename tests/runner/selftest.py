@@ -130,6 +130,12 @@ class HostTest(unittest.TestCase):
         self.assertTrue(host.matches(["unit/*"], "unit/a", "a"))
         self.assertFalse(host.matches(["b"], "unit/a", "a"))
 
+    def test_names_of_scenarios(self) -> None:
+        names = stream.kernel_names("small/faults/cut")
+        for glob in ("faults/*", "small/*", "kernel/small/faults/cut", "kernel/faults/cut"):
+            self.assertTrue(host.matches([glob], *names), glob)
+        self.assertFalse(host.matches(["debian/*"], *names))
+
     def test_names_in_the_log(self) -> None:
         known = ["unit/a", "integration/b"]
         suites = ("unit", "integration")
