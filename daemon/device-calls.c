@@ -19,6 +19,7 @@
 struct _VfDeviceCalls {
     GObject parent_instance;
     const VfContext *context;
+    VfJobs *jobs;
     GHashTable *busy; /* VfDevice: a call on it is under way */
 };
 
@@ -29,6 +30,7 @@ vf_device_calls_finalize(GObject *object)
 {
     VfDeviceCalls *self = VF_DEVICE_CALLS(object);
 
+    g_object_unref(self->jobs);
     g_hash_table_unref(self->busy);
     G_OBJECT_CLASS(vf_device_calls_parent_class)->finalize(object);
 }
@@ -187,7 +189,14 @@ static gboolean
 check_free(VfDeviceCalls *self, VfDevice *device, GError **error)
 {
     VfDeviceState state = vf_device_get_state(device);
+    VfJob *doubt = vf_jobs_find_in_doubt(self->jobs, device);
 
+    if (doubt) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
+                    _("device %s is in job %s, which is in doubt: resolve it first"),
+                    vf_device_get_id(device), vf_job_get_uuid(doubt));
+        return FALSE;
+    }
     if (!g_hash_table_contains(self->busy, device) && state != VF_DEVICE_LENT &&
         state != VF_DEVICE_LEASED && state != VF_DEVICE_MIGRATING)
         return TRUE;
@@ -313,11 +322,12 @@ on_parent_exported(VfObjects *objects, VfParent *parent, VferryParent *skeleton,
 }
 
 VfDeviceCalls *
-vf_device_calls_new(const VfContext *context)
+vf_device_calls_new(const VfContext *context, VfJobs *jobs)
 {
     VfDeviceCalls *self = g_object_new(VF_TYPE_DEVICE_CALLS, NULL);
 
     self->context = context;
+    self->jobs = g_object_ref(jobs);
     g_signal_connect_object(context->objects, "device-exported", G_CALLBACK(on_device_exported),
                             self, 0);
     g_signal_connect_object(context->objects, "parent-exported", G_CALLBACK(on_parent_exported),

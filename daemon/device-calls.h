@@ -2,6 +2,7 @@
 #pragma once
 
 #include "context.h"
+#include "jobs.h"
 
 G_BEGIN_DECLS
 
@@ -10,6 +11,6 @@ G_BEGIN_DECLS
 #define VF_TYPE_DEVICE_CALLS (vf_device_calls_get_type())
 G_DECLARE_FINAL_TYPE(VfDeviceCalls, vf_device_calls, VF, DEVICE_CALLS, GObject)
 
-VfDeviceCalls *vf_device_calls_new(const VfContext *context);
+VfDeviceCalls *vf_device_calls_new(const VfContext *context, VfJobs *jobs);
 
 G_END_DECLS

@@ -150,6 +150,13 @@ vf_job_get_times(VfJob *self)
     return &self->times;
 }
 
+void
+vf_job_set_start_time(VfJob *self, gint64 start)
+{
+    self->times.start_monotonic -= self->times.start - start;
+    self->times.start = start;
+}
+
 const char *
 vf_job_get_path(VfJob *self)
 {

@@ -74,6 +74,8 @@ const char *vf_job_get_uuid(VfJob *self);
 guint32 vf_job_get_uid(VfJob *self);
 const char *vf_job_get_owner(VfJob *self); /* unique bus name, "" when only a record knows it */
 const VfJobTimes *vf_job_get_times(VfJob *self);
+/* Of one that only a record knows: how long ago the clock says. */
+void vf_job_set_start_time(VfJob *self, gint64 start);
 VfJobChannel *vf_job_get_channel(VfJob *self);
 
 /* On the bus; "" before. */

@@ -478,6 +478,7 @@ vf_jobs_begin_details(VfJob *job)
     g_variant_dict_init(&dict, NULL);
     g_variant_dict_insert(&dict, "job", "s", vf_job_get_uuid(job));
     g_variant_dict_insert(&dict, "uid", "u", vf_job_get_uid(job));
+    g_variant_dict_insert(&dict, "time", "x", vf_job_get_times(job)->start);
     g_variant_dict_insert(&dict, "peer", "s", vf_job_get_peer(job));
     g_variant_dict_insert(&dict, "driver", "s", vf_job_get_driver_name(job));
     g_variant_dict_insert_value(

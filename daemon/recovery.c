@@ -95,13 +95,17 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     const char *driver = "";
     g_auto(GStrv) devices = NULL;
     guint32 uid = (guint32)-1;
+    gint64 start = 0;
     VfJob *job;
 
     g_variant_dict_lookup(&details, "uid", "u", &uid);
     g_variant_dict_lookup(&details, "peer", "&s", &peer);
     g_variant_dict_lookup(&details, "driver", "&s", &driver);
     g_variant_dict_lookup(&details, "devices", "^as", &devices);
+    g_variant_dict_lookup(&details, "time", "x", &start);
     job = vf_job_new(found->role, found->uuid, uid, "");
+    if (start > 0)
+        vf_job_set_start_time(job, start);
     vf_job_set_peer(job, peer);
     vf_job_set_driver_name(job, driver);
     for (char **id = devices; id && *id; id++)

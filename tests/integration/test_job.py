@@ -256,9 +256,12 @@ class Recovery(crossing.Test):
         """It brings the device back by itself, and the new daemon says so."""
         self.script('send', ['phase', 'pre-copy'], ['deaf', 2], ['record', 'returned'])
         uuid, answer, secret = self.prepared()
-        self.wait_for_property(self.perform(uuid, answer, secret), 'Phase', 'pre-copy')
+        job = self.perform(uuid, answer, secret)
+        self.wait_for_property(job, 'Phase', 'pre-copy')
+        start = job.get('StartTime')
         self.restart()
         job = self.wait_for_job(uuid, 'source', 'failed')
+        self.assertEqual(job.get('StartTime'), start)
         self.assertIn('run here again', job.get('Error')[1])
 
     def test_old_record(self):

@@ -375,6 +375,9 @@ class Failures(crossing.Test):
         self.assertEqual(self.device.get('State'), 'stopped')
         self.assert_refused('Busy', self.begin, self.device)
         self.assert_refused('Busy', job.call, 'Cancel', Variant('(a{sv})', ({},)))
+        for method in ('Remove', 'Probe'):  # the open device is all there is of its state
+            error = self.assert_refused('InDoubt', self.device.call, method, Variant('(a{sv})', ({},)))
+            self.assertIn(uuid, error.message)
         return uuid, job
 
     def test_source_that_lies_after_commit(self):
