@@ -9,7 +9,7 @@
 /* Other jobs of the daemon may talk while ours is not named yet. */
 #define BACKLOG_MAX 4096
 /* A daemon that is restarted is back sooner, with the job at the same path. */
-#define RESTART_SECONDS 10
+#define RESTART_SECONDS 30
 
 typedef struct {
     char *path;

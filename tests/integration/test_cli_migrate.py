@@ -286,9 +286,10 @@ class Migration(Case):
             return GLib.Variant("(o)", (JOB_PATH,))
         self.here.daemon.answers["Perform"] = perform
         self.outcomes["Finish"] = Refusal("Failed", "not yet")
-        result = self.migrate()
-        self.assertEqual(result.returncode, 2)
-        self.assertIn(f"vferryctl resolve {JOB}", result.stderr)
+        process = self.start()
+        _, err = process.communicate(timeout=3 * DEADLINE)  # it waits for a restart
+        self.assertEqual(process.returncode, 2)
+        self.assertIn(f"vferryctl resolve {JOB}", err)
 
     def start(self, *options):
         process = subprocess.Popen(

@@ -490,15 +490,6 @@ class Tool(Test):
         self.assertEqual((status, err), (0, ''))
         self.assertIn('running at', out)
 
-    def test_daemon_stays_away(self):
-        tool, _ = self.started()
-        self.end_daemon()
-        status, _, err = self.finish_tool(tool, 30)
-        self.assertEqual(status, 2)
-        self.assertIn('vferryctl resolve', err)
-        self.go('sent')
-        self.launch()
-
 
 class Doubtful(Test):
     """What comes back is not whole: it is let go, and the record decides."""
