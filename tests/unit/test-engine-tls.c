@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <glib/gstdio.h>
 #include <gnutls/gnutls.h>
 
 #include "caller.h"
@@ -720,6 +721,32 @@ test_cancel_call(void)
     called_close(&called);
 }
 
+/* A host whose policy forbids what is needed says so, and does not do with less. */
+static void
+test_policy(void)
+{
+    static const char policy[] = "[overrides]\ndisabled-version = tls1.3\n";
+    g_autofree char *path = NULL;
+    g_autoptr(GError) error = NULL;
+    int fd;
+
+    if (g_test_subprocess()) {
+        g_autoptr(VfTls) tls = vf_tls_new(VF_ROLE_SOURCE, VF_PAIR_JOB, right_key, &error);
+        g_assert_null(tls);
+        g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_FAILED);
+        return;
+    }
+    fd = g_file_open_tmp("vferry-policy-XXXXXX", &path, &error);
+    g_assert_no_error(error);
+    g_assert_true(vf_io_write_all(fd, policy, strlen(policy), NULL));
+    close(fd);
+    g_setenv("GNUTLS_SYSTEM_PRIORITY_FILE", path, TRUE); /* read when the library is loaded */
+    g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+    g_unsetenv("GNUTLS_SYSTEM_PRIORITY_FILE");
+    g_unlink(path);
+    g_test_trap_assert_passed();
+}
+
 /* Streams */
 
 static void
@@ -802,6 +829,7 @@ main(int argc, char **argv)
     g_test_add_func("/engine/tls/call/plain-server", test_call_plain_server);
     g_test_add_func("/engine/tls/call/silent-server", test_call_silent_server);
     g_test_add_func("/engine/tls/call/cancel", test_cancel_call);
+    g_test_add_func("/engine/tls/policy", test_policy);
     g_test_add_func("/engine/tls/stream", test_stream);
     g_test_add_func("/engine/tls/wire", test_wire);
     return g_test_run();
