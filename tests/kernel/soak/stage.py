@@ -357,13 +357,27 @@ class Stage:
                 return after
             time.sleep(0.3)
 
+    def _adopt(self, play: Play, verdict: Verdict) -> None:
+        """Take the device over, with its bytes, as a VMM would: until the daemon knows that it is in good hands."""
+        adopter = play.destination.spawn(
+            f"exec adopter --stay --expect {play.point.marker} --wait 10 {play.job}", timeout=60)
+        deadline = time.monotonic() + SETTLE_DEADLINE
+        try:
+            adopter.wait_for_output("^adopted", 50)
+            while self._look(play).destination.leases.get(str(play.job)) != "adopted":
+                if time.monotonic() > deadline:
+                    raise CommandFailed("the lease does not say so")
+        except CommandFailed as error:
+            verdict.violations.append(f"it cannot be adopted: {error}")
+        if adopter.running:
+            adopter.kill()
+        else:
+            verdict.violations.append(f"the adopter has ended: {adopter.wait().describe()}")
+
     def _disembark(self, play: Play, sight: Sight, verdict: Verdict) -> None:
         """Everybody lets go, everything that was made by us is removed, and nothing may be left."""
         if sight.fates[1] == "runs":
-            adopted = play.destination.try_run(
-                f"adopter --expect {play.point.marker} --wait 10 {play.job}", timeout=40)
-            if not adopted.ok:
-                verdict.violations.append(f"it cannot be adopted: {adopted.describe()}")
+            self._adopt(play, verdict)
         assert play.holder is not None
         play.holder.kill()
         play.holder.wait(10)
