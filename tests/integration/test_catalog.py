@@ -75,6 +75,13 @@ class Catalog(unittest.TestCase):
                 with self.subTest(language=language, id=number):
                     self.assertEqual(set(FIELD.findall(str(head) + body)), english[number])
 
+    def test_manual(self):
+        """vferryd(8) lists every event and every field."""
+        manual = read('docs', 'man', 'vferryd.8.rst')
+        self.assertEqual(re.findall(r'(?m)^([0-9a-f]{32})  ', manual), self.ids)
+        fields = re.findall(r'"(VFERRY_\w+)"', read('daemon', 'log.h'))
+        self.assertEqual(sorted(re.findall(r'(?m)^``(VFERRY_\w+)``  ', manual)), sorted(fields))
+
     def test_compiles(self):
         """journalctl takes the files as they are, and finds each entry again."""
         with tempfile.TemporaryDirectory() as root:
