@@ -45,21 +45,10 @@
 typedef struct {
     int name;
     guint verbs;
-} Call;
-
-/* A call that is allowed when its arguments are right. */
-typedef struct {
-    int name;
-    guint verbs;
-    guint n;
+    guint n; /* of conditions: each must hold */
     struct scmp_arg_cmp args[2];
-} Conditional;
-
-/* A call that fails instead of killing. */
-typedef struct {
-    int name;
-    int errnum;
-} Refused;
+    int errnum; /* 0: allowed */
+} Rule;
 
 enum {
     OPEN = 1 << VF_REQUEST_OPEN,
@@ -71,7 +60,7 @@ enum {
     EVERY = DEVICE | OPEN,
 };
 
-static const Call calls[] = {
+static const Rule calls[] = {
     /* what it holds: the control socket, devices, the record */
     {SCMP_SYS(read), EVERY},
     {SCMP_SYS(write), EVERY},
@@ -155,12 +144,12 @@ static const Call calls[] = {
             INT_IS(1, command)                                                                     \
         }                                                                                          \
     }
-#define STREAM_BITS ~(guint64)(SOCK_CLOEXEC | SOCK_NONBLOCK) & 0xffffffff
+#define SOCKET_TYPE_BITS (0xffffffff & ~(guint64)(SOCK_CLOEXEC | SOCK_NONBLOCK))
 #define ALLOW_SOCKET(family)                                                                       \
     {                                                                                              \
         SCMP_SYS(socket), NETWORK, 2,                                                              \
         {                                                                                          \
-            INT_IS(0, family), BITS_ARE(1, STREAM_BITS, SOCK_STREAM)                               \
+            INT_IS(0, family), BITS_ARE(1, SOCKET_TYPE_BITS, SOCK_STREAM)                          \
         }                                                                                          \
     }
 #define ALLOW_OPTION(call, verbs, level, option)                                                   \
@@ -171,7 +160,8 @@ static const Call calls[] = {
         }                                                                                          \
     }
 
-static const Conditional conditionals[] = {
+/* Only when the arguments are right. */
+static const Rule conditionals[] = {
     /* no byte that came in is ever run */
     {SCMP_SYS(mmap), EVERY, 1, {BITS_ARE(2, PROT_EXEC, 0)}},
     {SCMP_SYS(mprotect), EVERY, 1, {BITS_ARE(2, PROT_EXEC, 0)}},
@@ -204,14 +194,32 @@ static const Conditional conditionals[] = {
     ALLOW_OPTION(getsockopt, NETWORK, SOL_SOCKET, SO_ERROR),
 };
 
-/* What libraries try on their own account: a translation that was not loaded, a table of a
- * character set. That must not cost a migration. And a new call for which they have an older one.
- */
-static const Refused refused[] = {
-    {SCMP_SYS(open), EACCES},       {SCMP_SYS(stat), EACCES},     {SCMP_SYS(lstat), EACCES},
-    {SCMP_SYS(statx), EACCES},      {SCMP_SYS(access), EACCES},   {SCMP_SYS(faccessat), EACCES},
-    {SCMP_SYS(faccessat2), EACCES}, {SCMP_SYS(readlink), EACCES}, {SCMP_SYS(readlinkat), EACCES},
-    {SCMP_SYS(clone3), ENOSYS},
+#define REFUSE(call, verbs, errnum)                                                                \
+    {                                                                                              \
+        SCMP_SYS(call), (verbs), 0, {{0}}, (errnum)                                                \
+    }
+#define REFUSE_IF(call, condition, errnum)                                                         \
+    {                                                                                              \
+        SCMP_SYS(call), EVERY, 1, {condition}, (errnum)                                            \
+    }
+
+/* What libraries try on their own account, which must not cost a migration: a translation that was
+ * not loaded, a table of a character set, the name behind an address's %, for which the C library
+ * takes a socket, and a number without one. And a new call for which they have an older one. */
+static const Rule refused[] = {
+    REFUSE(openat, DEVICE, EACCES),
+    REFUSE(open, EVERY, EACCES),
+    REFUSE(stat, EVERY, EACCES),
+    REFUSE(lstat, EVERY, EACCES),
+    REFUSE(statx, EVERY, EACCES),
+    REFUSE(access, EVERY, EACCES),
+    REFUSE(faccessat, EVERY, EACCES),
+    REFUSE(faccessat2, EVERY, EACCES),
+    REFUSE(readlink, EVERY, EACCES),
+    REFUSE(readlinkat, EVERY, EACCES),
+    REFUSE_IF(newfstatat, BITS_ARE(3, AT_EMPTY_PATH, 0), EACCES),
+    REFUSE_IF(socket, BITS_ARE(1, SOCKET_TYPE_BITS, SOCK_DGRAM), EACCES),
+    REFUSE(clone3, EVERY, ENOSYS),
 };
 
 static gboolean
@@ -299,31 +307,32 @@ vf_confine_process(int control_fd, GError **error)
     return settle_standard_fds(error) && drop_capabilities(error) && limit_resources(error);
 }
 
+/* 0 or a negative errno, as libseccomp has it. */
 static int
-add_rules(scmp_filter_ctx filter, guint verb)
+add_rules(scmp_filter_ctx filter, guint verb, const Rule *rules, gsize n)
 {
     int r = 0;
 
-    for (gsize i = 0; r == 0 && i < G_N_ELEMENTS(calls); i++)
-        if (calls[i].verbs & verb)
-            r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i].name, 0);
-    for (gsize i = 0; r == 0 && i < G_N_ELEMENTS(conditionals); i++)
-        if (conditionals[i].verbs & verb)
-            r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, conditionals[i].name,
-                                       conditionals[i].n, conditionals[i].args);
-    for (gsize i = 0; r == 0 && i < G_N_ELEMENTS(refused); i++)
-        r = seccomp_rule_add(filter, SCMP_ACT_ERRNO((guint16)refused[i].errnum), refused[i].name,
-                             0);
-    if (r == 0 && !(verb & OPEN))
-        r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 0);
-    /* abort() */
-    if (r == 0)
-        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                             SCMP_A0(SCMP_CMP_EQ, (guint64)getpid()));
-    if (r == 0)
-        r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(newfstatat), 1,
-                             SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, 0));
+    for (gsize i = 0; r == 0 && i < n; i++)
+        if (rules[i].verbs & verb)
+            r = seccomp_rule_add_array(
+                filter, rules[i].errnum ? SCMP_ACT_ERRNO((guint)rules[i].errnum) : SCMP_ACT_ALLOW,
+                rules[i].name, rules[i].n, rules[i].args);
     return r;
+}
+
+static int
+add_all_rules(scmp_filter_ctx filter, guint verb)
+{
+    /* abort() */
+    int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                             SCMP_A0(SCMP_CMP_EQ, (guint64)getpid()));
+
+    if (r == 0)
+        r = add_rules(filter, verb, calls, G_N_ELEMENTS(calls));
+    if (r == 0)
+        r = add_rules(filter, verb, conditionals, G_N_ELEMENTS(conditionals));
+    return r == 0 ? add_rules(filter, verb, refused, G_N_ELEMENTS(refused)) : r;
 }
 
 static int
@@ -339,7 +348,7 @@ install(guint verb)
     if (r == 0)
         r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (r == 0)
-        r = add_rules(filter, verb);
+        r = add_all_rules(filter, verb);
     if (r == 0)
         r = seccomp_load(filter);
     if (filter)

@@ -3,6 +3,7 @@
 
 #include "request.h"
 
+#include <net/if.h>
 #include <string.h>
 
 #include <glib/gi18n-lib.h>
@@ -122,12 +123,30 @@ take_features(VfOptions *options, VfSessionConfig *config, GError **error)
     return TRUE;
 }
 
+/* Looking up an interface's name takes a socket that the sandbox does not allow. */
+static void
+resolve_scope(char **address)
+{
+    char *scope = strrchr(*address, '%');
+    guint index = scope ? if_nametoindex(scope + 1) : 0;
+    char *text;
+
+    if (index == 0)
+        return;
+    *scope = '\0';
+    text = g_strdup_printf("%s%%%u", *address, index);
+    g_free(*address);
+    *address = text;
+}
+
 static gboolean
 take_session(VfOptions *options, VfSessionConfig *config, GError **error)
 {
-    return take_string(options, "job", &config->job, error) &&
-           take_string(options, "address", &config->address, error) &&
-           take_key(options, config, error) && take_features(options, config, error);
+    if (!take_string(options, "job", &config->job, error) ||
+        !take_string(options, "address", &config->address, error))
+        return FALSE;
+    resolve_scope(&config->address);
+    return take_key(options, config, error) && take_features(options, config, error);
 }
 
 static gboolean

@@ -568,6 +568,25 @@ test_cancel_while_listening(void)
     side_clear(&destination);
 }
 
+/* The name behind the % is looked up before the sandbox closes. */
+static void
+test_link_local(void)
+{
+    Side destination = {0};
+    const char *text = "";
+
+    destination.device = vf_memory_new(&usual);
+    side_start(&destination);
+    side_ask(&destination, "receive",
+             parse("{'job': <'j'>, 'address': <'fe80::1%lo'>, " KEY
+                   ", 'features': <@as []>, 'port-min': <uint16 0>, 'port-max': <uint16 0>, "
+                   "'accept-seconds': <uint32 20>, 'size-max': <uint64 1>}"));
+    side_end(&destination, "failed");
+    g_variant_dict_lookup(destination.result->args, "message", "&s", &text);
+    g_assert_nonnull(strstr(text, "fe80::1%1"));
+    side_clear(&destination);
+}
+
 /* The source's daemon goes: its mover brings the device back by itself, and ends. */
 static void
 test_lost_daemon(void)
@@ -672,6 +691,7 @@ main(int argc, char **argv)
     g_test_add_func("/engine/mover/migration", test_migration);
     g_test_add_func("/engine/mover/cancel", test_cancel);
     g_test_add_func("/engine/mover/cancel-while-listening", test_cancel_while_listening);
+    g_test_add_func("/engine/mover/link-local", test_link_local);
     g_test_add_func("/engine/mover/lost-daemon", test_lost_daemon);
     g_test_add_func("/engine/mover/lost-daemon-at-destination", test_lost_daemon_at_destination);
     g_test_add_func("/engine/mover/inspect", test_inspect);
