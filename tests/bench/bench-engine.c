@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <glib/gstdio.h>
@@ -141,8 +142,31 @@ make_link(void)
     return link;
 }
 
-/* Seconds. */
-static double
+/* What a run took: of the clock, and, which a busy machine says less about, of its processors. */
+typedef struct {
+    double seconds;
+    double cpu;
+} Cost;
+
+static Cost
+now(void)
+{
+    struct timespec cpu;
+
+    check(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu) == 0, "clock");
+    return (Cost){(double)g_get_monotonic_time() / G_USEC_PER_SEC,
+                  (double)cpu.tv_sec + (double)cpu.tv_nsec / 1e9};
+}
+
+static Cost
+since(Cost start)
+{
+    Cost end = now();
+
+    return (Cost){end.seconds - start.seconds, end.cpu - start.cpu};
+}
+
+static Cost
 run_session(Bench *bench, const Figure *figure)
 {
     g_autoptr(GAsyncQueue) ports = g_async_queue_new();
@@ -152,8 +176,8 @@ run_session(Bench *bench, const Figure *figure)
     g_auto(VfOutcome) outcome = {0};
     g_autoptr(VfBackend) again = NULL;
     GThread *other;
-    gint64 start;
-    gint64 end;
+    Cost start;
+    Cost cost;
 
     destination->events = (VfSessionEvents){.listening = on_listening, .data = &thread};
     if (!figure->tls) {
@@ -164,9 +188,9 @@ run_session(Bench *bench, const Figure *figure)
     other = g_thread_new("destination", run_destination, &thread);
     if (figure->tls)
         source->config.port = (guint16)GPOINTER_TO_UINT(g_async_queue_pop(ports));
-    start = g_get_monotonic_time();
+    start = now();
     vf_source_run(source, &outcome);
-    end = g_get_monotonic_time();
+    cost = since(start);
     g_thread_join(other);
     check_outcome(&outcome);
     check_outcome(&thread.outcome);
@@ -174,7 +198,7 @@ run_session(Bench *bench, const Figure *figure)
     /* for the next round */
     again = vf_memory_open(bench->source);
     check(vf_backend_set_state(again, VF_STATE_RUNNING, NULL), "return");
-    return (double)(end - start) / G_USEC_PER_SEC;
+    return cost;
 }
 
 /* The rivals */
@@ -313,7 +337,7 @@ make_credentials(Credentials *credentials)
     gnutls_psk_set_server_credentials_function(credentials->server, give_key);
 }
 
-static double
+static Cost
 run_bare(Bench *bench, const Figure *figure)
 {
     Link link = make_link();
@@ -323,8 +347,8 @@ run_bare(Bench *bench, const Figure *figure)
     Bare destination = {.bench = bench, .fd = called};
     Credentials credentials = {0};
     GThread *other;
-    gint64 start;
-    gint64 end;
+    Cost start;
+    Cost cost;
 
     set_blocking(caller);
     set_blocking(called);
@@ -336,16 +360,16 @@ run_bare(Bench *bench, const Figure *figure)
     other = g_thread_new("receiver", receive_bare, &destination);
     if (figure->tls)
         check(gnutls_handshake(source.tls) == 0, "handshake");
-    start = g_get_monotonic_time();
+    start = now();
     send_bare(&source);
-    end = g_get_monotonic_time();
+    cost = since(start);
     g_thread_join(other);
     check(source.hash == destination.hash, "checksum");
     g_clear_pointer(&source.tls, gnutls_deinit);
     g_clear_pointer(&destination.tls, gnutls_deinit);
     g_clear_pointer(&credentials.client, gnutls_psk_free_client_credentials);
     g_clear_pointer(&credentials.server, gnutls_psk_free_server_credentials);
-    return (double)(end - start) / G_USEC_PER_SEC;
+    return cost;
 }
 
 /* Figures */
@@ -388,14 +412,15 @@ run_rounds(Bench *bench, const Figure *figure, guint rounds)
     run_bare(bench, figure);
     run_session(bench, figure);
     for (guint i = 0; i < rounds; i++) {
-        double bare = i % 2 ? run_bare(bench, figure) : 0;
-        double session = run_session(bench, figure);
+        Cost bare = i % 2 ? run_bare(bench, figure) : (Cost){0};
+        Cost session = run_session(bench, figure);
         bare = i % 2 ? bare : run_bare(bench, figure);
-        ratios[i] = bare / session;
-        session_rates[i] = (double)bench->size / session / 1e9;
-        bare_rates[i] = (double)bench->size / bare / 1e9;
-        fprintf(stderr, "%s, round %u: %.2f GB/s, bare %.2f GB/s\n", figure->name, i + 1,
-                session_rates[i], bare_rates[i]);
+        ratios[i] = bare.seconds / session.seconds;
+        session_rates[i] = (double)bench->size / session.seconds / 1e9;
+        bare_rates[i] = (double)bench->size / bare.seconds / 1e9;
+        fprintf(stderr,
+                "%s, round %u: %.2f GB/s, bare %.2f GB/s; processor time %.2f s, bare %.2f s\n",
+                figure->name, i + 1, session_rates[i], bare_rates[i], session.cpu, bare.cpu);
     }
     report(figure, median(ratios, rounds), median(session_rates, rounds),
            median(bare_rates, rounds));
