@@ -24,7 +24,7 @@ def sample() -> list[Point]:
     return [points[label] for label in SAMPLE]
 
 
-@scenario(deadline=600, mtty=False,
+@scenario(deadline=900, mtty=False,
           only_on=("debian", "a sample: ./run soak plays on both"))
 def sampled(ctx: Context) -> None:
     """Whatever is struck, and when: never two sides, what is documented, and nothing left."""

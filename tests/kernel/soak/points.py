@@ -167,9 +167,7 @@ def _delay_for(cell: Cell, type_id: str, dice: random.Random) -> int:
     moving = int(MOVING_SECONDS * 700)
     if cell.moment == PRE_COPY or (cell.moment == STOP_COPY and type_id == TYPES[2]):
         return dice.randrange(moving)
-    if cell.moment == STOP_COPY:
-        return dice.randrange(10)  # only what has changed is left
-    return 0  # these windows are microseconds
+    return 0  # these windows are microseconds; after a pre-copy stop-copy is one, too
 
 
 def point(seed: int, number: int) -> Point:

@@ -67,6 +67,7 @@ class Verdict:
 
     point: Point
     outcome: str = ""
+    client: int | None = None  # how vferryctl ended
     resolved: str = ""  # the decision, if it was in doubt
     violations: list[str] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
@@ -79,7 +80,8 @@ class Verdict:
         return {
             "seed": self.point.seed, "point": self.point.number, "kernel": self.kernel,
             "strike": self.point.cell.strike, "moment": self.point.cell.moment,
-            "what": self.point.describe, "outcome": self.outcome, "resolved": self.resolved,
+            "what": self.point.describe, "outcome": self.outcome, "client": self.client,
+            "resolved": self.resolved,
             "violations": self.violations, "seconds": round(self.seconds, 1),
             "settle_seconds": round(self.settle_seconds, 1)}
 
@@ -225,7 +227,7 @@ class Stage:
         ended = time.monotonic()
         sight = self._settle(play, verdict)
         verdict.settle_seconds = time.monotonic() - ended
-        verdict.outcome = sight.outcome
+        verdict.outcome, verdict.client = sight.outcome, result.status
         self._judge(play, sight, result, missed, verdict)
         if "doubt" in sight.fates:
             sight = self._resolve(play, sight, verdict)

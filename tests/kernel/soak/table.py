@@ -64,7 +64,8 @@ _STRUCK: dict[str, dict[str, frozenset[str]]] = {
         ARRIVED_UNHEARD, ARRIVED_UNHEARD, ARRIVED_UNHEARD, DONE),
     # TCP may deliver all of it late, a part, or nothing before one side, or both, have given up
     "cut-edge": _row(
-        (BACK, DONE), (BACK, DONE), (BACK, DESTINATION_IN_DOUBT, DONE),
+        (BACK, DESTINATION_IN_DOUBT, DONE), (BACK, DESTINATION_IN_DOUBT, DONE),
+        (BACK, DESTINATION_IN_DOUBT, DONE),
         (BOTH_IN_DOUBT, ARRIVED_UNHEARD, DONE), (BOTH_IN_DOUBT, ARRIVED_UNHEARD, DONE),
         (ARRIVED_UNHEARD, DONE), (ARRIVED_UNHEARD, DONE), (ARRIVED_UNHEARD, DONE), DONE),
     "cut-short": _NOTHING,
