@@ -45,6 +45,7 @@ vf_job_state_fill(VfJob *job, GVariantDict *state)
 {
     const VfJobTimes *times = vf_job_get_times(job);
     const GError *reason = vf_job_get_cancel_reason(job);
+    guint32 uid;
 
     g_variant_dict_insert(state, "role", "s",
                           vf_job_get_role(job) == VF_JOB_SOURCE ? SOURCE : DESTINATION);
@@ -65,6 +66,8 @@ vf_job_state_fill(VfJob *job, GVariantDict *state)
     if (vf_job_get_outcome(job))
         g_variant_dict_insert_value(state, "outcome",
                                     vf_outcome_to_variant(vf_job_get_outcome(job)));
+    if (vf_job_get_run_decided(job, &uid))
+        g_variant_dict_insert(state, "run-decided", "u", uid);
     if (vf_job_get_driver_state(job))
         g_variant_dict_insert_value(state, "driver-state", vf_job_get_driver_state(job));
 }
@@ -158,6 +161,8 @@ parse(GVariant *state, VfRegistry *registry)
     vf_job_set_peer(job, peer);
     vf_job_set_driver_name(job, driver);
     vf_job_set_features(job, (const char *const *)features);
+    if (g_variant_lookup(state, "run-decided", "u", &uid))
+        vf_job_set_run_decided(job, TRUE, uid);
     if (driver_state)
         vf_job_set_driver_state(job, driver_state);
     return parse_devices(job, state, registry) && parse_past(job, state) ? g_steal_pointer(&job)

@@ -25,6 +25,8 @@ struct _VfJob {
     VfRecord *record;
     VfKept *kept;
     GVariant *driver_state;
+    gboolean run_decided;
+    guint32 run_decided_by;
     gpointer driver_data;
     GDestroyNotify driver_data_destroy;
 
@@ -300,6 +302,21 @@ vf_job_forget(VfJob *self)
     if (self->kept)
         vf_kept_forget(self->kept);
     g_clear_pointer(&self->kept, vf_kept_free);
+}
+
+gboolean
+vf_job_get_run_decided(VfJob *self, guint32 *uid)
+{
+    *uid = self->run_decided_by;
+    return self->run_decided;
+}
+
+void
+vf_job_set_run_decided(VfJob *self, gboolean decided, guint32 uid)
+{
+    self->run_decided = decided;
+    self->run_decided_by = uid;
+    vf_job_save(self);
 }
 
 GVariant *

@@ -113,6 +113,11 @@ void vf_job_save(VfJob *self);
 /* The end of that, for a job that is over. */
 void vf_job_forget(VfJob *self);
 
+/* Somebody decided that the devices of this job in doubt run here, and a mover may be at it:
+ * whoever comes next has to go through with it. */
+gboolean vf_job_get_run_decided(VfJob *self, guint32 *uid);
+void vf_job_set_run_decided(VfJob *self, gboolean decided, guint32 uid);
+
 /* What the driver wants to find again with it: a{sv}, or NULL. */
 GVariant *vf_job_get_driver_state(VfJob *self);
 void vf_job_set_driver_state(VfJob *self, GVariant *state);

@@ -236,7 +236,7 @@ typedef struct {
     VfJobs *jobs;
     VfJob *job;
     VferryJob *skeleton;
-    GDBusMethodInvocation *invocation;
+    GDBusMethodInvocation *invocation; /* NULL: an earlier daemon was asked */
     gboolean run;
     guint32 uid;
 } Resolution;
@@ -283,14 +283,31 @@ resolved_outcome(const Resolution *resolution)
     return outcome;
 }
 
+/* Takes @error. */
+static void
+refuse_resolution(const Resolution *resolution, GError *error)
+{
+    const char *uuid = vf_job_get_uuid(resolution->job);
+
+    if (resolution->invocation) {
+        vf_bus_return_error(resolution->invocation, error);
+        return;
+    }
+    vf_log_job(G_LOG_LEVEL_WARNING, uuid, "job %s was to run here, and is in doubt again: %s", uuid,
+               error->message);
+    g_error_free(error);
+}
+
 static void
 finish_resolution(Resolution *resolution, GError *error)
 {
     g_autoptr(Resolution) done = resolution;
 
     set_resolving(done, FALSE);
+    if (done->run)
+        vf_job_set_run_decided(done->job, FALSE, 0);
     if (error) {
-        vf_bus_return_error(done->invocation, error);
+        refuse_resolution(done, error);
         return;
     }
     vf_job_log_event(done->job, VF_EVENT_JOB_RESOLVED, "job %s (%s) was resolved by uid %u: %s",
@@ -298,7 +315,8 @@ finish_resolution(Resolution *resolution, GError *error)
                      vf_job_get_role(done->job) == VF_JOB_SOURCE ? "source" : "destination",
                      done->uid, done->run ? "its devices run here" : "its devices never run here");
     vf_job_complete(done->job, resolved_outcome(done));
-    vferry_job_complete_resolve(done->skeleton, done->invocation);
+    if (done->invocation)
+        vferry_job_complete_resolve(done->skeleton, done->invocation);
 }
 
 static void
@@ -371,6 +389,28 @@ on_discard_recorded(GObject *source, GAsyncResult *result, gpointer data)
         finish_resolution(resolution, error);
 }
 
+static Resolution *
+resolution_new(Entry *entry, GDBusMethodInvocation *invocation, gboolean run, guint32 uid)
+{
+    Resolution *self = g_new0(Resolution, 1);
+
+    entry->resolving = TRUE;
+    self->jobs = g_object_ref(entry->jobs);
+    self->job = g_object_ref(entry->job);
+    self->skeleton = g_object_ref(entry->skeleton);
+    self->invocation = invocation;
+    self->run = run;
+    self->uid = uid;
+    return self;
+}
+
+static void
+run_here(Resolution *resolution)
+{
+    vf_job_set_run_decided(resolution->job, TRUE, resolution->uid);
+    call_driver(resolution);
+}
+
 static gboolean
 check_resolve(Entry *entry, const char *decision, GVariant *options_dict, GError **error)
 {
@@ -402,20 +442,25 @@ on_resolve(VferryJob *skeleton, GDBusMethodInvocation *invocation, const char *d
         vf_bus_return_error(invocation, error);
         return TRUE;
     }
-    entry->resolving = TRUE;
-    resolution = g_new0(Resolution, 1);
-    resolution->jobs = g_object_ref(entry->jobs);
-    resolution->job = g_object_ref(entry->job);
-    resolution->skeleton = g_object_ref(skeleton);
-    resolution->invocation = invocation;
-    resolution->run = g_str_equal(decision, "run");
-    resolution->uid = vf_gate_get_sender_uid(entry->jobs->context->gate,
-                                             g_dbus_method_invocation_get_sender(invocation));
+    resolution =
+        resolution_new(entry, invocation, g_str_equal(decision, "run"),
+                       vf_gate_get_sender_uid(entry->jobs->context->gate,
+                                              g_dbus_method_invocation_get_sender(invocation)));
     if (resolution->run)
-        call_driver(resolution);
+        run_here(resolution);
     else
         record_decision(resolution, on_discard_recorded);
     return TRUE;
+}
+
+static void
+resume_resolution(Entry *entry)
+{
+    guint32 uid;
+
+    if (vf_job_get_result(entry->job) == VF_RESULT_IN_DOUBT &&
+        vf_job_get_run_decided(entry->job, &uid))
+        run_here(resolution_new(entry, NULL, TRUE, uid));
 }
 
 static gboolean
@@ -464,6 +509,7 @@ vf_jobs_add(VfJobs *self, VfJob *job)
                           G_DBUS_INTERFACE_SKELETON(entry->skeleton), is_owner, entry);
     vf_job_set_path(job, path);
     keep(self, job);
+    resume_resolution(entry);
     return path;
 }
 

@@ -700,7 +700,11 @@ catch_up(Entry *entry)
     VfLease *lease = entry->lease;
     VfLeaseState state = vf_lease_get_state(lease);
     VfJob *job = vf_lease_get_job(lease);
+    VfDriver *driver = vf_context_find_driver(entry->leases->context, vf_job_get_driver_name(job));
 
+    /* whatever is still open of a device keeps the kernel from removing it */
+    if (driver && (state == VF_LEASE_UNDOING || state == VF_LEASE_STUCK))
+        vf_driver_drop(driver, job);
     if (state == VF_LEASE_UNDOING)
         undo(entry);
     else if (state == VF_LEASE_STUCK)

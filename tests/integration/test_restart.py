@@ -266,6 +266,22 @@ class Source(Test):
         self.assertEqual(job.get('Result'), 'cancelled')
         self.assert_refused('Busy', self.resolve, job, 'discard')
 
+    def test_killed_while_it_is_resolved(self):
+        """A mover may be at it: the decision to run is gone through with, and none against it is heard."""
+        self.script('return', ['wait-for-deaf', 'returning'], ['record', 'returned'])
+        job = self.in_doubt()
+        job.start_call('Resolve', Variant('(sa{sv})', ('run', {})))
+        self.wait_for(lambda: self.requests()[-1][0] == 'return', 'the mover that returns')
+        self.script('return', ['wait-for', 'again'], ['record', 'returned'],
+                    ['result', {'outcome': 'completed', 'device-states': ['running']}])
+        self.restart()
+        error = self.assert_refused('Busy', self.resolve, job, 'discard')
+        self.assertIn('being resolved', error.message)
+        self.go('again')
+        self.wait_for_property(job, 'Result', 'cancelled')
+        self.assertEqual(self.device.get('State'), 'lent')
+        self.go('returning')
+
     def test_lender_leaves_meanwhile(self):
         """The job goes on; the loan ends with it."""
         self.script('send', ['phase', 'pre-copy'], ['wait-for', 'stop'], ['record', 'returned'],
