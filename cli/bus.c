@@ -8,7 +8,9 @@
 
 #include "bridge.h"
 
-#define TIMEOUT_MS 30000
+/* Longer than what the daemon gives its own steps comes to, so that its answer arrives: a Prepare
+ * that gives up on a device after 20 s has it to remove yet. */
+#define TIMEOUT_MS 90000
 #define TIMEOUT_ASKED_MS 180000
 #define PREFIX_MIN 4
 
