@@ -8,6 +8,7 @@ from rig.host import Host
 from rig.scenario import Context, scenario
 
 LARGE = 256 << 20
+HUGE = 1 << 30
 
 
 def crosses(ctx: Context, source: Host, destination: Host, type_id: str, **knobs: int) -> None:
@@ -62,6 +63,12 @@ def mtty_2_back(ctx: Context) -> None:
 def large_there(ctx: Context) -> None:
     """A test device with 256 MiB of state goes from a to b."""
     crosses(ctx, ctx.a, ctx.b, "vferry_testdev-2", state_size=LARGE)
+
+
+@scenario(deadline=180, mtty=False, only_on=("small", "how many bytes go is no matter of the kernel"))
+def huge_there(ctx: Context) -> None:
+    """A test device with 1 GiB of state goes from a to b."""
+    crosses(ctx, ctx.a, ctx.b, "vferry_testdev-1", state_size=HUGE)
 
 
 @scenario(deadline=120, mtty=False)
