@@ -139,18 +139,28 @@ vf_cli_parse_plain(VfCli *cli, const char *verb, const GOptionEntry *entries, in
 }
 
 static char *
+describe_usage(const VfCommand *command)
+{
+    return g_strdup_printf("%s %s", command->name,
+                           command->arguments[0] ? _(command->arguments) : "");
+}
+
+static char *
 describe_commands(void)
 {
     GString *text = g_string_new(_("Commands:"));
+    guint widest = 0;
 
     for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
-        const VfCommand *command = &commands[i];
-        g_autofree char *usage = g_strdup_printf(
-            "%s %s", command->name, command->arguments[0] ? _(command->arguments) : "");
-        guint width = vf_text_width(usage);
+        g_autofree char *usage = describe_usage(&commands[i]);
 
-        g_string_append_printf(text, "\n  %s%*s%s", usage, width < 34 ? (int)(34 - width) : 1, "",
-                               _(command->summary));
+        widest = MAX(widest, vf_text_width(usage));
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *usage = describe_usage(&commands[i]);
+
+        g_string_append_printf(text, "\n  %s%*s%s", usage, (int)(widest + 2 - vf_text_width(usage)),
+                               "", _(commands[i].summary));
     }
     g_string_append(text, _("\n\n“vferryctl COMMAND --help” tells more. vferryctl(1) has it all."));
     return g_string_free(text, FALSE);
