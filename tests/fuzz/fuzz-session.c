@@ -30,9 +30,12 @@ add_hello(VfTape *tape, VfRole receiver, const VfSoloSetup *setup)
                       VF_FRAME_NO_DEVICE, data, (guint32)size, 0, 0);
 }
 
-static void
+/* The types of frames that are there, as bits. */
+static guint
 add_frames(VfTape *tape, FuzzBytes *bytes)
 {
+    guint types = 0;
+
     while (bytes->left > 0) {
         guint gate = fuzz_take_u8(bytes) % VF_TAPE_TYPES;
         guint count = fuzz_take_u8(bytes);
@@ -44,11 +47,14 @@ add_frames(VfTape *tape, FuzzBytes *bytes)
 
         vf_tape_add_frame(tape, type, device == 0xff ? VF_FRAME_NO_DEVICE : device, payload,
                           (guint32)length, gate, gate == 0 ? 0 : count);
+        types |= type < VF_TAPE_TYPES ? 1u << type : 0;
     }
+    return types;
 }
 
+/* @heard: types of frames that may have come. */
 static void
-check_source(const VfSolo *solo)
+check_source(const VfSolo *solo, guint heard)
 {
     gboolean committed = g_str_has_prefix(solo->events, "commit");
     gboolean done = g_str_equal(solo->events, "commit,done");
@@ -56,16 +62,19 @@ check_source(const VfSolo *solo)
     FUZZ_RULE(committed || g_str_equal(solo->events, "returned"));
     FUZZ_RULE(committed != vf_solo_is_live(solo));
     FUZZ_RULE(done == (solo->outcome.kind == VF_OUTCOME_COMPLETED));
+    FUZZ_RULE(!committed || heard & 1u << VF_FRAME_LOADED);
+    FUZZ_RULE(!done || heard & 1u << VF_FRAME_STARTED);
     FUZZ_RULE(committed == (done || solo->outcome.kind == VF_OUTCOME_IN_DOUBT));
 }
 
 static void
-check_destination(const VfSolo *solo, VfTape *tape)
+check_destination(const VfSolo *solo, VfTape *tape, guint heard)
 {
     gboolean started = g_str_equal(solo->events, "loaded,commit,started");
 
     FUZZ_RULE(g_str_has_prefix("loaded,commit,started", solo->events));
     FUZZ_RULE(started == vf_solo_is_live(solo));
+    FUZZ_RULE(!started || heard & 1u << VF_FRAME_COMMIT);
     FUZZ_RULE(started == (solo->outcome.kind == VF_OUTCOME_COMPLETED));
     FUZZ_RULE(!started || vf_tape_count(tape, VF_FRAME_LOADED) == 1);
     FUZZ_RULE(vf_tape_count(tape, VF_FRAME_STARTED) == (started ? 1 : 0));
@@ -99,6 +108,7 @@ fuzz_session(VfRole role, const guint8 *data, gsize size)
         .size_max = how & FUZZ_LIMIT ? VF_MEMORY_PAGE : 0,
     };
     g_autoptr(VfSolo) solo = NULL;
+    guint heard = G_MAXUINT;
 
     fuzz_be_quiet();
     if (how & FUZZ_FAULT && role == VF_ROLE_SOURCE)
@@ -110,11 +120,11 @@ fuzz_session(VfRole role, const guint8 *data, gsize size)
     if (how & FUZZ_RAW)
         vf_tape_add(tape, bytes.at, bytes.left, 0, 0);
     else
-        add_frames(tape, &bytes);
+        heard = add_frames(tape, &bytes);
     solo = vf_solo_run(&setup, vf_tape_play(tape));
     check_error(solo->outcome.error);
     if (role == VF_ROLE_SOURCE)
-        check_source(solo);
+        check_source(solo, heard);
     else
-        check_destination(solo, tape);
+        check_destination(solo, tape, heard);
 }
