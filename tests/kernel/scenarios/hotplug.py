@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import json
+import time
+from typing import NamedTuple
 
-from rig.ferry import MDEVS, create, expect
+from rig.ferry import MDEVS, TESTDEV, create, expect
+from rig.host import Host
 from rig.scenario import Context, scenario
 
 SCHEMA = ("debian", "a document of the daemon's")
@@ -54,15 +57,85 @@ def a_knob_shows(ctx: Context) -> None:
     ctx.a.wait_until(f"vferryctl show {uuid} | grep -q 65536", timeout=10)
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=90, mtty=False)
 def discovery_opens_nothing(ctx: Context) -> None:
-    """Starting, listing and describing leaves every device unopened."""
+    """Starting, hotplug, listing, describing and looking up open no device; the trace sees a probe."""
     uuid = create(ctx.a, "vferry_testdev-1")
-    ctx.a.run("systemctl restart vferryd")
+    trace = ctx.a.spawn("exec opens", timeout=None)
+    trace.wait_for_output("^watching")
+    ctx.a.run("systemctl restart vferryd", timeout=30)
     ctx.a.wait_until(f"vferryctl show {uuid}", timeout=10)
-    ctx.a.run("vferryctl capabilities && vferryctl list")
+    ctx.a.run("vferryctl capabilities && vferryctl list && busctl tree org.vferry1 "
+              f"&& busctl call org.vferry1 /org/vferry1 org.vferry1.Manager Lookup s {uuid}")
+    path = ctx.a.output(f"busctl -j call org.vferry1 /org/vferry1 org.vferry1.Manager Lookup s {uuid}")
+    device = json.loads(path)["data"][0]
+    ctx.a.run(f"busctl introspect org.vferry1 {device}")
+    ctx.a.run(f"cycler 5 {TESTDEV}/mdev_supported_types/vferry_testdev-1")
+    opened = trace.out.decode().split("\n", 1)[1]
+    expect(opened == "", f"nobody has opened anything: {opened}")
     opens = ctx.a.output(f"cat {MDEVS}/{uuid}/testdev/opens")
     expect(opens == "0", f"the device has been opened {opens} times")
+    ctx.a.run(f"busctl call org.vferry1 {device} org.vferry1.Device Probe 'a{{sv}}' 0")
+    trace.wait_for_output("^open /dev/vfio/", 10)
+    opens = ctx.a.output(f"cat {MDEVS}/{uuid}/testdev/opens")
+    expect(int(opens) > 0, "and so does the device itself")
+
+
+METER = "/run/vferry/heap-meter"
+# What allocators have parked for later use is not in use.
+METERED = f"""[Service]
+Environment=LD_PRELOAD=/usr/local/bin/heap-meter.so HEAP_METER={METER}
+Environment=G_SLICE=always-malloc GLIBC_TUNABLES=glibc.malloc.tcache_count=0
+ExecPaths=/usr/local/bin
+"""
+HEAP_GROWTH = 16 << 10
+
+
+class Holdings(NamedTuple):
+    """What a daemon has when nothing goes on."""
+
+    fds: int
+    objects: int
+    heap: int
+
+
+def holdings(host: Host) -> Holdings:
+    """Ask the daemon, the bus and the kernel."""
+    host.run("udevadm settle")
+    host.run(f"rm -f {METER}.out; echo -n x > {METER}")
+    host.wait_until(f"test -s {METER}.out", timeout=10)
+    pid = host.output("systemctl show -P MainPID vferryd")
+    return Holdings(int(host.output(f"ls /proc/{pid}/fd | wc -l")),
+                    int(host.output("busctl tree --list org.vferry1 | wc -l")),
+                    int(host.output(f"cat {METER}.out")))
+
+
+def soak_hotplug(ctx: Context, cycles: int, warm_up: int = 20) -> None:
+    """Devices come and go so many times, and the daemon keeps nothing of them."""
+    host, drop_in = ctx.a, "/run/systemd/system/vferryd.service.d/heap-meter.conf"
+    ctx.defer(lambda: host.run(f"rm -f {drop_in} && systemctl daemon-reload"))
+    host.run(f"mkdir -p {drop_in.rpartition('/')[0]}")
+    host.write(drop_in, METERED)
+    host.run("systemctl daemon-reload && systemctl restart vferryd", timeout=30)
+    type_path = f"{TESTDEV}/mdev_supported_types/vferry_testdev-1"
+    host.run(f"cycler {warm_up} {type_path}", timeout=15.0 + warm_up * 3)
+    before = holdings(host)
+    started = time.monotonic()
+    host.run(f"cycler {cycles} {type_path}", timeout=15.0 + cycles * 3)
+    took = time.monotonic() - started
+    after = holdings(host)
+    ctx.note(f"{cycles} cycles in {took:.0f} s after {warm_up}: descriptors {before.fds} -> "
+             f"{after.fds}, objects {before.objects} -> {after.objects}, heap in use "
+             f"{before.heap} -> {after.heap} ({after.heap - before.heap:+})")
+    expect(after.fds == before.fds, f"no descriptor is left: {before} {after}")
+    expect(after.objects == before.objects, f"no object is left: {before} {after}")
+    expect(after.heap - before.heap < HEAP_GROWTH, f"no memory is left: {before} {after}")
+
+
+@scenario(deadline=300, mtty=False)
+def nothing_is_kept(ctx: Context) -> None:
+    """20 devices that came and went, then 200 more: no descriptor, no object, no memory is kept."""
+    soak_hotplug(ctx, 200)
 
 
 @scenario(deadline=60, only_on=SCHEMA)
