@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The daemon is restarted, killed or stopped under systemd while it has something in its hands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from rig.agent import Process
+from rig.ferry import MDEVS, RECOVERY, Ferry, defaults, expect, mdevs
+from rig.host import Host
+from rig.scenario import Context, scenario
+
+SYSTEMD = ("debian", "systemd and the processes decide; the other scenarios have it keep fds of nodes")
+SYSTEMD = ("debian", "systemd keeps any descriptor alike; the soak kills on both kernels")
+SIZE = 32 << 20
+# 64 KiB of state takes so long: nothing ends by itself while daemons come and go.
+SLOW = 1000000
+# A daemon that starts on a busy machine.
+START = 45
+PRE_COPY = "vferry_testdev-1"
+STOP_COPY = "vferry_testdev-stopcopy"
+# of what is over: the records and descriptions of jobs, the description of an adopted lease
+KEPT_AFTER = 3
+
+
+def main_pid(host: Host) -> int:
+    """The daemon's; 0 when there is none."""
+    return int(host.output("systemctl show -P MainPID vferryd"))
+
+
+def wait_for_another(host: Host, before: int) -> None:
+    """Until systemd has started the next daemon and it answers."""
+    # the start limit is for those that crash by themselves
+    host.wait_until(
+        f'pid=$(systemctl show -P MainPID vferryd); test "$pid" != 0 && test "$pid" != {before} '
+        "&& systemctl is-active -q vferryd && busctl status org.vferry1 >/dev/null",
+        timeout=START)
+    host.run("systemctl reset-failed vferryd")
+
+
+def restart(*hosts: Host) -> None:
+    """systemctl restart."""
+    for host in hosts:
+        before = main_pid(host)
+        host.run("systemctl restart vferryd", timeout=START)
+        wait_for_another(host, before)
+
+
+def kill(*hosts: Host) -> None:
+    """SIGKILL, at all of them before any is waited for."""
+    before = [main_pid(host) for host in hosts]
+    for host, pid in zip(hosts, before):
+        host.run(f"kill -KILL {pid}")
+    for host, pid in zip(hosts, before):
+        wait_for_another(host, pid)
+
+
+def kill_with_mover(host: Host) -> None:
+    """The daemon and its mover, at once."""
+    before = main_pid(host)
+    host.run(f"kill -KILL {before} $(pgrep -x vferry-mover)")
+    wait_for_another(host, before)
+
+
+def under_way(ctx: Context, type_id: str) -> tuple[Ferry, Process]:
+    """A migration whose state moves now, slowly."""
+    ferry = Ferry(ctx, ctx.a, ctx.b)
+    ferry.board(type_id, state_size=SIZE, read_delay_us=SLOW)
+    moving = ferry.start(timeout=280)
+    ferry.wait_phase("pre-copy" if type_id == PRE_COPY else "switchover")
+    ferry.wait_bytes(1)
+    return ferry, moving
+
+
+def expect_same_jobs(ferry: Ferry, jobs: list[str]) -> None:
+    """The jobs are under their paths, and have not ended."""
+    for host, path in zip((ferry.source, ferry.destination), jobs):
+        expect(ferry.job(host) == path, f"the job at {host.name} is still {path}")
+        expect(ferry.job_property(host, "Result") == "", f"the job at {host.name} goes on")
+
+
+def expect_little_kept(host: Host) -> None:
+    """Nothing of what is over is still in systemd's store."""
+    host.wait_until(
+        f'test "$(systemctl show -P NFileDescriptorStore vferryd)" -le {KEPT_AFTER}',
+        timeout=RECOVERY)
+
+
+def expect_completed(ctx: Context, ferry: Ferry, moving: Process) -> None:
+    """It ends as if nothing had been."""
+    ctx.a.write(f"{MDEVS}/{ferry.uuid}/testdev/read_delay_us", "0")
+    result = moving.wait(60)
+    expect(result.status == 0, f"the migration completes: {result.describe()}")
+    expect(json.loads(result.text)["result"] == "completed", result.text)
+
+
+def finish(ctx: Context, ferry: Ferry, moving: Process) -> None:
+    """It completes, and is adopted with its marker."""
+    expect_completed(ctx, ferry, moving)
+    ferry.adopt()
+    for host in ctx.hosts:
+        expect_little_kept(host)
+
+
+def through(ctx: Context, type_id: str, *blows: tuple[Callable[..., None], tuple[Host, ...]]) -> None:
+    """One migration that all of this happens to."""
+    ferry, moving = under_way(ctx, type_id)
+    jobs = [ferry.job(host) for host in ctx.hosts]
+    for way, hosts in blows:
+        way(*hosts)
+        ctx.note(f"{way.__name__} at {' and '.join(host.name for host in hosts)}")
+        expect_same_jobs(ferry, jobs)
+    finish(ctx, ferry, moving)
+
+
+@scenario(mtty=False, deadline=300, only_on=SYSTEMD)
+def in_pre_copy(ctx: Context) -> None:
+    """While the device runs at the source either daemon, and both, come and go: nobody notices."""
+    through(ctx, PRE_COPY, (restart, (ctx.a,)), (kill, (ctx.b,)), (restart, ctx.hosts))
+
+
+@scenario(mtty=False, deadline=300, only_on=SYSTEMD)
+def in_stop_copy(ctx: Context) -> None:
+    """The same while the device stands."""
+    through(ctx, STOP_COPY, (kill, (ctx.a,)), (restart, (ctx.b,)), (kill, ctx.hosts))
+
+
+@scenario(mtty=False, deadline=240, only_on=SYSTEMD)
+def lent_and_loaded(ctx: Context) -> None:
+    """A loan survives at the source, a loaded device at the destination, until it is adopted."""
+    ferry = Ferry(ctx, ctx.a, ctx.b)
+    ferry.board(PRE_COPY, state_size=4 << 20)
+    restart(ctx.a)
+    kill(ctx.a)
+    ferry.cross()
+    lease = ferry.lease()
+    restart(*ctx.hosts)
+    kill(*ctx.hosts)
+    expect(ferry.lease() == lease, "the lease is under its path")
+    ferry.adopt()
+    restart(ctx.b)
+    for host in ctx.hosts:
+        expect_little_kept(host)
+
+
+def in_doubt(ctx: Context) -> tuple[Ferry, str]:
+    """Committed, and the destination could not start: then every daemon dies."""
+    ferry = Ferry(ctx, ctx.a, ctx.b)
+    defaults(ctx.b, fault="refuse running")
+    ferry.board(PRE_COPY, state_size=4 << 20)
+    expect(ferry.start(timeout=60).wait().status == 2, "it ends in doubt")
+    job = ferry.job_property(ctx.a, "Uuid")
+    kill(*ctx.hosts)
+    restart(*ctx.hosts)
+    for host in ctx.hosts:
+        expect(ferry.job_property(host, "Result") == "in-doubt", f"{host.name} is still in doubt")
+    expect(ferry.state(ctx.a, ferry.uuid) == "stop", "the source stands")
+    return ferry, job
+
+
+@scenario(mtty=False, deadline=240, only_on=SYSTEMD)
+def in_doubt_to_source(ctx: Context) -> None:
+    """In doubt, restarted, and then resolved: it runs at the source."""
+    ferry, job = in_doubt(ctx)
+    ctx.a.run(f"vferryctl resolve --run-at source {job} ssh://harbour-b", timeout=60)
+    ferry.expect_source_runs()
+    ferry.expect_nothing_left()
+
+
+@scenario(mtty=False, deadline=240, only_on=SYSTEMD)
+def in_doubt_to_destination(ctx: Context) -> None:
+    """In doubt, restarted, and then resolved: it runs at the destination, where its state was kept."""
+    ferry, job = in_doubt(ctx)
+    ctx.b.write(f"{MDEVS}/{mdevs(ctx.b)[0]}/testdev/fault", "none")
+    ctx.a.run(f"vferryctl resolve --run-at destination {job} ssh://harbour-b", timeout=60)
+    ctx.b.wait_until(f"grep -qx running {MDEVS}/{mdevs(ctx.b)[0]}/testdev/migration_state",
+                     timeout=RECOVERY)
+    expect(ferry.state(ctx.a, ferry.uuid) == "stop", "the source stands")
+    ferry.adopt()
+
+
+@scenario(mtty=False, deadline=240, only_on=SYSTEMD)
+def source_with_mover(ctx: Context) -> None:
+    """Daemon and mover of the source die at once: the next daemon has the device brought back."""
+    ferry, moving = under_way(ctx, STOP_COPY)
+    kill_with_mover(ctx.a)
+    ferry.expect_source_runs()
+    ferry.expect_nothing_left()
+    expect(moving.wait(60).status == 1, "vferryctl fails")
+    expect(ferry.job_property(ctx.a, "Result") == "failed", "the source's job has failed")
+
+
+@scenario(mtty=False, deadline=240, only_on=SYSTEMD)
+def source_stopped(ctx: Context) -> None:
+    """systemctl stop at the source: its mover brings the device back, by itself."""
+    for type_id in (PRE_COPY, STOP_COPY):
+        ferry, moving = under_way(ctx, type_id)
+        ctx.a.run("systemctl stop vferryd", timeout=START)
+        ferry.expect_source_runs()
+        ferry.expect_nothing_left()
+        expect(moving.wait(60).status != 0, "vferryctl fails")
+        ctx.a.run("systemctl start vferryd", timeout=START)
+        expect(ferry.job_property(ctx.a, "Result") == "failed", "the record says how it ended")
+        ctx.reset_hosts()
+
+
+@scenario(mtty=False, deadline=240, only_on=SYSTEMD)
+def destination_stopped(ctx: Context) -> None:
+    """systemctl stop at the destination: the source runs again; the next start removes the device."""
+    for type_id in (PRE_COPY, STOP_COPY):
+        ferry, moving = under_way(ctx, type_id)
+        ctx.b.run("systemctl stop vferryd", timeout=START)
+        ferry.expect_source_runs()
+        ctx.b.run("systemctl start vferryd", timeout=START)
+        ferry.expect_nothing_left()
+        expect(moving.wait(60).status != 0, "vferryctl fails")
+        ctx.reset_hosts()
