@@ -178,10 +178,10 @@ load_data(Destination *self, const VfFrame *frame, GError **error)
     if (loading->progress == PROGRESS_ENDED)
         return unexpected(frame, error);
     if (frame->header.length > self->session->config.size_max - self->bytes) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
-                    _("the source sends more than the %" PRIu64
-                      " bytes of device state that are allowed"),
-                    self->session->config.size_max);
+        g_set_error(
+            error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+            _("the source sends more than the %" PRIu64 " bytes of device state that are allowed"),
+            self->session->config.size_max);
         return FALSE;
     }
     if (!begin_device(self, index, error))

@@ -65,8 +65,7 @@ say_hello(Source *self, GError **error)
     if (size <= VF_FRAME_HELLO_MAX)
         return vf_stream_send(self->stream, VF_FRAME_HELLO, VF_FRAME_NO_DEVICE, data, size, error);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
-                _("the hello has %zu bytes; at most %d are allowed"), size,
-                VF_FRAME_HELLO_MAX);
+                _("the hello has %zu bytes; at most %d are allowed"), size, VF_FRAME_HELLO_MAX);
     return FALSE;
 }
 

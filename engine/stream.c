@@ -19,8 +19,9 @@
 #define BEATS_IN_PATIENCE 5 /* with a patience of 5 s: once a second */
 #define TICKS_IN_BEAT 4
 #define SKIPPED_AT_ONCE 1024 /* frames without meaning, before the caller may look around */
-#define SKIPPED_A_SECOND 100 /* and on average, since the last with one: heartbeats are far fewer  \
-                              */
+#define SKIPPED_A_SECOND                                                                           \
+    100 /* and on average, since the last with one: heartbeats are far fewer                       \
+         */
 
 typedef struct {
     GMutex lock;
