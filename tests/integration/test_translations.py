@@ -3,6 +3,7 @@
 """The catalogues in po/, and the tool in another language."""
 
 import os
+import re
 import subprocess
 import tempfile
 
@@ -12,6 +13,10 @@ from fake_daemon import device
 
 PO = os.path.join(os.environ['VFERRY_TEST_SOURCE'], 'po')
 CATALOGUES = os.environ['VFERRY_TEST_CATALOGUES']
+# what meson's preset `glib` gives xgettext, as far as strings are concerned
+XGETTEXT = ['xgettext', '--from-code=UTF-8', '--no-location', '--keyword=_', '--keyword=N_', '--keyword=C_:1c,2',
+            '--keyword=NC_:1c,2', '--keyword=g_dngettext:2,3', '--flag=C_:2:pass-c-format', '--flag=g_strdup_printf:1:c-format',
+            '--flag=g_set_error:4:c-format', '--flag=g_print:1:c-format', '--flag=g_printerr:1:c-format']
 
 
 def languages():
@@ -24,6 +29,16 @@ def run(*command, **options):
 
 
 class Catalogues(Case):
+    def merged(self, language, scratch):
+        """The catalogue as it would be after an update from today's sources."""
+        template = os.path.join(scratch, 'vferry.pot')
+        done = run(*XGETTEXT, '-f', os.path.join(PO, 'POTFILES.in'), '-o', template, cwd=os.path.dirname(PO))
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        path = os.path.join(scratch, f'{language}.po')
+        done = run('msgmerge', '-q', '--no-fuzzy-matching', '-o', path, os.path.join(PO, f'{language}.po'), template)
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        return path
+
     def test_correct(self):
         """Formats agree, headers are there, nothing is left over."""
         for language in languages():
@@ -33,6 +48,14 @@ class Catalogues(Case):
                 self.assertEqual((done.returncode, done.stderr), (0, ''))
                 with open(path, encoding='utf-8') as file:
                     self.assertNotRegex(file.read(), '(?m)^#~|^#,.*fuzzy')
+
+    def test_complete(self):
+        for language in languages():
+            with self.subTest(language=language), tempfile.TemporaryDirectory() as scratch:
+                path = self.merged(language, scratch)
+                missing = run('msgattrib', '--untranslated', '--no-obsolete', '--no-wrap', path).stdout
+                strings = re.findall('(?m)^msgid (.*)', missing)[1:]
+                self.assertEqual(strings, [], f'{language}: ninja vferry-update-po, then translate')
 
 
 class Speaking(Case):

@@ -15,7 +15,7 @@ LICENCE = "LGPL-2.1-or-later"
 MODULE_LICENCE = "GPL-2.0-only"
 MODULE = "tests/kernel/module/"
 # These have no comments, or are the licences themselves.
-WITHOUT_SPDX = re.compile(r"(^LICENSES/|\.(json|bin|der|pem|png|svg|stream|hex)$|(^|/)COPYING$)")
+WITHOUT_SPDX = re.compile(r"(^LICENSES/|\.(json|bin|der|pem|png|pot|svg|stream|hex)$|(^|/)COPYING$)")
 SPDX_LINES = 5
 
 TRANSLATED = re.compile(r'(?<![\w"])(?:_|N_|C_|NC_|ngettext|g_dngettext)\s*\(\s*"')
