@@ -7,6 +7,8 @@ from rig.ferry import MDEVS, Ferry, expect, mdevs
 from rig.host import Host
 from rig.scenario import Context, scenario
 
+CHANGES = ("debian", "who changes the state is the test device")
+ONE_WAY = ("debian", "the other direction runs on both kernels")
 LARGE = 256 << 20
 HUGE = 1 << 30
 
@@ -42,7 +44,7 @@ def mtty_1_there(ctx: Context) -> None:
     crosses(ctx, ctx.a, ctx.b, "mtty-1")
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, only_on=ONE_WAY)
 def mtty_1_back(ctx: Context) -> None:
     """A single-port mtty goes from b to a."""
     crosses(ctx, ctx.b, ctx.a, "mtty-1")
@@ -54,7 +56,7 @@ def mtty_2_there(ctx: Context) -> None:
     crosses(ctx, ctx.a, ctx.b, "mtty-2")
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, only_on=ONE_WAY)
 def mtty_2_back(ctx: Context) -> None:
     """A dual-port mtty goes from b to a."""
     crosses(ctx, ctx.b, ctx.a, "mtty-2")
@@ -72,7 +74,7 @@ def huge_there(ctx: Context) -> None:
     crosses(ctx, ctx.a, ctx.b, "vferry_testdev-1", timeout=300, state_size=HUGE)
 
 
-@scenario(deadline=120, mtty=False)
+@scenario(deadline=120, mtty=False, only_on=ONE_WAY)
 def large_back(ctx: Context) -> None:
     """A test device with 256 MiB of state goes from b to a."""
     crosses(ctx, ctx.b, ctx.a, "vferry_testdev-2", state_size=LARGE)
@@ -84,7 +86,7 @@ def without_precopy(ctx: Context) -> None:
     crosses(ctx, ctx.a, ctx.b, "vferry_testdev-stopcopy", state_size=16 << 20)
 
 
-@scenario(deadline=90, mtty=False)
+@scenario(deadline=90, mtty=False, only_on=CHANGES)
 def while_it_changes(ctx: Context) -> None:
     """A device that changes 2 MiB a second while it runs converges and crosses."""
     crosses(ctx, ctx.a, ctx.b, "vferry_testdev-1", state_size=32 << 20, dirty_rate=2 << 20)

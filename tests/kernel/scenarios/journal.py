@@ -11,6 +11,7 @@ from rig.ferry import Ferry, defaults, expect
 from rig.host import Host
 from rig.scenario import Context, scenario
 
+BUS = ("debian", "between the bus, the daemon and the journal; no kernel decides it")
 # daemon/log.c
 STARTED = "e3e57054a3c445f295fd9217f6bed6b3"
 IN_DOUBT = "4ece4fc7e3a84171bd6e14f2e578f6e3"
@@ -42,7 +43,7 @@ def host_id(host: Host) -> str:
     return str(json.loads(answer)["data"])
 
 
-@scenario(mtty=False, deadline=150)
+@scenario(mtty=False, deadline=150, only_on=BUS)
 def a_job_in_doubt(ctx: Context) -> None:
     """Start, doubt, restart and decision are there with their fields, and journalctl explains them."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
@@ -76,7 +77,7 @@ def a_job_in_doubt(ctx: Context) -> None:
         expect("uid 0" in event(host, RESOLVED, f"VFERRY_JOB={job}")["MESSAGE"], "who decided")
 
 
-@scenario(mtty=False, deadline=150)
+@scenario(mtty=False, deadline=150, only_on=BUS)
 def what_goes_wrong(ctx: Context) -> None:
     """A mover that crashes, a damaged record and a polkit that is gone are told as what they are."""
     ferry = Ferry(ctx, ctx.a, ctx.b)

@@ -8,8 +8,10 @@ import json
 from rig.ferry import MDEVS, expect
 from rig.scenario import Context, scenario
 
+BUS = ("debian", "between the bus, the daemon and the journal; no kernel decides it")
 
-@scenario(deadline=60, mtty=False)
+
+@scenario(deadline=60, mtty=False, only_on=BUS)
 def create_probe_remove(ctx: Context) -> None:
     """The kernel has what was asked for, a probe opens it once, and nothing is left of it."""
     uuid = ctx.a.output("vferryctl create vferry_testdev vferry.org/testdev state-size=65536 banks=2")
@@ -25,7 +27,7 @@ def create_probe_remove(ctx: Context) -> None:
     ctx.a.run(f"test ! -e {MDEVS}/{uuid}")
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, only_on=BUS)
 def others_are_refused(ctx: Context) -> None:
     """An ordinary user learns which action is missing and how to get it; nothing is made."""
     result = ctx.a.run("vferryctl create vferry_testdev vferry_testdev-1", user="alice", status=4)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from rig.ferry import MDEVS, TESTDEV, create, expect
 from rig.scenario import Context, scenario
 
+SAME = ("debian", "both kernels have the vfio core of the same sources; the walk opens groups")
+
 
 def walk(ctx: Context, *groups: str) -> None:
     """Run groups of testdev-walk at harbour-a; every point must hold."""
@@ -20,7 +22,7 @@ def walk(ctx: Context, *groups: str) -> None:
            "\n".join(failed[:20]) or result.describe())
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, only_on=SAME)
 def identity(ctx: Context) -> None:
     """Each type is the PCI function, and has the banks and the flags, that it says."""
     walk(ctx, "identity")
@@ -32,25 +34,25 @@ def arcs(ctx: Context) -> None:
     walk(ctx, "arcs")
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, only_on=SAME)
 def precopy(ctx: Context) -> None:
     """Initial bytes fall, dirty bytes come and go, ENOMSG and poll agree, one fd to the end."""
     walk(ctx, "precopy", "polling")
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, only_on=SAME)
 def transfer(ctx: Context) -> None:
     """States of several sizes load into the other device, whatever the writes' sizes."""
     walk(ctx, "transfer")
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, only_on=SAME)
 def refusals(ctx: Context) -> None:
     """Another type's, another size's, a damaged and a truncated state are refused in time."""
     walk(ctx, "refusals")
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, only_on=SAME)
 def device_faults(ctx: Context) -> None:
     """Each fault on demand strikes where it should and nowhere else."""
     walk(ctx, "faults")
@@ -62,26 +64,26 @@ def life(ctx: Context) -> None:
     walk(ctx, "life")
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, only_on=SAME)
 def storm(ctx: Context) -> None:
     """Six processes at once on one device leave it whole."""
     walk(ctx, "storm")
 
 
-@scenario(deadline=120, mtty=False)
+@scenario(deadline=120, mtty=False, only_on=SAME)
 def large_state(ctx: Context) -> None:
     """256 MiB are saved and loaded in seconds."""
     walk(ctx, "large")
 
 
-@scenario(deadline=120, mtty=False)
+@scenario(deadline=120, mtty=False, only_on=SAME)
 def cycles(ctx: Context) -> None:
     """200 devices come and go and leave no memory and no hold on the module behind."""
     walk(ctx, "cycles")
     ctx.a.run("modprobe -r vferry_testdev && modprobe vferry_testdev")
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, only_on=SAME)
 def defaults(ctx: Context) -> None:
     """A new device takes the parent's defaults; one that exists keeps its own."""
     ctx.defer(lambda: ctx.a.run("modprobe -r vferry_testdev && modprobe vferry_testdev"))
