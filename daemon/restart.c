@@ -115,9 +115,9 @@ settle_doubt(VfJob *job, GError **error)
 static gboolean
 resume_source(const VfRestart *self, VfJob *job, VfDriver *driver, GError **error)
 {
-    if (!take_loans(self, job, error) ||
-        (vf_job_get_record(job) &&
-         (!settle_doubt(job, error) || !vf_driver_restore(driver, job, error)))) {
+    /* what is settled has no use for its loans any more */
+    if (!settle_doubt(job, error) || !take_loans(self, job, error) ||
+        (vf_job_get_record(job) && !vf_driver_restore(driver, job, error))) {
         release_loans(self, job);
         return FALSE;
     }

@@ -265,6 +265,7 @@ class Source(Test):
         self.launch()
         self.assertEqual(job.get('Result'), 'cancelled')
         self.assert_refused('Busy', self.resolve, job, 'discard')
+        self.begin(self.device)  # the loan is free again
 
     def test_killed_while_it_is_resolved(self):
         """A mover may be at it: the decision to run is gone through with, and none against it is heard."""
