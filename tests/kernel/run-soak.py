@@ -21,7 +21,8 @@ sys.dont_write_bytecode = True
 from rig.cache import Cache, note  # noqa: E402
 from rig.errors import DeadlineReached, RigError  # noqa: E402
 from rig.pair import KERNELS, Pair, Supplies  # noqa: E402
-from rig.scenario import reset_hosts  # noqa: E402
+from rig.scenario import Context, reset_hosts  # noqa: E402
+from scenarios.hotplug import soak_hotplug  # noqa: E402
 from soak.points import SEED, Point, plain, point  # noqa: E402
 from soak.report import Report  # noqa: E402
 from soak.stage import SLOWEST, Stage, Verdict  # noqa: E402
@@ -29,6 +30,8 @@ from suite import deadline  # noqa: E402
 
 POINTS = 320
 PLAIN_EVERY = 10
+HOTPLUG_CYCLES = 200
+HOTPLUG_DEADLINE = 900.0
 POINT_DEADLINE = 300.0
 BOOT_ATTEMPTS = 3
 
@@ -101,6 +104,22 @@ class Soak:
             self._mend()
 
 
+    def hotplug(self) -> None:
+        """Devices that come and go, without migrations."""
+        self._report.begin(f"{HOTPLUG_CYCLES} hotplug cycles")
+        if self._stage is None:
+            self._stage = self._boot()
+        context = Context(self._pair)
+        try:
+            with deadline(HOTPLUG_DEADLINE, "hotplug"):
+                reset_hosts(self._pair)
+                soak_hotplug(context, HOTPLUG_CYCLES)
+                context.finish()
+            self._report.other(f"{HOTPLUG_CYCLES} hotplug cycles", None)
+        except (RigError, DeadlineReached, AssertionError) as error:
+            self._report.other(f"{HOTPLUG_CYCLES} hotplug cycles", str(error))
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--builddir", type=Path, required=True, help="meson's build directory")
@@ -157,13 +176,17 @@ def _run(options: argparse.Namespace, points: list[Point]) -> int:
             supplies = Supplies(options.builddir, options.destdir, want_mtty=False,
                                 kernel_name=kernel, cache=cache)
             with Pair(supplies) as pair:
-                _play(Soak(pair, report, logs, kernel), share)
+                soak = Soak(pair, report, logs, kernel)
+                _play(soak, share)
+                if not options.only and not options.point:
+                    soak.hotplug()
     except KeyboardInterrupt:
         note("interrupted")
     report.totals()
     if options.json:
         report.save(options.json, options.seed)
-    return 1 if report.failed or len(report.verdicts) < len(points) else 0
+    complete = len(report.verdicts) == len(points)
+    return 0 if complete and not report.failed and not report.failures else 1
 
 
 def main() -> int:

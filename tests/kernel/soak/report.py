@@ -26,6 +26,7 @@ class Report:
         self._bar = sys.stdout.isatty()
         self.verdicts: list[Verdict] = []
         self.plain: list[Verdict] = []
+        self.failures: list[str] = []  # of what is no point
         self.replaced = 0
 
     @property
@@ -51,7 +52,8 @@ class Report:
         """One line for a point, and one for each thing that is wrong."""
         plain = verdict.point.cell.strike == "plain"
         (self.plain if plain else self.verdicts).append(verdict)
-        number = "    plain" if plain else f"{verdict.point.number:4}/{self._total:<4}"
+        number = "         plain" if plain else \
+            f"{len(self.verdicts):4}/{self._total:<4} #{verdict.point.number:<4}"
         resolved = f", resolved: {verdict.resolved}" if verdict.resolved else ""
         self._line(f"{number} {'FAILED' if verdict.violations else 'ok    '} "
                    f"{verdict.seconds:5.1f} s  {verdict.point.describe}: "
@@ -59,8 +61,15 @@ class Report:
         for what in verdict.violations:
             self._line("    " + what.replace("\n", "\n    "))
         if verdict.violations and not plain:
-            self._line(f"    again: ./run soak --seed {verdict.point.seed} --point "
-                       f"{verdict.point.number}")
+            self._line(f"    again: ./run soak --kernel {verdict.kernel} --seed {verdict.point.seed} "
+                       f"--point {verdict.point.number}")
+
+    def other(self, what: str, failure: str | None) -> None:
+        """Something that is no point has passed, or failed so."""
+        self._line(f"               {'FAILED' if failure else 'ok    '}          {what}")
+        if failure:
+            self.failures.append(f"{what}: {failure}")
+            self._line("    " + failure.replace("\n", "\n    "))
 
     def totals(self) -> None:
         """Strike by outcome, phase by outcome, and the numbers that were promised."""
@@ -89,11 +98,12 @@ class Report:
         self._line(f"two sides running: {len(both)}; in doubt: {len(doubts)}, resolved: "
                    f"{sum(bool(verdict.resolved) for verdict in doubts)}; left over: {len(left)}; "
                    f"longest to settle: {slowest:.1f} s")
-        self._line(f"{len(everything) - len(self.failed)} passed, {len(self.failed)} failed")
+        failed = len(self.failed) + len(self.failures)
+        self._line(f"{len(everything) - len(self.failed)} passed, {failed} failed")
 
     def save(self, path: Path, seed: int) -> None:
         """For programs."""
         path.write_text(json.dumps({
-            "seed": seed, "replaced": self.replaced,
+            "seed": seed, "replaced": self.replaced, "failures": self.failures,
             "points": [verdict.to_json() for verdict in self.verdicts],
             "plain": [verdict.to_json() for verdict in self.plain]}, indent=1) + "\n", "utf-8")

@@ -313,7 +313,7 @@ class Stage:
         verdict.violations += oracle.unexpected(sight)
         if result.timed_out:
             verdict.violations.append(f"vferryctl hangs: {result.describe()}")
-        if result.status == 0 and sight.outcome != table.DONE:
+        if result.status == 0 and sight.outcome not in (table.DONE, table.GIVEN_UP):
             verdict.violations.append(f"vferryctl says that it arrived: {result.text}")
         if sight.outcome == table.DONE and result.status == 1 and \
                     play.point.cell.strike not in (*STOPS, "cancel"):
