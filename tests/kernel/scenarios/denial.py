@@ -56,7 +56,7 @@ CASES = {
     "Device.GetXml": Case(None, "(@a{sv} {},)", "ok"),
     "Device.Probe": Case("manage-devices", f"({UNKNOWN_OPTION},)", error("UnknownOption")),
     "Device.Lend": Case("migrate", f"(handle 0, {UNKNOWN_OPTION})", error("UnknownOption")),
-    "Device.Reclaim": Case("migrate", f"({UNKNOWN_OPTION},)", error("UnknownOption")),
+    "Device.Reclaim": Case("migrate", "(@a{sv} {},)", error("NotFound")),  # it is not lent here
     "Device.Remove": Case("manage-devices", f"({UNKNOWN_OPTION},)", error("UnknownOption")),
     "Lease.Renew": Case("manage-devices", "(@u 0,)", error("InvalidArgument"), owner=True),
     "Lease.Adopt": Case("manage-devices", f"({UNKNOWN_OPTION},)", error("UnknownOption"), owner=True),
