@@ -167,9 +167,9 @@ print_offers(VferryParent *parent, gboolean colour)
         VferryOffer *offer = g_ptr_array_index(offers, i);
         g_autofree char *parameters = vf_text_values(vferry_offer_get_parameters(offer));
         const char *model = vferry_offer_get_model(offer);
-        g_autofree char *text = g_strdup_printf(
-            _("%s: %s, %s, %" PRIu64 " left"), vferry_offer_get_type_id(offer),
-            model ? model : "-", parameters, vferry_offer_get_left(offer));
+        g_autofree char *text =
+            g_strdup_printf(_("%s: %s, %s, %" PRIu64 " left"), vferry_offer_get_type_id(offer),
+                            model ? model : "-", parameters, vferry_offer_get_left(offer));
 
         print_line(i == 0 ? _("offers") : "", text, colour);
     }
@@ -190,9 +190,7 @@ format_allowed(VferryParameter *parameter)
         return g_strdup_printf(_("any %s"), vferry_parameter_get_value_type(parameter));
     if (step == 1)
         return g_strdup_printf(_("%" PRId64 " to %" PRId64), min, max);
-    return g_strdup_printf(
-        _("%" PRId64 " to %" PRId64 " in steps of %" PRIu64), min, max,
-        step);
+    return g_strdup_printf(_("%" PRId64 " to %" PRId64 " in steps of %" PRIu64), min, max, step);
 }
 
 static void

@@ -88,8 +88,7 @@ vf_text_duration(guint64 microseconds)
         return g_strdup_printf(_("%u s"), (guint)seconds);
     if (seconds < 3600)
         return g_strdup_printf(_("%u min %u s"), (guint)(seconds / 60), (guint)(seconds % 60));
-    return g_strdup_printf(_("%" PRIu64 " h %u min"), seconds / 3600,
-                           (guint)(seconds % 3600 / 60));
+    return g_strdup_printf(_("%" PRIu64 " h %u min"), seconds / 3600, (guint)(seconds % 3600 / 60));
 }
 
 char *

@@ -23,9 +23,8 @@ vf_number_parse_u64(const char *text, const char *what, guint64 min, guint64 max
     if (digits_only(text) && g_ascii_string_to_unsigned(text, 10, min, max, value, NULL))
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                _("%s is “%.40s”, but must be a number from %" PRIu64
-                  " to %" PRIu64),
-                what, text, min, max);
+                _("%s is “%.40s”, but must be a number from %" PRIu64 " to %" PRIu64), what, text,
+                min, max);
     return FALSE;
 }
 
@@ -37,8 +36,7 @@ vf_number_parse_i64(const char *text, const char *what, gint64 min, gint64 max, 
         g_ascii_string_to_signed(text, 10, min, max, value, NULL))
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                _("%s is “%.40s”, but must be a number from %" PRId64
-                  " to %" PRId64),
-                what, text, min, max);
+                _("%s is “%.40s”, but must be a number from %" PRId64 " to %" PRId64), what, text,
+                min, max);
     return FALSE;
 }

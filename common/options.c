@@ -28,8 +28,8 @@ vf_options_new(GVariant *dict)
     g_variant_iter_init(&iter, dict);
     if (g_variant_n_children(dict) > KEYS_MAX) {
         g_set_error(&self->mistake, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
-                    _("there are %zu options; at most %d are read"),
-                    g_variant_n_children(dict), KEYS_MAX);
+                    _("there are %zu options; at most %d are read"), g_variant_n_children(dict),
+                    KEYS_MAX);
         return self;
     }
     while (g_variant_iter_next(&iter, "{&sv}", &key, NULL))

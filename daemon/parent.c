@@ -246,8 +246,7 @@ vf_parent_reserve(VfParent *self, const char *type_id, GError **error)
     }
     if (vf_parent_type_left(type) == 0) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NO_ROOM,
-                    _("%s has no “%s” left: %" PRIu64 " available, %" PRIu64
-                      " of them reserved"),
+                    _("%s has no “%s” left: %" PRIu64 " available, %" PRIu64 " of them reserved"),
                     self->id, type_id, type->available, type->reserved);
         return FALSE;
     }

@@ -38,8 +38,8 @@ parse(const void *data, gsize size, const GVariantType *type, const char *what, 
         return g_steal_pointer(&value);
 #endif
     }
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                _("%s of %zu bytes is malformed"), what, size);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER, _("%s of %zu bytes is malformed"), what,
+                size);
     return NULL;
 }
 

@@ -72,10 +72,9 @@ vfio_get_info(VfBackend *backend, VfBackendInfo *info, GError **error)
     if (errnum != 0)
         return vf_error_errno(error, VFERRY_ERROR_DEVICE, errnum, _("reading the migration flags"));
     if (!(migration.flags & VFIO_MIGRATION_STOP_COPY)) {
-        g_set_error(
-            error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
-            _("the migration flags are %#" PRIx64 ", but stop-copy is mandatory"),
-            (guint64)migration.flags);
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                    _("the migration flags are %#" PRIx64 ", but stop-copy is mandatory"),
+                    (guint64)migration.flags);
         return FALSE;
     }
     info->flags =
@@ -178,8 +177,7 @@ vfio_write(VfBackend *backend, const void *buffer, gsize size, GError **error)
             continue;
         if (r <= 0)
             return vf_error_errno(error, VFERRY_ERROR_DEVICE, r < 0 ? errno : EIO,
-                                  _("write of device state at byte %" PRIu64),
-                                  self->offset);
+                                  _("write of device state at byte %" PRIu64), self->offset);
         at += r;
         size -= (gsize)r;
         self->offset += (guint64)r;

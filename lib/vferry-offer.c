@@ -179,8 +179,8 @@ offer_new(GVariant *dict)
  *
  * The property Offers as it is cached now. Everybody may read it.
  *
- * Returns: (transfer container) (element-type VferryOffer): what @parent can create, in the daemon's
- *     order; empty when nothing is known
+ * Returns: (transfer container) (element-type VferryOffer): what @parent can create, in the
+ * daemon's order; empty when nothing is known
  */
 GPtrArray *
 vferry_parent_list_offers(VferryParent *parent)

@@ -218,8 +218,8 @@ is_whole(const VferryParameter *self)
  *
  * The property Parameters as it is cached now. Everybody may read it.
  *
- * Returns: (transfer container) (element-type VferryParameter): the parameters of @model by name; empty
- *     when nothing is known
+ * Returns: (transfer container) (element-type VferryParameter): the parameters of @model by name;
+ * empty when nothing is known
  */
 GPtrArray *
 vferry_model_list_parameters(VferryModel *model)

@@ -145,8 +145,7 @@ parse_range(const xmlNode *node, VfParameter *self, GError **error)
         return FALSE;
     if (self->min <= self->max)
         return TRUE;
-    return vf_document_fail(node, error,
-                            _("min is %" PRId64 ", more than max, %" PRId64),
+    return vf_document_fail(node, error, _("min is %" PRId64 ", more than max, %" PRId64),
                             self->min, self->max);
 }
 

@@ -159,11 +159,9 @@ vf_parameter_describe_allowed(const VfParameter *self)
     if (self->type != VF_PARAMETER_INT && self->type != VF_PARAMETER_SIZE)
         return g_strdup(_("any text"));
     if (self->step == 1)
-        return g_strdup_printf(_("%" PRId64 " to %" PRId64), self->min,
-                               self->max);
-    return g_strdup_printf(
-        _("%" PRId64 " to %" PRId64 " in steps of %" PRIu64), self->min,
-        self->max, self->step);
+        return g_strdup_printf(_("%" PRId64 " to %" PRId64), self->min, self->max);
+    return g_strdup_printf(_("%" PRId64 " to %" PRId64 " in steps of %" PRIu64), self->min,
+                           self->max, self->step);
 }
 
 static gboolean
