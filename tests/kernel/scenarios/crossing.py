@@ -10,15 +10,13 @@ from rig.scenario import Context, scenario
 CHANGES = ("debian", "who changes the state is the test device")
 ONE_WAY = ("debian", "the other direction runs on both kernels")
 LARGE = 256 << 20
-HUGE = 1 << 30
 
 
-def crosses(ctx: Context, source: Host, destination: Host, type_id: str, timeout: float = 100,
-            **knobs: int) -> None:
+def crosses(ctx: Context, source: Host, destination: Host, type_id: str, **knobs: int) -> None:
     """Board, cross, adopt; afterwards the source is stopped and the destination runs."""
     ferry = Ferry(ctx, source, destination)
     ferry.board(type_id, **knobs)
-    report = ferry.cross(timeout=timeout)
+    report = ferry.cross(timeout=100)
     expect(report["result"] == "completed", f"the report says completed: {report}")
     if parent(type_id) == "vferry_testdev":
         new = mdevs(destination)
@@ -66,12 +64,6 @@ def mtty_2_back(ctx: Context) -> None:
 def large_there(ctx: Context) -> None:
     """A test device with 256 MiB of state goes from a to b."""
     crosses(ctx, ctx.a, ctx.b, "vferry_testdev-2", state_size=LARGE)
-
-
-@scenario(deadline=360, mtty=False, only_on=("small", "how many bytes go is no matter of the kernel"))
-def huge_there(ctx: Context) -> None:
-    """A test device with 1 GiB of state goes from a to b."""
-    crosses(ctx, ctx.a, ctx.b, "vferry_testdev-1", timeout=300, state_size=HUGE)
 
 
 @scenario(deadline=120, mtty=False, only_on=ONE_WAY)
