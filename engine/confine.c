@@ -46,7 +46,7 @@ typedef struct {
     int name;
     guint verbs;
     guint n; /* of conditions: each must hold */
-    struct scmp_arg_cmp args[2];
+    struct scmp_arg_cmp args[3];
     int errnum; /* 0: allowed */
 } Rule;
 
@@ -66,10 +66,7 @@ static const Rule calls[] = {
     {SCMP_SYS(write), EVERY},
     {SCMP_SYS(readv), EVERY},
     {SCMP_SYS(writev), EVERY},
-    {SCMP_SYS(pread64), DEVICE},
-    {SCMP_SYS(pwrite64), DEVICE},
     {SCMP_SYS(recvmsg), EVERY},
-    {SCMP_SYS(sendmsg), EVERY},
     {SCMP_SYS(close), EVERY},
     {SCMP_SYS(fstat), EVERY},
     {SCMP_SYS(lseek), EVERY},
@@ -111,7 +108,6 @@ static const Rule calls[] = {
     {SCMP_SYS(openat), OPEN},
     /* the peer */
     {SCMP_SYS(recvfrom), NETWORK},
-    {SCMP_SYS(sendto), NETWORK},
     {SCMP_SYS(shutdown), NETWORK},
     {SCMP_SYS(getsockname), NETWORK},
     {SCMP_SYS(getpeername), NETWORK},
@@ -145,11 +141,12 @@ static const Rule calls[] = {
         }                                                                                          \
     }
 #define SOCKET_TYPE_BITS (0xffffffff & ~(guint64)(SOCK_CLOEXEC | SOCK_NONBLOCK))
+/* TCP itself: other protocols of its kind would be loaded into the kernel for whoever asks. */
 #define ALLOW_SOCKET(family)                                                                       \
     {                                                                                              \
-        SCMP_SYS(socket), NETWORK, 2,                                                              \
+        SCMP_SYS(socket), NETWORK, 3,                                                              \
         {                                                                                          \
-            INT_IS(0, family), BITS_ARE(1, SOCKET_TYPE_BITS, SOCK_STREAM)                          \
+            INT_IS(0, family), BITS_ARE(1, SOCKET_TYPE_BITS, SOCK_STREAM), INT_IS(2, 0)            \
         }                                                                                          \
     }
 #define ALLOW_OPTION(call, verbs, level, option)                                                   \
@@ -162,14 +159,21 @@ static const Rule calls[] = {
 
 /* Only when the arguments are right. */
 static const Rule conditionals[] = {
-    /* no byte that came in is ever run */
-    {SCMP_SYS(mmap), EVERY, 1, {BITS_ARE(2, PROT_EXEC, 0)}},
+    /* no byte that came in is ever run, and no device's memory mapped */
+    {SCMP_SYS(mmap), OPEN, 1, {BITS_ARE(2, PROT_EXEC, 0)}},
+    {SCMP_SYS(mmap),
+     DEVICE,
+     2,
+     {BITS_ARE(2, PROT_EXEC, 0), BITS_ARE(3, MAP_ANONYMOUS, MAP_ANONYMOUS)}},
     {SCMP_SYS(mprotect), EVERY, 1, {BITS_ARE(2, PROT_EXEC, 0)}},
     /* threads, no processes */
     {SCMP_SYS(clone), EVERY, 1, {BITS_ARE(0, CLONE_THREAD, CLONE_THREAD)}},
     {SCMP_SYS(prctl), EVERY, 1, {INT_IS(0, PR_SET_NAME)}},
     /* reading a limit, which is what the C library does */
     {SCMP_SYS(prlimit64), EVERY, 2, {INT_IS(0, 0), {2, SCMP_CMP_EQ, 0}}},
+    /* with the flag they connect, too (tcp(7)) */
+    {SCMP_SYS(sendmsg), EVERY, 1, {BITS_ARE(2, MSG_FASTOPEN, 0)}},
+    {SCMP_SYS(sendto), NETWORK, 1, {BITS_ARE(3, MSG_FASTOPEN, 0)}},
     /* the C library's fstat() */
     {SCMP_SYS(newfstatat), EVERY, 1, {BITS_ARE(3, AT_EMPTY_PATH, AT_EMPTY_PATH)}},
     ALLOW_FCNTL(F_GETFD),

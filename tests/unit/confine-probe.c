@@ -103,12 +103,36 @@ try_stream_socket(void)
     return socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
+/* which would load a module */
+static long
+try_other_protocol(void)
+{
+    return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SCTP);
+}
+
 static long
 try_connect(void)
 {
     struct sockaddr_in there = {.sin_family = AF_INET};
 
     return connect(SOCKET_FD, (struct sockaddr *)&there, sizeof there);
+}
+
+static long
+try_fast_open(void)
+{
+    struct sockaddr_in there = {.sin_family = AF_INET};
+
+    return sendto(SOCKET_FD, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&there, sizeof there);
+}
+
+static long
+try_fast_open_message(void)
+{
+    struct sockaddr_in there = {.sin_family = AF_INET};
+    struct msghdr header = {.msg_name = &there, .msg_namelen = sizeof there};
+
+    return sendmsg(SOCKET_FD, &header, MSG_FASTOPEN);
 }
 
 static long
@@ -313,7 +337,28 @@ try_fsync(void)
 static long
 try_write_file(void)
 {
+    return write(SCRATCH_FD, "x", 1);
+}
+
+/* Where a device has its configuration space and its registers. */
+static long
+try_pread(void)
+{
+    char byte;
+
+    return pread(SCRATCH_FD, &byte, 1, 0);
+}
+
+static long
+try_pwrite(void)
+{
     return pwrite(SCRATCH_FD, "x", 1, 0);
+}
+
+static long
+try_map_file(void)
+{
+    return mmap(NULL, 4096, PROT_READ, MAP_SHARED, SCRATCH_FD, 0) == MAP_FAILED ? -1 : 0;
 }
 
 static long
@@ -418,7 +463,10 @@ static const struct {
     {"netlink-socket", try_netlink_socket},
     {"datagram-socket", try_datagram_socket},
     {"stream-socket", try_stream_socket},
+    {"other-protocol", try_other_protocol},
     {"connect", try_connect},
+    {"fast-open", try_fast_open},
+    {"fast-open-message", try_fast_open_message},
     {"bind", try_bind},
     {"listen", try_listen},
     {"accept", try_accept},
@@ -450,6 +498,9 @@ static const struct {
     {"in-flight", try_in_flight},
     {"fsync", try_fsync},
     {"write-file", try_write_file},
+    {"pread", try_pread},
+    {"pwrite", try_pwrite},
+    {"map-file", try_map_file},
     {"threads", try_threads},
     {"loop", try_loop},
     {"messages", try_messages},
