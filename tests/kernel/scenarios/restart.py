@@ -14,14 +14,16 @@ from rig.scenario import Context, scenario
 SYSTEMD = ("debian", "systemd and the processes decide; the other scenarios have it keep fds of nodes")
 SYSTEMD = ("debian", "systemd keeps any descriptor alike; the soak kills on both kernels")
 SIZE = 32 << 20
-# 64 KiB of state takes so long: nothing ends by itself while daemons come and go.
+# 64 KiB of state takes so long, in microseconds: nothing ends by itself while daemons come and go,
 SLOW = 1000000
+# and here a mover, which reads 1 MiB at a time, hears soon that it is to stop.
+BRISK = 50000
 # A daemon that starts on a busy machine.
 START = 45
 PRE_COPY = "vferry_testdev-1"
 STOP_COPY = "vferry_testdev-stopcopy"
-# of what is over: the records and descriptions of jobs, the description of an adopted lease
-KEPT_AFTER = 3
+# of a source that is over: the record and the description of the job
+KEPT_AFTER = 2
 
 
 def main_pid(host: Host) -> int:
@@ -63,10 +65,10 @@ def kill_with_mover(host: Host) -> None:
     wait_for_another(host, before)
 
 
-def under_way(ctx: Context, type_id: str) -> tuple[Ferry, Process]:
+def under_way(ctx: Context, type_id: str, delay: int = BRISK) -> tuple[Ferry, Process]:
     """A migration whose state moves now, slowly."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
-    ferry.board(type_id, state_size=SIZE, read_delay_us=SLOW)
+    ferry.board(type_id, state_size=SIZE, read_delay_us=delay)
     moving = ferry.start(timeout=280)
     ferry.wait_phase("pre-copy" if type_id == PRE_COPY else "switchover")
     ferry.wait_bytes(1)
@@ -99,13 +101,12 @@ def finish(ctx: Context, ferry: Ferry, moving: Process) -> None:
     """It completes, and is adopted with its marker."""
     expect_completed(ctx, ferry, moving)
     ferry.adopt()
-    for host in ctx.hosts:
-        expect_little_kept(host)
+    expect_little_kept(ctx.a)
 
 
 def through(ctx: Context, type_id: str, *blows: tuple[Callable[..., None], tuple[Host, ...]]) -> None:
     """One migration that all of this happens to."""
-    ferry, moving = under_way(ctx, type_id)
+    ferry, moving = under_way(ctx, type_id, SLOW)
     jobs = [ferry.job(host) for host in ctx.hosts]
     for way, hosts in blows:
         way(*hosts)
@@ -140,8 +141,7 @@ def lent_and_loaded(ctx: Context) -> None:
     expect(ferry.lease() == lease, "the lease is under its path")
     ferry.adopt()
     restart(ctx.b)
-    for host in ctx.hosts:
-        expect_little_kept(host)
+    expect_little_kept(ctx.a)
 
 
 def in_doubt(ctx: Context) -> tuple[Ferry, str]:
@@ -172,8 +172,13 @@ def in_doubt_to_source(ctx: Context) -> None:
 def in_doubt_to_destination(ctx: Context) -> None:
     """In doubt, restarted, and then resolved: it runs at the destination, where its state was kept."""
     ferry, job = in_doubt(ctx)
+    # vferryctl offers no such thing for a device that has refused once; its administrator may know better
+    refused = ctx.a.try_run(f"vferryctl resolve --run-at destination {job} ssh://harbour-b")
+    expect(refused.status == 1, refused.describe())
     ctx.b.write(f"{MDEVS}/{mdevs(ctx.b)[0]}/testdev/fault", "none")
-    ctx.a.run(f"vferryctl resolve --run-at destination {job} ssh://harbour-b", timeout=60)
+    for host, decision in ((ctx.a, "discard"), (ctx.b, "run")):
+        host.run(f"busctl call org.vferry1 {ferry.job(host)} org.vferry1.Job Resolve 'sa{{sv}}' "
+                 f"{decision} 0", timeout=60)
     ctx.b.wait_until(f"grep -qx running {MDEVS}/{mdevs(ctx.b)[0]}/testdev/migration_state",
                      timeout=RECOVERY)
     expect(ferry.state(ctx.a, ferry.uuid) == "stop", "the source stands")
