@@ -106,6 +106,7 @@ static const Rule calls[] = {
     {SCMP_SYS(getrusage), NETWORK},
     /* the nodes of a device */
     {SCMP_SYS(openat), OPEN},
+    {SCMP_SYS(newfstatat), OPEN},
     /* the peer */
     {SCMP_SYS(recvfrom), NETWORK},
     {SCMP_SYS(shutdown), NETWORK},
@@ -174,8 +175,6 @@ static const Rule conditionals[] = {
     /* with the flag they connect, too (tcp(7)) */
     {SCMP_SYS(sendmsg), EVERY, 1, {BITS_ARE(2, MSG_FASTOPEN, 0)}},
     {SCMP_SYS(sendto), NETWORK, 1, {BITS_ARE(3, MSG_FASTOPEN, 0)}},
-    /* the C library's fstat() */
-    {SCMP_SYS(newfstatat), EVERY, 1, {BITS_ARE(3, AT_EMPTY_PATH, AT_EMPTY_PATH)}},
     ALLOW_FCNTL(F_GETFD),
     ALLOW_FCNTL(F_SETFD),
     ALLOW_FCNTL(F_GETFL),
@@ -212,6 +211,7 @@ static const Rule conditionals[] = {
  * takes a socket, and a number without one. And a new call for which they have an older one. */
 static const Rule refused[] = {
     REFUSE(openat, DEVICE, EACCES),
+    REFUSE(newfstatat, DEVICE, EACCES), /* some C libraries' fstat(); AT_EMPTY_PATH bars no path */
     REFUSE(open, EVERY, EACCES),
     REFUSE(stat, EVERY, EACCES),
     REFUSE(lstat, EVERY, EACCES),
@@ -221,7 +221,6 @@ static const Rule refused[] = {
     REFUSE(faccessat2, EVERY, EACCES),
     REFUSE(readlink, EVERY, EACCES),
     REFUSE(readlinkat, EVERY, EACCES),
-    REFUSE_IF(newfstatat, BITS_ARE(3, AT_EMPTY_PATH, 0), EACCES),
     REFUSE_IF(socket, BITS_ARE(1, SOCKET_TYPE_BITS, SOCK_DGRAM), EACCES),
     REFUSE(clone3, EVERY, ENOSYS),
 };

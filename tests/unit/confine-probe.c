@@ -430,7 +430,16 @@ try_fstat(void)
 {
     struct stat st;
 
-    return must(fstat(SCRATCH_FD, &st) == 0);
+    return must(syscall(SYS_fstat, SCRATCH_FD, &st) == 0);
+}
+
+/* The flag says that the path may be empty, not that it is. */
+static long
+try_stat_disguised(void)
+{
+    struct stat st;
+
+    return syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", &st, AT_EMPTY_PATH);
 }
 
 static long
@@ -505,6 +514,7 @@ static const struct {
     {"loop", try_loop},
     {"messages", try_messages},
     {"fstat", try_fstat},
+    {"stat-disguised", try_stat_disguised},
     {"control", try_control},
     {"abort", try_abort},
 };

@@ -73,6 +73,7 @@ static const Attempt attempts[] = {
     {"raise-limit", 0, DIES},
     {"tty", 0, DIES},
     {"stat", 0, FAILS},
+    {"stat-disguised", OPEN, FAILS},
     {"open", OPEN, FAILS},
     {"vfio-container", OPEN, DIES},
     {"vfio-reset", OPEN, DIES},
