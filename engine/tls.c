@@ -520,12 +520,19 @@ means_wrong_key(gnutls_alert_description_t alert)
            alert == GNUTLS_A_UNKNOWN_PSK_IDENTITY || alert == GNUTLS_A_HANDSHAKE_FAILURE;
 }
 
+/* Hung up on, too, and seen where one's own words do not get out or no others come in. */
+static gboolean
+was_reset(const Tls *self)
+{
+    return self->errnum == ECONNRESET || self->errnum == EPIPE;
+}
+
 static VfChannelResult
 refuse(Tls *self, int status, GError **error)
 {
     gnutls_alert_description_t alert = gnutls_alert_get(self->session);
 
-    if (self->hung_up || (status == GNUTLS_E_PULL_ERROR && self->errnum == ECONNRESET))
+    if (self->hung_up || (status == GNUTLS_E_PULL_ERROR && was_reset(self)))
         return VF_CHANNEL_END;
     if (status == GNUTLS_E_PULL_ERROR)
         return broken(self, self->errnum, error);
@@ -561,8 +568,8 @@ vf_tls_handshake(VfChannel *channel, GError **error)
         return refuse(self, status, error);
     if (status == 0)
         open_session(self);
-    if (drain(self, error) == VF_CHANNEL_ERROR)
-        return VF_CHANNEL_ERROR;
+    if (drain(self, NULL) == VF_CHANNEL_ERROR)
+        return was_reset(self) ? VF_CHANNEL_END : broken(self, self->errnum, error);
     return status == 0 ? VF_CHANNEL_DONE : VF_CHANNEL_WAIT;
 }
 

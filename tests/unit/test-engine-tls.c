@@ -547,6 +547,26 @@ test_change_of_keys(void)
     stranger_close(&stranger);
 }
 
+/* Who hangs up before the first word is out, or behind the last that was heard, has not refused. */
+static void
+test_hung_up(void)
+{
+    for (guint heard = 0; heard < 2; heard++) {
+        g_autoptr(VfTls) tls = make_tls(VF_ROLE_SOURCE);
+        g_autoptr(VfChannel) channel = NULL;
+        g_autoptr(GError) error = NULL;
+        int pair[2];
+
+        g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+        channel = wrap(tls, pair[0]);
+        if (heard) /* and with something unread: a reset */
+            g_assert_cmpint(vf_tls_handshake(channel, &error), ==, VF_CHANNEL_WAIT);
+        close(pair[1]);
+        g_assert_cmpint(vf_tls_handshake(channel, &error), ==, VF_CHANNEL_END);
+        g_assert_no_error(error);
+    }
+}
+
 /* Calling */
 
 typedef struct {
@@ -824,6 +844,7 @@ main(int argc, char **argv)
         g_test_add_data_func(path, &foreigners[i], test_foreign);
     }
     g_test_add_func("/engine/tls/change-of-keys", test_change_of_keys);
+    g_test_add_func("/engine/tls/hung-up", test_hung_up);
     g_test_add_func("/engine/tls/call/again", test_call_again);
     g_test_add_func("/engine/tls/call/in-vain", test_call_in_vain);
     g_test_add_func("/engine/tls/call/plain-server", test_call_plain_server);
