@@ -30,8 +30,7 @@ typedef struct {
     VfPrecopy *precopy;
     guint n_devices;
     gboolean use_precopy;
-    gboolean
-        may_run; /* the devices ran when the session began, so they are to run again if it fails */
+    gboolean may_run;   /* the devices did at the beginning, and are to again if it fails */
     gboolean committed; /* the decision is on record: never again */
     Times times;
 } Source;

@@ -18,10 +18,10 @@
 #define PAGE 4096
 #define BEATS_IN_PATIENCE 5 /* with a patience of 5 s: once a second */
 #define TICKS_IN_BEAT 4
-#define SKIPPED_AT_ONCE 1024 /* frames without meaning, before the caller may look around */
-#define SKIPPED_A_SECOND                                                                           \
-    100 /* and on average, since the last with one: heartbeats are far fewer                       \
-         */
+/* Frames without meaning: so many before the caller may look around, and so many in each second
+ * since the last with one. Heartbeats are far fewer. */
+#define SKIPPED_AT_ONCE 1024
+#define SKIPPED_A_SECOND 100
 
 typedef struct {
     GMutex lock;
