@@ -531,6 +531,7 @@ static VfChannelResult
 refuse(Tls *self, int status, GError **error)
 {
     gnutls_alert_description_t alert = gnutls_alert_get(self->session);
+    const char *name = gnutls_alert_get_name(alert);
 
     if (self->hung_up || (status == GNUTLS_E_PULL_ERROR && was_reset(self)))
         return VF_CHANNEL_END;
@@ -543,12 +544,10 @@ refuse(Tls *self, int status, GError **error)
         fail(error, VFERRY_ERROR_PEER, _("the other side does not speak TLS as it must"), status);
     } else if (self->tls->role == VF_ROLE_SOURCE && means_wrong_key(alert)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                    _("the other host does not have this job's key (it says “%s”)"),
-                    gnutls_alert_get_name(alert));
+                    _("the other host does not have this job's key (it says “%s”)"), name);
     } else {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                    _("the other side ended the TLS handshake with “%s”"),
-                    gnutls_alert_get_name(alert));
+                    _("the other side ended the TLS handshake with “%s”"), name ? name : "?");
     }
     return VF_CHANNEL_ERROR;
 }

@@ -567,6 +567,26 @@ test_hung_up(void)
     }
 }
 
+/* Others' servers may have alerts that the library has no name for. */
+static void
+test_unknown_alert(void)
+{
+    static const guint8 alert[] = {0x15, 3, 3, 0, 2, 2, 200};
+    g_autoptr(VfTls) tls = make_tls(VF_ROLE_SOURCE);
+    g_autoptr(VfChannel) channel = NULL;
+    g_autoptr(GError) error = NULL;
+    int pair[2];
+
+    g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+    channel = wrap(tls, pair[0]);
+    g_assert_cmpint(vf_tls_handshake(channel, &error), ==, VF_CHANNEL_WAIT);
+    g_assert_cmpint(send(pair[1], alert, sizeof alert, 0), ==, sizeof alert);
+    g_assert_cmpint(vf_tls_handshake(channel, &error), ==, VF_CHANNEL_ERROR);
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+    g_assert_nonnull(strstr(error->message, "ended the TLS handshake with “?”"));
+    close(pair[1]);
+}
+
 /* Calling */
 
 typedef struct {
@@ -845,6 +865,7 @@ main(int argc, char **argv)
     }
     g_test_add_func("/engine/tls/change-of-keys", test_change_of_keys);
     g_test_add_func("/engine/tls/hung-up", test_hung_up);
+    g_test_add_func("/engine/tls/unknown-alert", test_unknown_alert);
     g_test_add_func("/engine/tls/call/again", test_call_again);
     g_test_add_func("/engine/tls/call/in-vain", test_call_in_vain);
     g_test_add_func("/engine/tls/call/plain-server", test_call_plain_server);
