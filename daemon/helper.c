@@ -12,12 +12,17 @@
 
 #define PROGRAM "vferry-helper"
 
+/* An answer is a path or a message: what is longer is none. */
+#define REPLY_MAX 65536
+
 typedef struct {
     GTask *task; /* NULL once the deadline has answered it */
     char *what;  /* for messages */
     guint deadline_ms;
     guint timer;
     GCancellable *abandon; /* after the deadline nobody reads what it says */
+    GSubprocess *process;
+    char *reply; /* REPLY_MAX bytes */
 } Call;
 
 static void
@@ -27,6 +32,8 @@ call_free(Call *self)
     if (self->timer)
         g_source_remove(self->timer);
     g_object_unref(self->abandon);
+    g_clear_object(&self->process);
+    g_free(self->reply);
     g_free(self->what);
     g_free(self);
 }
@@ -51,14 +58,15 @@ code_of(int errnum)
 }
 
 static void
-answer(Call *call, const char *text)
+answer(Call *call, gsize size)
 {
     g_autoptr(GVariant) reply = NULL;
     const char *message;
     const char *value;
     int errnum;
 
-    reply = text ? g_variant_parse(VF_HELPER_REPLY_TYPE, text, NULL, NULL, NULL) : NULL;
+    if (g_utf8_validate_len(call->reply, size, NULL))
+        reply = g_variant_parse(VF_HELPER_REPLY_TYPE, call->reply, call->reply + size, NULL, NULL);
     if (!reply) {
         g_task_return_new_error(call->task, VFERRY_ERROR, VFERRY_ERROR_FAILED,
                                 _("%s %s ended without an answer"), PROGRAM, call->what);
@@ -73,29 +81,29 @@ answer(Call *call, const char *text)
 
 /* Its pipe must break: that is how it learns to take back what it makes from now on. */
 static void
-abandon(Call *call, GSubprocess *process)
+abandon(Call *call)
 {
     g_autoptr(GError) error = NULL;
 
     g_message("%s %s is not waited for any more", PROGRAM, call->what);
-    if (!g_input_stream_close(g_subprocess_get_stdout_pipe(process), NULL, &error))
+    if (!g_input_stream_close(g_subprocess_get_stdout_pipe(call->process), NULL, &error))
         g_warning("%s %s: %s", PROGRAM, call->what, error->message);
 }
 
 static void
-on_ended(GObject *source, GAsyncResult *result, gpointer data)
+on_reply(GObject *source, GAsyncResult *result, gpointer data)
 {
     Call *call = data;
-    g_autofree char *text = NULL;
     g_autoptr(GError) error = NULL;
+    gsize size;
 
-    g_subprocess_communicate_utf8_finish(G_SUBPROCESS(source), result, &text, NULL, &error);
+    (void)g_input_stream_read_all_finish(G_INPUT_STREAM(source), result, &size, &error);
     if (!call->task)
-        abandon(call, G_SUBPROCESS(source));
+        abandon(call);
     else if (error)
         g_task_return_error(call->task, g_steal_pointer(&error));
     else
-        answer(call, text);
+        answer(call, size);
     call_free(call);
 }
 
@@ -113,15 +121,19 @@ on_deadline(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* Not g_subprocess_communicate(): cancelled, it returns while a read of the pipe is still pending,
+ * and a stream with a pending read cannot be closed. */
 static void
 on_spawned(GObject *source, GAsyncResult *result, gpointer data)
 {
     Call *call = data;
     g_autoptr(GError) error = NULL;
-    g_autoptr(GSubprocess) process = vf_spawn_finish(result, &error);
 
-    if (process) {
-        g_subprocess_communicate_utf8_async(process, NULL, call->abandon, on_ended, call);
+    call->process = vf_spawn_finish(result, &error);
+    if (call->process) {
+        call->reply = g_malloc(REPLY_MAX);
+        g_input_stream_read_all_async(g_subprocess_get_stdout_pipe(call->process), call->reply,
+                                      REPLY_MAX, G_PRIORITY_DEFAULT, call->abandon, on_reply, call);
         return;
     }
     if (call->task)

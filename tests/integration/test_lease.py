@@ -327,6 +327,8 @@ class Leases(crossing.Test):
         self.wait_for(lambda: self.sysfs.kernel.removed, 'the end of the late device')
         self.assertEqual(len(self.sysfs.kernel.created), 1)
         self.assertEqual(self.mdevs(), set())
+        self.assertIn('is not waited for any more', self.daemon.text())
+        self.assertNotIn('outstanding operation', self.daemon.text())  # the pipe was closed at once
 
     def test_wrong_device_is_not_removed(self):
         """The helper looks whether it is the device that was meant, and says why not."""
