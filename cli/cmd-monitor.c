@@ -18,6 +18,7 @@
 
 typedef struct {
     GMainLoop *loop;
+    VfBus *bus;
     gboolean json;
     GHashTable *names; /* object path -> stable id */
     VfExit status;
@@ -211,12 +212,12 @@ on_signal(GDBusConnection *connection, const char *sender, const char *path, con
 
 /* What is there already gets its name, silently: the answer is from after the subscription. */
 static gboolean
-learn_names(Monitor *self, VfBus *bus, GError **error)
+learn_names(Monitor *self, GError **error)
 {
     g_autoptr(GVariant) reply = g_dbus_connection_call_sync(
-        vf_bus_get_connection(bus), VF_BUS_NAME, VF_OBJECT_ROOT, OBJECT_MANAGER,
+        vf_bus_get_connection(self->bus), VF_BUS_NAME, VF_OBJECT_ROOT, OBJECT_MANAGER,
         "GetManagedObjects", NULL, G_VARIANT_TYPE("(a{oa{sa{sv}}})"),
-        G_DBUS_CALL_FLAGS_NO_AUTO_START, vf_bus_get_timeout(bus), NULL, error);
+        G_DBUS_CALL_FLAGS_NO_AUTO_START, vf_bus_get_timeout(self->bus), NULL, error);
     g_autoptr(GVariantIter) objects = NULL;
     GVariantIter *interfaces;
     GVariant *properties;
@@ -231,11 +232,23 @@ learn_names(Monitor *self, VfBus *bus, GError **error)
     return TRUE;
 }
 
+/* A daemon that comes back has its objects before it has its name: none of them is announced. */
 static void
 on_daemon_appeared(GDBusConnection *connection, const char *name, const char *owner,
                    gpointer monitor)
 {
-    emit(monitor, "daemon", NULL, "appeared", NULL);
+    Monitor *self = monitor;
+    g_autoptr(GError) error = NULL;
+
+    emit(self, "daemon", NULL, "appeared", NULL);
+    /* it may be gone again; that is what the watch is for */
+    if (learn_names(self, &error) ||
+        g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER) ||
+        g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN) ||
+        g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY))
+        return;
+    self->status = vf_bus_report(self->bus, error, NULL);
+    g_main_loop_quit(self->loop);
 }
 
 static void
@@ -281,19 +294,12 @@ subscribe(Monitor *self, GDBusConnection *connection)
 }
 
 static VfExit
-follow(Monitor *self, VfBus *bus)
+follow(Monitor *self)
 {
-    GDBusConnection *connection = vf_bus_get_connection(bus);
-    g_autoptr(GError) error = NULL;
+    GDBusConnection *connection = vf_bus_get_connection(self->bus);
     guint name;
 
     subscribe(self, connection);
-    if (!learn_names(self, bus, &error)) {
-        /* it may come later; that is what the watch is for */
-        if (!g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER) &&
-            !g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_SERVICE_UNKNOWN))
-            return vf_bus_report(bus, error, NULL);
-    }
     g_signal_connect(connection, "closed", G_CALLBACK(on_closed), self);
     name = g_bus_watch_name_on_connection(connection, VF_BUS_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE,
                                           on_daemon_appeared, on_daemon_vanished, self, NULL);
@@ -317,9 +323,9 @@ vf_cmd_monitor_run(VfCli *cli, int argc, char **argv)
 
     if (!vf_cli_parse(cli, "monitor", NULL, &argc, &argv, 0, 0))
         return VF_EXIT_INPUT;
-    self = (Monitor){.loop = loop, .json = cli->json, .names = names};
     bus = vf_bus_new(cli, cli->host, &error);
     if (!bus)
         return vf_exit_report(error, NULL, NULL);
-    return follow(&self, bus);
+    self = (Monitor){.loop = loop, .bus = bus, .json = cli->json, .names = names};
+    return follow(&self);
 }

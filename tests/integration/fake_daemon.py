@@ -49,7 +49,8 @@ def load_interfaces(directory):
 class FakeDaemon:
     """`answers["Begin"] = lambda path, args: GLib.Variant(...)`; a Refusal that is raised is the error reply."""
 
-    def __init__(self, address, interface_dir):
+    def __init__(self, address, interface_dir, objects=()):
+        """`objects`, like add()'s arguments, are there before the name is."""
         self.infos = load_interfaces(interface_dir)
         self.objects = {}
         self.answers = {}
@@ -58,6 +59,7 @@ class FakeDaemon:
         self.context = GLib.MainContext()
         self.loop = GLib.MainLoop(self.context)
         self.address = address
+        self.first_objects = objects
         self.registrations = {}
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -73,6 +75,8 @@ class FakeDaemon:
         self._add(ROOT, f"{NAME}.Manager", {
             "Version": GLib.Variant("s", "0.1.0"), "HostId": GLib.Variant("s", "host"),
             "Features": GLib.Variant("as", [])})
+        for path, interface, properties in self.first_objects:
+            self._add(path, f"{NAME}.{interface}", properties)
         self.owner = Gio.bus_own_name_on_connection(
             self.connection, NAME, Gio.BusNameOwnerFlags.NONE, lambda *_: self.ready.set(), None)
         self.loop.run()

@@ -304,8 +304,13 @@ class Monitor(Case):
         host.daemon.close()
         while "vanished" not in text:
             text += self.read_line(process)
-        host.daemon = FakeDaemon(host.bus.address, DBUS)
-        self.finish(process, "", "appeared")
+        host.daemon = FakeDaemon(host.bus.address, DBUS, [(DEVICE_PATH, "Device", device(A))])
+        while "appeared" not in text.splitlines()[-1]:
+            text += self.read_line(process)
+        host.daemon.set(DEVICE_PATH, "Device", {"State": GLib.Variant("s", "lent")})
+        text = self.finish(process, text, "changed")
+        # it was there before the name, so nobody announced it
+        self.assertEqual(json.loads(text.splitlines()[-1])["id"], A)
 
 
 if __name__ == "__main__":
