@@ -263,8 +263,14 @@ vf_bus_find_job(VfBus *self, const char *id, const char *role, GError **error)
         return NULL;
     if (found)
         return g_object_ref(found);
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
-                _("there is no job “%s” (a finished one is kept for ten minutes)"), id);
+    if (role)
+        g_set_error(
+            error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+            _("there is no job “%s” in the role “%s” (a finished one is kept for ten minutes)"), id,
+            role);
+    else
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                    _("there is no job “%s” (a finished one is kept for ten minutes)"), id);
     return NULL;
 }
 

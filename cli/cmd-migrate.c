@@ -109,15 +109,16 @@ static char *
 guess_address(const VfAddress *destination, GError **error)
 {
     g_autoptr(GResolver) resolver = g_resolver_get_default();
+    g_autoptr(GError) reason = NULL;
     GList *addresses = NULL;
     char *address;
 
     if (destination->host)
-        addresses = g_resolver_lookup_by_name(resolver, destination->host, NULL, NULL);
+        addresses = g_resolver_lookup_by_name(resolver, destination->host, NULL, &reason);
     if (!addresses) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                    _("Cannot tell where “%s” listens for the data: give its --address"),
-                    destination->text);
+                    _("Cannot tell where “%s” listens for the data (%s): give its --address"),
+                    destination->text, reason ? reason->message : _("it names no host"));
         return NULL;
     }
     address = g_inet_address_to_string(addresses->data);

@@ -4,6 +4,7 @@
 #include "exit.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 #include "error.h"
 #include "names.h"
@@ -80,10 +81,12 @@ vf_exit_error_name(const GError *error)
 /* org.vferry1.override is not in the shipped rule: who may run decides about other people's guests.
  */
 static void
-print_grant(const char *where, const char *action)
+print_grant(const char *message, const char *where, const char *action)
 {
-    g_printerr(_("It needs the polkit action %s at %s, which root has.\n"), action,
-               where ? where : _("this host"));
+    /* our daemon says it already, the bus itself does not */
+    if (!strstr(message, action))
+        g_printerr(_("It needs the polkit action %s at %s, which root has.\n"), action,
+                   where ? where : _("this host"));
     if (g_str_equal(action, VF_ACTION_OVERRIDE))
         return;
     g_printerr(_("An administrator there gives it to the members of the group “vferry” with the "
@@ -106,6 +109,6 @@ vf_exit_report(const GError *error, const char *where, const char *action)
         g_printerr(
             _("Is vferryd installed and running there? “systemctl status vferryd” tells.\n"));
     if (status == VF_EXIT_UNAUTHORIZED && action)
-        print_grant(where, action);
+        print_grant(message, where, action);
     return status;
 }

@@ -290,6 +290,8 @@ class Devices(Case):
         self.polkit.allow('org.vferry1.migrate')
         for args in (['create', 'mtty', 'mtty-1'], ['remove', self.uuid], ['probe', self.uuid]):
             self.assert_failed(4, ['org.vferry1.manage-devices', '/vferry-group.rules /etc/polkit-1/rules.d/'], *args)
+        _, _, err = self.tool('probe', self.uuid)
+        self.assertEqual(err.count('org.vferry1.manage-devices'), 1, err)
 
 
 if __name__ == '__main__':

@@ -200,7 +200,7 @@ class Migration(Case):
         environment, _ = self.ssh("exit 1\n")
         result = self.run_tool(self.here, "migrate", A, "ssh://harbour-b.invalid", **environment)
         self.assertEqual(result.returncode, 3)
-        self.assertIn("--address", result.stderr)
+        self.assertRegex(result.stderr, r"“ssh://harbour-b.invalid” .*\(.*harbour-b\.invalid.*\): give its --address")
         self.assertEqual(self.calls(self.here), [])
 
     def test_destination_refuses(self):

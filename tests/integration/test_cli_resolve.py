@@ -124,6 +124,7 @@ class Resolve(Case):
         self.side(self.here, "source", "in-doubt", "stopped")
         result = self.resolve("--run-at", "source")
         self.assertEqual(result.returncode, 3)
+        self.assertIn("in the role “destination”", result.stderr)
         self.assertEqual(self.order, [])
 
     def test_other_side_out_of_reach(self):
