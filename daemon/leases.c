@@ -702,8 +702,10 @@ catch_up(Entry *entry)
     VfJob *job = vf_lease_get_job(lease);
     VfDriver *driver = vf_context_find_driver(entry->leases->context, vf_job_get_driver_name(job));
 
-    /* whatever is still open of a device keeps the kernel from removing it */
-    if (driver && (state == VF_LEASE_UNDOING || state == VF_LEASE_STUCK))
+    /* whatever is still open of a device keeps the kernel from removing it; adopted, it is open
+     * with somebody else */
+    if (driver &&
+        (state == VF_LEASE_UNDOING || state == VF_LEASE_STUCK || state == VF_LEASE_ADOPTED))
         vf_driver_drop(driver, job);
     if (state == VF_LEASE_UNDOING)
         undo(entry);
@@ -712,7 +714,9 @@ catch_up(Entry *entry)
     else if (state < VF_LEASE_LOADED && vf_job_get_outcome(job))
         on_job_completed(job, entry);
     else if (state == VF_LEASE_READY && vf_job_is_attached(job))
-        vf_lease_move(lease, VF_LEASE_ATTACHED, NULL);
+        on_job_attached(job, entry);
+    else if (state == VF_LEASE_LOADED)
+        note_created(entry);
 }
 
 static void

@@ -149,15 +149,21 @@ on_attached(VfMover *mover, const char *peer, VfVfioSide *self)
     vf_job_report_attached(self->job);
 }
 
+/* A destination's has phases only with a source, and a daemon that was killed may have taken its
+ * “attached” with it: a lease that knows nothing of that ends with its deadline. */
 static void
 on_phase(VfMover *mover, const char *phase, VfVfioSide *self)
 {
+    if (vf_job_get_role(self->job) == VF_JOB_DESTINATION)
+        vf_job_report_attached(self->job);
     vf_job_report_phase(self->job, phase);
 }
 
 static void
 on_progress(VfMover *mover, const VfProgress *progress, VfVfioSide *self)
 {
+    if (vf_job_get_role(self->job) == VF_JOB_DESTINATION && progress->done > 0)
+        vf_job_report_attached(self->job);
     vf_job_report_progress(self->job, progress);
 }
 

@@ -356,6 +356,39 @@ class Destination(Test):
                     self.sysfs.remove_mdev(self.created)
                     self.assert_clean()
 
+    def test_attached_as_it_dies(self):
+        """The job knew of its source, and the lease did not yet: no deadline counts any more."""
+        self.script('send', ['wait-for', 'sent'], *Source.DONE)
+        self.script('receive', ['listening'], ['wait-for', 'source'], ['attached'], ['wait-for', 'loaded'], *self.RECEIVED)
+        self.cross(deadline=Variant('u', 10))
+        self.go('source')
+        self.wait_for_property(self.lease, 'State', 'attached')
+        self.end_daemon()
+        memo = self.store.find('lease', 'state')
+        numbers = [int.from_bytes(os.pread(memo, 8, at), 'little') for at in (0, 65536)]
+        os.pwrite(memo, b'torn', 40 if numbers[0] > numbers[1] else 65536 + 40)
+        self.launch()
+        self.assertEqual(self.lease.get('State'), 'attached')
+        self.sleep(11)
+        self.assertEqual(self.destination().get('Result'), '')
+        self.go('loaded')
+        self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
+        self.assertEqual(self.lease.get('State'), 'loaded')
+
+    def test_word_of_the_source_lost(self):
+        """A daemon may have died with it in its hands: what a destination says later says it, too."""
+        for word in (['phase', 'loading'], ['progress', 40, 96]):
+            with self.subTest(word=word[0]):
+                self.script('send', ['wait-for', 'sent'], *Source.DONE)
+                self.script('receive', ['listening'], word, ['wait-for', 'never'])
+                self.cross()
+                self.wait_for_property(self.lease, 'State', 'attached')
+                self.destination().call('Cancel', NONE)
+                self.assert_undone('cancelled')
+                self.job(self.job_uuid, 'source').call('Cancel', NONE)
+                self.assertEqual(self.end('Confirm', self.job_uuid), 'cancelled')
+                self.reclaim(self.find_device(self.uuid))
+
     def assert_undone(self, result):
         self.assertEqual(self.end('Finish', self.job_uuid), result)
         self.wait_for(lambda: not self.mdevs(), 'the removal of what was created')
