@@ -50,7 +50,8 @@ struct _VfDriverClass {
     VfDriverJobFunc finish; /* destination, after the end: clean up; may be repeated */
     VfDriverJobFunc confirm; /* source, after the end: clean up; may be repeated */
     VfDriverJobFunc run;     /* an in-doubt job: the devices run on this side */
-    VfDriverJobFunc discard; /* an in-doubt job: this side never runs them */
+    VfDriverJobFunc discard; /* an in-doubt job: this side never runs them. Fails when one runs
+                                after all; nothing is let go of before the decision is on record */
 
     /* Asks the work to stop; its end comes as vf_job_complete(). */
     void (*cancel)(VfDriver *self, VfJob *job);

@@ -320,15 +320,18 @@ finish_resolution(Resolution *resolution, GError *error)
 }
 
 static void
-on_run_recorded(GObject *source, GAsyncResult *result, gpointer data)
+on_recorded(GObject *source, GAsyncResult *result, gpointer data)
 {
-    g_autoptr(GError) error = NULL;
+    Resolution *resolution = data;
+    GError *error = NULL;
 
     /* the mover's own line, `returned` or `started`, says already that it runs */
-    if (!vf_ledger_append_finish(VF_LEDGER(source), result, &error))
-        vf_job_log(((Resolution *)data)->job, G_LOG_LEVEL_WARNING,
+    if (!vf_ledger_append_finish(VF_LEDGER(source), result, &error) && resolution->run) {
+        vf_job_log(resolution->job, G_LOG_LEVEL_WARNING,
                    "the decision is done but not in the record: %s", error->message);
-    finish_resolution(data, NULL);
+        g_clear_error(&error);
+    }
+    finish_resolution(resolution, error);
 }
 
 static GVariant *
@@ -343,10 +346,10 @@ decision_details(const Resolution *resolution)
 }
 
 static void
-record_decision(Resolution *resolution, GAsyncReadyCallback callback)
+record_decision(Resolution *resolution)
 {
     vf_ledger_append_async(resolution->jobs->context->ledger, vf_job_get_record(resolution->job),
-                           "resolved", decision_details(resolution), callback, resolution);
+                           "resolved", decision_details(resolution), on_recorded, resolution);
 }
 
 static void
@@ -355,12 +358,10 @@ on_driver_resolved(GObject *source, GAsyncResult *result, gpointer data)
     Resolution *resolution = data;
     GError *error = NULL;
 
-    if (!vf_driver_call_finish(VF_DRIVER(source), result, &error))
-        finish_resolution(resolution, error);
-    else if (resolution->run)
-        record_decision(resolution, on_run_recorded);
+    if (vf_driver_call_finish(VF_DRIVER(source), result, &error))
+        record_decision(resolution);
     else
-        finish_resolution(resolution, NULL);
+        finish_resolution(resolution, error);
 }
 
 static void
@@ -373,18 +374,6 @@ call_driver(Resolution *resolution)
     if (driver)
         vf_driver_call_async(driver, resolution->run ? VF_DRIVER_RUN : VF_DRIVER_DISCARD,
                              resolution->job, NULL, on_driver_resolved, resolution);
-    else
-        finish_resolution(resolution, error);
-}
-
-static void
-on_discard_recorded(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Resolution *resolution = data;
-    GError *error = NULL;
-
-    if (vf_ledger_append_finish(VF_LEDGER(source), result, &error))
-        call_driver(resolution);
     else
         finish_resolution(resolution, error);
 }
@@ -449,7 +438,7 @@ on_resolve(VferryJob *skeleton, GDBusMethodInvocation *invocation, const char *d
     if (resolution->run)
         run_here(resolution);
     else
-        record_decision(resolution, on_discard_recorded);
+        call_driver(resolution);
     return TRUE;
 }
 

@@ -247,6 +247,85 @@ run(VfDriver *driver, VfJob *job, GTask *task)
     g_object_unref(task);
 }
 
+/* --- discard --- */
+
+typedef struct {
+    VfJob *job;
+    guint next; /* device that is asked */
+} Discard;
+
+static void
+discard_free(gpointer data)
+{
+    Discard *self = data;
+
+    g_object_unref(self->job);
+    g_free(self);
+}
+
+static void discard_next(GTask *task);
+
+static gboolean
+check_stopped(Discard *self, const VfMoverReply *reply, GError **error)
+{
+    static const char *const stopped[] = {"STOP", "STOP_COPY", "ERROR", NULL};
+    const VfJobDevice *device = vf_job_get_device(self->job, self->next++);
+
+    if (g_strv_contains(stopped, reply->state))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                _("device %s is in state “%s” here, not stopped: nothing may run it elsewhere"),
+                device->ref, reply->state);
+    return FALSE;
+}
+
+static void
+on_discard_inspected(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    GError *error = NULL;
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+
+    if (error || !check_stopped(g_task_get_task_data(task), reply, &error))
+        g_task_return_error(task, error);
+    else
+        discard_next(g_steal_pointer(&task));
+}
+
+/* Those that nobody has open here any more cannot be asked. */
+static void
+discard_next(GTask *task)
+{
+    Discard *self = g_task_get_task_data(task);
+    VfLoan *loan = NULL;
+    int fd;
+
+    while (self->next < vf_job_get_n_devices(self->job) &&
+           !(loan = vf_job_get_device(self->job, self->next)->loan))
+        self->next++;
+    if (!loan) {
+        g_task_return_boolean(task, TRUE);
+        g_object_unref(task);
+        return;
+    }
+    fd = vf_loan_get_fd(loan);
+    vf_mover_call_async("inspect", NULL, &fd, 1, INSPECT_DEADLINE_MS, NULL, on_discard_inspected,
+                        task);
+}
+
+/* A `run` that failed may have set some of the devices running, or all, when only the record could
+ * not be written: where one runs, the other side must not. A destination's are closed, whatever
+ * they do, before anybody hears of the decision's end. */
+static void
+discard(VfDriver *driver, VfJob *job, GTask *task)
+{
+    Discard *self = g_new0(Discard, 1);
+
+    self->job = g_object_ref(job);
+    g_task_set_task_data(task, self, discard_free);
+    discard_next(task);
+}
+
 static void
 cancel(VfDriver *driver, VfJob *job)
 {
@@ -304,7 +383,7 @@ vf_vfio_driver_class_init(VfVfioDriverClass *class)
     driver_class->finish = nothing_to_do;
     driver_class->confirm = nothing_to_do;
     driver_class->run = run;
-    driver_class->discard = nothing_to_do;
+    driver_class->discard = discard;
     driver_class->cancel = cancel;
     driver_class->adopt = adopt;
     driver_class->drop = drop;

@@ -21,6 +21,7 @@ gi.require_version('GLib', '2.0')
 from gi.repository import GLib  # noqa: E402
 
 FOLDER = os.environ['VFERRY_FAKE_MOVER']
+STOPPED = os.path.join(FOLDER, 'stopped')
 FLAGS = ['stop-copy', 'p2p', 'pre-copy']
 
 DONE = {'outcome': 'completed', 'device-states': ['running'], 'flags': FLAGS, 'data-size': 96, 'state': 'RUNNING'}
@@ -85,6 +86,8 @@ class Mover:
             with open(os.path.join(FOLDER, self.verb + '.json'), encoding='utf-8') as file:
                 return json.load(file)
         except FileNotFoundError:
+            if self.verb == 'inspect' and os.path.exists(STOPPED):
+                return [['result', dict(DONE, state='STOP')]]
             return SCRIPTS[self.verb]
 
     def send(self, verb, arguments, fds=()):
@@ -117,6 +120,15 @@ class Mover:
         body = f'{event} {{}}'.encode().replace(b'{}', b'@a{sv} {}')
         os.write(self.record_fd, body + b' %016x\n' % checksum(body))
         os.fsync(self.record_fd)
+        self.note_stopped(event)
+
+    def note_stopped(self, event):
+        """A source that has committed is stopped, until it is known how that ended: what the next `inspect` sees."""
+        if self.verb == 'send' and event == 'commit':
+            with open(STOPPED, 'w', encoding='utf-8'):
+                pass
+        elif event in ('done', 'returned') and os.path.exists(STOPPED):
+            os.unlink(STOPPED)
 
     def do_sleep(self, seconds):
         deadline = time.monotonic() + seconds

@@ -435,6 +435,26 @@ class Failures(crossing.Test):
         self.assertEqual(self.device.get('State'), 'stopped')
         self.assertEqual(self.events(f'{uuid}.source'), ['begin', 'commit', 'resolved'])
 
+    def test_discard_after_a_run_that_failed(self):
+        """Some of the devices, or all, may run by then: the kernel is asked, and nothing of the discard is on record."""
+        for state in ('RUNNING', 'RUNNING_P2P', 'PRE_COPY'):
+            with self.subTest(state=state):
+                uuid, job = self.test_source_killed_after_commit()
+                self.script('return', ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Failed',
+                                                  'message': 'no space for “returned”', 'device-states': ['running']}])
+                self.script('inspect', ['result', {'outcome': 'completed', 'flags': ['stop-copy'], 'state': state}])
+                self.assert_refused('Failed', self.resolve, job, 'run')
+                error = self.assert_refused('Busy', self.resolve, job, 'discard')
+                self.assertIn(state, error.message)
+                self.assertEqual(job.get('Result'), 'in-doubt')
+                self.assertEqual(self.events(f'{uuid}.source'), ['begin', 'commit'])
+                for verb in ('return', 'inspect'):
+                    os.unlink(os.path.join(self.mover, verb + '.json'))
+                self.resolve(job, 'run')
+                self.assertEqual(self.end('Confirm', uuid), 'cancelled')
+                self.client.call_with_fds(self.device.path, 'org.vferry1.Device.Reclaim',
+                                            Variant('(a{sv})', ({},)), [])
+
     def test_lender_leaves_after_a_discard(self):
         """What was discarded need not be confirmed to let go of the device."""
         _, job = self.test_source_killed_after_commit()
