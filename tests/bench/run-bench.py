@@ -102,7 +102,8 @@ def main() -> int:
     options = parser.parse_args()
     chosen = programs(options.builddir, options.names)
     if not chosen:
-        print(f"bench: there is no benchmark {' or '.join(options.names)}", file=sys.stderr)
+        known = ", ".join(programs(options.builddir, []))
+        print(f"bench: there is no benchmark {' or '.join(options.names)}, but there are {known}", file=sys.stderr)
         return 3
     figures: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []

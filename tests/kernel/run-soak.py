@@ -141,12 +141,16 @@ def _arguments() -> argparse.Namespace:
 
 
 def _choose(options: argparse.Namespace) -> list[Point]:
+    if options.points < 1:
+        print(f"soak: --points is {options.points}, but must be at least 1", file=sys.stderr)
+        sys.exit(3)
     points = [point(options.seed, number) for number in options.point or range(options.points)]
     if options.only:
         points = [each for each in points
                   if any(fnmatch.fnmatch(each.cell.label, glob) for glob in options.only)]
     if not points:
-        raise SystemExit(f"soak: no strike is called {' or '.join(options.only)}")
+        print(f"soak: no strike is called {' or '.join(options.only)}; --list names them", file=sys.stderr)
+        sys.exit(3)
     return points
 
 
