@@ -57,18 +57,23 @@ vf_bus_unwatch(guint id)
 
 /* A reply on its way: the bus answers it with an error when it does not pass it on, as for a caller
  * whose connection takes no descriptors. */
-typedef struct {
-    guint32 serial;
+struct VfBusDelivery {
+    GDBusConnection *connection;
     guint filter;
-    int refused; /* atomic: filters run in GDBus' own thread */
+    GMutex lock;     /* filters run in GDBus' own thread */
+    GArray *refused; /* of guint32: serials of what the bus has refused since */
+    guint32 serial;
     char *unique_name;
-} Delivery;
+};
 
 static void
 delivery_clear(gpointer data)
 {
-    Delivery *self = data;
+    VfBusDelivery *self = data;
 
+    g_mutex_clear(&self->lock);
+    g_array_unref(self->refused);
+    g_object_unref(self->connection);
     g_free(self->unique_name);
 }
 
@@ -82,21 +87,36 @@ static GDBusMessage *
 watch_for_refusal(GDBusConnection *connection, GDBusMessage *message, gboolean incoming,
                   gpointer data)
 {
-    Delivery *self = data;
+    VfBusDelivery *self = data;
+    guint32 serial = g_dbus_message_get_reply_serial(message);
 
     if (incoming && g_dbus_message_get_message_type(message) == G_DBUS_MESSAGE_TYPE_ERROR &&
-        g_dbus_message_get_reply_serial(message) == self->serial &&
-        g_strcmp0(g_dbus_message_get_sender(message), "org.freedesktop.DBus") == 0)
-        g_atomic_int_set(&self->refused, TRUE);
+        g_strcmp0(g_dbus_message_get_sender(message), "org.freedesktop.DBus") == 0) {
+        g_mutex_lock(&self->lock);
+        g_array_append_val(self->refused, serial);
+        g_mutex_unlock(&self->lock);
+    }
     return message;
+}
+
+static gboolean
+was_refused(VfBusDelivery *self)
+{
+    gboolean found = FALSE;
+
+    g_mutex_lock(&self->lock);
+    for (guint i = 0; i < self->refused->len; i++)
+        found = found || g_array_index(self->refused, guint32, i) == self->serial;
+    g_mutex_unlock(&self->lock);
+    return found;
 }
 
 static void
 finish_delivery(GTask *task, gboolean delivered)
 {
-    Delivery *self = g_task_get_task_data(task);
+    VfBusDelivery *self = g_task_get_task_data(task);
 
-    g_dbus_connection_remove_filter(g_task_get_source_object(task), self->filter);
+    g_dbus_connection_remove_filter(self->connection, self->filter);
     g_task_return_boolean(task, delivered);
 }
 
@@ -104,14 +124,13 @@ static void
 on_has_owner(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
-    Delivery *self = g_task_get_task_data(task);
     g_autoptr(GVariant) reply =
         g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, NULL);
     gboolean there = FALSE;
 
     if (reply)
         g_variant_get(reply, "(b)", &there);
-    finish_delivery(task, there && !g_atomic_int_get(&self->refused));
+    finish_delivery(task, there && !was_refused(g_task_get_task_data(task)));
 }
 
 static void
@@ -119,7 +138,7 @@ on_flushed(GObject *source, GAsyncResult *result, gpointer data)
 {
     GDBusConnection *connection = G_DBUS_CONNECTION(source);
     g_autoptr(GTask) task = data;
-    const Delivery *self = g_task_get_task_data(task);
+    const VfBusDelivery *self = g_task_get_task_data(task);
 
     if (!g_dbus_connection_flush_finish(connection, result, NULL)) {
         finish_delivery(task, FALSE);
@@ -132,20 +151,30 @@ on_flushed(GObject *source, GAsyncResult *result, gpointer data)
                            G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_has_owner, g_object_ref(task));
 }
 
-void
-vf_bus_delivered_async(GDBusConnection *connection, const char *unique_name,
-                       GAsyncReadyCallback callback, gpointer data)
+VfBusDelivery *
+vf_bus_delivery_new(GDBusConnection *connection)
 {
-    GTask *task = g_task_new(connection, NULL, callback, data);
-    Delivery *self = g_atomic_rc_box_new0(Delivery);
+    VfBusDelivery *self = g_atomic_rc_box_new0(VfBusDelivery);
 
-    self->serial = g_dbus_connection_get_last_serial(connection);
-    self->unique_name = g_strdup(unique_name);
+    g_mutex_init(&self->lock);
+    self->refused = g_array_new(FALSE, FALSE, sizeof(guint32));
+    self->connection = g_object_ref(connection);
     self->filter = g_dbus_connection_add_filter(connection, watch_for_refusal,
                                                 g_atomic_rc_box_acquire(self), delivery_unref);
+    return self;
+}
+
+void
+vf_bus_delivered_async(VfBusDelivery *self, const char *unique_name, GAsyncReadyCallback callback,
+                       gpointer data)
+{
+    GTask *task = g_task_new(self->connection, NULL, callback, data);
+
+    self->serial = g_dbus_connection_get_last_serial(self->connection);
+    self->unique_name = g_strdup(unique_name);
     g_task_set_source_tag(task, vf_bus_delivered_async);
     g_task_set_task_data(task, self, delivery_unref);
-    g_dbus_connection_flush(connection, NULL, on_flushed, task);
+    g_dbus_connection_flush(self->connection, NULL, on_flushed, task);
 }
 
 gboolean

@@ -562,6 +562,7 @@ on_adopt(VferryLease *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
     g_autoptr(GUnixFDList) fds = get_fds(entry, options, &error);
     g_autofree char *sender = g_strdup(g_dbus_method_invocation_get_sender(invocation));
     GVariantBuilder handles;
+    VfBusDelivery *delivery;
 
     if (!fds) {
         vf_bus_return_error(invocation, error);
@@ -571,9 +572,9 @@ on_adopt(VferryLease *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
     for (int i = 0; i < g_unix_fd_list_get_length(fds); i++)
         g_variant_builder_add(&handles, "h", i);
     entry->adopting = TRUE;
+    delivery = vf_bus_delivery_new(entry->leases->context->connection);
     vferry_lease_complete_adopt(skeleton, invocation, fds, g_variant_builder_end(&handles));
-    vf_bus_delivered_async(entry->leases->context->connection, sender, on_adopted,
-                           g_object_ref(entry->lease));
+    vf_bus_delivered_async(delivery, sender, on_adopted, g_object_ref(entry->lease));
     return TRUE;
 }
 
