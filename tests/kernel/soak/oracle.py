@@ -169,7 +169,9 @@ def ill_resolved(sight: Sight, decision: str, before: str) -> list[str]:
         found.append(f"resolved to run at the source, which is {source}")
     if decision == "destination" and destination != "runs":
         found.append(f"resolved to run at the destination, which is {destination}")
-    one_side_only = {"source": "runs/undone", "destination": "gone/runs"}
+    # a source whose device refuses to run again is no less stuck for it
+    there = "stuck/runs" if before.startswith("stuck/") else "gone/runs"
+    one_side_only = {"source": "runs/undone", "destination": there}
     if decision in one_side_only and sight.outcome != one_side_only[decision]:
         found.append(f"after {before}, decided for {decision}, it is {sight.outcome}")
     return found
