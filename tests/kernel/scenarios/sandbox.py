@@ -10,7 +10,8 @@ from rig.scenario import Context, scenario
 NOTHING = "0000000000000000"
 STATUS = {"NoNewPrivs": "1", "Seccomp": "2", "CapInh": NOTHING, "CapPrm": NOTHING, "CapEff": NOTHING, "CapAmb": NOTHING}
 # the daemon's socket, the record, the device and its stream of state, the connection, wakeups
-ALLOWED_FDS = ("/dev/null", "socket:[", "anon_inode:[eventfd]", "anon_inode:[vfio-device]", "/var/lib/vferry/jobs/")
+ALLOWED_FDS = ("/dev/null", "socket:[", "anon_inode:[eventfd]", "anon_inode:[vfio-device]", "/dev/vfio/devices/",
+               "/var/lib/vferry/jobs/")
 STATE_FDS = ("anon_inode:",)  # a driver gives its data fd what name it likes
 
 
