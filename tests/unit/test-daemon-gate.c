@@ -9,13 +9,13 @@
 #include "error.h"
 #include "gate.h"
 #include "names.h"
+#include "test-loop.h"
 #include "vferry-dbus.h"
 
 /* The gate with a real bus and a polkit of ours in another thread of control: what the black-box
  * tests cannot set, short deadlines, owners, and a method without an annotation. */
 
 #define PATH "/org/vferry1/test"
-#define DEADLINE_MS 10000
 #define POLKIT_MS 300
 
 /* What all tests share. */
@@ -69,23 +69,6 @@ on_polkit_call(GDBusConnection *connection, const char *sender, const char *path
     g_dbus_method_invocation_return_value(
         invocation, g_variant_new("((bba{ss}))", rig->allowed, FALSE, &details));
 }
-
-static gboolean
-on_deadline(gpointer data)
-{
-    g_error("not within %d ms", DEADLINE_MS);
-    return G_SOURCE_REMOVE;
-}
-
-#define wait_until(condition)                                                                      \
-    G_STMT_START                                                                                   \
-    {                                                                                              \
-        guint deadline_ = g_timeout_add(DEADLINE_MS, on_deadline, NULL);                           \
-        while (!(condition))                                                                       \
-            g_main_context_iteration(NULL, TRUE);                                                  \
-        g_source_remove(deadline_);                                                                \
-    }                                                                                              \
-    G_STMT_END
 
 static GDBusConnection *
 connect_to(Rig *rig)

@@ -9,6 +9,7 @@
 #include "error.h"
 #include "names.h"
 #include "registry.h"
+#include "test-loop.h"
 #include "udev.h"
 
 #define BUS "/sys/devices/pci0000:00/0000:00:02.0"
@@ -17,7 +18,6 @@
 #define VF_ID "0000:01:10.0"
 #define VF BUS "/" VF_ID
 #define UUID "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
-#define DEADLINE_MS 10000
 
 typedef struct {
     UMockdevTestbed *testbed;
@@ -140,30 +140,6 @@ say(Rig *rig, const char *device, const char *file, const char *text)
     g_assert_cmpint(g_mkdir_with_parents(folder, 0755), ==, 0);
     g_file_set_contents(path, text, -1, &error);
     g_assert_no_error(error);
-}
-
-static gboolean
-on_deadline(gpointer data)
-{
-    g_error("not within %d ms", DEADLINE_MS);
-    return G_SOURCE_REMOVE;
-}
-
-#define wait_until(condition)                                                                      \
-    G_STMT_START                                                                                   \
-    {                                                                                              \
-        guint deadline_ = g_timeout_add(DEADLINE_MS, on_deadline, NULL);                           \
-        while (!(condition))                                                                       \
-            g_main_context_iteration(NULL, TRUE);                                                  \
-        g_source_remove(deadline_);                                                                \
-    }                                                                                              \
-    G_STMT_END
-
-static void
-settle(void)
-{
-    while (g_main_context_iteration(NULL, FALSE))
-        ;
 }
 
 static void

@@ -10,12 +10,12 @@
 #include "error.h"
 #include "names.h"
 #include "registry.h"
+#include "test-loop.h"
 #include "udev.h"
 
 #define PARENT "/sys/devices/virtual/mtty/mtty"
 #define UUID "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
 #define MDEV PARENT "/" UUID
-#define DEADLINE_MS 10000
 
 typedef struct {
     UMockdevTestbed *testbed;
@@ -82,30 +82,6 @@ complete_mdev(Rig *rig)
     make_link(rig, MDEV "/mdev_type", "../mdev_supported_types/mtty-2");
     make_link(rig, MDEV "/driver", "../../../../../bus/mdev/drivers/mtty");
     umockdev_testbed_uevent(rig->testbed, MDEV, "bind");
-}
-
-static gboolean
-on_deadline(gpointer data)
-{
-    g_error("not within %d ms", DEADLINE_MS);
-    return G_SOURCE_REMOVE;
-}
-
-#define wait_until(condition)                                                                      \
-    G_STMT_START                                                                                   \
-    {                                                                                              \
-        guint deadline_ = g_timeout_add(DEADLINE_MS, on_deadline, NULL);                           \
-        while (!(condition))                                                                       \
-            g_main_context_iteration(NULL, TRUE);                                                  \
-        g_source_remove(deadline_);                                                                \
-    }                                                                                              \
-    G_STMT_END
-
-static void
-settle(void)
-{
-    while (g_main_context_iteration(NULL, FALSE))
-        ;
 }
 
 static void
