@@ -342,7 +342,7 @@ static int
 install(guint verb)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    int r = filter ? 0 : -ENOMEM;
+    int r = filter ? 0 : -EOPNOTSUPP; /* what it says of a kernel that has not all of it */
 
     if (r == 0)
         r = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
