@@ -90,7 +90,7 @@ static void
 read_attribute(int dir_fd, const VfParameter *parameter, GPtrArray *values)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *text = vf_sysfs_read(dir_fd, parameter->reader_attribute, &error);
+    g_autofree char *text = vf_sysfs_read(dir_fd, parameter->reader.attribute, &error);
     g_autofree char *value = text ? vf_parameter_decode_attribute(parameter, text, &error) : NULL;
 
     if (!value)
@@ -107,7 +107,7 @@ read_values(int dir_fd, const VfModel *model, const char *type_name)
     for (guint i = 0; i < model->parameters->len; i++) {
         const VfParameter *parameter = model->parameters->pdata[i];
 
-        if (parameter->reader == VF_READER_ATTRIBUTE)
+        if (parameter->reader.kind == VF_READER_ATTRIBUTE)
             read_attribute(dir_fd, parameter, values);
         else if (!vf_value_list_find(values, parameter->name))
             vf_value_list_set(values, parameter->name, NULL, NULL);

@@ -6,12 +6,6 @@
 #include "capabilities.h"
 #include "options.h"
 
-static gboolean
-is_number(const VfParameter *parameter)
-{
-    return parameter->type == VF_PARAMETER_INT || parameter->type == VF_PARAMETER_SIZE;
-}
-
 static void
 insert_text(GVariantDict *dict, const char *key, const char *text)
 {
@@ -19,16 +13,42 @@ insert_text(GVariantDict *dict, const char *key, const char *text)
         g_variant_dict_insert(dict, key, "s", text);
 }
 
+static GVariant *
+format_ranges(GArray *ranges)
+{
+    GVariantBuilder builder;
+
+    g_variant_builder_init(&builder, G_VARIANT_TYPE("a(xxt)"));
+    for (guint i = 0; i < ranges->len; i++) {
+        const VfRange *range = &g_array_index(ranges, VfRange, i);
+        g_variant_builder_add(&builder, "(xxt)", range->min, range->max, range->step);
+    }
+    return g_variant_builder_end(&builder);
+}
+
+static void
+insert_ranges(GVariantDict *dict, const VfParameter *parameter)
+{
+    const VfRange *range = &g_array_index(parameter->ranges, VfRange, 0);
+
+    if (parameter->ranges->len > 1 || parameter->allowed) {
+        g_variant_dict_insert_value(dict, "ranges", format_ranges(parameter->ranges));
+        return;
+    }
+    g_variant_dict_insert(dict, "min", "x", range->min);
+    g_variant_dict_insert(dict, "max", "x", range->max);
+    g_variant_dict_insert(dict, "step", "t", range->step);
+}
+
 static void
 insert_allowed(GVariantDict *dict, const VfParameter *parameter)
 {
-    if (parameter->allowed) {
+    if (parameter->allowed)
         g_variant_dict_insert(dict, "allowed", "^as", parameter->allowed);
-    } else if (is_number(parameter)) {
-        g_variant_dict_insert(dict, "min", "x", parameter->min);
-        g_variant_dict_insert(dict, "max", "x", parameter->max);
-        g_variant_dict_insert(dict, "step", "t", parameter->step);
-    }
+    if (parameter->ranges)
+        insert_ranges(dict, parameter);
+    if (parameter->mask != G_MAXUINT64)
+        g_variant_dict_insert(dict, "mask", "t", parameter->mask);
 }
 
 static GVariant *
@@ -42,8 +62,11 @@ format_parameter(const VfParameter *parameter)
     insert_text(&dict, "compare", vf_parameter_compare_to_string(parameter->compare));
     insert_text(&dict, "unit", parameter->unit);
     insert_text(&dict, "description", parameter->description);
+    insert_text(&dict, "init", parameter->init);
+    insert_text(&dict, "off", parameter->off);
+    g_variant_dict_insert(&dict, "enforced", "b", parameter->enforced);
     insert_allowed(&dict, parameter);
-    g_variant_dict_insert(&dict, "readable", "b", parameter->reader != VF_READER_NONE);
+    g_variant_dict_insert(&dict, "readable", "b", parameter->reader.kind != VF_READER_NONE);
     g_variant_dict_insert(&dict, "settable", "b", parameter->applier != VF_APPLIER_NONE);
     return g_variant_dict_end(&dict);
 }

@@ -5,41 +5,21 @@
 
 #include <glib/gi18n-lib.h>
 #include <libxml/c14n.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "constraint-xml.h"
+#include "match-xml.h"
+#include "model-check.h"
 #include "names.h"
 #include "parameter-xml.h"
 #include "text.h"
 #include "value-xml.h"
+#include "version-xml.h"
 
 #define NS VF_NS("model")
-
-static void
-match_free(VfMatch *self)
-{
-    g_free(self->driver);
-    g_free(self->type);
-    g_free(self);
-}
-
-static VfModel *
-model_new(const char *source)
-{
-    VfModel *self = g_atomic_rc_box_new0(VfModel);
-
-    self->source = g_strdup(source);
-    self->matches = g_ptr_array_new_with_free_func((GDestroyNotify)match_free);
-    self->parameters = g_ptr_array_new_with_free_func((GDestroyNotify)vf_parameter_free);
-    return self;
-}
-
-static int
-compare_parameters(gconstpointer a, gconstpointer b)
-{
-    const VfParameter *const *left = a;
-    const VfParameter *const *right = b;
-    return strcmp((*left)->name, (*right)->name);
-}
+#define ALIASES_MAX 64
+#define CONSTRAINTS_MAX 64
 
 static gboolean
 add_parameter(const xmlNode *node, VfModel *self, VfParameterXmlForm form, GError **error)
@@ -51,8 +31,7 @@ add_parameter(const xmlNode *node, VfModel *self, VfParameterXmlForm form, GErro
     if (vf_model_find_parameter(self, parameter->name) != NULL)
         return vf_document_fail(node, error, _("the parameter “%s” is there twice"),
                                 parameter->name);
-    g_ptr_array_add(self->parameters, g_steal_pointer(&parameter));
-    g_ptr_array_sort(self->parameters, compare_parameters);
+    vf_model_add_parameter(self, g_steal_pointer(&parameter));
     return TRUE;
 }
 
@@ -81,35 +60,89 @@ handle_description(const xmlNode *node, gpointer data, GError **error)
 }
 
 static gboolean
-handle_mdev(const xmlNode *node, gpointer data, GError **error)
+handle_alias(const xmlNode *node, gpointer data, GError **error)
 {
     VfModel *self = data;
-    VfMatch *match = g_new0(VfMatch, 1);
+    guint n = self->aliases != NULL ? g_strv_length(self->aliases) : 0;
+    g_autofree char *id = NULL;
 
-    match->kind = VF_MATCH_MDEV;
-    g_ptr_array_add(self->matches, match);
-    return vf_document_need_text(node, "driver", 64, &match->driver, error) &&
-           vf_document_need_text(node, "type", 128, &match->type, error) &&
-           vf_document_children(node, NULL, 0, NULL, error);
+    if (!vf_document_need_model_id(node, "id", &id, error) ||
+        !vf_document_children(node, NULL, 0, NULL, error))
+        return FALSE;
+    self->aliases = g_renew(char *, self->aliases, n + 2);
+    self->aliases[n] = g_steal_pointer(&id);
+    self->aliases[n + 1] = NULL;
+    return TRUE;
 }
 
 static gboolean
-handle_match(const xmlNode *node, gpointer data, GError **error)
+handle_not_migratable(const xmlNode *node, gpointer data, GError **error)
 {
-    const VfDocumentChild children[] = {{"mdev", handle_mdev, 0, 256}};
-    return vf_document_children(node, children, G_N_ELEMENTS(children), data, error);
+    VfModel *self = data;
+    g_autofree char *text = vf_document_content(node, error);
+
+    if (text == NULL)
+        return FALSE;
+    self->not_migratable = vf_text_collapse(text);
+    return self->not_migratable[0] != '\0' ||
+           vf_document_fail(node, error, _("the reason is missing"));
 }
 
 static gboolean
-parse_descriptor(const xmlNode *node, VfModel *self, GError **error)
+handle_constraint(const xmlNode *node, gpointer data, GError **error)
 {
+    VfModel *self = data;
+    VfConstraint *constraint = vf_constraint_xml_parse(node, error);
+
+    if (constraint != NULL)
+        g_ptr_array_add(self->constraints, constraint);
+    return constraint != NULL;
+}
+
+static int
+compare_strings(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static gboolean
+sort_aliases(const xmlNode *node, VfModel *self, GError **error)
+{
+    if (self->aliases == NULL)
+        return TRUE;
+    qsort(self->aliases, g_strv_length(self->aliases), sizeof *self->aliases, compare_strings);
+    for (guint i = 0; self->aliases[i] != NULL; i++)
+        if (g_str_equal(self->aliases[i], self->id) ||
+            (i > 0 && g_str_equal(self->aliases[i], self->aliases[i - 1])))
+            return vf_document_fail(node, error, _("the id “%s” is there twice"), self->aliases[i]);
+    return TRUE;
+}
+
+static gboolean
+parse_model(const xmlNode *node, VfModel *self, VfParameterXmlForm form, GError **error)
+{
+    gboolean whole = form == VF_PARAMETER_XML_DESCRIPTOR;
     const VfDocumentChild children[] = {
         {"description", handle_description, 0, 1},
-        {"match", handle_match, 1, 1},
-        {"parameter", handle_descriptor_parameter, 0, VF_VALUE_XML_MAX}};
+        {"alias", handle_alias, 0, ALIASES_MAX},
+        {"not-migratable", handle_not_migratable, 0, 1},
+        {"parameter", whole ? handle_descriptor_parameter : handle_schema_parameter, 0,
+         VF_VALUE_XML_MAX},
+        {"constraint", handle_constraint, 0, CONSTRAINTS_MAX},
+        {"versions", vf_versions_xml_parse, 0, 1},
+        {"match", vf_match_xml_parse, 1, 1}};
+    GError *cause = NULL;
 
-    return vf_document_need_model_id(node, "id", &self->id, error) &&
-           vf_document_children(node, children, G_N_ELEMENTS(children), self, error);
+    if (!vf_document_need_model_id(node, "id", &self->id, error) ||
+        !vf_document_children(node, children, G_N_ELEMENTS(children) - (whole ? 0 : 1), self,
+                              error) ||
+        !sort_aliases(node, self, error))
+        return FALSE;
+    /* what a model adds to another one is whole only together with it */
+    if (self->extends != NULL ||
+        (vf_model_finish(self, &cause) && (!whole || vf_model_check_satisfiable(self, &cause))))
+        return TRUE;
+    return vf_document_fail_because(node, cause, error);
 }
 
 VfModel *
@@ -122,9 +155,10 @@ vf_model_xml_parse_file(const char *text, gssize size, const char *file, guint *
 
     if (document == NULL)
         return NULL;
-    self = model_new("descriptor");
+    self = vf_model_new(VF_MODEL_SOURCE_DESCRIPTOR);
     self->file = g_strdup(file);
-    if (!parse_descriptor(vf_document_root(document), self, error))
+    if (!vf_document_get_model_id(vf_document_root(document), "extends", &self->extends, error) ||
+        !parse_model(vf_document_root(document), self, VF_PARAMETER_XML_DESCRIPTOR, error))
         return NULL;
     self->digest = vf_model_xml_digest(self);
     return g_steal_pointer(&self);
@@ -133,29 +167,38 @@ vf_model_xml_parse_file(const char *text, gssize size, const char *file, guint *
 VfModel *
 vf_model_xml_parse_schema(const xmlNode *node, GError **error)
 {
-    g_autoptr(VfModel) self = model_new(NULL);
-    const VfDocumentChild children[] = {
-        {"description", handle_description, 0, 1},
-        {"parameter", handle_schema_parameter, 0, VF_VALUE_XML_MAX}};
+    g_autoptr(VfModel) self = vf_model_new(NULL);
 
-    if (!vf_document_need_model_id(node, "id", &self->id, error) ||
-        !vf_document_get_digest(node, "digest", &self->digest, error) ||
+    if (!vf_document_get_digest(node, "digest", &self->digest, error) ||
         !vf_document_get_id(node, "source", &self->source, error) ||
-        !vf_document_children(node, children, G_N_ELEMENTS(children), self, error))
+        !parse_model(node, self, VF_PARAMETER_XML_SCHEMA, error))
         return NULL;
     /* a document without them is of a version that this one may read, but never writes */
     if (self->digest == NULL)
         self->digest = vf_model_xml_digest(self);
     if (self->source == NULL)
-        self->source = g_strdup("descriptor");
+        self->source = g_strdup(VF_MODEL_SOURCE_DESCRIPTOR);
     return g_steal_pointer(&self);
 }
 
+/* The children of <model>, without <match> in a schema. */
 static void
-write_parameters(VfWriter *writer, const VfModel *self, VfParameterXmlForm form)
+write_content(VfWriter *writer, const VfModel *self, VfParameterXmlForm form)
 {
+    vf_writer_prose(writer, "description", self->description);
+    for (guint i = 0; self->aliases != NULL && self->aliases[i] != NULL; i++) {
+        vf_writer_start(writer, "alias", NULL);
+        vf_writer_attribute(writer, "id", self->aliases[i]);
+        vf_writer_end(writer);
+    }
+    vf_writer_prose(writer, "not-migratable", self->not_migratable);
+    if (form == VF_PARAMETER_XML_DESCRIPTOR)
+        vf_match_xml_write(writer, self);
     for (guint i = 0; i < self->parameters->len; i++)
         vf_parameter_xml_write(writer, self->parameters->pdata[i], form);
+    for (guint i = 0; i < self->constraints->len; i++)
+        vf_constraint_xml_write(writer, self->constraints->pdata[i]);
+    vf_versions_xml_write(writer, self);
 }
 
 void
@@ -164,8 +207,7 @@ vf_model_xml_write_schema(VfWriter *writer, const VfModel *self)
     vf_writer_attribute(writer, "id", self->id);
     vf_writer_attribute(writer, "digest", self->digest);
     vf_writer_attribute(writer, "source", self->source);
-    vf_writer_prose(writer, "description", self->description);
-    write_parameters(writer, self, VF_PARAMETER_XML_SCHEMA);
+    write_content(writer, self, VF_PARAMETER_XML_SCHEMA);
 }
 
 /* How libxml2's writer escapes has changed between its versions; Canonical XML has not. */
@@ -180,8 +222,7 @@ canonical_schema(const VfModel *self)
     char *copy;
 
     vf_writer_attribute(writer, "id", self->id);
-    vf_writer_prose(writer, "description", self->description);
-    write_parameters(writer, self, VF_PARAMETER_XML_SCHEMA);
+    write_content(writer, self, VF_PARAMETER_XML_SCHEMA);
     text = vf_writer_finish(writer);
     document = vf_document_parse(text, -1, &kind, NULL);
     if (document == NULL || xmlC14NDocDumpMemory(vf_document_root(document)->doc, NULL,
@@ -201,28 +242,13 @@ vf_model_xml_digest(const VfModel *self)
     return g_strconcat("sha256:", sum, NULL);
 }
 
-static void
-write_matches(VfWriter *writer, const VfModel *self)
-{
-    vf_writer_start(writer, "match", NULL);
-    for (guint i = 0; i < self->matches->len; i++) {
-        const VfMatch *match = self->matches->pdata[i];
-        vf_writer_start(writer, "mdev", NULL);
-        vf_writer_attribute(writer, "driver", match->driver);
-        vf_writer_attribute(writer, "type", match->type);
-        vf_writer_end(writer);
-    }
-    vf_writer_end(writer);
-}
-
 char *
 vf_model_format(const VfModel *self)
 {
     g_autoptr(VfWriter) writer = vf_writer_new("model", NS, TRUE);
 
     vf_writer_attribute(writer, "id", self->id);
-    vf_writer_prose(writer, "description", self->description);
-    write_matches(writer, self);
-    write_parameters(writer, self, VF_PARAMETER_XML_DESCRIPTOR);
+    vf_writer_attribute(writer, "extends", self->extends);
+    write_content(writer, self, VF_PARAMETER_XML_DESCRIPTOR);
     return vf_writer_finish(writer);
 }

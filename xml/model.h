@@ -3,37 +3,61 @@
 
 #include <glib.h>
 
+#include "constraint.h"
 #include "parameter.h"
 #include "value.h"
+#include "version.h"
 
 /* A device model: an id, its parameters, and, when it comes from a descriptor, which devices it is
  * about. Immutable and reference-counted; safe to share between threads. docs/descriptors.md
  * describes the file format.
  *
  * The digest is "sha256:" and 64 lower-case hexadecimal digits over the Canonical XML 1.0 form of
- * the schema alone: id, description and parameters with their types, units, allowed values and
- * comparison rules; not where it came from, what it matches, how values are read or applied. Two
- * hosts with the same digest mean the same by every value. */
+ * the schema alone: id, description, aliases, parameters with their types, units, values and
+ * comparison rules, constraints and versions; not where it came from, what it matches, how values
+ * are read or applied. Two hosts with the same digest mean the same by every value. */
 
 typedef enum {
     VF_MATCH_MDEV,
+    VF_MATCH_PCI,
+    VF_MATCH_VFIO_USER,
 } VfMatchKind;
+
+/* An id that may be anything is -1. */
+typedef struct {
+    int vendor, device, subsystem_vendor, subsystem_device;
+} VfPciId;
 
 typedef struct {
     VfMatchKind kind;
-    char *driver; /* what the mdev core puts before the '-' of a type's id: the parent's driver,
-                     else its subsystem */
-    char *type;   /* glob over the type's id, e.g. "mtty-*" */
+    char *driver;  /* MDEV: what the mdev core puts before the '-' of a type's id: the parent's
+                      driver, else its subsystem. PCI, nullable: the driver that is bound */
+    char *type;    /* MDEV: glob over the type's id, e.g. "mtty-*" */
+    VfPciId pci;   /* PCI */
+    char *program; /* VFIO_USER: glob over the base name of the program */
 } VfMatch;
+
+/* What a model's source may be. */
+#define VF_MODEL_SOURCE_DESCRIPTOR "descriptor"
+#define VF_MODEL_SOURCE_KERNEL "kernel"   /* sysfs: migration_info.json, migration_device_models */
+#define VF_MODEL_SOURCE_PROGRAM "program" /* --print-migration-info-json */
 
 typedef struct {
     char *id;
     char *digest;
-    char *source;          /* "descriptor" */
-    char *file;            /* nullable: where the descriptor was */
-    char *description;     /* nullable; English */
-    GPtrArray *matches;    /* of VfMatch; empty for a model from a capabilities document */
-    GPtrArray *parameters; /* of VfParameter, sorted by name, each name once */
+    char *source;      /* VF_MODEL_SOURCE_... */
+    char *file;        /* nullable: where the descriptor was */
+    char *extends;     /* nullable: the id of the model that this one adds to; NULL once resolved */
+    char *description; /* nullable; English */
+    char **aliases;    /* nullable; sorted: other ids under which a source may know it */
+    char *not_migratable;    /* nullable; English: why no device of this model migrates */
+    GPtrArray *matches;      /* of VfMatch; empty for a model from a capabilities document */
+    GPtrArray *parameters;   /* of VfParameter, sorted by name, each name once */
+    GPtrArray *constraints;  /* of VfConstraint (constraint.h), as written */
+    GPtrArray *versions;     /* of VfVersion, oldest first, each name once */
+    char *version_parameter; /* nullable: the parameter, an enum, whose values are the versions */
+    char *select_attribute;  /* nullable: a new device is made one of this model by writing the id
+                                there, before any parameter */
 } VfModel;
 
 VfModel *vf_model_ref(VfModel *self);
@@ -48,12 +72,41 @@ VfModel *vf_model_parse(const char *text, gssize size, const char *file, GError 
 /* The descriptor in canonical form. Free with g_free(). */
 char *vf_model_format(const VfModel *self);
 
+/* For whoever makes one out of something that is no descriptor: without an id, to be filled, then
+ * finished with vf_model_complete(). */
+VfModel *vf_model_new(const char *source);
+/* Takes ownership; the name must not be there yet. */
+void vf_model_add_parameter(VfModel *self, VfParameter *parameter);
+/* Checks what docs/descriptors.md asks of a whole model and computes the digest. INVALID_XML. */
+gboolean vf_model_complete(VfModel *self, GError **error);
+
 /* NULL when the model has no such parameter. */
 const VfParameter *vf_model_find_parameter(const VfModel *self, const char *name);
 
-/* Whether a device (or a type that a parent can create) of type id @type is of this model. @driver
- * as in VfMatch. */
-gboolean vf_model_matches_mdev(const VfModel *self, const char *driver, const char *type);
+/* Whether @id names the model: its id or an alias. */
+gboolean vf_model_is(const VfModel *self, const char *id);
+
+/* How precisely a match of the model is about the device, 0: not at all; the more the better.
+ * mdev: a device, or a type that a parent can create, of type id @type; @driver as in VfMatch.
+ * PCI: @driver nullable. */
+guint vf_model_matches_mdev(const VfModel *self, const char *driver, const char *type);
+guint vf_model_matches_pci(const VfModel *self, const VfPciId *id, const char *driver);
+guint vf_model_matches_program(const VfModel *self, const char *program);
+
+/* NULL when there is none. */
+const VfVersion *vf_model_find_version(const VfModel *self, const char *name);
+
+/* Whether the version @destination, a value of the version parameter, loads what @source saved. */
+gboolean vf_model_version_loads(const VfModel *self, const char *destination, const char *source);
+
+/* The value of a constraint's parameter among @values (a list): its own, else its off value. */
+VfTruth vf_model_check_constraint(const VfModel *self, const VfConstraint *constraint,
+                                  GPtrArray *values);
+
+/* @base with what @self has besides: parameters and versions of the same name take the place of the
+ * base's, constraints are added, a description takes the place, matches and aliases are not
+ * inherited. INVALID_XML when the result breaks a rule. */
+VfModel *vf_model_extend(const VfModel *self, const VfModel *base, GError **error);
 
 /* What is known from the type's id alone: a list of values (value.h) with evidence mdev-type. A
  * parameter that is read otherwise, or that no rule covers, is absent. Free with

@@ -17,6 +17,9 @@
 #include "model-xml.h"
 #include "names.h"
 
+/* Chains of models that extend each other. */
+#define EXTENDS_DEPTH_MAX 8
+
 static void
 problem_free(VfModelsProblem *self)
 {
@@ -99,6 +102,17 @@ read_file(const char *file, gsize *size, GError **error)
     return vf_io_read_exact(fd, text, *size, error) ? g_steal_pointer(&text) : NULL;
 }
 
+static VfModel *
+find_by_id(const VfModels *self, const char *id)
+{
+    for (guint i = 0; i < self->models->len; i++) {
+        VfModel *model = self->models->pdata[i];
+        if (g_str_equal(model->id, id))
+            return model;
+    }
+    return NULL;
+}
+
 static void
 load_file(VfModels *self, const char *file)
 {
@@ -118,7 +132,7 @@ load_file(VfModels *self, const char *file)
         add_problem(self, file, line, error->message);
         return;
     }
-    other = vf_models_find(self, model->id);
+    other = find_by_id(self, model->id);
     if (other == NULL) {
         g_ptr_array_add(self->models, g_steal_pointer(&model));
         return;
@@ -149,6 +163,78 @@ compare_names(gconstpointer a, gconstpointer b, gpointer data)
     return strcmp(a, b);
 }
 
+static gboolean
+check_way(const VfModel *model, GPtrArray *way, GError **error)
+{
+    if (g_ptr_array_find_with_equal_func(way, model->id, g_str_equal, NULL)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_XML,
+                    _("the model %s extends itself by way of %s"), model->id, model->extends);
+        return FALSE;
+    }
+    if (way->len < EXTENDS_DEPTH_MAX)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_XML,
+                _("more than %d models extend one another before %s"), EXTENDS_DEPTH_MAX,
+                model->extends);
+    return FALSE;
+}
+
+/* What @model is together with all that it extends. @way: the ids that led here. */
+static VfModel *
+resolve(const VfModels *self, VfModel *model, GPtrArray *way, GError **error)
+{
+    g_autoptr(VfModel) base = NULL;
+    VfModel *found;
+
+    if (model->extends == NULL)
+        return vf_model_ref(model);
+    if (!check_way(model, way, error))
+        return NULL;
+    found = vf_models_find(self, model->extends);
+    if (found == NULL) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_XML,
+                    _("the model %s extends %s, which no good descriptor describes"), model->id,
+                    model->extends);
+        return NULL;
+    }
+    g_ptr_array_add(way, model->id);
+    base = resolve(self, found, way, error);
+    g_ptr_array_set_size(way, (int)way->len - 1);
+    return base != NULL ? vf_model_extend(model, base, error) : NULL;
+}
+
+/* NULL when that was a problem. */
+static VfModel *
+resolve_or_report(VfModels *self, VfModel *model)
+{
+    g_autoptr(GPtrArray) way = g_ptr_array_new();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *message = NULL;
+    VfModel *whole = resolve(self, model, way, &error);
+
+    if (whole != NULL)
+        return whole;
+    message = g_strdup_printf("%s: %s", model->file, error->message);
+    add_problem(self, model->file, 0, message);
+    return NULL;
+}
+
+/* Each model that extends another by the whole of both. What cannot be resolved is left out only
+ * after all were tried: whoever extends it has a problem, too. */
+static void
+resolve_all(VfModels *self)
+{
+    g_autoptr(GPtrArray) whole = g_ptr_array_new_with_free_func((GDestroyNotify)vf_model_unref);
+
+    for (guint i = 0; i < self->models->len; i++) {
+        VfModel *model = resolve_or_report(self, self->models->pdata[i]);
+        if (model != NULL)
+            g_ptr_array_add(whole, model);
+    }
+    g_ptr_array_unref(self->models);
+    self->models = g_steal_pointer(&whole);
+}
+
 VfModels *
 vf_models_load(const char *const *directories)
 {
@@ -161,6 +247,7 @@ vf_models_load(const char *const *directories)
         list_directory(self, files, directories[i]);
     g_tree_foreach(files, load_entry, self);
     g_ptr_array_sort(self->models, compare_models);
+    resolve_all(self);
     return self;
 }
 
@@ -175,21 +262,61 @@ vf_models_free(VfModels *self)
 VfModel *
 vf_models_find(const VfModels *self, const char *id)
 {
-    for (guint i = 0; i < self->models->len; i++) {
+    VfModel *found = find_by_id(self, id);
+
+    for (guint i = 0; found == NULL && i < self->models->len; i++) {
         VfModel *model = self->models->pdata[i];
-        if (g_str_equal(model->id, id))
-            return model;
+        if (vf_model_is(model, id))
+            found = model;
     }
-    return NULL;
+    return found;
+}
+
+/* Keeps the better of two; of equals the first. */
+static void
+keep_best(VfModel *model, guint precision, VfModel **best, guint *best_precision)
+{
+    if (precision <= *best_precision)
+        return;
+    *best = model;
+    *best_precision = precision;
 }
 
 VfModel *
 vf_models_find_for_mdev(const VfModels *self, const char *driver, const char *type)
 {
+    VfModel *best = NULL;
+    guint precision = 0;
+
     for (guint i = 0; i < self->models->len; i++) {
         VfModel *model = self->models->pdata[i];
-        if (vf_model_matches_mdev(model, driver, type))
-            return model;
+        keep_best(model, vf_model_matches_mdev(model, driver, type), &best, &precision);
     }
-    return NULL;
+    return best;
+}
+
+VfModel *
+vf_models_find_for_pci(const VfModels *self, const VfPciId *id, const char *driver)
+{
+    VfModel *best = NULL;
+    guint precision = 0;
+
+    for (guint i = 0; i < self->models->len; i++) {
+        VfModel *model = self->models->pdata[i];
+        keep_best(model, vf_model_matches_pci(model, id, driver), &best, &precision);
+    }
+    return best;
+}
+
+VfModel *
+vf_models_find_for_program(const VfModels *self, const char *program)
+{
+    VfModel *best = NULL;
+    guint precision = 0;
+
+    for (guint i = 0; i < self->models->len; i++) {
+        VfModel *model = self->models->pdata[i];
+        keep_best(model, vf_model_matches_program(model, program), &best, &precision);
+    }
+    return best;
 }

@@ -33,8 +33,12 @@ VfModels *vf_models_load(const char *const *directories);
 void vf_models_free(VfModels *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfModels, vf_models_free)
 
-/* NULL when there is none. The model stays the set's: take a reference to keep it. */
+/* By id or alias; NULL when there is none. The model stays the set's: take a reference to keep it.
+ */
 VfModel *vf_models_find(const VfModels *self, const char *id);
 
-/* The model of an mdev type, @driver as in VfMatch; when several match, the first by id. */
+/* The model of an mdev type (@driver as in VfMatch), a PCI function, or a vfio-user program. Of
+ * several that match the one that does so most precisely, then the first by id. */
 VfModel *vf_models_find_for_mdev(const VfModels *self, const char *driver, const char *type);
+VfModel *vf_models_find_for_pci(const VfModels *self, const VfPciId *id, const char *driver);
+VfModel *vf_models_find_for_program(const VfModels *self, const char *program);

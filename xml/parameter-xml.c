@@ -7,21 +7,16 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "error.h"
 #include "model-id.h"
 #include "number.h"
+#include "parameter-access-xml.h"
+#include "rule.h"
 #include "text.h"
 #include "value.h"
 
-#define GLOB_MAX 128
 #define UNIT_MAX 32
-
-static void
-type_value_free(VfTypeValue *self)
-{
-    g_free(self->glob);
-    g_free(self->value);
-    g_free(self);
-}
+#define RANGES_MAX 64
 
 static gboolean
 parse_type(const xmlNode *node, VfParameter *self, GError **error)
@@ -30,13 +25,11 @@ parse_type(const xmlNode *node, VfParameter *self, GError **error)
 
     if (!vf_document_need_text(node, "type", 32, &text, error))
         return FALSE;
-    if (!vf_parameter_type_from_string(text, &self->type))
-        return vf_document_fail(
-            node, error, _("type is “%s”, but must be one of bool, int, string, enum, size"), text);
-    self->min = self->type == VF_PARAMETER_INT ? G_MININT64 : 0;
-    self->max = G_MAXINT64;
-    self->step = 1;
-    return TRUE;
+    if (vf_parameter_type_from_string(text, &self->type))
+        return TRUE;
+    return vf_document_fail(
+        node, error,
+        _("type is “%s”, but must be one of bool, int, string, enum, size, set, bitmask"), text);
 }
 
 static gboolean
@@ -46,13 +39,16 @@ parse_compare(const xmlNode *node, VfParameter *self, GError **error)
 
     if (!vf_document_need_text(node, "compare", 32, &text, error))
         return FALSE;
-    if (vf_parameter_compare_from_string(text, &self->compare))
-        return TRUE;
-    return vf_document_fail(
-        node, error,
-        _("compare is “%s”, but must be one of equal, superset, at-least, at-most, "
-          "same-major, firmware, ignore"),
-        text);
+    if (!vf_parameter_compare_from_string(text, &self->compare))
+        return vf_document_fail(
+            node, error,
+            _("compare is “%s”, but must be one of equal, superset, at-least, at-most, "
+              "same-major, firmware, ignore"),
+            text);
+    if (!vf_rule_suits(self->compare, self->type))
+        return vf_document_fail(node, error, _("the rule %s cannot compare values of the type %s"),
+                                text, vf_parameter_type_to_string(self->type));
+    return TRUE;
 }
 
 static gboolean
@@ -65,7 +61,8 @@ parse_attributes(const xmlNode *node, VfParameter *self, GError **error)
     if (!vf_model_id_check_segment(self->name, "name", &cause))
         return vf_document_fail_because(node, cause, error);
     return parse_type(node, self, error) && parse_compare(node, self, error) &&
-           vf_document_get_text(node, "unit", UNIT_MAX, &self->unit, error);
+           vf_document_get_text(node, "unit", UNIT_MAX, &self->unit, error) &&
+           vf_document_get_yes_no(node, "enforced", &self->enforced, error);
 }
 
 static gboolean
@@ -80,10 +77,31 @@ handle_description(const xmlNode *node, gpointer data, GError **error)
     return TRUE;
 }
 
+static gboolean
+is_number(const VfParameter *self)
+{
+    return self->type == VF_PARAMETER_INT || self->type == VF_PARAMETER_SIZE;
+}
+
 typedef struct {
     VfParameter *parameter;
     GPtrArray *values;
+    GArray *ranges;
 } Allowed;
+
+/* One word of a set, which may hold several, or one value of another type. */
+static char *
+canonicalize_allowed(const VfParameter *self, const char *text, GError **error)
+{
+    g_autofree char *canonical = vf_parameter_canonicalize(self, text, error);
+
+    if (canonical == NULL || self->type != VF_PARAMETER_SET ||
+        (canonical[0] != '\0' && strchr(canonical, ' ') == NULL))
+        return g_steal_pointer(&canonical);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("an allowed value of a set is one word, not “%.60s”"), canonical);
+    return NULL;
+}
 
 static gboolean
 handle_allowed_value(const xmlNode *node, gpointer data, GError **error)
@@ -95,27 +113,15 @@ handle_allowed_value(const xmlNode *node, gpointer data, GError **error)
 
     if (text == NULL)
         return FALSE;
-    canonical = vf_parameter_canonicalize(allowed->parameter, text, &cause);
+    if (allowed->parameter->type == VF_PARAMETER_BITMASK)
+        return vf_document_fail(node, error, _("a bitmask has a mask, and no list of values"));
+    canonical = canonicalize_allowed(allowed->parameter, text, &cause);
     if (canonical == NULL)
         return vf_document_fail_because(node, cause, error);
     if (g_ptr_array_find_with_equal_func(allowed->values, canonical, g_str_equal, NULL))
         return vf_document_fail(node, error, _("the allowed value “%s” is there twice"), canonical);
     g_ptr_array_add(allowed->values, g_steal_pointer(&canonical));
     return TRUE;
-}
-
-static int
-compare_numbers(gconstpointer a, gconstpointer b)
-{
-    gint64 left = g_ascii_strtoll(*(char *const *)a, NULL, 10);
-    gint64 right = g_ascii_strtoll(*(char *const *)b, NULL, 10);
-    return (left > right) - (left < right);
-}
-
-static gboolean
-is_number(const VfParameter *self)
-{
-    return self->type == VF_PARAMETER_INT || self->type == VF_PARAMETER_SIZE;
 }
 
 static gboolean
@@ -133,141 +139,132 @@ parse_bound(const xmlNode *node, const VfParameter *self, const char *name, gint
     return vf_document_fail_because(node, cause, error);
 }
 
-static gboolean
-parse_range(const xmlNode *node, VfParameter *self, GError **error)
+static VfRange
+whole_range(const VfParameter *self)
 {
+    return (VfRange){self->type == VF_PARAMETER_INT ? G_MININT64 : 0, G_MAXINT64, 1};
+}
+
+static gboolean
+parse_range(const xmlNode *node, const VfParameter *self, GArray *ranges, GError **error)
+{
+    VfRange range = whole_range(self);
+
     if (!is_number(self))
         return vf_document_fail(node, error,
                                 _("min, max and step are for the types int and size only"));
-    if (!parse_bound(node, self, "min", &self->min, error) ||
-        !parse_bound(node, self, "max", &self->max, error) ||
-        !vf_document_get_u64(node, "step", 1, G_MAXINT64, &self->step, error))
+    if (!parse_bound(node, self, "min", &range.min, error) ||
+        !parse_bound(node, self, "max", &range.max, error) ||
+        !vf_document_get_u64(node, "step", 1, G_MAXINT64, &range.step, error))
         return FALSE;
-    if (self->min <= self->max)
-        return TRUE;
-    return vf_document_fail(node, error, _("min is %" PRId64 ", more than max, %" PRId64),
-                            self->min, self->max);
+    if (range.min > range.max)
+        return vf_document_fail(node, error, _("min is %" PRId64 ", more than max, %" PRId64),
+                                range.min, range.max);
+    g_array_append_val(ranges, range);
+    return TRUE;
+}
+
+static gboolean
+handle_range(const xmlNode *node, gpointer data, GError **error)
+{
+    Allowed *allowed = data;
+
+    return vf_document_children(node, NULL, 0, NULL, error) &&
+           parse_range(node, allowed->parameter, allowed->ranges, error);
+}
+
+static gboolean
+parse_mask(const xmlNode *node, VfParameter *self, GError **error)
+{
+    g_autofree char *text = NULL;
+    g_autofree char *canonical = NULL;
+    GError *cause = NULL;
+
+    if (self->type != VF_PARAMETER_BITMASK)
+        return vf_document_fail(node, error, _("a mask is for the type bitmask only"));
+    if (!vf_document_need_text(node, "mask", 32, &text, error))
+        return FALSE;
+    canonical = vf_parameter_canonicalize(self, text, &cause);
+    if (canonical == NULL)
+        return vf_document_fail_because(node, cause, error);
+    self->mask = g_ascii_strtoull(canonical + 2, NULL, 16);
+    return TRUE;
+}
+
+static int
+compare_numbers(gconstpointer a, gconstpointer b)
+{
+    gint64 left = g_ascii_strtoll(*(char *const *)a, NULL, 10);
+    gint64 right = g_ascii_strtoll(*(char *const *)b, NULL, 10);
+    return (left > right) - (left < right);
+}
+
+static int
+compare_strings(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int
+compare_ranges(gconstpointer a, gconstpointer b)
+{
+    const VfRange *left = a;
+    const VfRange *right = b;
+
+    if (left->min != right->min)
+        return left->min < right->min ? -1 : 1;
+    if (left->max != right->max)
+        return left->max < right->max ? -1 : 1;
+    return (left->step > right->step) - (left->step < right->step);
 }
 
 static void
-take_allowed(VfParameter *self, GPtrArray *values)
+take_allowed(VfParameter *self, GPtrArray *values, GArray *ranges)
 {
     if (is_number(self))
         g_ptr_array_sort(values, compare_numbers);
-    g_ptr_array_add(values, NULL);
-    self->allowed = (char **)g_ptr_array_steal(values, NULL);
+    if (self->type == VF_PARAMETER_SET)
+        g_ptr_array_sort(values, compare_strings);
+    if (values->len > 0) {
+        g_ptr_array_add(values, NULL);
+        self->allowed = (char **)g_ptr_array_steal(values, NULL);
+    }
+    g_array_sort(ranges, compare_ranges);
+    if (ranges->len > 0)
+        self->ranges = g_array_ref(ranges);
+}
+
+static gboolean
+has_short_range(const xmlNode *node)
+{
+    return vf_document_has(node, "min") || vf_document_has(node, "max") ||
+           vf_document_has(node, "step");
 }
 
 static gboolean
 handle_allowed(const xmlNode *node, gpointer data, GError **error)
 {
     g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GArray) ranges = g_array_new(FALSE, FALSE, sizeof(VfRange));
     VfParameter *self = data;
-    Allowed allowed = {self, values};
-    const VfDocumentChild children[] = {{"value", handle_allowed_value, 0, 256}};
-    gboolean range = vf_document_has(node, "min") || vf_document_has(node, "max") ||
-                     vf_document_has(node, "step");
+    Allowed allowed = {self, values, ranges};
+    const VfDocumentChild children[] = {{"value", handle_allowed_value, 0, 256},
+                                        {"range", handle_range, 0, RANGES_MAX}};
+    gboolean range = has_short_range(node);
+    gboolean mask = vf_document_has(node, "mask");
 
     if (!vf_document_children(node, children, G_N_ELEMENTS(children), &allowed, error))
         return FALSE;
-    if (range == (values->len > 0))
-        return vf_document_fail(node, error,
-                                _("there must be values, or some of min, max and step"));
-    if (range)
-        return parse_range(node, self, error);
-    take_allowed(self, values);
-    return TRUE;
-}
-
-static gboolean
-handle_map(const xmlNode *node, gpointer data, GError **error)
-{
-    VfParameter *self = data;
-    g_autofree char *glob = NULL;
-    g_autofree char *text = NULL;
-    g_autofree char *value = NULL;
-    GError *cause = NULL;
-    VfTypeValue *entry;
-
-    if (!vf_document_need_text(node, "type", GLOB_MAX, &glob, error) ||
-        !vf_document_need_text(node, "value", VF_VALUE_TEXT_MAX, &text, error) ||
-        !vf_document_children(node, NULL, 0, NULL, error))
+    if (range + mask + (values->len + ranges->len > 0) != 1)
+        return vf_document_fail(
+            node, error,
+            _("there must be values and ranges, or some of min, max and step, or a mask"));
+    if (mask)
+        return parse_mask(node, self, error);
+    if (range && !parse_range(node, self, ranges, error))
         return FALSE;
-    value = vf_parameter_check_value(self, text, &cause);
-    if (value == NULL)
-        return vf_document_fail_because(node, cause, error);
-    entry = g_new0(VfTypeValue, 1);
-    entry->glob = g_steal_pointer(&glob);
-    entry->value = g_steal_pointer(&value);
-    g_ptr_array_add(self->type_values, entry);
+    take_allowed(self, values, ranges);
     return TRUE;
-}
-
-static gboolean
-set_reader(const xmlNode *node, VfParameter *self, VfReaderKind kind, GError **error)
-{
-    if (self->reader != VF_READER_NONE)
-        return vf_document_fail(node, error, _("a value is read in one way only"));
-    self->reader = kind;
-    return TRUE;
-}
-
-static gboolean
-handle_type_name(const xmlNode *node, gpointer data, GError **error)
-{
-    VfParameter *self = data;
-    const VfDocumentChild children[] = {{"map", handle_map, 1, 256}};
-
-    if (!set_reader(node, self, VF_READER_TYPE_NAME, error))
-        return FALSE;
-    self->type_values = g_ptr_array_new_with_free_func((GDestroyNotify)type_value_free);
-    return vf_document_children(node, children, G_N_ELEMENTS(children), self, error);
-}
-
-static gboolean
-parse_path(const xmlNode *node, char **path, GError **error)
-{
-    GError *cause = NULL;
-
-    if (!vf_document_need_text(node, "path", 255, path, error) ||
-        !vf_document_children(node, NULL, 0, NULL, error))
-        return FALSE;
-    if (!vf_text_check_attribute(*path, "path", &cause))
-        return vf_document_fail_because(node, cause, error);
-    return TRUE;
-}
-
-static gboolean
-handle_read_attribute(const xmlNode *node, gpointer data, GError **error)
-{
-    VfParameter *self = data;
-
-    return set_reader(node, self, VF_READER_ATTRIBUTE, error) &&
-           parse_path(node, &self->reader_attribute, error);
-}
-
-static gboolean
-handle_apply_attribute(const xmlNode *node, gpointer data, GError **error)
-{
-    VfParameter *self = data;
-
-    self->applier = VF_APPLIER_ATTRIBUTE;
-    return parse_path(node, &self->applier_attribute, error);
-}
-
-static gboolean
-handle_read(const xmlNode *node, gpointer data, GError **error)
-{
-    const VfDocumentChild children[] = {{"type-name", handle_type_name, 0, 1},
-                                        {"attribute", handle_read_attribute, 0, 1}};
-    return vf_document_children(node, children, G_N_ELEMENTS(children), data, error);
-}
-
-static gboolean
-handle_apply(const xmlNode *node, gpointer data, GError **error)
-{
-    const VfDocumentChild children[] = {{"attribute", handle_apply_attribute, 0, 1}};
-    return vf_document_children(node, children, G_N_ELEMENTS(children), data, error);
 }
 
 static gboolean
@@ -276,7 +273,22 @@ skip(const xmlNode *node, gpointer data, GError **error)
     return TRUE;
 }
 
-/* Twice, since the values in <read> are checked against <allowed>, which may come behind it. */
+static gboolean
+parse_value(const xmlNode *node, const VfParameter *self, const char *name, char **value,
+            GError **error)
+{
+    g_autofree char *text = NULL;
+    GError *cause = NULL;
+
+    if (!vf_document_get_text(node, name, VF_VALUE_TEXT_MAX, &text, error))
+        return FALSE;
+    if (text == NULL)
+        return TRUE;
+    *value = vf_parameter_check_value(self, text, &cause);
+    return *value != NULL || vf_document_fail_because(node, cause, error);
+}
+
+/* Three times, since what is checked against <allowed> may stand before it. */
 static gboolean
 parse_children(const xmlNode *node, VfParameter *self, VfParameterXmlForm form, GError **error)
 {
@@ -286,13 +298,15 @@ parse_children(const xmlNode *node, VfParameter *self, VfParameterXmlForm form, 
                                       {"apply", skip, 0, 1}};
     const VfDocumentChild access[] = {{"description", skip, 0, 1},
                                       {"allowed", skip, 0, 1},
-                                      {"read", handle_read, 0, 1},
-                                      {"apply", handle_apply, 0, 1}};
+                                      {"read", vf_parameter_read_xml_parse, 0, 1},
+                                      {"apply", vf_parameter_apply_xml_parse, 0, 1}};
+    gsize n = form == VF_PARAMETER_XML_SCHEMA ? 2 : G_N_ELEMENTS(schema);
 
-    if (form == VF_PARAMETER_XML_SCHEMA)
-        return vf_document_children(node, schema, 2, self, error);
-    return vf_document_children(node, schema, G_N_ELEMENTS(schema), self, error) &&
-           vf_document_children(node, access, G_N_ELEMENTS(access), self, error);
+    return vf_document_children(node, schema, n, self, error) &&
+           parse_value(node, self, "init", &self->init, error) &&
+           parse_value(node, self, "off", &self->off, error) &&
+           (form == VF_PARAMETER_XML_SCHEMA ||
+            vf_document_children(node, access, G_N_ELEMENTS(access), self, error));
 }
 
 static gboolean
@@ -302,10 +316,12 @@ check_whole(const xmlNode *node, const VfParameter *self, GError **error)
         return vf_document_fail(node, error, _("the enum %s needs a list of allowed values"),
                                 self->name);
     /* a value that was written and cannot be read back would have to be believed */
-    if (self->applier != VF_APPLIER_NONE && self->reader != VF_READER_ATTRIBUTE)
-        return vf_document_fail(
-            node, error, _("%s is applied by writing an attribute, so it must be read from one"),
-            self->name);
+    if (self->applier != VF_APPLIER_NONE &&
+        (self->reader.kind != VF_READER_ATTRIBUTE || self->reader.of != VF_READER_OF_DEVICE))
+        return vf_document_fail(node, error,
+                                _("%s is applied by writing an attribute of the device, so it must "
+                                  "be read from one"),
+                                self->name);
     return TRUE;
 }
 
@@ -314,76 +330,56 @@ vf_parameter_xml_parse(const xmlNode *node, VfParameterXmlForm form, GError **er
 {
     g_autoptr(VfParameter) self = g_new0(VfParameter, 1);
 
+    self->enforced = TRUE;
+    self->mask = G_MAXUINT64;
     if (!parse_attributes(node, self, error) || !parse_children(node, self, form, error) ||
         !check_whole(node, self, error))
         return NULL;
     return g_steal_pointer(&self);
 }
 
-static gboolean
-is_whole_range(const VfParameter *self)
+static void
+write_range(VfWriter *writer, const VfRange *range)
 {
-    gint64 min = self->type == VF_PARAMETER_INT ? G_MININT64 : 0;
-    return self->min == min && self->max == G_MAXINT64 && self->step == 1;
+    vf_writer_attribute_i64(writer, "min", range->min);
+    vf_writer_attribute_i64(writer, "max", range->max);
+    vf_writer_attribute_u64(writer, "step", range->step);
+}
+
+static void
+write_ranges(VfWriter *writer, const VfParameter *self)
+{
+    if (self->ranges == NULL)
+        return;
+    if (self->ranges->len == 1 && self->allowed == NULL) {
+        write_range(writer, &g_array_index(self->ranges, VfRange, 0));
+        return;
+    }
+    for (guint i = 0; i < self->ranges->len; i++) {
+        vf_writer_start(writer, "range", NULL);
+        write_range(writer, &g_array_index(self->ranges, VfRange, i));
+        vf_writer_end(writer);
+    }
 }
 
 static void
 write_allowed(VfWriter *writer, const VfParameter *self)
 {
-    if (self->allowed == NULL && is_whole_range(self))
+    g_autofree char *mask = NULL;
+
+    if (self->allowed == NULL && self->ranges == NULL && self->mask == G_MAXUINT64)
         return;
     vf_writer_start(writer, "allowed", NULL);
-    if (self->allowed == NULL) {
-        vf_writer_attribute_i64(writer, "min", self->min);
-        vf_writer_attribute_i64(writer, "max", self->max);
-        vf_writer_attribute_u64(writer, "step", self->step);
-    }
+    if (self->mask != G_MAXUINT64)
+        mask = g_strdup_printf("0x%" PRIx64, self->mask);
+    vf_writer_attribute(writer, "mask", mask);
+    write_ranges(writer, self);
     for (guint i = 0; self->allowed != NULL && self->allowed[i] != NULL; i++) {
         vf_writer_start(writer, "value", NULL);
         vf_writer_text(writer, self->allowed[i]);
         vf_writer_end(writer);
     }
     vf_writer_end(writer);
-}
-
-static void
-write_path(VfWriter *writer, const char *path)
-{
-    vf_writer_start(writer, "attribute", NULL);
-    vf_writer_attribute(writer, "path", path);
-    vf_writer_end(writer);
-}
-
-static void
-write_type_values(VfWriter *writer, GPtrArray *values)
-{
-    vf_writer_start(writer, "type-name", NULL);
-    for (guint i = 0; i < values->len; i++) {
-        const VfTypeValue *entry = values->pdata[i];
-        vf_writer_start(writer, "map", NULL);
-        vf_writer_attribute(writer, "type", entry->glob);
-        vf_writer_attribute(writer, "value", entry->value);
-        vf_writer_end(writer);
-    }
-    vf_writer_end(writer);
-}
-
-static void
-write_access(VfWriter *writer, const VfParameter *self)
-{
-    if (self->reader != VF_READER_NONE) {
-        vf_writer_start(writer, "read", NULL);
-        if (self->reader == VF_READER_TYPE_NAME)
-            write_type_values(writer, self->type_values);
-        else
-            write_path(writer, self->reader_attribute);
-        vf_writer_end(writer);
-    }
-    if (self->applier != VF_APPLIER_NONE) {
-        vf_writer_start(writer, "apply", NULL);
-        write_path(writer, self->applier_attribute);
-        vf_writer_end(writer);
-    }
 }
 
 void
@@ -394,9 +390,12 @@ vf_parameter_xml_write(VfWriter *writer, const VfParameter *self, VfParameterXml
     vf_writer_attribute(writer, "type", vf_parameter_type_to_string(self->type));
     vf_writer_attribute(writer, "compare", vf_parameter_compare_to_string(self->compare));
     vf_writer_attribute(writer, "unit", self->unit);
+    vf_writer_attribute(writer, "init", self->init);
+    vf_writer_attribute(writer, "off", self->off);
+    vf_writer_attribute(writer, "enforced", self->enforced ? NULL : "no");
     vf_writer_prose(writer, "description", self->description);
     write_allowed(writer, self);
     if (form == VF_PARAMETER_XML_DESCRIPTOR)
-        write_access(writer, self);
+        vf_parameter_access_xml_write(writer, self);
     vf_writer_end(writer);
 }

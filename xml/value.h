@@ -18,6 +18,10 @@
 /* What goes into evidence; text, not an enumeration, since a newer peer may know other ways. */
 #define VF_EVIDENCE_MDEV_TYPE "mdev-type"
 #define VF_EVIDENCE_ATTRIBUTE "sysfs-attribute"
+#define VF_EVIDENCE_PCI_CONFIG "pci-config"
+#define VF_EVIDENCE_UDEV "udev-property"
+#define VF_EVIDENCE_VERSION "version" /* what the named version says */
+#define VF_EVIDENCE_OFF "off"         /* not there, so as if switched off */
 
 typedef struct {
     char *name;

@@ -301,7 +301,7 @@ check_wanted(const VfParentType *type, const VfValue *value, GError **error)
     canonical = vf_parameter_check_value(parameter, value->value, error);
     if (!canonical)
         return FALSE;
-    given = vf_parameter_value_from_type(parameter, type->type);
+    given = vf_reader_value_from_type(&parameter->reader, type->type);
     if (given ? g_str_equal(given, canonical) : parameter->applier != VF_APPLIER_NONE)
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INCOMPATIBLE,

@@ -102,6 +102,7 @@ test_shipped(void)
     g_autoptr(VfModel) testdev = parse(testdev_text);
     g_autoptr(GPtrArray) values = vf_model_values_from_type(testdev, "vferry_testdev-stopcopy");
     g_auto(GStrv) settable = vf_model_settable_names(testdev);
+    const VfParameter *ports = vf_model_find_parameter(mtty, "ports");
 
     assert_valid(mtty_text, "model");
     assert_valid(testdev_text, "model");
@@ -109,8 +110,8 @@ test_shipped(void)
     g_assert_true(vf_model_matches_mdev(mtty, "mtty", "mtty-2"));
     g_assert_false(vf_model_matches_mdev(mtty, "mtty", "mttyx-2"));
     g_assert_false(vf_model_matches_mdev(mtty, "other", "mtty-2"));
-    g_assert_cmpstr(vf_parameter_value_from_type(mtty->parameters->pdata[0], "mtty-2"), ==, "2");
-    g_assert_null(vf_parameter_value_from_type(mtty->parameters->pdata[0], "mtty-3"));
+    g_assert_cmpstr(vf_reader_value_from_type(&ports->reader, "mtty-2"), ==, "2");
+    g_assert_null(vf_reader_value_from_type(&ports->reader, "mtty-3"));
     g_assert_cmpuint(values->len, ==, 2);
     g_assert_cmpstr(vf_value_list_find(values, "banks")->value, ==, "1");
     g_assert_cmpstr(vf_value_list_find(values, "pre-copy")->value, ==, "no");
@@ -259,8 +260,7 @@ test_bad_descriptors(void)
          "must be read from one"},
         {WITH(INT_OPEN TYPE_MAP "<apply><attribute path='a'/></apply></parameter>"),
          "must be read from one"},
-        {WITH("\n<constraint required='yes'/>"),
-         "card.xml:2: <constraint>: this element is required"},
+        {WITH("\n<later required='yes'/>"), "card.xml:2: <later>: this element is required"},
         {WITH(INT_OPEN "<off required='yes'/></parameter>"), "<off>: this element is required"},
     };
 
@@ -275,18 +275,18 @@ test_bad_descriptors(void)
 static void
 test_unknown_ignored(void)
 {
-    g_autoptr(VfModel) model = parse(
-        "<model xmlns='https://vferry.org/ns/model/1' xmlns:x='urn:x' id='a.b/c' later='1'>"
-        "<x:note>text</x:note><match><pci vendor='15b3'/></match><constraints><if/></constraints>"
-        "<parameter name='n' type='int' compare='equal' init='3'><read><devlink "
-        "name='x'/></read><off/>"
-        "</parameter></model>");
+    g_autoptr(VfModel) model =
+        parse("<model xmlns='https://vferry.org/ns/model/1' xmlns:x='urn:x' id='a.b/c' later='1'>"
+              "<x:note>text</x:note><match><css type='io'/></match><later><if/></later>"
+              "<parameter name='n' type='int' compare='equal' later='3'><read><devlink "
+              "name='x'/></read><off/>"
+              "</parameter></model>");
     const VfParameter *parameter = vf_model_find_parameter(model, "n");
 
     g_assert_cmpuint(model->matches->len, ==, 0);
-    g_assert_cmpint(parameter->reader, ==, VF_READER_NONE);
-    g_assert_cmpint(parameter->min, ==, G_MININT64);
-    g_assert_cmpint(parameter->max, ==, G_MAXINT64);
+    g_assert_cmpint(parameter->reader.kind, ==, VF_READER_NONE);
+    g_assert_null(parameter->allowed);
+    g_assert_null(parameter->ranges);
 }
 
 static void

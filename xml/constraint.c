@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "constraint.h"
+
+#include <string.h>
+
+#include "rule.h"
+
+static const char *const test_names[] = {
+    [VF_CONDITION_IS] = "is",
+    [VF_CONDITION_IS_NOT] = "is-not",
+    [VF_CONDITION_AT_LEAST] = "at-least",
+    [VF_CONDITION_AT_MOST] = "at-most",
+    [VF_CONDITION_HAS] = "has",
+};
+
+static gpointer
+copy_condition(gconstpointer element, gpointer data)
+{
+    const VfCondition *condition = element;
+    VfCondition *copy = g_new0(VfCondition, 1);
+
+    copy->parameter = g_strdup(condition->parameter);
+    copy->test = condition->test;
+    copy->value = g_strdup(condition->value);
+    return copy;
+}
+
+void
+vf_condition_free(VfCondition *self)
+{
+    g_free(self->parameter);
+    g_free(self->value);
+    g_free(self);
+}
+
+VfConstraint *
+vf_constraint_new(void)
+{
+    VfConstraint *self = g_new0(VfConstraint, 1);
+
+    self->when = g_ptr_array_new_with_free_func((GDestroyNotify)vf_condition_free);
+    self->then = g_ptr_array_new_with_free_func((GDestroyNotify)vf_condition_free);
+    return self;
+}
+
+VfConstraint *
+vf_constraint_copy(const VfConstraint *self)
+{
+    VfConstraint *copy = g_new0(VfConstraint, 1);
+
+    copy->description = g_strdup(self->description);
+    copy->when = g_ptr_array_copy(self->when, copy_condition, NULL);
+    copy->then = g_ptr_array_copy(self->then, copy_condition, NULL);
+    return copy;
+}
+
+void
+vf_constraint_free(VfConstraint *self)
+{
+    g_free(self->description);
+    g_ptr_array_unref(self->when);
+    g_ptr_array_unref(self->then);
+    g_free(self);
+}
+
+static const VfParameter *
+find_parameter(GPtrArray *parameters, const char *name)
+{
+    guint low = 0;
+    guint high = parameters->len;
+
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        const VfParameter *parameter = parameters->pdata[middle];
+        int order = strcmp(name, parameter->name);
+        if (order == 0)
+            return parameter;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+static guint64
+bits_of(const char *canonical)
+{
+    return g_ascii_strtoull(canonical + 2, NULL, 16);
+}
+
+static VfTruth
+truth(gboolean holds)
+{
+    return holds ? VF_TRUTH_YES : VF_TRUTH_NO;
+}
+
+static VfTruth
+check_order(const VfCondition *condition, const VfParameter *parameter, const char *value)
+{
+    gboolean partial =
+        parameter->type == VF_PARAMETER_SET || parameter->type == VF_PARAMETER_BITMASK;
+    int order;
+
+    /* a set beside another is surely not more than it; a value that is none of an enum's may be */
+    if (!vf_rule_order(parameter, value, condition->value, &order))
+        return partial ? VF_TRUTH_NO : VF_TRUTH_UNKNOWN;
+    return truth(condition->test == VF_CONDITION_AT_MOST ? order <= 0 : order >= 0);
+}
+
+static VfTruth
+check_condition(const VfCondition *condition, GPtrArray *parameters, VfConstraintLookup lookup,
+                gpointer data)
+{
+    const VfParameter *parameter = find_parameter(parameters, condition->parameter);
+    const char *value = parameter != NULL ? lookup(parameter, data) : NULL;
+
+    if (value == NULL)
+        return VF_TRUTH_UNKNOWN;
+    if (condition->test == VF_CONDITION_IS)
+        return truth(g_str_equal(value, condition->value));
+    if (condition->test == VF_CONDITION_IS_NOT)
+        return truth(!g_str_equal(value, condition->value));
+    /* a set has words when it is not less than the set of them */
+    return check_order(condition, parameter, value);
+}
+
+/* Whether all hold. One that does not is decisive even when another's value is not known. */
+static VfTruth
+check_all(GPtrArray *conditions, GPtrArray *parameters, VfConstraintLookup lookup, gpointer data)
+{
+    VfTruth all = VF_TRUTH_YES;
+
+    for (guint i = 0; i < conditions->len && all != VF_TRUTH_NO; i++) {
+        VfTruth one = check_condition(conditions->pdata[i], parameters, lookup, data);
+        if (one != VF_TRUTH_YES)
+            all = one;
+    }
+    return all;
+}
+
+VfTruth
+vf_constraint_check(const VfConstraint *self, GPtrArray *parameters, VfConstraintLookup lookup,
+                    gpointer data)
+{
+    VfTruth when = check_all(self->when, parameters, lookup, data);
+    VfTruth then;
+
+    if (when == VF_TRUTH_NO)
+        return VF_TRUTH_YES;
+    then = check_all(self->then, parameters, lookup, data);
+    return when == VF_TRUTH_YES || then == VF_TRUTH_YES ? then : VF_TRUTH_UNKNOWN;
+}
+
+/* --- whether constraints contradict each other
+ *
+ * Only finitely many values of a parameter have to be tried: those on both sides of each value that
+ * a condition names, since between them no condition changes. */
+
+/* A set with so many words in conditions, or a bitmask with so many bits, is not tried out. */
+#define SUBSET_BITS_MAX 10
+
+typedef struct {
+    const VfParameter *parameter;
+    GPtrArray *named;      /* of const char *: values in conditions */
+    GPtrArray *candidates; /* of char *, each once */
+    GHashTable *seen;      /* the same */
+    const char *value;     /* the one being tried; NULL: none yet */
+} Variable;
+
+typedef struct {
+    GPtrArray *constraints;
+    GPtrArray *parameters;
+    GPtrArray *variables; /* of Variable */
+    GHashTable *of;       /* VfParameter -> Variable */
+    guint steps;          /* left */
+    gboolean partial;     /* not all candidates are there */
+} Search;
+
+static void
+variable_free(gpointer data)
+{
+    Variable *self = data;
+
+    g_ptr_array_unref(self->named);
+    g_hash_table_unref(self->seen);
+    g_ptr_array_unref(self->candidates);
+    g_free(self);
+}
+
+static Variable *
+variable_new(const VfParameter *parameter)
+{
+    Variable *self = g_new0(Variable, 1);
+
+    self->parameter = parameter;
+    self->named = g_ptr_array_new();
+    self->candidates = g_ptr_array_new_with_free_func(g_free);
+    self->seen = g_hash_table_new(g_str_hash, g_str_equal);
+    return self;
+}
+
+static void
+add_variables(Search *search, GPtrArray *conditions)
+{
+    for (guint i = 0; i < conditions->len; i++) {
+        const VfCondition *condition = conditions->pdata[i];
+        const VfParameter *parameter = find_parameter(search->parameters, condition->parameter);
+        Variable *variable;
+        if (parameter == NULL)
+            continue;
+        variable = g_hash_table_lookup(search->of, parameter);
+        if (variable == NULL) {
+            variable = variable_new(parameter);
+            g_hash_table_insert(search->of, (gpointer)parameter, variable);
+            g_ptr_array_add(search->variables, variable);
+        }
+        g_ptr_array_add(variable->named, condition->value);
+    }
+}
+
+/* Takes ownership. */
+static void
+add_candidate(Variable *variable, char *value)
+{
+    if (g_hash_table_contains(variable->seen, value)) {
+        g_free(value);
+        return;
+    }
+    g_hash_table_add(variable->seen, value);
+    g_ptr_array_add(variable->candidates, value);
+}
+
+static void
+add_strings(Variable *variable, char *const *values)
+{
+    for (guint i = 0; values != NULL && values[i] != NULL; i++)
+        add_candidate(variable, g_strdup(values[i]));
+}
+
+/* The range's member nearest to @value among those not above it, or not below it. */
+static gboolean
+nearest_in_range(const VfRange *range, gint64 value, gboolean above, gint64 *found)
+{
+    /* distances of two int64 can need 64 bits without a sign */
+    guint64 base = (guint64)range->min;
+    guint64 past = ((guint64)CLAMP(value, range->min, range->max) - base) / range->step;
+
+    if (above ? value > range->max : value < range->min)
+        return FALSE;
+    *found = (gint64)(base + past * range->step);
+    if (!above || *found >= value)
+        return TRUE;
+    if ((guint64)range->max - (guint64)*found < range->step)
+        return FALSE;
+    *found = (gint64)((guint64)*found + range->step);
+    return TRUE;
+}
+
+static void
+add_nearest(Variable *variable, gint64 value, gboolean above)
+{
+    const VfParameter *parameter = variable->parameter;
+    const VfRange any = {parameter->type == VF_PARAMETER_SIZE ? 0 : G_MININT64, G_MAXINT64, 1};
+    guint n = parameter->ranges != NULL ? parameter->ranges->len : parameter->allowed == NULL;
+
+    for (guint i = 0; i < n; i++) {
+        const VfRange *range =
+            parameter->ranges != NULL ? &g_array_index(parameter->ranges, VfRange, i) : &any;
+        gint64 found;
+        if (nearest_in_range(range, value, above, &found))
+            add_candidate(variable, g_strdup_printf("%" G_GINT64_FORMAT, found));
+    }
+}
+
+static void
+add_numbers(Variable *variable)
+{
+    add_strings(variable, variable->parameter->allowed);
+    for (guint i = 0; i < variable->named->len; i++) {
+        gint64 value = g_ascii_strtoll(variable->named->pdata[i], NULL, 10);
+        add_nearest(variable, value, TRUE);
+        if (value > G_MININT64)
+            add_nearest(variable, value - 1, FALSE);
+        if (value < G_MAXINT64)
+            add_nearest(variable, value + 1, TRUE);
+    }
+}
+
+static void
+add_texts(Variable *variable)
+{
+    g_autoptr(GString) other = g_string_new("x");
+
+    add_strings(variable, variable->parameter->allowed);
+    if (variable->parameter->allowed != NULL)
+        return;
+    for (guint i = 0; i < variable->named->len; i++) {
+        add_candidate(variable, g_strdup(variable->named->pdata[i]));
+        g_string_append(other, variable->named->pdata[i]);
+    }
+    /* longer than all of them, so none of them */
+    add_candidate(variable, g_strdup(other->str));
+}
+
+static void
+add_masks(Search *search, Variable *variable)
+{
+    guint64 bits = 0;
+    guint64 other;
+    guint64 subset = 0;
+
+    for (guint i = 0; i < variable->named->len; i++)
+        bits |= bits_of(variable->named->pdata[i]) & variable->parameter->mask;
+    if (__builtin_popcountll(bits) > SUBSET_BITS_MAX) {
+        search->partial = TRUE;
+        return;
+    }
+    other = variable->parameter->mask & ~bits;
+    other &= -other;
+    do {
+        add_candidate(variable, g_strdup_printf("0x%" G_GINT64_MODIFIER "x", subset));
+        add_candidate(variable, g_strdup_printf("0x%" G_GINT64_MODIFIER "x", subset | other));
+        subset = (subset - bits) & bits;
+    } while (subset != 0);
+}
+
+/* A word that a set may have and no condition names; NULL when there is none. */
+static char *
+other_word(const Variable *variable, GPtrArray *words)
+{
+    char *const *allowed = variable->parameter->allowed;
+    g_autoptr(GString) longer = g_string_new("x");
+
+    for (guint i = 0; allowed != NULL && allowed[i] != NULL; i++)
+        if (!g_ptr_array_find_with_equal_func(words, allowed[i], g_str_equal, NULL))
+            return g_strdup(allowed[i]);
+    for (guint i = 0; i < words->len; i++)
+        g_string_append(longer, words->pdata[i]);
+    return allowed == NULL ? g_strdup(longer->str) : NULL;
+}
+
+static void
+add_subset(Variable *variable, GPtrArray *words, guint subset, const char *other)
+{
+    g_autoptr(GString) text = g_string_new(other);
+
+    for (guint i = 0; i < words->len; i++)
+        if ((subset & (1U << i)) != 0)
+            g_string_append_printf(text, " %s", (const char *)words->pdata[i]);
+    add_candidate(variable, vf_parameter_canonicalize(variable->parameter, text->str, NULL));
+}
+
+static void
+add_sets(Search *search, Variable *variable)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *other = NULL;
+
+    for (guint i = 0; i < variable->named->len; i++) {
+        g_auto(GStrv) some = g_strsplit(variable->named->pdata[i], " ", -1);
+        for (guint j = 0; some[j] != NULL; j++)
+            if (some[j][0] != '\0' && vf_parameter_allows(variable->parameter, some[j]) &&
+                !g_ptr_array_find_with_equal_func(words, some[j], g_str_equal, NULL))
+                g_ptr_array_add(words, g_strdup(some[j]));
+    }
+    if (words->len > SUBSET_BITS_MAX) {
+        search->partial = TRUE;
+        return;
+    }
+    other = other_word(variable, words);
+    for (guint subset = 0; subset < 1U << words->len; subset++) {
+        add_subset(variable, words, subset, "");
+        if (other != NULL)
+            add_subset(variable, words, subset, other);
+    }
+}
+
+static void
+add_candidates(Search *search, Variable *variable)
+{
+    static const char *const bools[] = {"no", "yes", NULL};
+
+    switch (variable->parameter->type) {
+    case VF_PARAMETER_BOOL:
+        add_strings(variable, variable->parameter->allowed ?: (char *const *)bools);
+        break;
+    case VF_PARAMETER_INT:
+    case VF_PARAMETER_SIZE:
+        add_numbers(variable);
+        break;
+    case VF_PARAMETER_BITMASK:
+        add_masks(search, variable);
+        break;
+    case VF_PARAMETER_SET:
+        add_sets(search, variable);
+        break;
+    case VF_PARAMETER_ENUM:
+    case VF_PARAMETER_STRING:
+    default:
+        add_texts(variable);
+        break;
+    }
+    if (variable->parameter->off != NULL)
+        add_candidate(variable, g_strdup(variable->parameter->off));
+}
+
+static const char *
+tried_value(const VfParameter *parameter, gpointer data)
+{
+    const Search *search = data;
+    const Variable *variable = g_hash_table_lookup(search->of, parameter);
+    return variable != NULL ? variable->value : NULL;
+}
+
+static VfTruth
+check_constraints(Search *search)
+{
+    VfTruth all = VF_TRUTH_YES;
+
+    for (guint i = 0; i < search->constraints->len && all != VF_TRUTH_NO; i++) {
+        VfTruth one = vf_constraint_check(search->constraints->pdata[i], search->parameters,
+                                          tried_value, search);
+        if (one != VF_TRUTH_YES)
+            all = one;
+    }
+    return all;
+}
+
+/* The variables before @depth have a value. One that breaks a constraint already is not carried
+ * further, and what satisfies all whatever the others are needs no more. */
+static VfTruth
+try_values(Search *search, guint depth)
+{
+    VfTruth now = check_constraints(search);
+    VfTruth best = VF_TRUTH_NO;
+    Variable *variable;
+
+    if (now != VF_TRUTH_UNKNOWN || depth == search->variables->len)
+        return now;
+    variable = search->variables->pdata[depth];
+    for (guint i = 0; i < variable->candidates->len && best != VF_TRUTH_YES; i++) {
+        VfTruth one;
+        if (search->steps == 0) {
+            search->partial = TRUE;
+            break;
+        }
+        search->steps--;
+        variable->value = variable->candidates->pdata[i];
+        one = try_values(search, depth + 1);
+        if (one != VF_TRUTH_NO)
+            best = one;
+    }
+    variable->value = NULL;
+    return best;
+}
+
+VfTruth
+vf_constraint_satisfiable(GPtrArray *constraints, GPtrArray *parameters, guint steps)
+{
+    g_autoptr(GPtrArray) variables = g_ptr_array_new_with_free_func(variable_free);
+    g_autoptr(GHashTable) of = g_hash_table_new(NULL, NULL);
+    Search search = {constraints, parameters, variables, of, steps, FALSE};
+    VfTruth result;
+
+    for (guint i = 0; i < constraints->len; i++) {
+        const VfConstraint *constraint = constraints->pdata[i];
+        add_variables(&search, constraint->when);
+        add_variables(&search, constraint->then);
+    }
+    for (guint i = 0; i < variables->len; i++)
+        add_candidates(&search, variables->pdata[i]);
+    result = try_values(&search, 0);
+    return result == VF_TRUTH_NO && search.partial ? VF_TRUTH_UNKNOWN : result;
+}
+
+char *
+vf_condition_describe(const VfCondition *self)
+{
+    return g_strdup_printf("%s %s %s", self->parameter, test_names[self->test], self->value);
+}
+
+const char *
+vf_condition_test_to_string(VfConditionTest test)
+{
+    return test_names[test];
+}
+
+gboolean
+vf_condition_test_from_string(const char *text, VfConditionTest *test)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(test_names); i++)
+        if (g_str_equal(test_names[i], text)) {
+            *test = (VfConditionTest)i;
+            return TRUE;
+        }
+    return FALSE;
+}
