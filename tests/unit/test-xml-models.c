@@ -204,6 +204,106 @@ test_default_directories(void)
     g_assert_cmpstr(set[1], ==, "/b");
 }
 
+#define MODEL(id, attributes, content)                                                             \
+    "<model xmlns='https://vferry.org/ns/model/1' id='" id "' " attributes ">" content "</model>"
+#define A_IS(values)                                                                               \
+    "<parameter name='a' type='int' compare='equal'><allowed>" values "</allowed></parameter>"
+
+static void
+test_extends(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(VfModels) models = NULL;
+    VfModel *top;
+
+    /* by file name the one that extends comes first */
+    put(fixture, 2, "1.xml",
+        MODEL("a.b/top", "extends='a.b/middle'",
+              "<match><mdev driver='d' type='d-*'/></match>" A_IS(
+                  "<value>3</value>") "<versions><version name='2'><value "
+                                      "parameter='b'>2</value></version></versions>"));
+    put(fixture, 2, "2.xml",
+        MODEL("a.b/middle", "extends='a.b/base'",
+              "<match/><parameter name='b' type='int' compare='equal'/>"
+              "<versions><version name='2'><value parameter='b'>1</value></version>"
+              "<version name='3'/></versions>"));
+    put(fixture, 2, "3.xml",
+        MODEL("a.b/base", "",
+              "<description>all of them</description><alias id='a.b/old'/>"
+              "<match><mdev driver='base' type='*'/></match>" A_IS(
+                  "<value>1</value>") "<versions><version name='1'/></versions>"));
+    models = load(fixture);
+    g_assert_cmpuint(models->problems->len, ==, 0);
+    g_assert_cmpuint(models->models->len, ==, 3);
+    top = vf_models_find(models, "a.b/top");
+    g_assert_null(top->extends);
+    g_assert_cmpstr(top->description, ==, "all of them");
+    g_assert_null(top->aliases);
+    g_assert_cmpuint(top->parameters->len, ==, 2);
+    g_assert_cmpstr(vf_model_find_parameter(top, "a")->allowed[0], ==, "3");
+    g_assert_cmpuint(top->versions->len, ==, 3);
+    g_assert_cmpstr(((const VfVersion *)top->versions->pdata[1])->name, ==, "2");
+    g_assert_cmpstr(vf_value_list_find(vf_model_find_version(top, "2")->values, "b")->value, ==,
+                    "2");
+    g_assert_true(vf_models_find_for_mdev(models, "d", "d-1") == top);
+    g_assert_true(vf_models_find(models, "a.b/old") == vf_models_find(models, "a.b/base"));
+}
+
+static void
+assert_message(VfModels *models, guint i, const char *part)
+{
+    const VfModelsProblem *problem = models->problems->pdata[i];
+
+    if (strstr(problem->message, part) == NULL)
+        g_error("“%s” does not say “%s”", problem->message, part);
+}
+
+static void
+test_extends_badly(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(VfModels) models = NULL;
+
+    put(fixture, 2, "1.xml", MODEL("a.b/cycle-a", "extends='a.b/cycle-b'", "<match/>"));
+    put(fixture, 2, "2.xml", MODEL("a.b/cycle-b", "extends='a.b/cycle-a'", "<match/>"));
+    put(fixture, 2, "3.xml", MODEL("a.b/into-cycle", "extends='a.b/cycle-a'", "<match/>"));
+    put(fixture, 2, "4.xml", MODEL("a.b/lost", "extends='a.b/nowhere'", "<match/>"));
+    put(fixture, 2, "5.xml", MODEL("a.b/base", "", "<match/>" A_IS("<value>1</value>")));
+    put(fixture, 2, "6.xml",
+        MODEL("a.b/wrong", "extends='a.b/base'",
+              "<match/><constraint><then parameter='a' at-least='2'/></constraint>"));
+    put(fixture, 2, "7.xml", MODEL("a.b/self", "extends='a.b/self'", "<match/>"));
+    models = load(fixture);
+    g_assert_cmpuint(models->models->len, ==, 1);
+    g_assert_cmpuint(models->problems->len, ==, 6);
+    assert_message(models, 0, "a.b/cycle-a extends itself by way of a.b/cycle-b");
+    assert_message(models, 1, "a.b/cycle-b extends itself by way of a.b/cycle-a");
+    assert_message(models, 2, "a.b/cycle-a extends itself");
+    assert_message(models, 3, "a.b/lost extends a.b/nowhere, which no good descriptor describes");
+    assert_message(models, 4, "a.b/self extends itself");
+    assert_message(models, 5, "a.b/wrong: the constraints contradict each other");
+}
+
+static void
+test_precision(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(VfModels) models = NULL;
+    const VfPciId id = {0x15b3, 0x101e, 0x1af4, 0x1100};
+    const VfPciId other = {0x15b3, 0x101e, 0, 0};
+
+    put(fixture, 2, "1.xml",
+        MODEL("a.b/any", "",
+              "<match><mdev driver='d' type='*'/><pci vendor='15b3' device='101e'/></match>"));
+    put(fixture, 2, "2.xml",
+        MODEL("a.b/that", "",
+              "<match><mdev driver='d' type='d-1*'/><pci vendor='15b3' device='101e' "
+              "subsystem-vendor='1af4'/></match>"));
+    models = load(fixture);
+    g_assert_cmpstr(vf_models_find_for_mdev(models, "d", "d-12")->id, ==, "a.b/that");
+    g_assert_cmpstr(vf_models_find_for_mdev(models, "d", "d-2")->id, ==, "a.b/any");
+    g_assert_cmpstr(vf_models_find_for_pci(models, &id, NULL)->id, ==, "a.b/that");
+    g_assert_cmpstr(vf_models_find_for_pci(models, &other, NULL)->id, ==, "a.b/any");
+    g_assert_null(vf_models_find_for_program(models, "/bin/d"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -212,6 +312,9 @@ main(int argc, char **argv)
     g_test_add("/xml/models/hide", Fixture, NULL, set_up, test_hide, tear_down);
     g_test_add("/xml/models/bad-files", Fixture, NULL, set_up, test_bad_files, tear_down);
     g_test_add("/xml/models/directories", Fixture, NULL, set_up, test_directories, tear_down);
+    g_test_add("/xml/models/extends", Fixture, NULL, set_up, test_extends, tear_down);
+    g_test_add("/xml/models/extends-badly", Fixture, NULL, set_up, test_extends_badly, tear_down);
+    g_test_add("/xml/models/precision", Fixture, NULL, set_up, test_precision, tear_down);
     g_test_add_func("/xml/models/default-directories", test_default_directories);
     return g_test_run();
 }
