@@ -240,45 +240,18 @@ add_strings(Variable *variable, char *const *values)
         add_candidate(variable, g_strdup(values[i]));
 }
 
-/* The range's member nearest to @value among those not above it, or not below it. */
-static gboolean
-nearest_in_range(const VfRange *range, gint64 value, gboolean above, gint64 *found)
-{
-    /* distances of two int64 can need 64 bits without a sign */
-    guint64 base = (guint64)range->min;
-    guint64 past = ((guint64)CLAMP(value, range->min, range->max) - base) / range->step;
-
-    if (above ? value > range->max : value < range->min)
-        return FALSE;
-    *found = (gint64)(base + past * range->step);
-    if (!above || *found >= value)
-        return TRUE;
-    if ((guint64)range->max - (guint64)*found < range->step)
-        return FALSE;
-    *found = (gint64)((guint64)*found + range->step);
-    return TRUE;
-}
-
 static void
 add_nearest(Variable *variable, gint64 value, gboolean above)
 {
-    const VfParameter *parameter = variable->parameter;
-    const VfRange any = {parameter->type == VF_PARAMETER_SIZE ? 0 : G_MININT64, G_MAXINT64, 1};
-    guint n = parameter->ranges != NULL ? parameter->ranges->len : parameter->allowed == NULL;
+    gint64 found;
 
-    for (guint i = 0; i < n; i++) {
-        const VfRange *range =
-            parameter->ranges != NULL ? &g_array_index(parameter->ranges, VfRange, i) : &any;
-        gint64 found;
-        if (nearest_in_range(range, value, above, &found))
-            add_candidate(variable, g_strdup_printf("%" G_GINT64_FORMAT, found));
-    }
+    if (vf_rule_nearest_number(variable->parameter, value, above, &found))
+        add_candidate(variable, g_strdup_printf("%" G_GINT64_FORMAT, found));
 }
 
 static void
 add_numbers(Variable *variable)
 {
-    add_strings(variable, variable->parameter->allowed);
     for (guint i = 0; i < variable->named->len; i++) {
         gint64 value = g_ascii_strtoll(variable->named->pdata[i], NULL, 10);
         add_nearest(variable, value, TRUE);

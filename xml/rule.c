@@ -133,6 +133,93 @@ vf_rule_relate(const VfParameter *parameter, const char *source, const char *des
     return fits(parameter, source, destination) ? VF_RELATION_FITS : VF_RELATION_DIFFERS;
 }
 
+/* The range's member nearest to @value. */
+static gboolean
+nearest_in_range(const VfRange *range, gint64 value, gboolean above, gint64 *found)
+{
+    /* distances of two int64 can need 64 bits without a sign */
+    guint64 base = (guint64)range->min;
+    guint64 past = ((guint64)CLAMP(value, range->min, range->max) - base) / range->step;
+
+    if (above ? value > range->max : value < range->min)
+        return FALSE;
+    *found = (gint64)(base + past * range->step);
+    if (!above || *found >= value)
+        return TRUE;
+    if ((guint64)range->max - (guint64)*found < range->step)
+        return FALSE;
+    *found = (gint64)((guint64)*found + range->step);
+    return TRUE;
+}
+
+gboolean
+vf_rule_nearest_number(const VfParameter *parameter, gint64 value, gboolean above, gint64 *found)
+{
+    const VfRange any = {parameter->type == VF_PARAMETER_SIZE ? 0 : G_MININT64, G_MAXINT64, 1};
+    guint n_ranges = parameter->ranges != NULL ? parameter->ranges->len : 0;
+    gboolean has = FALSE;
+    gint64 one;
+
+    if (parameter->ranges == NULL && parameter->allowed == NULL)
+        return nearest_in_range(&any, value, above, found);
+    for (guint i = 0; i < n_ranges; i++)
+        if (nearest_in_range(&g_array_index(parameter->ranges, VfRange, i), value, above, &one)) {
+            *found = !has || (above ? one < *found : one > *found) ? one : *found;
+            has = TRUE;
+        }
+    for (guint i = 0; parameter->allowed != NULL && parameter->allowed[i] != NULL; i++) {
+        one = g_ascii_strtoll(parameter->allowed[i], NULL, 10);
+        if (above ? one < value : one > value)
+            continue;
+        *found = !has || (above ? one < *found : one > *found) ? one : *found;
+        has = TRUE;
+    }
+    return has;
+}
+
+static gboolean
+is_number(const VfParameter *parameter)
+{
+    return parameter->type == VF_PARAMETER_INT || parameter->type == VF_PARAMETER_SIZE;
+}
+
+/* Of the allowed words, the one that fits and is nearest to @source; where they have no order, the
+ * first. */
+static char *
+nearest_word(const VfParameter *parameter, const char *source)
+{
+    const char *best = NULL;
+    gboolean least = parameter->compare == VF_COMPARE_AT_LEAST;
+
+    for (guint i = 0; parameter->allowed != NULL && parameter->allowed[i] != NULL; i++) {
+        const char *word = parameter->allowed[i];
+        int order = 0;
+        if (!fits(parameter, source, word))
+            continue;
+        if (best != NULL && vf_rule_order(parameter, word, best, &order) && least)
+            order = -order;
+        if (best == NULL || order > 0)
+            best = word;
+    }
+    return g_strdup(best);
+}
+
+char *
+vf_rule_nearest(const VfParameter *parameter, const char *source)
+{
+    gboolean above = parameter->compare == VF_COMPARE_AT_LEAST;
+    gint64 found;
+
+    if (vf_parameter_allows(parameter, source))
+        return g_strdup(source);
+    if (!is_number(parameter))
+        return nearest_word(parameter, source);
+    if ((above || parameter->compare == VF_COMPARE_AT_MOST) &&
+        vf_rule_nearest_number(parameter, g_ascii_strtoll(source, NULL, 10), above, &found))
+        return g_strdup_printf("%" G_GINT64_FORMAT, found);
+    return NULL;
+}
+
 gboolean
 vf_rule_suits(VfCompareRule rule, VfParameterType type)
 {

@@ -24,6 +24,16 @@ VfRelation vf_rule_relate(const VfParameter *parameter, const char *source,
  */
 gboolean vf_rule_order(const VfParameter *parameter, const char *a, const char *b, int *order);
 
+/* The allowed value of a number that is nearest to @value: with @above the least of those not below
+ * it, else the greatest of those not above it. FALSE when there is none. */
+gboolean vf_rule_nearest_number(const VfParameter *parameter, gint64 value, gboolean above,
+                                gint64 *found);
+
+/* Of the values that a device can be given, and with which it can have the state of one with
+ * @source, canonical, the nearest: itself when it is allowed. NULL when there is none. Free with
+ * g_free(). */
+char *vf_rule_nearest(const VfParameter *parameter, const char *source);
+
 /* Whether the rule can be used with the type: superset with set and bitmask, at-least and at-most
  * with int, size, enum and bool, same-major with string, the others with all. */
 gboolean vf_rule_suits(VfCompareRule rule, VfParameterType type);
