@@ -6,259 +6,364 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "compare-parameter.h"
+
+/* --- the two sides, parameter by parameter --- */
+
+/* Four lists, each sorted by name, and how far each has been walked. */
 typedef struct {
-    const char *name;
-    const VfValue *wanted;        /* NULL: the requirement does not have it */
-    const VfParameter *parameter; /* NULL: the destination does not have it */
-    const VfValue *known;         /* NULL: not known of this destination */
-    VfCompareFlags flags;
-} Pair;
-
-static VfReportLine *
-line_new(VfReportSubject subject, const char *source, const char *destination, const char *code)
-{
-    VfReportLine *line = g_new0(VfReportLine, 1);
-
-    line->subject = subject;
-    line->source = g_strdup(source);
-    line->destination = g_strdup(destination);
-    line->code = g_strdup(code);
-    line->verdict = vf_report_code_verdict(code);
-    return line;
-}
-
-/* "ports=2", "state-size=4096 bytes" */
-static char *
-show(const Pair *pair, const char *value)
-{
-    const char *unit = pair->parameter != NULL ? pair->parameter->unit : NULL;
-
-    return g_strdup_printf("%s=%s%s%s", pair->name, value, unit != NULL ? " " : "", unit ?: "");
-}
-
-static char *
-sentence_unread(const Pair *pair, const char *source, const char *destination)
-{
-    if (source == NULL && destination == NULL)
-        return g_strdup_printf(_("The value of %s could be read neither at the source nor at the "
-                                 "destination."),
-                               pair->name);
-    if (source == NULL)
-        return g_strdup_printf(_("The value of %s could not be read at the source."), pair->name);
-    return g_strdup_printf(
-        _("The source has %s=%s; the value at the destination could not be read."), pair->name,
-        source);
-}
-
-static char *
-sentence_not_allowed(const Pair *pair, const char *source)
-{
-    g_autofree char *shown = show(pair, source);
-    g_autofree char *allowed = vf_parameter_describe_allowed(pair->parameter);
-
-    return g_strdup_printf(_("The source has %s; the destination allows %s."), shown, allowed);
-}
-
-static char *
-sentence_differs(const Pair *pair, const char *source, const char *destination)
-{
-    g_autofree char *left = show(pair, source);
-    g_autofree char *right = show(pair, destination);
-
-    return g_strdup_printf(
-        _("The source has %s, the destination has %s; they must be equal, since the "
-          "state of one cannot be loaded by the other."),
-        left, right);
-}
-
-static VfReportLine *
-parameter_line(const Pair *pair, const char *destination, const char *code, char *sentence)
-{
-    const char *source = pair->wanted != NULL ? pair->wanted->value : NULL;
-    VfReportLine *line = line_new(VF_REPORT_PARAMETER, source, destination, code);
-
-    line->name = g_strdup(pair->name);
-    if (pair->parameter != NULL)
-        line->compare = g_strdup(vf_parameter_compare_to_string(pair->parameter->compare));
-    line->sentence = sentence;
-    return line;
-}
-
-static VfReportLine *
-compare_unknown_parameter(const Pair *pair)
-{
-    return parameter_line(
-        pair, NULL, VF_REPORT_CODE_PARAMETER_UNKNOWN,
-        g_strdup_printf(_("The source has %s=%s; the destination does not know this parameter."),
-                        pair->name, pair->wanted->value ?: "?"));
-}
-
-static VfReportLine *
-compare_settable(const Pair *pair, const char *source)
-{
-    g_autofree char *allowed = vf_parameter_check_value(pair->parameter, source, NULL);
-    g_autofree char *shown = show(pair, source);
-
-    if (allowed == NULL)
-        return parameter_line(pair, NULL, VF_REPORT_CODE_VALUE_NOT_ALLOWED,
-                              sentence_not_allowed(pair, source));
-    return parameter_line(pair, NULL, VF_REPORT_CODE_CAN_BE_SET,
-                          g_strdup_printf(_("The destination can be given %s."), shown));
-}
-
-static VfReportLine *
-compare_equal(const Pair *pair, const char *source)
-{
-    const char *raw = pair->known != NULL ? pair->known->value : NULL;
-    g_autofree char *destination = NULL;
-    g_autofree char *shown = show(pair, source);
-
-    if ((pair->flags & VF_COMPARE_FLAGS_SETTABLE) != 0 &&
-        pair->parameter->applier != VF_APPLIER_NONE)
-        return compare_settable(pair, source);
-    if (raw == NULL)
-        return parameter_line(pair, NULL, VF_REPORT_CODE_VALUE_UNREAD,
-                              sentence_unread(pair, source, NULL));
-    /* what is no value of the type can still be compared as the text that it is */
-    destination = vf_parameter_canonicalize(pair->parameter, raw, NULL) ?: g_strdup(raw);
-    if (!g_str_equal(source, destination))
-        return parameter_line(pair, destination, VF_REPORT_CODE_VALUE_DIFFERS,
-                              sentence_differs(pair, source, destination));
-    return parameter_line(pair, destination, VF_REPORT_CODE_MATCHES,
-                          g_strdup_printf(_("Both have %s."), shown));
-}
-
-/* Both sides know the parameter, and the source's value is there. */
-static VfReportLine *
-compare_values(const Pair *pair)
-{
-    const char *destination = pair->known != NULL ? pair->known->value : NULL;
-    g_autoptr(GError) error = NULL;
-    g_autofree char *source =
-        vf_parameter_canonicalize(pair->parameter, pair->wanted->value, &error);
-
-    if (source == NULL)
-        return parameter_line(
-            pair, destination, VF_REPORT_CODE_VALUE_INVALID,
-            g_strdup_printf(_("The destination cannot understand the source's value: %s."),
-                            error->message));
-    if (pair->parameter->compare != VF_COMPARE_EQUAL)
-        return parameter_line(
-            pair, destination, VF_REPORT_CODE_RULE_UNDECIDED,
-            g_strdup_printf(
-                _("Whether %s fits is decided by the rule “%s”, which this version cannot "
-                  "apply (source %s, destination %s)."),
-                pair->name, vf_parameter_compare_to_string(pair->parameter->compare), source,
-                destination ?: "?"));
-    return compare_equal(pair, source);
-}
-
-/* NULL when there is nothing to say. */
-static VfReportLine *
-compare_pair(const Pair *pair)
-{
-    const char *destination = pair->known != NULL ? pair->known->value : NULL;
-
-    if (pair->parameter == NULL)
-        return compare_unknown_parameter(pair);
-    if (pair->parameter->compare == VF_COMPARE_IGNORE)
-        return pair->wanted == NULL
-                   ? NULL
-                   : parameter_line(pair, destination, VF_REPORT_CODE_IGNORED,
-                                    g_strdup_printf(_("%s does not matter."), pair->name));
-    if (pair->wanted == NULL)
-        return parameter_line(
-            pair, destination, VF_REPORT_CODE_PARAMETER_MISSING,
-            g_strdup_printf(
-                _("The destination has the parameter %s, which the source does not know."),
-                pair->name));
-    if (pair->wanted->value == NULL)
-        return parameter_line(pair, destination, VF_REPORT_CODE_VALUE_UNREAD,
-                              sentence_unread(pair, NULL, destination));
-    return compare_values(pair);
-}
+    const VfRequirement *requirement;
+    const VfModel *model;
+    GPtrArray *known;
+    char *const *settable;
+    const VfVersion *version; /* nullable: the one that the requirement names */
+    VfValue as_value;         /* the version as a value of the version parameter */
+    const VfValue *only;
+    const VfValue *const *implied; /* what the version says */
+    guint n_implied;
+    guint at_wanted, at_implied, at_parameter, at_known;
+} Walk;
 
 static void
-compare_name(VfReport *report, const char *name, const VfRequirement *requirement,
-             const VfModel *model, GPtrArray *known, VfCompareFlags flags)
+walk_init(Walk *self, const VfRequirement *requirement, const VfModel *model, GPtrArray *known,
+          char *const *settable)
 {
-    const Pair pair = {name, vf_value_list_find(requirement->values, name),
-                       vf_model_find_parameter(model, name), vf_value_list_find(known, name),
-                       flags};
-    VfReportLine *line = compare_pair(&pair);
-
-    if (line != NULL)
-        vf_report_take_line(report, line);
-}
-
-/* The names of both sides, merged: each list is sorted. */
-static void
-compare_parameters(VfReport *report, const VfRequirement *requirement, const VfModel *model,
-                   GPtrArray *known, VfCompareFlags flags)
-{
-    guint i = 0;
-    guint j = 0;
-
-    while (i < requirement->values->len || j < model->parameters->len) {
-        const VfValue *wanted = i < requirement->values->len ? requirement->values->pdata[i] : NULL;
-        const VfParameter *parameter =
-            j < model->parameters->len ? model->parameters->pdata[j] : NULL;
-        int order = wanted == NULL      ? 1
-                    : parameter == NULL ? -1
-                                        : strcmp(wanted->name, parameter->name);
-        compare_name(report, order <= 0 ? wanted->name : parameter->name, requirement, model, known,
-                     flags);
-        i += order <= 0 ? 1 : 0;
-        j += order >= 0 ? 1 : 0;
+    *self = (Walk){.requirement = requirement, .model = model, .known = known};
+    self->settable = settable;
+    if (requirement->version == NULL)
+        return;
+    self->version = vf_model_find_version(model, requirement->version);
+    if (self->version == NULL)
+        return;
+    if (model->version_parameter == NULL) {
+        self->implied = (const VfValue *const *)self->version->values->pdata;
+        self->n_implied = self->version->values->len;
+        return;
     }
+    self->as_value.name = model->version_parameter;
+    self->as_value.value = self->version->name;
+    self->only = &self->as_value;
+    self->implied = &self->only;
+    self->n_implied = 1;
+}
+
+/* How many pairs there are at most. */
+static guint
+walk_length(const Walk *self)
+{
+    return self->requirement->values->len + self->n_implied + self->model->parameters->len;
+}
+
+static const char *
+first_of(const char *a, const char *b)
+{
+    if (a == NULL || b == NULL)
+        return a != NULL ? a : b;
+    return strcmp(a, b) <= 0 ? a : b;
+}
+
+static const VfValue *
+take_known(Walk *self, const char *name)
+{
+    while (self->at_known < self->known->len) {
+        const VfValue *value = self->known->pdata[self->at_known];
+        int order = strcmp(value->name, name);
+        if (order > 0)
+            return NULL;
+        self->at_known++;
+        if (order == 0)
+            return value;
+    }
+    return NULL;
 }
 
 static gboolean
-compare_models(VfReport *report, const VfRequirement *requirement, const VfModel *model)
+is_settable(const Walk *self, const char *name)
 {
-    const char *id = model != NULL ? model->id : NULL;
-    gboolean same = id != NULL && g_str_equal(requirement->model, id);
-    VfReportLine *line = line_new(VF_REPORT_MODEL, requirement->model, id,
-                                  same         ? VF_REPORT_CODE_MATCHES
-                                  : id == NULL ? VF_REPORT_CODE_MODEL_UNKNOWN
-                                               : VF_REPORT_CODE_MODEL_DIFFERS);
+    return self->settable != NULL && g_strv_contains((const char *const *)self->settable, name);
+}
 
-    if (same)
-        line->sentence = g_strdup_printf(_("Both are %s."), id);
-    else if (id == NULL)
-        line->sentence = g_strdup_printf(_("The source is a %s; the destination does not know this "
-                                           "model."),
-                                         requirement->model);
-    else
-        line->sentence =
-            g_strdup_printf(_("The source is a %s, the destination a %s."), requirement->model, id);
+/* FALSE at the end. */
+static gboolean
+walk_next(Walk *self, VfPair *pair)
+{
+    GPtrArray *values = self->requirement->values;
+    GPtrArray *parameters = self->model->parameters;
+    const VfValue *wanted = self->at_wanted < values->len ? values->pdata[self->at_wanted] : NULL;
+    const VfValue *implied =
+        self->at_implied < self->n_implied ? self->implied[self->at_implied] : NULL;
+    const VfParameter *parameter =
+        self->at_parameter < parameters->len ? parameters->pdata[self->at_parameter] : NULL;
+    const char *name = first_of(
+        first_of(wanted != NULL ? wanted->name : NULL, implied != NULL ? implied->name : NULL),
+        parameter != NULL ? parameter->name : NULL);
+
+    if (name == NULL)
+        return FALSE;
+    *pair = (VfPair){.name = name, .model = self->model};
+    if (implied != NULL && g_str_equal(implied->name, name)) {
+        pair->wanted = implied;
+        self->at_implied++;
+    }
+    if (wanted != NULL && g_str_equal(wanted->name, name)) {
+        pair->wanted = wanted; /* what is said outright outweighs the version */
+        self->at_wanted++;
+    }
+    if (parameter != NULL && g_str_equal(parameter->name, name)) {
+        pair->parameter = parameter;
+        pair->settable = is_settable(self, name);
+        self->at_parameter++;
+    }
+    pair->known = take_known(self, name);
+    return TRUE;
+}
+
+/* --- all pairs, decided --- */
+
+typedef struct {
+    VfPair *pairs;
+    guint n;
+} Decided;
+
+static void
+decided_clear(Decided *self)
+{
+    for (guint i = 0; i < self->n; i++)
+        vf_pair_clear(&self->pairs[i]);
+    g_free(self->pairs);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Decided, decided_clear)
+
+/* @stop: not further than to the first that is incompatible. */
+static VfVerdict
+decide_all(Decided *self, Walk *walk, gboolean stop)
+{
+    VfVerdict verdict = VF_VERDICT_IDENTICAL;
+
+    self->pairs = g_new(VfPair, walk_length(walk) + 1);
+    while ((!stop || verdict != VF_VERDICT_INCOMPATIBLE) &&
+           walk_next(walk, &self->pairs[self->n])) {
+        VfPair *pair = &self->pairs[self->n++];
+        vf_pair_decide(pair);
+        verdict = vf_report_worse_verdict(verdict, vf_pair_verdict(pair));
+    }
+    return verdict;
+}
+
+/* What the destination would have. */
+static const char *
+given_value(const VfParameter *parameter, gpointer data)
+{
+    const Decided *decided = data;
+
+    for (guint i = 0; i < decided->n; i++)
+        if (decided->pairs[i].parameter == parameter)
+            return decided->pairs[i].given;
+    return NULL;
+}
+
+static VfTruth
+check_constraint(const VfModel *model, guint i, Decided *decided)
+{
+    return vf_constraint_check(model->constraints->pdata[i], model->parameters, given_value,
+                               decided);
+}
+
+static VfVerdict
+truth_verdict(VfTruth truth)
+{
+    return truth == VF_TRUTH_NO        ? VF_VERDICT_INCOMPATIBLE
+           : truth == VF_TRUTH_UNKNOWN ? VF_VERDICT_UNKNOWN
+                                       : VF_VERDICT_IDENTICAL;
+}
+
+VfVerdict
+vf_compare_verdict(const VfRequirement *requirement, const VfModel *model, GPtrArray *known,
+                   char *const *settable)
+{
+    g_auto(Decided) decided = {NULL, 0};
+    VfVerdict verdict;
+    Walk walk;
+
+    if (model == NULL || !vf_model_is(model, requirement->model) || model->not_migratable != NULL)
+        return VF_VERDICT_INCOMPATIBLE;
+    walk_init(&walk, requirement, model, known, settable);
+    if (requirement->version != NULL && walk.version == NULL)
+        return VF_VERDICT_INCOMPATIBLE;
+    verdict = decide_all(&decided, &walk, TRUE);
+    for (guint i = 0; i < model->constraints->len && verdict != VF_VERDICT_INCOMPATIBLE; i++)
+        verdict =
+            vf_report_worse_verdict(verdict, truth_verdict(check_constraint(model, i, &decided)));
+    return verdict;
+}
+
+GPtrArray *
+vf_compare_values_to_give(const VfRequirement *requirement, const VfModel *model, GPtrArray *known,
+                          char *const *settable)
+{
+    g_auto(Decided) decided = {NULL, 0};
+    GPtrArray *values = vf_value_list_new();
+    Walk walk;
+
+    walk_init(&walk, requirement, model, known, settable);
+    decide_all(&decided, &walk, FALSE);
+    for (guint i = 0; i < decided.n; i++) {
+        const VfPair *pair = &decided.pairs[i];
+        if (pair->settable && pair->given != NULL &&
+            (pair->result == VF_PAIR_CAN_BE_SET || pair->result == VF_PAIR_FITS ||
+             pair->result == VF_PAIR_OFF))
+            vf_value_list_set(values, pair->name, pair->given, NULL);
+    }
+    return values;
+}
+
+/* --- the report --- */
+
+static void
+take_line(VfReport *report, VfReportSubject subject, const char *source, const char *destination,
+          const char *code, char *sentence)
+{
+    VfReportLine *line = vf_report_line_new(subject, code, sentence);
+
+    line->source = g_strdup(source);
+    line->destination = g_strdup(destination);
     vf_report_take_line(report, line);
-    return same;
+}
+
+/* Whether there is more to compare. */
+static gboolean
+report_models(VfReport *report, const VfRequirement *requirement, const VfModel *model)
+{
+    const char *wanted = requirement->model;
+    const char *id = model != NULL ? model->id : NULL;
+    const char *code = VF_REPORT_CODE_MATCHES;
+    char *sentence;
+
+    if (id == NULL) {
+        code = VF_REPORT_CODE_MODEL_UNKNOWN;
+        sentence = g_strdup_printf(
+            _("The source is a %s; the destination does not know this model."), wanted);
+    } else if (!vf_model_is(model, wanted)) {
+        code = VF_REPORT_CODE_MODEL_DIFFERS;
+        sentence = g_strdup_printf(_("The source is a %s, the destination a %s."), wanted, id);
+    } else if (model->not_migratable != NULL) {
+        code = VF_REPORT_CODE_NOT_MIGRATABLE;
+        sentence = g_strdup_printf(_("No %s can migrate: %s"), id, model->not_migratable);
+    } else if (g_str_equal(wanted, id)) {
+        sentence = g_strdup_printf(_("Both are %s."), id);
+    } else {
+        sentence = g_strdup_printf(_("The source is a %s, another name of %s, which the "
+                                     "destination is."),
+                                   wanted, id);
+    }
+    take_line(report, VF_REPORT_MODEL, wanted, id, code, sentence);
+    return report->verdict != VF_VERDICT_INCOMPATIBLE;
 }
 
 static void
-compare_digests(VfReport *report, const VfRequirement *requirement, const VfModel *model)
+report_digests(VfReport *report, const VfRequirement *requirement, const VfModel *model)
+{
+    if (requirement->digest == NULL || g_strcmp0(requirement->digest, model->digest) == 0)
+        return;
+    take_line(report, VF_REPORT_SCHEMA, requirement->digest, model->digest,
+              VF_REPORT_CODE_DIGEST_DIFFERS,
+              g_strdup(_("The two hosts describe this model differently; the destination's "
+                         "description decides.")));
+}
+
+static void
+report_version(VfReport *report, const VfRequirement *requirement, const VfVersion *version)
+{
+    const char *name = requirement->version;
+
+    if (name == NULL)
+        return;
+    if (version != NULL)
+        take_line(report, VF_REPORT_VERSION, name, name, VF_REPORT_CODE_MATCHES,
+                  g_strdup_printf(_("The destination knows the version %s."), name));
+    else
+        take_line(report, VF_REPORT_VERSION, name, NULL, VF_REPORT_CODE_VERSION_UNKNOWN,
+                  g_strdup_printf(_("The version %s is asked for, which the destination does not "
+                                    "know."),
+                                  name));
+}
+
+static void
+report_pair(VfReport *report, const VfPair *pair)
 {
     VfReportLine *line;
 
-    if (requirement->digest == NULL || g_strcmp0(requirement->digest, model->digest) == 0)
+    if (pair->result == VF_PAIR_NOTHING)
         return;
-    line = line_new(VF_REPORT_SCHEMA, requirement->digest, model->digest,
-                    VF_REPORT_CODE_DIGEST_DIFFERS);
-    line->sentence = g_strdup(_("The two hosts describe this model differently; the destination's "
-                                "description decides."));
+    line = vf_report_line_new(VF_REPORT_PARAMETER, vf_pair_code(pair), vf_pair_sentence(pair));
+    line->name = g_strdup(pair->name);
+    line->source = g_strdup(pair->source);
+    line->destination = g_strdup(pair->destination);
+    line->overridable = vf_pair_overridable(pair);
+    if (pair->parameter != NULL)
+        line->compare = g_strdup(vf_parameter_compare_to_string(pair->parameter->compare));
+    vf_report_take_line(report, line);
+}
+
+/* "queues at-least 3: multiqueue is yes", or what its author says of it. */
+static char *
+describe_constraint(const VfConstraint *constraint)
+{
+    GString *text = g_string_new(NULL);
+
+    if (constraint->description != NULL)
+        return g_string_free(g_string_append(text, constraint->description), FALSE);
+    for (guint i = 0; i < constraint->when->len + constraint->then->len; i++) {
+        const VfCondition *condition = i < constraint->when->len
+                                           ? constraint->when->pdata[i]
+                                           : constraint->then->pdata[i - constraint->when->len];
+        g_autofree char *one = vf_condition_describe(condition);
+        if (i > 0)
+            g_string_append(text, i == constraint->when->len ? ": " : ", ");
+        g_string_append(text, one);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void
+report_constraint(VfReport *report, const VfConstraint *constraint, VfTruth truth)
+{
+    g_autofree char *described = NULL;
+    VfReportLine *line;
+
+    if (truth == VF_TRUTH_YES)
+        return;
+    described = describe_constraint(constraint);
+    if (truth == VF_TRUTH_NO)
+        line = vf_report_line_new(
+            VF_REPORT_CONSTRAINT, VF_REPORT_CODE_CONSTRAINT_VIOLATED,
+            g_strdup_printf(_("No device can have these values: %s"), described));
+    else
+        line = vf_report_line_new(
+            VF_REPORT_CONSTRAINT, VF_REPORT_CODE_CONSTRAINT_UNDECIDED,
+            g_strdup_printf(_("A value is not known, so that this may not hold: %s"), described));
+    line->overridable = truth == VF_TRUTH_UNKNOWN;
     vf_report_take_line(report, line);
 }
 
 VfReport *
 vf_compare_requirement(const VfRequirement *requirement, const VfModel *model, GPtrArray *known,
-                       VfCompareFlags flags)
+                       char *const *settable)
 {
     VfReport *report = vf_report_new();
+    g_auto(Decided) decided = {NULL, 0};
+    Walk walk;
 
-    if (!compare_models(report, requirement, model))
+    if (!report_models(report, requirement, model))
         return report;
-    compare_digests(report, requirement, model);
-    compare_parameters(report, requirement, model, known, flags);
+    walk_init(&walk, requirement, model, known, settable);
+    report_digests(report, requirement, model);
+    report_version(report, requirement, walk.version);
+    decide_all(&decided, &walk, FALSE);
+    for (guint i = 0; i < decided.n; i++)
+        report_pair(report, &decided.pairs[i]);
+    for (guint i = 0; i < model->constraints->len; i++)
+        report_constraint(report, model->constraints->pdata[i],
+                          check_constraint(model, i, &decided));
     return report;
 }

@@ -13,6 +13,7 @@
 
 #define NS VF_NS("report")
 #define LINES_MAX 1024
+#define OVERRIDE_MAX 1024
 
 static const char *const verdict_names[] = {
     [VF_VERDICT_INCOMPATIBLE] = "incompatible",
@@ -22,9 +23,9 @@ static const char *const verdict_names[] = {
 };
 
 static const char *const subject_names[] = {
-    [VF_REPORT_MODEL] = "model",
-    [VF_REPORT_SCHEMA] = "schema",
-    [VF_REPORT_PARAMETER] = "parameter",
+    [VF_REPORT_MODEL] = "model",           [VF_REPORT_SCHEMA] = "schema",
+    [VF_REPORT_VERSION] = "version",       [VF_REPORT_PARAMETER] = "parameter",
+    [VF_REPORT_CONSTRAINT] = "constraint",
 };
 
 static const struct {
@@ -32,16 +33,27 @@ static const struct {
     VfVerdict verdict;
 } codes[] = {
     {VF_REPORT_CODE_MATCHES, VF_VERDICT_IDENTICAL},
+    {VF_REPORT_CODE_OFF, VF_VERDICT_IDENTICAL},
     {VF_REPORT_CODE_IGNORED, VF_VERDICT_IDENTICAL},
     {VF_REPORT_CODE_CAN_BE_SET, VF_VERDICT_IDENTICAL},
     {VF_REPORT_CODE_DIGEST_DIFFERS, VF_VERDICT_IDENTICAL},
+    {VF_REPORT_CODE_FITS, VF_VERDICT_SUPERSET},
     {VF_REPORT_CODE_VALUE_DIFFERS, VF_VERDICT_INCOMPATIBLE},
     {VF_REPORT_CODE_VALUE_INVALID, VF_VERDICT_INCOMPATIBLE},
     {VF_REPORT_CODE_VALUE_NOT_ALLOWED, VF_VERDICT_INCOMPATIBLE},
     {VF_REPORT_CODE_PARAMETER_UNKNOWN, VF_VERDICT_INCOMPATIBLE},
     {VF_REPORT_CODE_MODEL_DIFFERS, VF_VERDICT_INCOMPATIBLE},
     {VF_REPORT_CODE_MODEL_UNKNOWN, VF_VERDICT_INCOMPATIBLE},
+    {VF_REPORT_CODE_NOT_MIGRATABLE, VF_VERDICT_INCOMPATIBLE},
+    {VF_REPORT_CODE_VERSION_UNKNOWN, VF_VERDICT_INCOMPATIBLE},
+    {VF_REPORT_CODE_CONSTRAINT_VIOLATED, VF_VERDICT_INCOMPATIBLE},
+    {VF_REPORT_CODE_CONSUMER_CANNOT_USE, VF_VERDICT_INCOMPATIBLE},
+    {VF_REPORT_CODE_CONSUMER_TOO_OLD, VF_VERDICT_INCOMPATIBLE},
+    {VF_REPORT_CODE_NO_ROOM, VF_VERDICT_INCOMPATIBLE},
+    {VF_REPORT_CODE_IN_USE, VF_VERDICT_INCOMPATIBLE},
     {VF_REPORT_CODE_VALUE_UNREAD, VF_VERDICT_UNKNOWN},
+    {VF_REPORT_CODE_FIRMWARE_DECIDES, VF_VERDICT_UNKNOWN},
+    {VF_REPORT_CODE_CONSTRAINT_UNDECIDED, VF_VERDICT_UNKNOWN},
     {VF_REPORT_CODE_RULE_UNDECIDED, VF_VERDICT_UNKNOWN},
     {VF_REPORT_CODE_PARAMETER_MISSING, VF_VERDICT_UNKNOWN},
 };
@@ -60,7 +72,20 @@ void
 vf_report_free(VfReport *self)
 {
     g_ptr_array_unref(self->lines);
+    g_free(self->override);
     g_free(self);
+}
+
+VfReportLine *
+vf_report_line_new(VfReportSubject subject, const char *code, char *sentence)
+{
+    VfReportLine *line = g_new0(VfReportLine, 1);
+
+    line->subject = subject;
+    line->code = g_strdup(code);
+    line->verdict = vf_report_code_verdict(code);
+    line->sentence = sentence;
+    return line;
 }
 
 void
@@ -96,12 +121,37 @@ badness(VfVerdict verdict)
     return ranks[verdict];
 }
 
+VfVerdict
+vf_report_worse_verdict(VfVerdict a, VfVerdict b)
+{
+    return badness(b) > badness(a) ? b : a;
+}
+
 void
 vf_report_take_line(VfReport *self, VfReportLine *line)
 {
-    if (badness(line->verdict) > badness(self->verdict))
-        self->verdict = line->verdict;
+    self->verdict = vf_report_worse_verdict(self->verdict, line->verdict);
     g_ptr_array_add(self->lines, line);
+}
+
+static gboolean
+fits(VfVerdict verdict)
+{
+    return badness(verdict) <= badness(VF_VERDICT_SUPERSET);
+}
+
+gboolean
+vf_report_can_override(const VfReport *self)
+{
+    gboolean any = FALSE;
+
+    for (guint i = 0; i < self->lines->len; i++) {
+        const VfReportLine *line = self->lines->pdata[i];
+        if (!fits(line->verdict) && !line->overridable)
+            return FALSE;
+        any = any || !fits(line->verdict);
+    }
+    return any;
 }
 
 gboolean
@@ -109,7 +159,7 @@ vf_report_check(const VfReport *self, GError **error)
 {
     g_autoptr(GString) message = g_string_new(NULL);
 
-    if (badness(self->verdict) <= badness(VF_VERDICT_SUPERSET))
+    if (fits(self->verdict))
         return TRUE;
     for (guint i = 0; i < self->lines->len; i++) {
         const VfReportLine *line = self->lines->pdata[i];
@@ -130,19 +180,19 @@ vf_report_check(const VfReport *self, GError **error)
 static gboolean
 parse_line(const xmlNode *node, VfReport *self, VfReportSubject subject, GError **error)
 {
-    VfReportLine *line = g_new0(VfReportLine, 1);
+    VfReportLine *line = vf_report_line_new(subject, "", g_strdup(""));
     g_autofree char *text = NULL;
 
-    line->subject = subject;
-    line->sentence = g_strdup("");
     g_ptr_array_add(self->lines, line);
+    g_clear_pointer(&line->code, g_free);
     if (subject == VF_REPORT_PARAMETER &&
         (!vf_document_need_text(node, "name", 128, &line->name, error) ||
          !vf_document_get_text(node, "compare", 32, &line->compare, error)))
         return FALSE;
     if (!vf_document_get_text(node, "source", 1024, &line->source, error) ||
         !vf_document_get_text(node, "destination", 1024, &line->destination, error) ||
-        !vf_document_need_id(node, "code", &line->code, error))
+        !vf_document_need_id(node, "code", &line->code, error) ||
+        !vf_document_get_yes_no(node, "overridable", &line->overridable, error))
         return FALSE;
     line->verdict = vf_report_code_verdict(line->code);
     text = vf_document_content(node, error);
@@ -163,6 +213,18 @@ static gboolean
 handle_schema(const xmlNode *node, gpointer data, GError **error)
 {
     return parse_line(node, data, VF_REPORT_SCHEMA, error);
+}
+
+static gboolean
+handle_version(const xmlNode *node, gpointer data, GError **error)
+{
+    return parse_line(node, data, VF_REPORT_VERSION, error);
+}
+
+static gboolean
+handle_constraint(const xmlNode *node, gpointer data, GError **error)
+{
+    return parse_line(node, data, VF_REPORT_CONSTRAINT, error);
 }
 
 static gboolean
@@ -191,7 +253,9 @@ vf_report_parse(const char *text, gssize size, const char *where, GError **error
     const VfDocumentKind kind = {where ?: "report", "report", NS, VF_DOCUMENT_SIZE_MAX};
     const VfDocumentChild children[] = {{"model", handle_model, 0, 1},
                                         {"schema", handle_schema, 0, 1},
-                                        {"parameter", handle_parameter, 0, LINES_MAX}};
+                                        {"version", handle_version, 0, 1},
+                                        {"parameter", handle_parameter, 0, LINES_MAX},
+                                        {"constraint", handle_constraint, 0, LINES_MAX}};
     g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
     g_autoptr(VfReport) self = vf_report_new();
     const xmlNode *root;
@@ -200,6 +264,7 @@ vf_report_parse(const char *text, gssize size, const char *where, GError **error
         return NULL;
     root = vf_document_root(document);
     if (!parse_verdict(root, &self->verdict, error) ||
+        !vf_document_get_text(root, "override", OVERRIDE_MAX, &self->override, error) ||
         !vf_document_children(root, children, G_N_ELEMENTS(children), self, error))
         return NULL;
     return g_steal_pointer(&self);
@@ -211,6 +276,7 @@ vf_report_format(const VfReport *self)
     g_autoptr(VfWriter) writer = vf_writer_new("report", NS, TRUE);
 
     vf_writer_attribute(writer, "verdict", vf_report_verdict_to_string(self->verdict));
+    vf_writer_attribute(writer, "override", self->override);
     for (guint i = 0; i < self->lines->len; i++) {
         const VfReportLine *line = self->lines->pdata[i];
         g_autofree char *sentence = vf_text_collapse(line->sentence);
@@ -220,6 +286,7 @@ vf_report_format(const VfReport *self)
         vf_writer_attribute(writer, "destination", line->destination);
         vf_writer_attribute(writer, "compare", line->compare);
         vf_writer_attribute(writer, "code", line->code);
+        vf_writer_attribute(writer, "overridable", line->overridable ? "yes" : NULL);
         vf_writer_text(writer, sentence);
         vf_writer_end(writer);
     }

@@ -3,11 +3,15 @@
 
 #include "requirement.h"
 
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
 #include "names.h"
 #include "requirement-xml.h"
 #include "value-xml.h"
 
 #define NS VF_NS("requirement")
+#define VERSION_MAX 128
 
 VfRequirement *
 vf_requirement_new(const char *model_id, const char *digest)
@@ -20,6 +24,25 @@ vf_requirement_new(const char *model_id, const char *digest)
     return self;
 }
 
+/* Whether a device with @value is as if it did not have the parameter. */
+static gboolean
+is_off(const VfParameter *parameter, const char *value)
+{
+    g_autofree char *canonical = NULL;
+
+    if (value == NULL || parameter->off == NULL)
+        return FALSE;
+    canonical = vf_parameter_canonicalize(parameter, value, NULL);
+    return g_strcmp0(canonical, parameter->off) == 0;
+}
+
+static void
+require(VfRequirement *self, const VfParameter *parameter, const char *value, const char *evidence)
+{
+    if (parameter->compare != VF_COMPARE_IGNORE && !is_off(parameter, value))
+        vf_value_list_set(self->values, parameter->name, value, evidence);
+}
+
 VfRequirement *
 vf_requirement_new_for_device(const VfModel *model, GPtrArray *known)
 {
@@ -28,10 +51,31 @@ vf_requirement_new_for_device(const VfModel *model, GPtrArray *known)
     for (guint i = 0; i < model->parameters->len; i++) {
         const VfParameter *parameter = model->parameters->pdata[i];
         const VfValue *value = vf_value_list_find(known, parameter->name);
-        if (parameter->compare == VF_COMPARE_IGNORE)
-            continue;
-        vf_value_list_set(self->values, parameter->name, value != NULL ? value->value : NULL,
-                          value != NULL ? value->evidence : NULL);
+        require(self, parameter, value != NULL ? value->value : NULL,
+                value != NULL ? value->evidence : NULL);
+    }
+    return self;
+}
+
+VfRequirement *
+vf_requirement_new_for_version(const VfModel *model, const char *name, GError **error)
+{
+    const VfVersion *version = vf_model_find_version(model, name);
+    VfRequirement *self;
+
+    if (version == NULL) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                    _("the model %s has no version “%s”"), model->id, name);
+        return NULL;
+    }
+    self = vf_requirement_new(model->id, model->digest);
+    if (model->version_parameter != NULL)
+        require(self, vf_model_find_parameter(model, model->version_parameter), version->name,
+                VF_EVIDENCE_VERSION);
+    for (guint i = 0; i < version->values->len; i++) {
+        const VfValue *value = version->values->pdata[i];
+        require(self, vf_model_find_parameter(model, value->name), value->value,
+                VF_EVIDENCE_VERSION);
     }
     return self;
 }
@@ -43,6 +87,7 @@ clear(gpointer data)
 
     g_free(self->model);
     g_free(self->digest);
+    g_free(self->version);
     g_ptr_array_unref(self->values);
 }
 
@@ -65,6 +110,7 @@ handle_model(const xmlNode *node, gpointer data, GError **error)
 
     return vf_document_need_model_id(node, "id", &self->model, error) &&
            vf_document_get_digest(node, "digest", &self->digest, error) &&
+           vf_document_get_text(node, "version", VERSION_MAX, &self->version, error) &&
            vf_document_children(node, NULL, 0, NULL, error);
 }
 
@@ -102,6 +148,7 @@ vf_requirement_xml_write(VfWriter *writer, const VfRequirement *self)
     vf_writer_start(writer, "model", NULL);
     vf_writer_attribute(writer, "id", self->model);
     vf_writer_attribute(writer, "digest", self->digest);
+    vf_writer_attribute(writer, "version", self->version);
     vf_writer_end(writer);
     vf_value_xml_write(writer, self->values);
 }

@@ -12,6 +12,8 @@
 typedef struct {
     char *model;       /* id */
     char *digest;      /* nullable: of the source's schema */
+    char *version;     /* nullable: what the destination understands by it counts for every
+                          parameter without a value here */
     GPtrArray *values; /* list (value.h); a NULL value is one that the source could not read */
 } VfRequirement;
 
@@ -19,8 +21,14 @@ typedef struct {
 VfRequirement *vf_requirement_new(const char *model_id, const char *digest);
 
 /* For a device of @model whose values are @known (list, value.h): every parameter of the model
- * except those that comparison ignores; one that is not in @known becomes an unread value. */
+ * except those that comparison ignores and those that are off; one that is not in @known becomes an
+ * unread value. */
 VfRequirement *vf_requirement_new_for_device(const VfModel *model, GPtrArray *known);
+
+/* The values that @name stands for at this host, a version of @model, without those that are off;
+ * the requirement does not name it any more. NOT_FOUND when the model has no such version. */
+VfRequirement *vf_requirement_new_for_version(const VfModel *model, const char *name,
+                                              GError **error);
 
 VfRequirement *vf_requirement_ref(VfRequirement *self);
 void vf_requirement_unref(VfRequirement *self);

@@ -131,11 +131,11 @@ add_candidate(GPtrArray *candidates, VfParent *parent, const VfParentType *type,
 {
     Candidate *candidate = g_new0(Candidate, 1);
     g_autoptr(GPtrArray) known = vf_model_values_from_type(type->model, type->type);
+    g_auto(GStrv) settable = vf_model_settable_names(type->model);
 
     candidate->parent = g_object_ref(parent);
     candidate->type = type;
-    candidate->report =
-        vf_compare_requirement(requirement, type->model, known, VF_COMPARE_FLAGS_SETTABLE);
+    candidate->report = vf_compare_requirement(requirement, type->model, known, settable);
     g_ptr_array_add(candidates, candidate);
 }
 
@@ -159,7 +159,7 @@ collect(VfRegistry *registry, VfRequirement *requirement, const VfMdevWish *wish
             if (wish->type && !g_str_equal(wish->type, type->type))
                 continue;
             *named = TRUE;
-            if (type->model && g_str_equal(type->model->id, requirement->model))
+            if (type->model && vf_model_is(type->model, requirement->model))
                 add_candidate(candidates, parent, type, requirement);
         }
     }
@@ -224,7 +224,7 @@ explain(VfRegistry *registry, GPtrArray *candidates, VfRequirement *requirement,
         return;
     }
     nothing = vf_value_list_new();
-    report = vf_compare_requirement(requirement, NULL, nothing, VF_COMPARE_FLAGS_SETTABLE);
+    report = vf_compare_requirement(requirement, NULL, nothing, NULL);
     vf_report_check(report, error);
 }
 
@@ -554,22 +554,40 @@ write_next(Step *step)
     }
 }
 
+/* The values to write: what somebody asked for and nothing else, or what makes it what a
+ * requirement asks for, with all that the source does not have switched off. */
+static GPtrArray *
+values_to_give(VfMdev *self, const VfParentType *type)
+{
+    g_autoptr(GPtrArray) known = NULL;
+    g_auto(GStrv) settable = NULL;
+
+    if (self->partial)
+        return g_ptr_array_ref(self->requirement->values);
+    known = vf_model_values_from_type(type->model, type->type);
+    settable = vf_model_settable_names(type->model);
+    return vf_compare_values_to_give(self->requirement, type->model, known, settable);
+}
+
 static void
 configure(VfSteps *steps, gpointer data)
 {
     VfMdev *self = data;
     const VfParentType *type = vf_parent_find_type(self->parent, self->type);
+    g_autoptr(GPtrArray) values = NULL;
     GError *error = NULL;
 
     if (!self->requirement) {
         vf_steps_done(steps, NULL);
         return;
     }
-    if (type && type->model)
-        self->settings = vf_model_settings(type->model, self->requirement->values, &error);
-    else
+    if (type && type->model) {
+        values = values_to_give(self, type);
+        self->settings = vf_model_settings(type->model, values, &error);
+    } else {
         error = g_error_new(VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("%s has no type “%s” any more"),
                             vf_parent_get_id(self->parent), self->type);
+    }
     self->next_setting = 0;
     if (self->settings)
         write_next(step_new(self, steps));
@@ -616,8 +634,7 @@ check_facts(VfMdev *self, const VfFacts *facts, GError **error)
         return TRUE;
     if (self->partial)
         return check_given(self->requirement, facts->values, error);
-    report = vf_compare_requirement(self->requirement, facts->model, facts->values,
-                                    VF_COMPARE_FLAGS_NONE);
+    report = vf_compare_requirement(self->requirement, facts->model, facts->values, NULL);
     return vf_report_check(report, error);
 }
 
