@@ -53,6 +53,3 @@ gboolean vf_pair_is_version(const VfPair *self);
 const char *vf_pair_code(const VfPair *self);
 VfVerdict vf_pair_verdict(const VfPair *self);
 gboolean vf_pair_overridable(const VfPair *self);
-
-/* The sentence of the report's line (compare-sentence.c). Free with g_free(). */
-char *vf_pair_sentence(const VfPair *self);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "compare-parameter.h"
+#include "compare-sentence.h"
 
 /* --- the two sides, parameter by parameter --- */
 
@@ -62,6 +63,13 @@ first_of(const char *a, const char *b)
     return strcmp(a, b) <= 0 ? a : b;
 }
 
+/* The name is often the very one that was chosen. */
+static gboolean
+is_named(const char *name, const char *chosen)
+{
+    return name == chosen || strcmp(name, chosen) == 0;
+}
+
 static const VfValue *
 take_known(Walk *self, const char *name)
 {
@@ -101,15 +109,15 @@ walk_next(Walk *self, VfPair *pair)
     if (name == NULL)
         return FALSE;
     *pair = (VfPair){.name = name, .model = self->model};
-    if (implied != NULL && g_str_equal(implied->name, name)) {
+    if (implied != NULL && is_named(implied->name, name)) {
         pair->wanted = implied;
         self->at_implied++;
     }
-    if (wanted != NULL && g_str_equal(wanted->name, name)) {
+    if (wanted != NULL && is_named(wanted->name, name)) {
         pair->wanted = wanted; /* what is said outright outweighs the version */
         self->at_wanted++;
     }
-    if (parameter != NULL && g_str_equal(parameter->name, name)) {
+    if (parameter != NULL && is_named(parameter->name, name)) {
         pair->parameter = parameter;
         pair->settable = is_settable(self, name);
         self->at_parameter++;
@@ -120,17 +128,28 @@ walk_next(Walk *self, VfPair *pair)
 
 /* --- all pairs, decided --- */
 
+#define PAIRS_AT_HAND 16
+
 typedef struct {
     VfPair *pairs;
     guint n;
+    VfPair at_hand[PAIRS_AT_HAND]; /* few are the rule, and need no allocation */
 } Decided;
+
+static void
+decided_init(Decided *self)
+{
+    self->pairs = self->at_hand;
+    self->n = 0;
+}
 
 static void
 decided_clear(Decided *self)
 {
     for (guint i = 0; i < self->n; i++)
         vf_pair_clear(&self->pairs[i]);
-    g_free(self->pairs);
+    if (self->pairs != self->at_hand)
+        g_free(self->pairs);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Decided, decided_clear)
 
@@ -139,8 +158,9 @@ static VfVerdict
 decide_all(Decided *self, Walk *walk, gboolean stop)
 {
     VfVerdict verdict = VF_VERDICT_IDENTICAL;
+    guint most = walk_length(walk) + 1;
 
-    self->pairs = g_new(VfPair, walk_length(walk) + 1);
+    self->pairs = most > PAIRS_AT_HAND ? g_new(VfPair, most) : self->at_hand;
     while ((!stop || verdict != VF_VERDICT_INCOMPATIBLE) &&
            walk_next(walk, &self->pairs[self->n])) {
         VfPair *pair = &self->pairs[self->n++];
@@ -181,10 +201,11 @@ VfVerdict
 vf_compare_verdict(const VfRequirement *requirement, const VfModel *model, GPtrArray *known,
                    char *const *settable)
 {
-    g_auto(Decided) decided = {NULL, 0};
+    g_auto(Decided) decided;
     VfVerdict verdict;
     Walk walk;
 
+    decided_init(&decided);
     if (model == NULL || !vf_model_is(model, requirement->model) || model->not_migratable != NULL)
         return VF_VERDICT_INCOMPATIBLE;
     walk_init(&walk, requirement, model, known, settable);
@@ -201,10 +222,11 @@ GPtrArray *
 vf_compare_values_to_give(const VfRequirement *requirement, const VfModel *model, GPtrArray *known,
                           char *const *settable)
 {
-    g_auto(Decided) decided = {NULL, 0};
+    g_auto(Decided) decided;
     GPtrArray *values = vf_value_list_new();
     Walk walk;
 
+    decided_init(&decided);
     walk_init(&walk, requirement, model, known, settable);
     decide_all(&decided, &walk, FALSE);
     for (guint i = 0; i < decided.n; i++) {
@@ -219,15 +241,19 @@ vf_compare_values_to_give(const VfRequirement *requirement, const VfModel *model
 
 /* --- the report --- */
 
+/* Takes @sentence. */
 static void
 take_line(VfReport *report, VfReportSubject subject, const char *source, const char *destination,
           const char *code, char *sentence)
 {
-    VfReportLine *line = vf_report_line_new(subject, code, sentence);
+    const VfReportLine line = {.subject = subject,
+                               .verdict = vf_report_code_verdict(code),
+                               .source = (char *)source,
+                               .destination = (char *)destination,
+                               .code = (char *)code,
+                               .sentence = sentence};
 
-    line->source = g_strdup(source);
-    line->destination = g_strdup(destination);
-    vf_report_take_line(report, line);
+    vf_report_take_line(report, vf_report_line_pack(&line));
 }
 
 /* Whether there is more to compare. */
@@ -289,20 +315,22 @@ report_version(VfReport *report, const VfRequirement *requirement, const VfVersi
 }
 
 static void
-report_pair(VfReport *report, const VfPair *pair)
+report_pair(VfReport *report, const VfPair *pair, VfSentences *sentences)
 {
-    VfReportLine *line;
+    VfReportLine line = {.subject = VF_REPORT_PARAMETER,
+                         .verdict = vf_pair_verdict(pair),
+                         .name = (char *)pair->name,
+                         .source = (char *)pair->source,
+                         .destination = (char *)pair->destination,
+                         .code = (char *)vf_pair_code(pair)};
 
     if (pair->result == VF_PAIR_NOTHING)
         return;
-    line = vf_report_line_new(VF_REPORT_PARAMETER, vf_pair_code(pair), vf_pair_sentence(pair));
-    line->name = g_strdup(pair->name);
-    line->source = g_strdup(pair->source);
-    line->destination = g_strdup(pair->destination);
-    line->overridable = vf_pair_overridable(pair);
     if (pair->parameter != NULL)
-        line->compare = g_strdup(vf_parameter_compare_to_string(pair->parameter->compare));
-    vf_report_take_line(report, line);
+        line.compare = (char *)vf_parameter_compare_to_string(pair->parameter->compare);
+    line.sentence = vf_pair_sentence(pair, sentences);
+    line.overridable = vf_pair_overridable(pair);
+    vf_report_take_line(report, vf_report_line_pack(&line));
 }
 
 /* "queues at-least 3: multiqueue is yes", or what its author says of it. */
@@ -351,9 +379,11 @@ vf_compare_requirement(const VfRequirement *requirement, const VfModel *model, G
                        char *const *settable)
 {
     VfReport *report = vf_report_new();
-    g_auto(Decided) decided = {NULL, 0};
+    VfSentences sentences = {{NULL}};
+    g_auto(Decided) decided;
     Walk walk;
 
+    decided_init(&decided);
     if (!report_models(report, requirement, model))
         return report;
     walk_init(&walk, requirement, model, known, settable);
@@ -361,7 +391,7 @@ vf_compare_requirement(const VfRequirement *requirement, const VfModel *model, G
     report_version(report, requirement, walk.version);
     decide_all(&decided, &walk, FALSE);
     for (guint i = 0; i < decided.n; i++)
-        report_pair(report, &decided.pairs[i]);
+        report_pair(report, &decided.pairs[i], &sentences);
     for (guint i = 0; i < model->constraints->len; i++)
         report_constraint(report, model->constraints->pdata[i],
                           check_constraint(model, i, &decided));

@@ -4,6 +4,7 @@
 #include "report.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 #include "document.h"
 #include "error.h"
@@ -88,14 +89,58 @@ vf_report_line_new(VfReportSubject subject, const char *code, char *sentence)
     return line;
 }
 
-void
-vf_report_line_free(VfReportLine *self)
+static gsize
+size_of(const char *text)
+{
+    return text != NULL ? strlen(text) + 1 : 0;
+}
+
+/* Moves on behind the copy. */
+static char *
+copy_to(char **place, const char *text, gsize size)
+{
+    char *copy = text != NULL ? memcpy(*place, text, size) : NULL;
+
+    *place += size;
+    return copy;
+}
+
+VfReportLine *
+vf_report_line_pack(const VfReportLine *line)
+{
+    gsize name = size_of(line->name);
+    gsize source = size_of(line->source);
+    gsize destination = size_of(line->destination);
+    gsize compare = size_of(line->compare);
+    gsize code = size_of(line->code);
+    VfReportLine *self = g_malloc(sizeof *self + name + source + destination + compare + code);
+    char *place = (char *)(self + 1);
+
+    *self = *line;
+    self->name = copy_to(&place, line->name, name);
+    self->source = copy_to(&place, line->source, source);
+    self->destination = copy_to(&place, line->destination, destination);
+    self->compare = copy_to(&place, line->compare, compare);
+    self->code = copy_to(&place, line->code, code);
+    self->packed = TRUE;
+    return self;
+}
+
+static void
+free_texts(VfReportLine *self)
 {
     g_free(self->name);
     g_free(self->source);
     g_free(self->destination);
     g_free(self->compare);
     g_free(self->code);
+}
+
+void
+vf_report_line_free(VfReportLine *self)
+{
+    if (!self->packed)
+        free_texts(self);
     g_free(self->sentence);
     g_free(self);
 }

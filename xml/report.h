@@ -60,6 +60,7 @@ typedef struct {
     char *sentence;       /* for people, translated at the host that compared */
     gboolean overridable; /* it speaks against moving, and somebody may decide otherwise: nobody
                              checks this rule, or a value is not known */
+    gboolean packed;      /* vf_report_line_pack() */
 } VfReportLine;
 
 typedef struct {
@@ -75,6 +76,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfReport, vf_report_free)
 
 /* @code: VF_REPORT_CODE_..., whose verdict the line has. Takes @sentence. */
 VfReportLine *vf_report_line_new(VfReportSubject subject, const char *code, char *sentence);
+
+/* A copy of @line in one piece of memory, but for the sentence, which it takes over: the texts are
+ * not to be replaced. */
+VfReportLine *vf_report_line_pack(const VfReportLine *line);
 void vf_report_line_free(VfReportLine *self);
 
 /* Takes ownership; the report's verdict becomes the worst of its lines: incompatible, unknown,
