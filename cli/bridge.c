@@ -152,5 +152,5 @@ vf_bridge_get_complaint(VfBridge *self)
         return NULL;
     buffer[n] = '\0';
     g_strdelimit(buffer, "\r", '\n');
-    return vf_text_clean(g_strstrip(buffer));
+    return vf_text_printable(g_strstrip(buffer));
 }

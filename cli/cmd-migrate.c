@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "error.h"
-#include "migration.h"
+#include "crossing.h"
 #include "number.h"
 #include "uuid.h"
 
@@ -169,7 +169,7 @@ quote(const char *text)
 }
 
 static gboolean
-prepare_all(VfMigration *self, const Options *options, const char *destination, GError **error)
+prepare_all(VfCrossing *self, const Options *options, const char *destination, GError **error)
 {
     self->begin_options = begin_options(options);
     self->perform_options = perform_options(options, error);
@@ -181,7 +181,7 @@ prepare_all(VfMigration *self, const Options *options, const char *destination, 
 static VfExit
 migrate(VfCli *cli, const Options *options, const char *device, const char *destination)
 {
-    g_autoptr(VfMigration) self = g_new0(VfMigration, 1);
+    g_autoptr(VfCrossing) self = g_new0(VfCrossing, 1);
     g_autoptr(GDBusProxy) proxy = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -199,7 +199,7 @@ migrate(VfCli *cli, const Options *options, const char *device, const char *dest
     self->there = vf_bus_new(cli, destination, &error);
     if (!self->there)
         return vf_exit_report(error, NULL, NULL);
-    return vf_migration_run(self);
+    return vf_crossing_run(self);
 }
 
 VfExit

@@ -30,7 +30,7 @@ print_text(Monitor *self, const char *kind, const char *name, const char *event,
     g_autoptr(GDateTime) now = g_date_time_new_now_local();
     g_autofree char *time = g_date_time_format(now, "%T.%f");
     g_autofree char *text = details ? vf_describe_details(details) : g_strdup("");
-    g_autofree char *clean = vf_text_clean(name);
+    g_autofree char *clean = vf_text_printable(name);
 
     time[strlen("12:34:56.789")] = '\0';
     g_print("%s  %-7s  %s  %s%s%s\n", time, kind, clean, event, text[0] ? "  " : "", text);

@@ -150,7 +150,7 @@ format_value(GVariant *value, Form form)
 static void
 print_line(const char *label, const char *text, gboolean colour)
 {
-    g_autofree char *clean = vf_text_clean(text);
+    g_autofree char *clean = vf_text_printable(text);
     guint width = vf_text_width(label);
 
     g_print("%s%s%s%*s%s\n", vf_terminal_begin(VF_STYLE_BOLD, colour), label,

@@ -104,7 +104,7 @@ vf_describe_value(const char *key, GVariant *value)
 {
     g_autofree char *text = describe(key, value);
 
-    return vf_text_clean(text);
+    return vf_text_printable(text);
 }
 
 static void

@@ -64,7 +64,7 @@ vf_exit_message(const GError *error)
     g_autoptr(GError) copy = g_error_copy(error);
 
     g_dbus_error_strip_remote_error(copy);
-    return vf_text_clean(copy->message);
+    return vf_text_printable(copy->message);
 }
 
 char *

@@ -92,7 +92,7 @@ format_downtime(GVariant *statistics)
 }
 
 static void
-say_completed(VfMigration *self, const VfEnd *end)
+say_completed(VfCrossing *self, const VfEnd *end)
 {
     g_autofree char *downtime = format_downtime(end->statistics);
 
@@ -105,7 +105,7 @@ say_completed(VfMigration *self, const VfEnd *end)
 
 /* To be pasted into a shell. Free with g_free(). */
 static char *
-resolve_command(VfMigration *self)
+resolve_command(VfCrossing *self)
 {
     g_autofree char *host = self->cli->host ? g_shell_quote(self->cli->host) : NULL;
 
@@ -116,7 +116,7 @@ resolve_command(VfMigration *self)
 /* After a failure the source must run again; where it cannot, that is the news. Free with g_free().
  */
 static char *
-describe_source(VfMigration *self)
+describe_source(VfCrossing *self)
 {
     const char *here = vf_bus_get_label(self->here);
 
@@ -130,7 +130,7 @@ describe_source(VfMigration *self)
 }
 
 static void
-say_failed(VfMigration *self, const VfEnd *end, const char *result)
+say_failed(VfCrossing *self, const VfEnd *end, const char *result)
 {
     g_autofree char *source = describe_source(self);
 
@@ -144,7 +144,7 @@ say_failed(VfMigration *self, const VfEnd *end, const char *result)
 }
 
 static void
-say_unclear(VfMigration *self, const VfEnd *end, const char *result)
+say_unclear(VfCrossing *self, const VfEnd *end, const char *result)
 {
     g_autofree char *command = resolve_command(self);
 
@@ -191,7 +191,7 @@ set_error(JsonObject *object, const char *name, const char *message, const char 
 }
 
 static JsonObject *
-describe(VfMigration *self, const char *result)
+describe(VfCrossing *self, const char *result)
 {
     JsonObject *object = json_object_new();
     JsonArray *created = json_array_new();
@@ -220,7 +220,7 @@ print_document(JsonObject *object, VfExit status)
 }
 
 static VfExit
-print_json(VfMigration *self, const VfEnd *end, const char *result)
+print_json(VfCrossing *self, const VfEnd *end, const char *result)
 {
     JsonObject *object = describe(self, result);
     g_autofree char *command = resolve_command(self);
@@ -234,7 +234,7 @@ print_json(VfMigration *self, const VfEnd *end, const char *result)
 }
 
 VfExit
-vf_outcome_report(VfMigration *self, const VfEnd *end)
+vf_outcome_report(VfCrossing *self, const VfEnd *end)
 {
     const char *result = vf_outcome_combine(self->source_outcome, self->destination_outcome);
 
@@ -248,7 +248,7 @@ vf_outcome_report(VfMigration *self, const VfEnd *end)
 }
 
 VfExit
-vf_outcome_report_error(VfMigration *self, VfBus *bus, const GError *error)
+vf_outcome_report_error(VfCrossing *self, VfBus *bus, const GError *error)
 {
     VfExit status = vf_bus_report(bus, error, VF_ACTION_MIGRATE);
     g_autofree char *name = vf_exit_error_name(error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "migration.h"
+#include "crossing.h"
 
 /* What is said at the end of a migration: where the device runs now, what it cost, or why not and
  * what to type next. */
@@ -11,10 +11,10 @@
 gboolean vf_outcome_is_over(const char *outcome);
 
 /* After the job. @end is what the source's job said. */
-VfExit vf_outcome_report(VfMigration *self, const VfEnd *end);
+VfExit vf_outcome_report(VfCrossing *self, const VfEnd *end);
 
 /* A call at @bus failed and no job runs. */
-VfExit vf_outcome_report_error(VfMigration *self, VfBus *bus, const GError *error);
+VfExit vf_outcome_report_error(VfCrossing *self, VfBus *bus, const GError *error);
 
 /* Both sides' words together: "completed", "failed", "cancelled", "in-doubt", or "unknown". Static.
  */

@@ -46,7 +46,7 @@ vf_table_free(VfTable *self)
 void
 vf_table_add_styled(VfTable *self, const char *text, VfStyle style)
 {
-    Cell cell = {vf_text_clean(text && text[0] ? text : "-"), style};
+    Cell cell = {vf_text_printable(text && text[0] ? text : "-"), style};
 
     g_array_append_val(self->cells, cell);
 }

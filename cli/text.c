@@ -18,7 +18,7 @@ is_harmless(gunichar c)
 }
 
 char *
-vf_text_clean(const char *text)
+vf_text_printable(const char *text)
 {
     g_autofree char *valid = g_utf8_make_valid(text, -1);
     g_autoptr(GString) clean = g_string_new(NULL);
@@ -107,9 +107,9 @@ value_text(GVariant *value)
     g_autofree char *text = NULL;
 
     if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING))
-        return vf_text_clean(g_variant_get_string(value, NULL));
+        return vf_text_printable(g_variant_get_string(value, NULL));
     text = g_variant_print(value, FALSE);
-    return vf_text_clean(text);
+    return vf_text_printable(text);
 }
 
 static int
@@ -124,7 +124,7 @@ add_parameter(GPtrArray *pairs, const char *name, GVariant *value)
     g_autoptr(GVariant) inner = g_variant_is_of_type(value, G_VARIANT_TYPE_VARIANT)
                                     ? g_variant_get_variant(value)
                                     : g_variant_ref(value);
-    g_autofree char *clean = vf_text_clean(name);
+    g_autofree char *clean = vf_text_printable(name);
     g_autofree char *text = value_text(inner);
 
     g_ptr_array_add(pairs, g_strdup_printf("%s=%s", clean, text));
@@ -167,7 +167,7 @@ vf_text_values(GHashTable *values)
     while (g_hash_table_iter_next(&iter, &name, &value)) {
         g_autofree char *pair = g_strdup_printf("%s=%s", (const char *)name, (const char *)value);
 
-        g_ptr_array_add(pairs, vf_text_clean(pair));
+        g_ptr_array_add(pairs, vf_text_printable(pair));
     }
     return join_pairs(pairs);
 }
@@ -182,7 +182,7 @@ vf_text_migration(const char *const *flags, const char *source)
     if (!flags || !flags[0])
         return g_strdup(_("none"));
     joined = g_strjoinv(", ", (char **)flags);
-    return vf_text_clean(joined);
+    return vf_text_printable(joined);
 }
 
 char *

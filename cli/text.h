@@ -8,7 +8,7 @@
 
 /* Valid UTF-8 without control characters: each becomes \xNN, except that a newline stays. Free with
  * g_free(). */
-char *vf_text_clean(const char *text);
+char *vf_text_printable(const char *text);
 
 /* Columns that @text takes on a terminal. */
 guint vf_text_width(const char *text);

@@ -122,7 +122,7 @@ vf_view_progress(VfView *self, const VfProgress *progress)
 static void
 print_label(VfView *self, const char *label)
 {
-    g_autofree char *clean = vf_text_clean(label);
+    g_autofree char *clean = vf_text_printable(label);
     VfStyle style = label[0] ? VF_STYLE_BOLD : VF_STYLE_PLAIN;
     guint width = vf_text_width(clean);
 
@@ -145,7 +145,7 @@ vf_view_line(VfView *self, const char *label, const char *format, ...)
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
     va_end(args);
-    clean = vf_text_clean(text);
+    clean = vf_text_printable(text);
     vf_view_end_bar(self, TRUE);
     print_label(self, label);
     g_print("%s\n", clean);

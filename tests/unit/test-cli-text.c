@@ -30,7 +30,7 @@ test_clean(void)
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *clean = vf_text_clean(cases[i].text);
+        g_autofree char *clean = vf_text_printable(cases[i].text);
 
         g_assert_cmpstr(clean, ==, cases[i].clean);
     }

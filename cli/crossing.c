@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "migration.h"
+#include "crossing.h"
 
 #include <glib-unix.h>
 #include <glib/gi18n-lib.h>
@@ -15,7 +15,7 @@
 #define ASK_TIMES 4
 
 void
-vf_migration_free(VfMigration *self)
+vf_crossing_free(VfCrossing *self)
 {
     g_clear_pointer(&self->follow, vf_follow_free);
     g_clear_pointer(&self->view, vf_view_free);
@@ -39,7 +39,7 @@ vf_migration_free(VfMigration *self)
 }
 
 static gboolean
-begin(VfMigration *self, GError **error)
+begin(VfCrossing *self, GError **error)
 {
     g_autoptr(VfWait) wait = vf_wait_new();
     const char *devices[] = {self->device_path, NULL};
@@ -52,7 +52,7 @@ begin(VfMigration *self, GError **error)
 }
 
 static gboolean
-prepare(VfMigration *self, GError **error)
+prepare(VfCrossing *self, GError **error)
 {
     g_autoptr(VfWait) wait = vf_wait_new();
 
@@ -65,7 +65,7 @@ prepare(VfMigration *self, GError **error)
 }
 
 static gboolean
-perform(VfMigration *self, char **job_path, GError **error)
+perform(VfCrossing *self, char **job_path, GError **error)
 {
     g_autoptr(VfWait) wait = vf_wait_new();
 
@@ -79,7 +79,7 @@ perform(VfMigration *self, char **job_path, GError **error)
 
 /* Nothing in it can hurt: the daemon refuses when a source is attached or the devices run there. */
 static gboolean
-release(VfMigration *self, GError **error)
+release(VfCrossing *self, GError **error)
 {
     g_autoptr(VfWait) wait = vf_wait_new();
     g_autoptr(VferryLease) lease = vferry_lease_proxy_new_sync(
@@ -106,7 +106,7 @@ is_gone(const GError *error)
 
 /* After a failure nothing shall be left there; when we cannot see to it, say what will. */
 static void
-undo(VfMigration *self)
+undo(VfCrossing *self)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *message = NULL;
@@ -125,7 +125,7 @@ undo(VfMigration *self)
 }
 
 static VferryDevice *
-get_device(VfMigration *self, const char *path)
+get_device(VfCrossing *self, const char *path)
 {
     return vferry_device_proxy_new_sync(vf_bus_get_connection(self->there),
                                         G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START, VF_BUS_NAME, path,
@@ -133,7 +133,7 @@ get_device(VfMigration *self, const char *path)
 }
 
 static void
-show_created(VfMigration *self, VferryDevice *device)
+show_created(VfCrossing *self, VferryDevice *device)
 {
     g_autofree char *parameters = vf_text_parameters(vferry_device_get_parameters(device));
     const char *id = vferry_device_get_id(device);
@@ -148,7 +148,7 @@ show_created(VfMigration *self, VferryDevice *device)
 
 /* For the person only; a device that cannot be shown is no reason to stop. */
 static void
-show_lease(VfMigration *self)
+show_lease(VfCrossing *self)
 {
     g_autoptr(VferryLease) lease = vferry_lease_proxy_new_sync(
         vf_bus_get_connection(self->there), G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START, VF_BUS_NAME,
@@ -179,7 +179,7 @@ on_cancelled(GObject *job, GAsyncResult *result, gpointer migration)
 static gboolean
 on_interrupt(gpointer migration)
 {
-    VfMigration *self = migration;
+    VfCrossing *self = migration;
     VferryJob *job = self->follow ? vf_follow_get_job(self->follow) : NULL;
 
     if (++self->interrupts > 1) {
@@ -194,7 +194,7 @@ on_interrupt(gpointer migration)
 }
 
 static gboolean
-ask_once(VfMigration *self, VfBus *bus, char **outcome, GError **error)
+ask_once(VfCrossing *self, VfBus *bus, char **outcome, GError **error)
 {
     VferryManager *manager = vf_bus_get_manager(bus);
     gboolean source = bus == self->here;
@@ -211,7 +211,7 @@ ask_once(VfMigration *self, VfBus *bus, char **outcome, GError **error)
 /* The other side's own word; NULL when it cannot be had. A daemon that ends before it answers may
  * be restarted, and both calls may be repeated: the bus starts it. */
 static char *
-ask_outcome(VfMigration *self, VfBus *bus)
+ask_outcome(VfCrossing *self, VfBus *bus)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *message = NULL;
@@ -248,7 +248,7 @@ find_state(GVariant *devices)
 
 /* Afresh: Devices emits no change, so that the proxy has what it was at the start. */
 static char *
-ask_state(VfMigration *self)
+ask_state(VfCrossing *self)
 {
     VferryJob *job = vf_follow_get_job(self->follow);
     g_autoptr(GVariant) reply = NULL;
@@ -269,7 +269,7 @@ ask_state(VfMigration *self)
 
 /* The job has ended at the source: what does each side say, and is there anything to clean up? */
 static VfExit
-conclude(VfMigration *self, const VfEnd *end)
+conclude(VfCrossing *self, const VfEnd *end)
 {
     if (!self->abandoned) {
         /* A destination that the source never reached would wait for it until the deadline of the
@@ -288,7 +288,7 @@ conclude(VfMigration *self, const VfEnd *end)
 }
 
 static VfExit
-follow_job(VfMigration *self, const char *job_path)
+follow_job(VfCrossing *self, const char *job_path)
 {
     g_autoptr(GError) error = NULL;
     static const VfEnd nothing = {0};
@@ -306,14 +306,14 @@ follow_job(VfMigration *self, const char *job_path)
 }
 
 static VfExit
-fail_at(VfMigration *self, VfBus *bus, const GError *error)
+fail_at(VfCrossing *self, VfBus *bus, const GError *error)
 {
     undo(self);
     return vf_outcome_report_error(self, bus, error);
 }
 
 static VfExit
-stop_before_perform(VfMigration *self)
+stop_before_perform(VfCrossing *self)
 {
     g_autoptr(GError) error = g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED,
                                                   _("Cancelled before anything moved"));
@@ -331,7 +331,7 @@ may_have_begun(const GError *error)
 }
 
 static VfExit
-run_calls(VfMigration *self)
+run_calls(VfCrossing *self)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *job_path = NULL;
@@ -354,7 +354,7 @@ run_calls(VfMigration *self)
 }
 
 VfExit
-vf_migration_run(VfMigration *self)
+vf_crossing_run(VfCrossing *self)
 {
     guint interrupt = g_unix_signal_add(SIGINT, on_interrupt, self);
     guint terminate = g_unix_signal_add(SIGTERM, on_interrupt, self);

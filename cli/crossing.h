@@ -29,14 +29,15 @@ typedef struct {
     gboolean undone;    /* the destination says that nothing is left there */
     char *source_outcome;
     char *destination_outcome;
-    char *source_state; /* of the first device that does not run at the source; NULL: all run, or nobody knows */
+    char *source_state; /* of the first device that does not run at the source; NULL: all run, or
+                           nobody knows */
 
     guint interrupts;   /* Ctrl-C so often */
     gboolean abandoned; /* twice: leave the job alone */
-} VfMigration;
+} VfCrossing;
 
-void vf_migration_free(VfMigration *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfMigration, vf_migration_free)
+void vf_crossing_free(VfCrossing *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfCrossing, vf_crossing_free)
 
 /* Runs it all and says what happened. */
-VfExit vf_migration_run(VfMigration *self);
+VfExit vf_crossing_run(VfCrossing *self);
