@@ -99,11 +99,24 @@ handle_get_xml(VferryModel *skeleton, GDBusMethodInvocation *invocation, GVarian
     return TRUE;
 }
 
+static void
+set_versions(VferryModel *skeleton, const VfModel *model)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    for (guint i = 0; i < model->versions->len; i++) {
+        const VfVersion *version = model->versions->pdata[i];
+        g_ptr_array_add(names, version->name);
+    }
+    g_ptr_array_add(names, NULL);
+    vferry_model_set_versions(skeleton, (const char *const *)names->pdata);
+}
+
 VferryModel *
 vf_model_object_new(VfModel *model)
 {
-    /* no descriptor can name versions yet */
-    static const char *const versions[] = {NULL};
+    static const char *const none[] = {NULL};
+    const char *const *aliases = model->aliases ? (const char *const *)model->aliases : none;
     VferryModel *skeleton = vferry_model_skeleton_new();
 
     vferry_model_set_id(skeleton, model->id);
@@ -111,7 +124,9 @@ vf_model_object_new(VfModel *model)
     vferry_model_set_source(skeleton, model->source);
     vferry_model_set_description(skeleton, model->description ? model->description : "");
     vferry_model_set_parameters(skeleton, format_parameters(model));
-    vferry_model_set_versions(skeleton, versions);
+    vferry_model_set_aliases(skeleton, aliases);
+    vferry_model_set_not_migratable(skeleton, model->not_migratable ? model->not_migratable : "");
+    set_versions(skeleton, model);
     g_signal_connect_data(skeleton, "handle-get-xml", G_CALLBACK(handle_get_xml),
                           vf_model_ref(model), (GClosureNotify)(void (*)(void))vf_model_unref, 0);
     return skeleton;

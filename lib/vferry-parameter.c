@@ -9,10 +9,15 @@ struct _VferryParameter {
     char *compare;
     char *unit;
     char *description;
+    char *init;
+    char *off;
     char **allowed;
     gboolean has_range;
     gint64 min, max;
     guint64 step;
+    GVariant *ranges; /* never NULL */
+    guint64 mask;
+    gboolean enforced;
     gboolean readable;
     gboolean settable;
 };
@@ -29,7 +34,10 @@ clear(gpointer data)
     g_free(self->compare);
     g_free(self->unit);
     g_free(self->description);
+    g_free(self->init);
+    g_free(self->off);
     g_strfreev(self->allowed);
+    g_variant_unref(self->ranges);
 }
 
 /**
@@ -71,9 +79,10 @@ vferry_parameter_get_name(VferryParameter *self)
  * @self: a parameter
  *
  * Values are text on the bus and in documents, each in one spelling: `yes` or `no`, a decimal
- * number, bytes as a decimal number.
+ * number, bytes as a decimal number, sorted words with one space between them, `0x` and hexadecimal
+ * digits.
  *
- * Returns: `bool`, `int`, `string`, `enum` or `size`
+ * Returns: `bool`, `int`, `string`, `enum`, `size`, `set` or `bitmask`
  */
 const char *
 vferry_parameter_get_value_type(VferryParameter *self)
@@ -122,6 +131,9 @@ vferry_parameter_get_description(VferryParameter *self)
  * vferry_parameter_get_allowed:
  * @self: a parameter
  *
+ * Of a set the words that it may have; of a number those values that are in none of
+ * vferry_parameter_get_ranges().
+ *
  * Returns: (nullable) (transfer none) (array zero-terminated=1): the values that it may have; %NULL
  *     when any of its type will do, as far as it is in the range
  */
@@ -138,7 +150,7 @@ vferry_parameter_get_allowed(VferryParameter *self)
  * @max: (out) (optional): the largest value
  * @step: (out) (optional): a value less @min is a multiple of it; at least 1
  *
- * Returns: %TRUE when it is a number of any value in a range; the range may be that of 64 bits
+ * Returns: %TRUE when it is a number of any value in one range; the range may be that of 64 bits
  */
 gboolean
 vferry_parameter_get_range(VferryParameter *self, gint64 *min, gint64 *max, guint64 *step)
@@ -150,6 +162,71 @@ vferry_parameter_get_range(VferryParameter *self, gint64 *min, gint64 *max, guin
     if (step)
         *step = self->step;
     return self->has_range;
+}
+
+/**
+ * vferry_parameter_get_ranges:
+ * @self: a parameter
+ *
+ * Of a number: the ranges, each with its smallest value, its largest one, and a step of which a
+ * value less the smallest is a multiple. One range is what vferry_parameter_get_range() says.
+ *
+ * Returns: (transfer none): an array a(xxt), in ascending order; empty when there are none
+ */
+GVariant *
+vferry_parameter_get_ranges(VferryParameter *self)
+{
+    return self->ranges;
+}
+
+/**
+ * vferry_parameter_get_mask:
+ * @self: a parameter
+ *
+ * Returns: the bits that a bitmask may have; all 64 when it may have any
+ */
+guint64
+vferry_parameter_get_mask(VferryParameter *self)
+{
+    return self->mask;
+}
+
+/**
+ * vferry_parameter_get_init:
+ * @self: a parameter
+ *
+ * Returns: (nullable): what a new device has
+ */
+const char *
+vferry_parameter_get_init(VferryParameter *self)
+{
+    return self->init;
+}
+
+/**
+ * vferry_parameter_get_off:
+ * @self: a parameter
+ *
+ * Returns: (nullable): the value with which a device is as if it did not have the parameter; %NULL
+ *     when it cannot be switched off
+ */
+const char *
+vferry_parameter_get_off(VferryParameter *self)
+{
+    return self->off;
+}
+
+/**
+ * vferry_parameter_is_enforced:
+ * @self: a parameter
+ *
+ * Returns: %TRUE when the device itself refuses a state that breaks the rule; otherwise nobody
+ *     checks, and the comparison can be overridden
+ */
+gboolean
+vferry_parameter_is_enforced(VferryParameter *self)
+{
+    return self->enforced;
 }
 
 /**
@@ -186,6 +263,24 @@ lookup_text(GVariant *dict, const char *key)
     return text;
 }
 
+/* One range is said in three keys, several in one. */
+static void
+take_ranges(VferryParameter *self, GVariant *dict)
+{
+    GVariant *range = NULL;
+
+    self->has_range = g_variant_lookup(dict, "min", "x", &self->min) &&
+                      g_variant_lookup(dict, "max", "x", &self->max) &&
+                      g_variant_lookup(dict, "step", "t", &self->step);
+    self->ranges = g_variant_lookup_value(dict, "ranges", G_VARIANT_TYPE("a(xxt)"));
+    if (self->ranges)
+        return;
+    if (self->has_range)
+        range = g_variant_new("(xxt)", self->min, self->max, self->step);
+    self->ranges = g_variant_new_array(G_VARIANT_TYPE("(xxt)"), &range, range ? 1 : 0);
+    g_variant_ref_sink(self->ranges);
+}
+
 /* The daemon may be of another version: what is absent or of another type counts as not said. */
 static VferryParameter *
 parameter_new(GVariant *dict)
@@ -197,10 +292,14 @@ parameter_new(GVariant *dict)
     self->compare = lookup_text(dict, "compare");
     self->unit = lookup_text(dict, "unit");
     self->description = lookup_text(dict, "description");
+    self->init = lookup_text(dict, "init");
+    self->off = lookup_text(dict, "off");
     (void)g_variant_lookup(dict, "allowed", "^as", &self->allowed);
-    self->has_range = g_variant_lookup(dict, "min", "x", &self->min) &&
-                      g_variant_lookup(dict, "max", "x", &self->max) &&
-                      g_variant_lookup(dict, "step", "t", &self->step);
+    take_ranges(self, dict);
+    self->mask = G_MAXUINT64;
+    (void)g_variant_lookup(dict, "mask", "t", &self->mask);
+    self->enforced = TRUE; /* a daemon that does not say knows of no others */
+    (void)g_variant_lookup(dict, "enforced", "b", &self->enforced);
     (void)g_variant_lookup(dict, "readable", "b", &self->readable);
     (void)g_variant_lookup(dict, "settable", "b", &self->settable);
     return self;

@@ -29,6 +29,11 @@ const char *vferry_parameter_get_unit(VferryParameter *self);
 const char *vferry_parameter_get_description(VferryParameter *self);
 const char *const *vferry_parameter_get_allowed(VferryParameter *self);
 gboolean vferry_parameter_get_range(VferryParameter *self, gint64 *min, gint64 *max, guint64 *step);
+GVariant *vferry_parameter_get_ranges(VferryParameter *self);
+guint64 vferry_parameter_get_mask(VferryParameter *self);
+const char *vferry_parameter_get_init(VferryParameter *self);
+const char *vferry_parameter_get_off(VferryParameter *self);
+gboolean vferry_parameter_is_enforced(VferryParameter *self);
 gboolean vferry_parameter_is_readable(VferryParameter *self);
 gboolean vferry_parameter_is_settable(VferryParameter *self);
 

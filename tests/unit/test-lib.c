@@ -242,6 +242,36 @@ test_parameters(void)
 }
 
 static void
+test_language(void)
+{
+    g_autoptr(VferryModel) model = vferry_model_skeleton_new();
+    g_autoptr(GPtrArray) parameters = NULL;
+    g_autofree char *ranges = NULL;
+    g_autofree char *one = NULL;
+
+    vferry_model_set_parameters(
+        model, g_variant_new_parsed(
+                   "[{'name': <'a'>, 'type': <'int'>, 'compare': <'at-least'>, 'init': <'1'>, "
+                   "'off': <'0'>, 'enforced': <false>, 'ranges': <[(int64 0, int64 4, uint64 2), "
+                   "(9, 9, 1)]>}, {'name': <'b'>, 'type': <'bitmask'>, 'compare': <'superset'>, "
+                   "'mask': <uint64 7>, 'min': <int64 1>, 'max': <int64 2>, 'step': <uint64 1>}]"));
+    parameters = vferry_model_list_parameters(model);
+    g_assert_cmpuint(parameters->len, ==, 2);
+    ranges = g_variant_print(vferry_parameter_get_ranges(parameters->pdata[0]), FALSE);
+    g_assert_cmpstr(ranges, ==, "[(0, 4, 2), (9, 9, 1)]");
+    g_assert_false(vferry_parameter_get_range(parameters->pdata[0], NULL, NULL, NULL));
+    g_assert_cmpstr(vferry_parameter_get_init(parameters->pdata[0]), ==, "1");
+    g_assert_cmpstr(vferry_parameter_get_off(parameters->pdata[0]), ==, "0");
+    g_assert_false(vferry_parameter_is_enforced(parameters->pdata[0]));
+    g_assert_cmpuint(vferry_parameter_get_mask(parameters->pdata[0]), ==, G_MAXUINT64);
+    one = g_variant_print(vferry_parameter_get_ranges(parameters->pdata[1]), FALSE);
+    g_assert_cmpstr(one, ==, "[(1, 2, 1)]");
+    g_assert_cmpuint(vferry_parameter_get_mask(parameters->pdata[1]), ==, 7);
+    g_assert_true(vferry_parameter_is_enforced(parameters->pdata[1]));
+    g_assert_null(vferry_parameter_get_off(parameters->pdata[1]));
+}
+
+static void
 test_exports_nothing_else(void)
 {
     g_assert_nonnull(dlsym(RTLD_DEFAULT, "vferry_error_quark"));
@@ -261,6 +291,7 @@ main(int argc, char **argv)
     g_test_add_func("/lib/offers", test_offers);
     g_test_add_func("/lib/offers-of-another-version", test_offers_of_another_version);
     g_test_add_func("/lib/parameters", test_parameters);
+    g_test_add_func("/lib/language", test_language);
     g_test_add_func("/lib/exports-nothing-else", test_exports_nothing_else);
     return g_test_run();
 }
