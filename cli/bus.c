@@ -88,6 +88,27 @@ vf_bus_get_manager(VfBus *self)
     return self->manager;
 }
 
+gboolean
+vf_bus_has_feature(VfBus *self, const char *feature)
+{
+    g_autoptr(GVariant) reply = NULL;
+    g_autoptr(GVariant) value = NULL;
+    g_autofree const char **features = NULL;
+
+    /* not the proxy's copy: the daemon may have been asleep when it was made */
+    reply = g_dbus_connection_call_sync(
+        self->connection, VFERRY_BUS_NAME, VFERRY_OBJECT_ROOT, "org.freedesktop.DBus.Properties",
+        "Get", g_variant_new("(ss)", VFERRY_BUS_NAME ".Manager", "Features"), G_VARIANT_TYPE("(v)"),
+        G_DBUS_CALL_FLAGS_NONE, vf_bus_get_timeout(self), NULL, NULL);
+    if (!reply)
+        return FALSE;
+    g_variant_get(reply, "(v)", &value);
+    if (!g_variant_is_of_type(value, G_VARIANT_TYPE_STRING_ARRAY))
+        return FALSE;
+    features = g_variant_get_strv(value, NULL);
+    return g_strv_contains(features, feature);
+}
+
 GDBusCallFlags
 vf_bus_get_call_flags(VfBus *self)
 {

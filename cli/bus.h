@@ -20,6 +20,9 @@ const char *vf_bus_get_label(VfBus *self);
 GDBusConnection *vf_bus_get_connection(VfBus *self);
 VferryManager *vf_bus_get_manager(VfBus *self);
 
+/* Whether the daemon announces @feature (Manager.Features); starts it when it does not run. */
+gboolean vf_bus_has_feature(VfBus *self, const char *feature);
+
 /* For every call that may need authorisation: polkit may ask when somebody can answer. */
 GDBusCallFlags vf_bus_get_call_flags(VfBus *self);
 /* Milliseconds: long enough to type a password where polkit may ask. */

@@ -17,11 +17,31 @@ moved_text(VferryJob *job)
     return g_strdup_printf(_("%s of %s"), done, total);
 }
 
+static const char *
+override_of(VferryJob *job)
+{
+    const char *reason = vferry_job_get_override(job);
+
+    return reason ? reason : ""; /* of a daemon that knows none */
+}
+
+static gboolean
+has_override(GPtrArray *jobs)
+{
+    for (guint i = 0; i < jobs->len; i++)
+        if (override_of(g_ptr_array_index(jobs, i))[0] != '\0')
+            return TRUE;
+    return FALSE;
+}
+
 static char *
 format_jobs(GPtrArray *jobs, gboolean colour)
 {
-    const char *titles[] = {_("JOB"),   _("OPERATION"), _("ROLE"),    _("PHASE"),
-                            _("MOVED"), _("RATE"),      _("STARTED"), NULL};
+    gboolean overridden = has_override(jobs);
+    const char *titles[] = {
+        _("JOB"),   _("OPERATION"), _("ROLE"),    _("PHASE"),
+        _("MOVED"), _("RATE"),      _("STARTED"), overridden ? _("OVERRIDDEN BECAUSE") : NULL,
+        NULL};
     g_autoptr(VfTable) table = vf_table_new(titles);
 
     for (guint i = 0; i < jobs->len; i++) {
@@ -40,6 +60,8 @@ format_jobs(GPtrArray *jobs, gboolean colour)
         vf_table_add(table, moved);
         vf_table_add(table, rate);
         vf_table_add(table, started);
+        if (overridden)
+            vf_table_add_styled(table, override_of(job), VF_STYLE_WARN);
     }
     return vf_table_format(table, colour);
 }

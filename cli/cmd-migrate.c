@@ -20,6 +20,7 @@ typedef struct {
     char *driver;
     char *downtime_limit;
     char *precopy_max;
+    char *override;
 } Options;
 
 static void
@@ -32,6 +33,7 @@ clear_options(Options *options)
     g_free(options->driver);
     g_free(options->downtime_limit);
     g_free(options->precopy_max);
+    g_free(options->override);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
 
@@ -54,6 +56,9 @@ parse_options(VfCli *cli, Options *options, int *argc, char ***argv)
          N_("Stop the device when the rest takes so long (default: 300)"), N_("MS")},
         {"precopy-max", 0, 0, G_OPTION_ARG_STRING, &options->precopy_max,
          N_("Stop the device after so long in any case (default: 300)"), N_("SECONDS")},
+        {"override", 0, 0, G_OPTION_ARG_STRING, &options->override,
+         N_("Go on although the comparison does not say yes, where no device checks it"),
+         N_("REASON")},
         {NULL},
     };
 
@@ -158,6 +163,7 @@ prepare_options(const Options *options, const char *destination, GError **error)
     insert_string(&dict, "parent", options->parent);
     insert_string(&dict, "type", options->type);
     insert_string(&dict, "uuid", uuid);
+    insert_string(&dict, "override", options->override);
     return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -176,6 +182,17 @@ prepare_all(VfCrossing *self, const Options *options, const char *destination, G
     if (self->perform_options)
         self->prepare_options = prepare_options(options, destination, error);
     return self->prepare_options != NULL;
+}
+
+/* A daemon that does not know the option would refuse it with a worse sentence. */
+static gboolean
+check_features(VfBus *there, const Options *options, GError **error)
+{
+    if (!options->override || vf_bus_has_feature(there, "override"))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                _("the daemon there is too old for --override"));
+    return FALSE;
 }
 
 static VfExit
@@ -199,6 +216,8 @@ migrate(VfCli *cli, const Options *options, const char *device, const char *dest
     self->there = vf_bus_new(cli, destination, &error);
     if (!self->there)
         return vf_exit_report(error, NULL, NULL);
+    if (!check_features(self->there, options, &error))
+        return vf_bus_report(self->there, error, NULL);
     return vf_crossing_run(self);
 }
 

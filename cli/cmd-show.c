@@ -62,6 +62,7 @@ static const struct {
     {"org.vferry1.Job", "Uuid", N_("job"), AS_TEXT},
     {"org.vferry1.Job", "Operation", N_("operation"), AS_TEXT},
     {"org.vferry1.Job", "Role", N_("role"), AS_TEXT},
+    {"org.vferry1.Job", "Override", N_("overridden because"), AS_TEXT},
     {"org.vferry1.Job", "Phase", N_("phase"), AS_TEXT},
     {"org.vferry1.Job", "Result", N_("result"), AS_TEXT},
     {"org.vferry1.Job", "Error", N_("error"), AS_ERROR},

@@ -5,6 +5,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "json.h"
 #include "names.h"
@@ -250,7 +251,8 @@ vf_outcome_report(VfCrossing *self, const VfEnd *end)
 VfExit
 vf_outcome_report_error(VfCrossing *self, VfBus *bus, const GError *error)
 {
-    VfExit status = vf_bus_report(bus, error, VF_ACTION_MIGRATE);
+    gboolean overriding = strstr(error->message, VF_ACTION_OVERRIDE) != NULL;
+    VfExit status = vf_bus_report(bus, error, overriding ? VF_ACTION_OVERRIDE : VF_ACTION_MIGRATE);
     g_autofree char *name = vf_exit_error_name(error);
     g_autofree char *message = vf_exit_message(error);
     gboolean cancelled = g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_CANCELLED);

@@ -12,6 +12,7 @@
 #include "mdev.h"
 #include "migration.h"
 #include "options.h"
+#include "override.h"
 #include "steps.h"
 #include "uuid.h"
 
@@ -61,6 +62,7 @@ typedef struct {
     char *parent;
     char *type;
     char *uuid;
+    VfOverride *override; /* NULL: nobody asked for it */
     guint next_device;
     VfSteps *steps; /* of the running step */
 } Prepare;
@@ -76,6 +78,7 @@ prepare_free(Prepare *prepare)
     g_free(prepare->parent);
     g_free(prepare->type);
     g_free(prepare->uuid);
+    g_clear_pointer(&prepare->override, vf_override_free);
     g_free(prepare);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Prepare, prepare_free)
@@ -143,10 +146,12 @@ static gboolean
 take_options(Prepare *prepare, GVariant *dict, GError **error)
 {
     static const char *const common[] = {"address", "driver", "deadline", "parent",
-                                         "type",    "uuid",   NULL};
+                                         "type",    "uuid",   "override", NULL};
     g_autoptr(VfOptions) options = vf_options_new(dict);
     g_autofree char *address = vf_options_take_string(options, "address", NULL);
     g_autofree char *driver = vf_options_take_string(options, "driver", NULL);
+    g_autofree char *reason =
+        vf_options_take_string(options, "override", NULL); /* has been asked */
     guint32 seconds = vf_options_take_u32(options, "deadline", VF_LEASE_SECONDS_DEFAULT);
     g_autoptr(GError) mistake = NULL;
 
@@ -176,7 +181,8 @@ take_options(Prepare *prepare, GVariant *dict, GError **error)
 static gboolean
 choose_devices(Prepare *prepare, GError **error)
 {
-    const VfMdevWish wish = {prepare->parent, prepare->type, prepare->uuid};
+    const VfMdevWish wish = {prepare->parent, prepare->type, prepare->uuid,
+                             prepare->override ? prepare->override->reason : NULL};
     GPtrArray *devices = prepare->cookie->devices;
     VfLeases *leases = prepare->self->leases;
     g_autoptr(GPtrArray) mdevs = g_ptr_array_new_with_free_func(g_object_unref);
@@ -189,6 +195,8 @@ choose_devices(Prepare *prepare, GError **error)
         if (!mdev)
             return FALSE; /* the others' room goes back with them */
         g_ptr_array_add(mdevs, mdev);
+        if (vf_mdev_get_overridden(mdev))
+            vf_job_set_override(prepare->job, prepare->override->reason);
         vf_job_add_device(prepare->job, device->ref, NULL);
     }
     /* from here on the lease answers for them */
@@ -368,27 +376,73 @@ start_prepare(Prepare *prepare, const char *cookie, GVariant *options, GError **
     return take_options(prepare, options, error) && choose_devices(prepare, error);
 }
 
+static void
+log_overridden(Prepare *prepare)
+{
+    VfLeases *leases = prepare->self->leases;
+
+    for (guint i = 0; i < vf_job_get_n_devices(prepare->job); i++) {
+        VfMdev *mdev = vf_leases_get_mdev(leases, prepare->lease, i);
+        const VfReport *report = vf_mdev_get_overridden(mdev);
+
+        if (report)
+            vf_override_log(prepare->override, prepare->job, report);
+    }
+}
+
+/* Whoever called may do what it asks for. Takes @prepare. */
+static void
+run_prepare(Prepare *taken)
+{
+    g_autoptr(Prepare) prepare = taken;
+    VfDestinationCalls *self = prepare->self;
+    g_autoptr(GVariant) options = NULL;
+    GError *error = NULL;
+    const char *cookie;
+
+    g_variant_get(g_dbus_method_invocation_get_parameters(prepare->invocation), "(&s@a{sv})",
+                  &cookie, &options);
+    if (!start_prepare(prepare, cookie, options, &error)) {
+        vf_bus_return_error(prepare->invocation, error);
+        return;
+    }
+    vf_jobs_add(self->jobs, prepare->job);
+    vf_jobs_hold(self->jobs, prepare->job);
+    log_overridden(prepare);
+    prepare = NULL; /* the steps have it */
+    vf_steps_run(prepare_steps, G_N_ELEMENTS(prepare_steps), taken,
+                 vf_leases_get_cancellable(self->leases, taken->lease), on_prepared, taken);
+}
+
+static void
+on_override(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Prepare) prepare = data;
+    GError *error = NULL;
+
+    prepare->override = vf_override_ask_finish(result, &error);
+    if (prepare->override)
+        run_prepare(g_steal_pointer(&prepare));
+    else
+        vf_bus_return_error(prepare->invocation, error);
+}
+
 static gboolean
 on_prepare(VferryManager *manager, GDBusMethodInvocation *invocation, const char *cookie,
            GVariant *options, gpointer data)
 {
-    VfDestinationCalls *self = data;
-    g_autoptr(Prepare) prepare = g_new0(Prepare, 1);
-    GError *error = NULL;
-    Prepare *running;
+    Prepare *prepare = g_new0(Prepare, 1);
+    const char *reason;
 
-    prepare->self = g_object_ref(self);
+    prepare->self = g_object_ref(data);
     prepare->manager = g_object_ref(manager);
     prepare->invocation = invocation;
-    if (!start_prepare(prepare, cookie, options, &error)) {
-        vf_bus_return_error(invocation, error);
-        return TRUE;
-    }
-    vf_jobs_add(self->jobs, prepare->job);
-    vf_jobs_hold(self->jobs, prepare->job);
-    running = g_steal_pointer(&prepare);
-    vf_steps_run(prepare_steps, G_N_ELEMENTS(prepare_steps), running,
-                 vf_leases_get_cancellable(self->leases, running->lease), on_prepared, running);
+    /* one of another type is refused with the other options */
+    if (g_variant_lookup(options, "override", "&s", &reason))
+        vf_override_ask_async(prepare->self->context->gate, invocation, reason, on_override,
+                              prepare);
+    else
+        run_prepare(prepare);
     return TRUE;
 }
 

@@ -131,21 +131,30 @@ on_checked(GObject *source, GAsyncResult *result, gpointer data)
     dispatch(call);
 }
 
+/* On behalf of whoever made the call. */
 static void
-ask(Call *call)
+ask_authority(VfGate *self, GDBusMethodInvocation *invocation, const char *action,
+              GAsyncReadyCallback callback, gpointer data)
 {
-    GDBusMessage *message = g_dbus_method_invocation_get_message(call->invocation);
-    g_autofree char *method = describe_method(call->invocation);
+    GDBusMessage *message = g_dbus_method_invocation_get_message(invocation);
+    g_autofree char *method = describe_method(invocation);
     const VfAuthorityQuestion question = {
-        .sender = g_dbus_method_invocation_get_sender(call->invocation),
-        .action = get_annotation(call->invocation, VF_ANNOTATION_ACTION),
+        .sender = g_dbus_method_invocation_get_sender(invocation),
+        .action = action,
         .method = method,
-        .object = g_dbus_method_invocation_get_object_path(call->invocation),
+        .object = g_dbus_method_invocation_get_object_path(invocation),
         .interactive = (g_dbus_message_get_flags(message) &
                         G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0,
     };
 
-    vf_authority_check_async(call->gate->authority, &question, on_checked, call);
+    vf_authority_check_async(self->authority, &question, callback, data);
+}
+
+static void
+ask(Call *call)
+{
+    ask_authority(call->gate, call->invocation,
+                  get_annotation(call->invocation, VF_ANNOTATION_ACTION), on_checked, call);
 }
 
 static gboolean
@@ -239,6 +248,62 @@ vf_gate_export(VfGate *self, GDBusConnection *connection, GDBusInterfaceSkeleton
 {
     vf_gate_guard(self, skeleton, NULL, NULL);
     return g_dbus_interface_skeleton_export(skeleton, connection, path, error);
+}
+
+/* One more action of a call. */
+typedef struct {
+    char *method;
+    char *sender;
+    char *action;
+} Check;
+
+static void
+check_free(gpointer data)
+{
+    Check *check = data;
+
+    g_free(check->method);
+    g_free(check->sender);
+    g_free(check->action);
+    g_free(check);
+}
+
+static void
+on_checked_more(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    const Check *check = g_task_get_task_data(task);
+    GError *error = NULL;
+
+    if (vf_authority_check_finish(VF_AUTHORITY(source), result, &error)) {
+        g_task_return_boolean(task, TRUE);
+        return;
+    }
+    vf_log(G_LOG_LEVEL_INFO, VF_ABOUT(.sender = check->sender, .action = check->action),
+           "%s is refused to %s: %s", check->method, check->sender, error->message);
+    g_task_return_error(task, error);
+}
+
+void
+vf_gate_check_async(VfGate *self, GDBusMethodInvocation *invocation, const char *action,
+                    GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(self, NULL, callback, data);
+    Check *check = g_new0(Check, 1);
+
+    check->method = describe_method(invocation);
+    check->sender = g_strdup(g_dbus_method_invocation_get_sender(invocation));
+    check->action = g_strdup(action);
+    g_task_set_source_tag(task, vf_gate_check_async);
+    g_task_set_task_data(task, check, check_free);
+    ask_authority(self, invocation, action, on_checked_more, task);
+}
+
+gboolean
+vf_gate_check_finish(VfGate *self, GAsyncResult *result, GError **error)
+{
+    g_return_val_if_fail(g_task_is_valid(result, self), FALSE);
+    return g_task_propagate_boolean(G_TASK(result), error);
 }
 
 guint32

@@ -31,6 +31,13 @@ void vf_gate_guard(VfGate *self, GDBusInterfaceSkeleton *skeleton, VfGateOwnerFu
 gboolean vf_gate_export(VfGate *self, GDBusConnection *connection, GDBusInterfaceSkeleton *skeleton,
                         const char *path, GError **error);
 
+/* One more action, for a call whose own was asked for already: some options need their own. As
+ * there, the subject is the caller, and everything but a yes is NOT_AUTHORIZED, which is logged.
+ * The invocation must live until then. */
+void vf_gate_check_async(VfGate *self, GDBusMethodInvocation *invocation, const char *action,
+                         GAsyncReadyCallback callback, gpointer data);
+gboolean vf_gate_check_finish(VfGate *self, GAsyncResult *result, GError **error);
+
 /* The uid of a sender, for handlers of guarded methods that are not public: it was resolved before
  * they run, so this never blocks. (guint32)-1 when the sender has left the bus meanwhile. */
 guint32 vf_gate_get_sender_uid(VfGate *self, const char *sender);

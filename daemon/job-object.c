@@ -111,6 +111,7 @@ vf_job_object_new(VfJob *job, VfObjects *objects)
     vferry_job_set_start_time(skeleton, (guint64)vf_job_get_times(job)->start);
     vferry_job_set_started_by_uid(skeleton, vf_job_get_uid(job));
     vferry_job_set_peer(skeleton, vf_job_get_peer(job));
+    vferry_job_set_override(skeleton, vf_job_get_override(job));
     vferry_job_set_error(skeleton, g_variant_new("(ss)", "", ""));
     update_counters(job, skeleton);
     if (vf_job_get_outcome(job))

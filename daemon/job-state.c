@@ -55,6 +55,7 @@ vf_job_state_fill(VfJob *job, GVariantDict *state)
     g_variant_dict_insert(state, "path", "s", vf_job_get_path(job));
     g_variant_dict_insert(state, "peer", "s", vf_job_get_peer(job));
     g_variant_dict_insert(state, "driver", "s", vf_job_get_driver_name(job));
+    g_variant_dict_insert(state, "override", "s", vf_job_get_override(job));
     g_variant_dict_insert(state, "features", "^as", vf_job_get_features(job));
     g_variant_dict_insert(state, "times", "(xxx)", times->start, times->start_monotonic,
                           times->end_monotonic);
@@ -140,6 +141,7 @@ static VfJob *
 parse(GVariant *state, VfRegistry *registry)
 {
     const char *role, *uuid, *owner, *path, *peer, *driver;
+    const char *override = "";
     g_autofree const char **features = NULL;
     g_autoptr(GVariant) driver_state =
         g_variant_lookup_value(state, "driver-state", G_VARIANT_TYPE_VARDICT);
@@ -161,6 +163,8 @@ parse(GVariant *state, VfRegistry *registry)
     vf_job_set_peer(job, peer);
     vf_job_set_driver_name(job, driver);
     vf_job_set_features(job, (const char *const *)features);
+    g_variant_lookup(state, "override", "&s", &override); /* that of 0.1.0 has none */
+    vf_job_set_override(job, override);
     if (g_variant_lookup(state, "run-decided", "u", &uid))
         vf_job_set_run_decided(job, TRUE, uid);
     if (driver_state)

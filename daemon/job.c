@@ -20,6 +20,7 @@ struct _VfJob {
     char *peer;
     char *driver_name;
     GVariant *options;
+    char *override;
     char **features;
     GPtrArray *devices;
     VfRecord *record;
@@ -82,6 +83,7 @@ vf_job_finalize(GObject *object)
     g_free(self->path);
     g_free(self->peer);
     g_free(self->driver_name);
+    g_free(self->override);
     G_OBJECT_CLASS(vf_job_parent_class)->finalize(object);
 }
 
@@ -105,6 +107,7 @@ vf_job_init(VfJob *self)
     self->path = g_strdup("");
     self->peer = g_strdup("");
     self->driver_name = g_strdup("");
+    self->override = g_strdup("");
     g_queue_init(&self->waiting);
 }
 
@@ -216,6 +219,19 @@ vf_job_set_options(VfJob *self, GVariant *options)
     g_variant_ref_sink(options);
     g_variant_unref(self->options);
     self->options = options;
+}
+
+const char *
+vf_job_get_override(VfJob *self)
+{
+    return self->override;
+}
+
+void
+vf_job_set_override(VfJob *self, const char *reason)
+{
+    g_free(self->override);
+    self->override = g_strdup(reason);
 }
 
 const char *const *

@@ -92,6 +92,11 @@ void vf_job_set_driver_name(VfJob *self, const char *name);
 GVariant *vf_job_get_options(VfJob *self);
 void vf_job_set_options(VfJob *self, GVariant *options);
 
+/* At a destination: why it goes on although the comparison did not say yes; "" when it did. Set
+ * before it is on the bus. */
+const char *vf_job_get_override(VfJob *self);
+void vf_job_set_override(VfJob *self, const char *reason);
+
 /* Stream features that both sides know. */
 const char *const *vf_job_get_features(VfJob *self);
 void vf_job_set_features(VfJob *self, const char *const *features);

@@ -516,6 +516,8 @@ vf_jobs_begin_details(VfJob *job)
     g_variant_dict_insert(&dict, "time", "x", vf_job_get_times(job)->start);
     g_variant_dict_insert(&dict, "peer", "s", vf_job_get_peer(job));
     g_variant_dict_insert(&dict, "driver", "s", vf_job_get_driver_name(job));
+    if (*vf_job_get_override(job))
+        g_variant_dict_insert(&dict, "override", "s", vf_job_get_override(job));
     g_variant_dict_insert_value(
         &dict, "devices",
         g_variant_new_strv((const char *const *)devices->pdata, (gssize)devices->len));

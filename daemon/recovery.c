@@ -93,6 +93,7 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     g_auto(GVariantDict) details = G_VARIANT_DICT_INIT(begin->details);
     const char *peer = "";
     const char *driver = "";
+    const char *override = "";
     g_auto(GStrv) devices = NULL;
     guint32 uid = (guint32)-1;
     gint64 start = 0;
@@ -101,6 +102,7 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     g_variant_dict_lookup(&details, "uid", "u", &uid);
     g_variant_dict_lookup(&details, "peer", "&s", &peer);
     g_variant_dict_lookup(&details, "driver", "&s", &driver);
+    g_variant_dict_lookup(&details, "override", "&s", &override);
     g_variant_dict_lookup(&details, "devices", "^as", &devices);
     g_variant_dict_lookup(&details, "time", "x", &start);
     job = vf_job_new(found->role, found->uuid, uid, "");
@@ -108,6 +110,7 @@ make_job(VfRecovery *self, VfLedgerFound *found)
         vf_job_set_start_time(job, start);
     vf_job_set_peer(job, peer);
     vf_job_set_driver_name(job, driver);
+    vf_job_set_override(job, override);
     for (char **id = devices; id && *id; id++)
         vf_job_add_device(job, *id,
                           found->role == VF_JOB_SOURCE

@@ -28,6 +28,7 @@ struct _VfMdev {
     char *path;                 /* in sysfs, where it is or will be */
     VfRequirement *requirement; /* NULL when nothing is known about the type */
     gboolean partial;           /* it names only what somebody asked for */
+    VfReport *overridden;       /* NULL: the type fits */
     gboolean reserved;
     gboolean may_exist; /* a create may have reached the kernel */
 
@@ -61,6 +62,7 @@ vf_mdev_finalize(GObject *object)
     g_clear_object(&self->device);
     g_clear_pointer(&self->settings, g_ptr_array_unref);
     g_clear_pointer(&self->requirement, vf_requirement_unref);
+    g_clear_pointer(&self->overridden, vf_report_free);
     g_free(self->type);
     g_free(self->uuid);
     g_free(self->path);
@@ -92,7 +94,7 @@ candidate_free(gpointer data)
     Candidate *self = data;
 
     g_object_unref(self->parent);
-    vf_report_free(self->report);
+    g_clear_pointer(&self->report, vf_report_free);
     g_free(self);
 }
 
@@ -228,6 +230,25 @@ explain(VfRegistry *registry, GPtrArray *candidates, VfRequirement *requirement,
     vf_report_check(report, error);
 }
 
+/* Whether it is good enough for the wish. */
+static gboolean
+is_acceptable(const Candidate *candidate, const VfMdevWish *wish)
+{
+    return vf_report_check(candidate->report, NULL) ||
+           (wish->override && vf_report_can_override(candidate->report));
+}
+
+/* What was chosen although it does not fit remembers why it does not. */
+static VfMdev *
+mark(VfMdev *self, Candidate *candidate, const VfMdevWish *wish)
+{
+    if (vf_report_check(candidate->report, NULL))
+        return self;
+    self->overridden = g_steal_pointer(&candidate->report);
+    self->overridden->override = g_strdup(wish->override);
+    return self;
+}
+
 static VfMdev *
 new_for(VfRegistry *registry, const Candidate *candidate, VfRequirement *requirement, char *uuid)
 {
@@ -268,13 +289,14 @@ vf_mdev_choose(VfRegistry *registry, VfRequirement *requirement, const VfMdevWis
     if (!uuid)
         return NULL;
     for (guint i = 0; i < candidates->len; i++) {
-        const Candidate *candidate = candidates->pdata[i];
+        Candidate *candidate = candidates->pdata[i];
 
-        if (!vf_report_check(candidate->report, NULL))
-            break; /* sorted: none behind it fits */
+        if (!is_acceptable(candidate, wish))
+            continue;
         g_clear_error(&no_room);
         if (vf_parent_reserve(candidate->parent, candidate->type->type, &no_room))
-            return new_for(registry, candidate, requirement, g_steal_pointer(&uuid));
+            return mark(new_for(registry, candidate, requirement, g_steal_pointer(&uuid)),
+                        candidate, wish);
     }
     if (no_room)
         g_propagate_error(error, g_steal_pointer(&no_room));
@@ -391,6 +413,12 @@ vf_mdev_new_for_removal(const char *sysfs_path, const char *uuid, const char *ty
     return self;
 }
 
+const VfReport *
+vf_mdev_get_overridden(VfMdev *self)
+{
+    return self->overridden;
+}
+
 const char *
 vf_mdev_get_uuid(VfMdev *self)
 {
@@ -434,6 +462,10 @@ announce(VfSteps *steps, gpointer data)
     g_variant_dict_insert(&details, "parent", "s", vf_parent_get_sysfs_path(self->parent));
     g_variant_dict_insert(&details, "type", "s", self->type);
     g_variant_dict_insert(&details, "uuid", "s", self->uuid);
+    if (self->overridden) {
+        g_autofree char *report = vf_report_format(self->overridden);
+        g_variant_dict_insert(&details, "report", "s", report);
+    }
     vf_ledger_append_async(self->ledger, self->record, "create", g_variant_dict_end(&details),
                            on_appended, steps);
 }
@@ -635,6 +667,8 @@ check_facts(VfMdev *self, const VfFacts *facts, GError **error)
     if (self->partial)
         return check_given(self->requirement, facts->values, error);
     report = vf_compare_requirement(self->requirement, facts->model, facts->values, NULL);
+    if (self->overridden && vf_report_can_override(report))
+        return TRUE;
     return vf_report_check(report, error);
 }
 

@@ -3,6 +3,7 @@
 
 #include "ledger.h"
 #include "registry.h"
+#include "report.h"
 #include "requirement.h"
 
 G_BEGIN_DECLS
@@ -17,6 +18,8 @@ typedef struct {
     const char *parent; /* Id; NULL: any */
     const char *type;   /* id; NULL: the one that fits best */
     const char *uuid;   /* NULL: a random one */
+    const char
+        *override; /* why also what vf_report_can_override() is good enough; NULL: it is not */
 } VfMdevWish;
 
 /* Reserves room. INCOMPATIBLE or UNKNOWN name the parameter and both values; NO_ROOM when something
@@ -34,6 +37,9 @@ VfMdev *vf_mdev_choose_at(VfRegistry *registry, VfParent *parent, const char *wh
 
 /* What an earlier daemon may have created; only to be removed. */
 VfMdev *vf_mdev_new_for_removal(const char *sysfs_path, const char *uuid, const char *type);
+
+/* The report that was overridden, marked with the reason; NULL when nothing had to be. */
+const VfReport *vf_mdev_get_overridden(VfMdev *self);
 
 const char *vf_mdev_get_uuid(VfMdev *self);
 const char *vf_mdev_get_type_id(VfMdev *self);

@@ -10,30 +10,11 @@ import time
 import crossing
 import harness
 import tap
-
-TOOL = os.environ['VFERRY_TEST_TOOL']
-WRAPPER = os.environ.get('VFERRY_TEST_WRAPPER', '').split()
+import tool
 
 
-class Case(crossing.Test):
-    def start_tool(self, *args):
-        environment = {key: value for key, value in os.environ.items()
-                       if key not in ('LD_PRELOAD', 'UMOCKDEV_DIR')}
-        environment.update(DBUS_SYSTEM_BUS_ADDRESS=self.bus.address, LC_ALL='C.UTF-8')
-        process = subprocess.Popen([*WRAPPER, TOOL, *args], env=environment, text=True,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE)
-        self.addCleanup(process.kill)
-        return process
-
-    def finish_tool(self, process):
-        """The daemon's signals and the test bed's sysfs need us meanwhile."""
-        self.wait_for(lambda: process.poll() is not None, 'the end of vferryctl', 40)
-        out, err = process.communicate(timeout=5)
-        return process.returncode, out, err
-
-    def tool(self, *args):
-        return self.finish_tool(self.start_tool(*args))
+class Case(tool.Mixin, crossing.Test):
+    pass
 
 
 class Tool(Case):
