@@ -32,7 +32,7 @@ typedef enum {
 #define VF_REPORT_CODE_VALUE_NOT_ALLOWED "value-not-allowed" /* outside what can be set */
 #define VF_REPORT_CODE_VALUE_UNREAD "value-unread"
 #define VF_REPORT_CODE_FIRMWARE_DECIDES "firmware-decides"
-#define VF_REPORT_CODE_RULE_UNDECIDED "rule-undecided"       /* of 0.x: a rule it could not apply */
+#define VF_REPORT_CODE_RULE_UNDECIDED "rule-undecided"       /* of an older peer */
 #define VF_REPORT_CODE_PARAMETER_UNKNOWN "parameter-unknown" /* to the destination */
 #define VF_REPORT_CODE_PARAMETER_MISSING "parameter-missing" /* from the requirement */
 #define VF_REPORT_CODE_CONSTRAINT_VIOLATED "constraint-violated"
