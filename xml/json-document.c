@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "json-document.h"
+
+#include <glib/gi18n-lib.h>
+#include <string.h>
+
+#include "error.h"
+#include "text.h"
+
+#define DIGITS "0123456789"
+#define DIGITS_MAX 18
+
+/* --- the characters, before the parser sees them --- */
+
+typedef struct {
+    const char *where;
+    const char *p;
+    guint line;
+    guint depth;
+    gboolean ended; /* the root has been closed */
+} Scan;
+
+static gboolean fail(const Scan *self, VferryError code, GError **error, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+
+static gboolean
+fail(const Scan *self, VferryError code, GError **error, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error(error, VFERRY_ERROR, code, "%s:%u: %s", self->where, self->line, message);
+    return FALSE;
+}
+
+/* Names in what follows are printed by others: as much of @text as helps, without control
+ * characters. */
+static gboolean
+fail_at(const Scan *self, const char *rule, GError **error)
+{
+    g_autofree char *cut = g_utf8_substring(self->p, 0, MIN(g_utf8_strlen(self->p, -1), 20));
+    g_autofree char *shown = vf_text_clean(cut);
+
+    return fail(self, VFERRY_ERROR_INVALID_ARGUMENT, error, _("at “%s”: %s"), shown, rule);
+}
+
+static gboolean
+scan_escape(Scan *self, GError **error)
+{
+    if (self->p[1] == '\0' || strchr("\"\\/bfnrtu", self->p[1]) == NULL)
+        return fail_at(self, _("a string has no such escape"), error);
+    if (self->p[1] == 'u' && strspn(self->p + 2, DIGITS "abcdefABCDEF") < 4)
+        return fail_at(self, _("\\u needs four hexadecimal digits"), error);
+    if (g_str_has_prefix(self->p, "\\u0000"))
+        return fail_at(self, _("a string does not have the character U+0000"), error);
+    self->p += 2;
+    return TRUE;
+}
+
+/* @self->p is at the opening quote, and afterwards behind the closing one. */
+static gboolean
+scan_string(Scan *self, GError **error)
+{
+    self->p++;
+    while (*self->p != '"') {
+        if (*self->p == '\0')
+            return fail_at(self, _("a string is not closed"), error);
+        if ((guchar)*self->p < ' ')
+            return fail_at(self, _("a string has no control characters"), error);
+        if (*self->p != '\\')
+            self->p++;
+        else if (!scan_escape(self, error))
+            return FALSE;
+    }
+    self->p++;
+    return TRUE;
+}
+
+/* "-12", "0.5", "1e-3" */
+static gboolean
+is_number(const char *word)
+{
+    const char *p = word + (word[0] == '-');
+    gsize digits = strspn(p, DIGITS);
+    gboolean whole = p[digits] == '\0';
+
+    if (digits == 0 || (p[0] == '0' && digits > 1) || (whole && digits > DIGITS_MAX))
+        return FALSE;
+    p += digits;
+    if (*p == '.') {
+        digits = strspn(++p, DIGITS);
+        p += digits;
+    }
+    if (digits > 0 && (*p == 'e' || *p == 'E')) {
+        p += p[1] == '+' || p[1] == '-' ? 2 : 1;
+        digits = strspn(p, DIGITS);
+        p += digits;
+    }
+    return digits > 0 && *p == '\0';
+}
+
+static gboolean
+scan_word(Scan *self, GError **error)
+{
+    gsize length = strcspn(self->p, " \t\r\n{}[]:,\"");
+    g_autofree char *word = g_strndup(self->p, length);
+
+    if (!g_str_equal(word, "true") && !g_str_equal(word, "false") && !g_str_equal(word, "null") &&
+        !is_number(word))
+        return fail_at(self,
+                       _("there must be true, false, null, a text in double quotes or a decimal "
+                         "number (a whole one of at most 18 digits)"),
+                       error);
+    self->p += length;
+    return TRUE;
+}
+
+static gboolean
+scan_bracket(Scan *self, GError **error)
+{
+    gboolean opens = *self->p == '{' || *self->p == '[';
+
+    if (opens && self->depth == VF_JSON_DOCUMENT_DEPTH_MAX)
+        return fail(self, VFERRY_ERROR_LIMIT_EXCEEDED, error, _("more than %d levels"),
+                    VF_JSON_DOCUMENT_DEPTH_MAX);
+    if (!opens && self->depth == 0)
+        return fail_at(self, _("nothing is open here"), error);
+    self->depth += opens ? 1 : -1;
+    self->ended = self->depth == 0;
+    self->p++;
+    return TRUE;
+}
+
+static gboolean
+scan_next(Scan *self, GError **error)
+{
+    if (strchr(" \t\r\n", *self->p) != NULL) {
+        self->line += *self->p++ == '\n';
+        return TRUE;
+    }
+    if (self->ended)
+        return fail_at(self, _("nothing may follow the document"), error);
+    if (strchr("{}[]", *self->p) != NULL)
+        return scan_bracket(self, error);
+    if (self->depth == 0)
+        return fail_at(self, _("the document must be an object"), error);
+    if (*self->p == '"')
+        return scan_string(self, error);
+    if (*self->p != ':' && *self->p != ',')
+        return scan_word(self, error);
+    self->p++;
+    return TRUE;
+}
+
+static gboolean
+scan(const char *text, const char *where, GError **error)
+{
+    Scan self = {where, text, 1, 0, FALSE};
+
+    while (*self.p != '\0')
+        if (!scan_next(&self, error))
+            return FALSE;
+    return self.ended || fail(&self, VFERRY_ERROR_INVALID_ARGUMENT, error, _("it ends too early"));
+}
+
+/* --- the parser --- */
+
+typedef struct {
+    GHashTable *seen; /* "address of the object, name" */
+    char *twice;      /* the first member that was there before */
+} Members;
+
+static void
+on_member(JsonParser *parser, JsonObject *object, const char *name, Members *members)
+{
+    char *key = g_strdup_printf("%p %s", (void *)object, name);
+
+    if (!g_hash_table_add(members->seen, key) && members->twice == NULL)
+        members->twice = g_strdup(name);
+}
+
+static gboolean
+check_text(const char *text, gsize size, const char *where, GError **error)
+{
+    if (size > VF_JSON_DOCUMENT_SIZE_MAX) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("%s: more than %d bytes of JSON"), where, VF_JSON_DOCUMENT_SIZE_MAX);
+        return FALSE;
+    }
+    if (g_utf8_validate(text, (gssize)size, NULL))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("%s: it is not UTF-8"),
+                where);
+    return FALSE;
+}
+
+static gboolean
+check_root(JsonParser *parser, const Members *members, const char *where, GError **error)
+{
+    JsonNode *root = json_parser_get_root(parser);
+    g_autofree char *shown = members->twice != NULL ? vf_text_clean(members->twice) : NULL;
+
+    if (shown != NULL) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("%s: the member “%.60s” is there twice"), where, shown);
+        return FALSE;
+    }
+    if (root != NULL && JSON_NODE_HOLDS_OBJECT(root))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("%s: the document must be an object"), where);
+    return FALSE;
+}
+
+JsonNode *
+vf_json_document_parse(const char *text, gssize size, const char *where, GError **error)
+{
+    gsize length = size < 0 ? strlen(text) : (gsize)size;
+    g_autoptr(JsonParser) parser = json_parser_new_immutable();
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GError) cause = NULL;
+    g_autofree char *copy = NULL;
+    g_autofree char *twice = NULL;
+    Members members = {seen, NULL};
+    gboolean parsed;
+
+    if (!check_text(text, length, where, error))
+        return NULL;
+    copy = g_strndup(text, length);
+    if (!scan(copy, where, error))
+        return NULL;
+    g_signal_connect(parser, "object-member", G_CALLBACK(on_member), &members);
+    parsed = json_parser_load_from_data(parser, copy, -1, &cause);
+    twice = members.twice;
+    if (!parsed) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, "%s: %s", where,
+                    cause->message);
+        return NULL;
+    }
+    return check_root(parser, &members, where, error) ? json_parser_steal_root(parser) : NULL;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "model-union.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+
+/* Any value of its type. */
+static gboolean
+is_open(const VfParameter *self)
+{
+    return self->allowed == NULL && self->ranges == NULL && self->mask == G_MAXUINT64;
+}
+
+static gboolean
+is_number(const VfParameter *self)
+{
+    return self->type == VF_PARAMETER_INT || self->type == VF_PARAMETER_SIZE;
+}
+
+static gint64
+number(const char *text)
+{
+    return g_ascii_strtoll(text, NULL, 10);
+}
+
+/* Numbers ascend, the others keep their order and new ones follow. */
+static void
+add_value(GPtrArray *values, const VfParameter *parameter, const char *value)
+{
+    guint at = values->len;
+
+    if (g_ptr_array_find_with_equal_func(values, value, g_str_equal, NULL))
+        return;
+    while (is_number(parameter) && at > 0 && number(values->pdata[at - 1]) > number(value))
+        at--;
+    g_ptr_array_insert(values, (int)at, g_strdup(value));
+}
+
+static void
+add_values(GPtrArray *values, const VfParameter *parameter)
+{
+    for (guint i = 0; parameter->allowed != NULL && parameter->allowed[i] != NULL; i++)
+        add_value(values, parameter, parameter->allowed[i]);
+}
+
+static gboolean
+range_equals(const VfRange *a, const VfRange *b)
+{
+    return a->min == b->min && a->max == b->max && a->step == b->step;
+}
+
+static gboolean
+has_range(GArray *ranges, const VfRange *range)
+{
+    for (guint i = 0; ranges != NULL && i < ranges->len; i++)
+        if (range_equals(&g_array_index(ranges, VfRange, i), range))
+            return TRUE;
+    return FALSE;
+}
+
+static void
+add_ranges(GArray *ranges, const VfParameter *parameter)
+{
+    for (guint i = 0; parameter->ranges != NULL && i < parameter->ranges->len; i++) {
+        const VfRange *range = &g_array_index(parameter->ranges, VfRange, i);
+        guint at = ranges->len;
+
+        if (has_range(ranges, range))
+            continue;
+        while (at > 0 && g_array_index(ranges, VfRange, at - 1).min > range->min)
+            at--;
+        g_array_insert_val(ranges, at, *range);
+    }
+}
+
+/* Widens @self to what @other allows, too. */
+static void
+widen(VfParameter *self, const VfParameter *other)
+{
+    g_autoptr(GPtrArray) values = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GArray) ranges = g_array_new(FALSE, FALSE, sizeof(VfRange));
+    gboolean open = is_open(self) || is_open(other);
+
+    add_values(values, self);
+    add_values(values, other);
+    add_ranges(ranges, self);
+    add_ranges(ranges, other);
+    g_clear_pointer(&self->allowed, g_strfreev);
+    g_clear_pointer(&self->ranges, g_array_unref);
+    self->mask |= other->mask;
+    if (open)
+        return;
+    if (values->len > 0) {
+        g_ptr_array_add(values, NULL);
+        self->allowed = (char **)g_ptr_array_steal(values, NULL);
+    }
+    if (ranges->len > 0)
+        self->ranges = g_array_ref(ranges);
+}
+
+/* A new device of one may have what one of the other has not: then there is no common one. */
+static void
+keep_common_init(VfParameter *self, const VfParameter *other)
+{
+    if (g_strcmp0(self->init, other->init) != 0)
+        g_clear_pointer(&self->init, g_free);
+}
+
+static VfParameter *
+unite_parameter(const VfModel *model, const VfParameter *a, const VfParameter *b, GError **error)
+{
+    VfParameter *self;
+
+    if (a->type != b->type || a->compare != b->compare || g_strcmp0(a->off, b->off) != 0) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("two descriptions of the model %s differ in the type, the rule or the off "
+                      "value of %s"),
+                    model->id, a->name);
+        return NULL;
+    }
+    self = vf_parameter_copy(a);
+    widen(self, b);
+    keep_common_init(self, b);
+    return self;
+}
+
+static void
+add_versions(VfModel *self, const VfModel *from)
+{
+    for (guint i = 0; i < from->versions->len; i++) {
+        const VfVersion *version = from->versions->pdata[i];
+        if (vf_model_find_version(self, version->name) == NULL)
+            g_ptr_array_add(self->versions, vf_version_copy(version));
+    }
+}
+
+static gboolean
+add_parameters(VfModel *self, const VfModel *a, const VfModel *b, GError **error)
+{
+    for (guint i = 0; i < a->parameters->len; i++) {
+        const VfParameter *mine = a->parameters->pdata[i];
+        const VfParameter *other = vf_model_find_parameter(b, mine->name);
+        VfParameter *parameter =
+            other != NULL ? unite_parameter(self, mine, other, error) : vf_parameter_copy(mine);
+        if (parameter == NULL)
+            return FALSE;
+        vf_model_add_parameter(self, parameter);
+    }
+    for (guint i = 0; i < b->parameters->len; i++) {
+        const VfParameter *parameter = b->parameters->pdata[i];
+        if (vf_model_find_parameter(a, parameter->name) == NULL)
+            vf_model_add_parameter(self, vf_parameter_copy(parameter));
+    }
+    return TRUE;
+}
+
+VfModel *
+vf_model_union(const VfModel *a, const VfModel *b, GError **error)
+{
+    g_autoptr(VfModel) self = vf_model_new(a->source);
+
+    self->id = g_strdup(a->id);
+    self->description = g_strdup(a->description);
+    self->version_parameter = g_strdup(a->version_parameter);
+    self->select_attribute = g_strdup(a->select_attribute);
+    add_versions(self, a);
+    add_versions(self, b);
+    if (!add_parameters(self, a, b, error) || !vf_model_complete(self, error))
+        return NULL;
+    return g_steal_pointer(&self);
+}
+
+/* Whether @part allows each value that @whole lists. */
+static gboolean
+allows_all_of(const VfParameter *part, const VfParameter *whole)
+{
+    if (is_open(part) || is_open(whole))
+        return is_open(part);
+    for (guint i = 0; whole->allowed != NULL && whole->allowed[i] != NULL; i++)
+        if (!vf_parameter_allows(part, whole->allowed[i]))
+            return FALSE;
+    for (guint i = 0; whole->ranges != NULL && i < whole->ranges->len; i++)
+        if (!has_range(part->ranges, &g_array_index(whole->ranges, VfRange, i)))
+            return FALSE;
+    return (whole->mask & ~part->mask) == 0;
+}
+
+const char *
+vf_model_union_only_value(const VfParameter *part, const VfParameter *whole, gboolean *narrower)
+{
+    gboolean one = part->ranges == NULL && part->allowed != NULL && part->allowed[0] != NULL &&
+                   part->allowed[1] == NULL && part->type != VF_PARAMETER_SET;
+
+    *narrower = !one && !allows_all_of(part, whole);
+    return one ? part->allowed[0] : NULL;
+}
