@@ -108,7 +108,7 @@ parse_directive(const char *p, guint *next, guint *index)
         return p + 4;
     }
     *index = (*next)++;
-    return p + 2;
+    return p + MIN(strlen(p), 2);
 }
 
 /* @buffer NULL: only says how long it will be. */

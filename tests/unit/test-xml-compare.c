@@ -792,6 +792,62 @@ test_many(void)
     }
 }
 
+/* A value that may be the same, fit, differ, be none of the type, unread ("?") or not there ("").
+ */
+static void
+set_any(GPtrArray *list, const char *name, const char *const *values, guint n)
+{
+    const char *value = values[g_test_rand_int_range(0, (gint)n)];
+
+    if (value[0] != '\0')
+        vf_value_list_set(list, name, g_str_equal(value, "?") ? NULL : value, NULL);
+}
+
+/* Whatever meets whatever, the verdict alone is that of the report. */
+static void
+test_verdict_is_the_reports(void)
+{
+    static const char *const numbers[] = {"", "?", "1", "2", "3", "9", "x"};
+    static const char *const words[] = {"", "?", "asym", "asym sym", "sym  asym", "rsa"};
+    static const char *const versions[] = {"", "?", "v1", "v2", "v3"};
+    static const char *const sets[] = {"", "number", "number words", "format number words"};
+    static const char *const names[] = {NULL, "v1", "v3"};
+    static const char *const more[] = {"", "", "", "", "1"};
+    g_autoptr(VfModel) model = model_of(
+        "a.b/c", "<match/><parameter name='number' type='int' compare='at-least' off='1'>"
+                 "<allowed min='1' max='3'/></parameter>"
+                 "<parameter name='words' type='set' compare='superset'>" WORDS "</parameter>"
+                 "<parameter name='format' type='enum' compare='equal'><allowed>" V("v1")
+                     V("v2") "</allowed></parameter>"
+                             "<constraint><when parameter='number' at-least='3'/>"
+                             "<then parameter='words' has='sym'/></constraint>"
+                             "<versions parameter='format'><version name='v1'/><version name='v2'>"
+                             "<loads version='v1'/></version></versions>");
+    guint counts[4] = {0};
+
+    for (int i = 0; i < 20000; i++) {
+        g_autoptr(VfRequirement) requirement = vf_requirement_new("a.b/c", NULL);
+        g_autoptr(GPtrArray) known = vf_value_list_new();
+        g_auto(GStrv) settable = g_strsplit(sets[g_test_rand_int_range(0, 4)], " ", -1);
+        g_autoptr(VfReport) report = NULL;
+        VfVerdict verdict;
+        requirement->version = g_strdup(names[g_test_rand_int_range(0, 3)]);
+        for (int side = 0; side < 2; side++) {
+            GPtrArray *list = side == 0 ? requirement->values : known;
+            set_any(list, "number", numbers, G_N_ELEMENTS(numbers));
+            set_any(list, "words", words, G_N_ELEMENTS(words));
+            set_any(list, "format", versions, G_N_ELEMENTS(versions));
+            set_any(list, "zeal", more, G_N_ELEMENTS(more));
+        }
+        report = vf_compare_requirement(requirement, model, known, settable);
+        verdict = vf_compare_verdict(requirement, model, known, settable);
+        g_assert_cmpint(verdict, ==, report->verdict);
+        counts[verdict]++;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(counts); i++)
+        g_assert_cmpuint(counts[i], >, 20);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -816,5 +872,6 @@ main(int argc, char **argv)
     g_test_add_func("/xml/compare/values-to-give", test_values_to_give);
     g_test_add_func("/xml/compare/there-and-back", test_there_and_back);
     g_test_add_func("/xml/compare/many", test_many);
+    g_test_add_func("/xml/compare/verdict-is-the-reports", test_verdict_is_the_reports);
     return g_test_run();
 }
