@@ -9,15 +9,8 @@
 #include <libxml/parserInternals.h>
 #include <string.h>
 
+#include "document-text.h"
 #include "error.h"
-#include "text.h"
-
-#define DEPTH_MAX 32
-/* An element, an attribute with its value or the text between two elements costs 120 to 220 bytes:
- * a tree stays at some twenty times the largest text. */
-#define BYTES_PER_NODE 16
-/* libxml2 compares each attribute of a tag with all before it. */
-#define TAG_SIZE_MAX 16384
 
 struct VfDocument {
     xmlDoc *doc;
@@ -31,15 +24,9 @@ struct VfDocument {
 static gboolean
 set_error(GError **error, VferryError code, const VfDocument *self, long line, const char *message)
 {
-    g_autofree char *clean = vf_text_collapse(message);
-
     if (self->line != NULL)
         *self->line = (guint)MAX(line, 0);
-    if (line > 0)
-        g_set_error(error, VFERRY_ERROR, code, "%s:%ld: %s", self->where, line, clean);
-    else
-        g_set_error(error, VFERRY_ERROR, code, "%s: %s", self->where, clean);
-    return FALSE;
+    return vf_document_set_error(error, code, self->where, line, message);
 }
 
 static void
@@ -66,6 +53,9 @@ on_error(void *data, XmlErrorArgument problem)
     xmlParserCtxt *context = data;
     VfDocument *self = context->_private;
 
+    /* an xml:id means nothing here, whether it is a good one or not */
+    if (problem->domain == XML_FROM_DTD || problem->domain == XML_FROM_VALID)
+        return;
     if (self->error == NULL && problem->level >= XML_ERR_ERROR)
         set_error(&self->error, VFERRY_ERROR_INVALID_XML, self, problem->line,
                   problem->message ?: _("not well-formed"));
@@ -87,7 +77,7 @@ on_start_element(void *data, const xmlChar *name, const xmlChar *prefix, const x
     gsize cost = 1 + (gsize)n_namespaces + (gsize)n_attributes;
 
     /* nodeNr counts the open ancestors; the new element is pushed after this call */
-    if (context->nodeNr >= DEPTH_MAX) {
+    if (context->nodeNr >= VF_DOCUMENT_DEPTH_MAX) {
         stop(context, _("elements are nested deeper than 32"));
         return;
     }
@@ -98,112 +88,6 @@ on_start_element(void *data, const xmlChar *name, const xmlChar *prefix, const x
     self->nodes_left -= cost;
     xmlSAX2StartElementNs(data, name, prefix, uri, n_namespaces, namespaces, n_attributes,
                           n_defaulted, attributes);
-}
-
-/* The end of the tag that begins at @p, or NULL when it has none within @limit bytes. */
-static const char *
-find_tag_end(const char *p, const char *limit)
-{
-    char quote = '\0';
-
-    for (; p < limit; p++) {
-        if (quote != '\0') {
-            if (*p == quote)
-                quote = '\0';
-        } else if (*p == '"' || *p == '\'') {
-            quote = *p;
-        } else if (*p == '>') {
-            return p;
-        }
-    }
-    return NULL;
-}
-
-static const char *
-skip_past(const char *p, const char *end, const char *closing)
-{
-    const char *found = g_strstr_len(p, end - p, closing);
-    return found != NULL ? found + strlen(closing) : end;
-}
-
-static guint
-count_lines(const char *from, const char *to)
-{
-    guint n = 1;
-
-    for (; from < to; from++)
-        if (*from == '\n')
-            n++;
-    return n;
-}
-
-/* What libxml2 would take too long for, or only see when it is late, is refused in the text. */
-static gboolean
-check_markup(const VfDocument *self, const char *text, gsize size, GError **error)
-{
-    const char *end = text + size;
-    const char *p = text;
-
-    while ((p = memchr(p, '<', (gsize)(end - p))) != NULL) {
-        if (g_str_has_prefix(p, "<!--")) {
-            p = skip_past(p + 4, end, "-->");
-        } else if (g_str_has_prefix(p, "<![CDATA[")) {
-            p = skip_past(p + 9, end, "]]>");
-        } else if (g_str_has_prefix(p, "<?")) {
-            p = skip_past(p + 2, end, "?>");
-        } else if (g_str_has_prefix(p, "<!DOCTYPE")) {
-            return set_error(error, VFERRY_ERROR_INVALID_XML, self, count_lines(text, p),
-                             _("a document type declaration is not accepted"));
-        } else {
-            const char *limit = MIN(end, p + TAG_SIZE_MAX);
-            const char *close = find_tag_end(p + 1, limit);
-
-            if (close == NULL && limit < end)
-                return set_error(error, VFERRY_ERROR_INVALID_XML, self, count_lines(text, p),
-                                 _("a tag is longer than 16384 bytes"));
-            p = close != NULL ? close + 1 : end;
-        }
-    }
-    return TRUE;
-}
-
-/* XML 1.0, production [23] XMLDecl: the encoding is named before the first "?>". */
-static gboolean
-check_encoding(const VfDocument *self, const char *text, gsize size, GError **error)
-{
-    g_autoptr(GRegex) regex = NULL;
-    g_autoptr(GMatchInfo) match = NULL;
-    g_autofree char *name = NULL;
-    g_autofree char *message = NULL;
-    const char *end;
-
-    if (!g_utf8_validate(text, (gssize)size, NULL))
-        return set_error(error, VFERRY_ERROR_INVALID_XML, self, 0,
-                         _("the text is not UTF-8, the only encoding that is accepted"));
-    end = g_strstr_len(text, (gssize)size, "?>");
-    if (!g_str_has_prefix(text, "<?xml") || end == NULL)
-        return TRUE;
-    regex = g_regex_new("\\sencoding\\s*=\\s*[\"']([^\"']*)[\"']", 0, 0, NULL);
-    if (!g_regex_match_full(regex, text, end - text, 0, 0, &match, NULL))
-        return TRUE;
-    name = g_match_info_fetch(match, 1);
-    if (g_ascii_strcasecmp(name, "UTF-8") == 0)
-        return TRUE;
-    message = g_strdup_printf(_("the encoding is “%.40s”, but must be UTF-8"), name);
-    return set_error(error, VFERRY_ERROR_INVALID_XML, self, 1, message);
-}
-
-static gboolean
-check_text(const VfDocument *self, const char *text, gsize size, gsize size_max, GError **error)
-{
-    g_autofree char *message = NULL;
-
-    if (size > size_max) {
-        message = g_strdup_printf(_("the document has %zu bytes, but at most %zu are accepted"),
-                                  size, size_max);
-        return set_error(error, VFERRY_ERROR_LIMIT_EXCEEDED, self, 0, message);
-    }
-    return check_encoding(self, text, size, error) && check_markup(self, text, size, error);
 }
 
 static void
@@ -260,16 +144,12 @@ vf_document_parse(const char *text, gssize size, const VfDocumentKind *kind, GEr
 
     self->where = g_strdup(kind->where);
     self->line = kind->line;
-    self->nodes_left = kind->size_max / BYTES_PER_NODE;
-    if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-        text += 3;
-        length -= 3;
-    }
+    self->nodes_left = kind->size_max / VF_DOCUMENT_BYTES_PER_NODE;
     /* the checks look ahead by prefixes: a NUL behind the text ends them, and one inside is not
      * UTF-8 for GLib */
-    if (size >= 0 && length <= kind->size_max)
+    if (size >= 0 && length <= kind->size_max + 3)
         text = copy = g_strndup(text, length);
-    if (!check_text(self, text, length, kind->size_max, error) ||
+    if (!vf_document_text_check(&text, &length, kind->size_max, self->where, self->line, error) ||
         !parse_tree(self, text, length, error))
         return NULL;
     root = xmlDocGetRootElement(self->doc);
@@ -279,6 +159,17 @@ vf_document_parse(const char *text, gssize size, const VfDocumentKind *kind, GEr
         return NULL;
     }
     return g_steal_pointer(&self);
+}
+
+VfDocument *
+vf_document_adopt(xmlDoc *doc, const char *where)
+{
+    VfDocument *self = g_new0(VfDocument, 1);
+
+    self->doc = doc;
+    self->where = g_strdup(where);
+    doc->_private = self;
+    return self;
 }
 
 void

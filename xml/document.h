@@ -28,6 +28,9 @@ VfDocument *vf_document_parse(const char *text, gssize size, const VfDocumentKin
 void vf_document_free(VfDocument *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfDocument, vf_document_free)
 
+/* A tree that was made otherwise, which becomes the document's; @where names it in errors. */
+VfDocument *vf_document_adopt(xmlDoc *doc, const char *where);
+
 const xmlNode *vf_document_root(VfDocument *self);
 
 /* Sets @error to INVALID_XML at @node. Returns FALSE, so that it can be returned. */
