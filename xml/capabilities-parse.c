@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "capabilities.h"
+#include "capabilities-xml.h"
 
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "document.h"
 #include "model-xml.h"
 #include "names.h"
 #include "value-xml.h"
 
-#define NS VF_NS("capabilities")
+#define NS VF_CAPABILITIES_XML_NS
 #define PATH_MAX_BYTES 4096
 #define NAME_MAX_BYTES 255
 
@@ -33,11 +32,9 @@ typedef struct {
     GHashTable *devices;
 } Parse;
 
-static gboolean
-handle_host(const xmlNode *node, gpointer data, GError **error)
+gboolean
+vf_capabilities_xml_parse_host(const xmlNode *node, VfCapabilities *self, GError **error)
 {
-    VfCapabilities *self = ((Parse *)data)->capabilities;
-
     return vf_document_need_uuid(node, "id", &self->host_id, error) &&
            vf_document_get_text(node, "name", NAME_MAX_BYTES, &self->host_name, error) &&
            vf_document_get_text(node, "arch", NAME_MAX_BYTES, &self->arch, error) &&
@@ -46,10 +43,56 @@ handle_host(const xmlNode *node, gpointer data, GError **error)
 }
 
 static gboolean
+handle_host(const xmlNode *node, gpointer data, GError **error)
+{
+    return vf_capabilities_xml_parse_host(node, ((Parse *)data)->capabilities, error);
+}
+
+typedef struct {
+    gsize nodes;
+    gsize bytes;
+} Weight;
+
+/* Elements of another namespace are counted, but not what is in them. */
+static void
+weigh(const xmlNode *node, const xmlChar *ns, Weight *weight)
+{
+    weight->nodes++;
+    for (const xmlAttr *attribute = node->properties; attribute != NULL;
+         attribute = attribute->next)
+        if (attribute->ns == NULL) {
+            weight->nodes++;
+            if (attribute->children != NULL && attribute->children->content != NULL)
+                weight->bytes += strlen((const char *)attribute->children->content);
+        }
+    if (node->ns == NULL || !xmlStrEqual(node->ns->href, ns))
+        return;
+    for (const xmlNode *child = node->children; child != NULL; child = child->next)
+        if (child->type == XML_ELEMENT_NODE)
+            weigh(child, ns, weight);
+        else if (child->type == XML_TEXT_NODE && child->content != NULL)
+            weight->bytes += strlen((const char *)child->content);
+}
+
+VfModel *
+vf_capabilities_xml_parse_model(const xmlNode *node, GError **error)
+{
+    Weight weight = {0, 0};
+
+    weigh(node, node->ns->href, &weight);
+    if (weight.nodes > VF_CAPABILITIES_XML_MODEL_NODES ||
+        weight.bytes > VF_CAPABILITIES_XML_MODEL_BYTES) {
+        vf_document_fail(node, error, _("the model is larger than any descriptor can be"));
+        return NULL;
+    }
+    return vf_model_xml_parse_schema(node, error);
+}
+
+static gboolean
 handle_model(const xmlNode *node, gpointer data, GError **error)
 {
     Parse *parse = data;
-    g_autoptr(VfModel) model = vf_model_xml_parse_schema(node, error);
+    g_autoptr(VfModel) model = vf_capabilities_xml_parse_model(node, error);
 
     if (model == NULL || !check_unique(node, parse->models, model->id, error))
         return FALSE;
@@ -64,8 +107,8 @@ handle_value(const xmlNode *node, gpointer data, GError **error)
     return vf_value_xml_parse(node, offer->values, error);
 }
 
-static gboolean
-parse_offer(const xmlNode *node, VfCapabilitiesOffer *self, GError **error)
+gboolean
+vf_capabilities_xml_parse_offer(const xmlNode *node, VfCapabilitiesOffer *self, GError **error)
 {
     const VfDocumentChild children[] = {{"parameter", handle_value, 0, VF_VALUE_XML_MAX}};
 
@@ -85,10 +128,20 @@ handle_offer(const xmlNode *node, gpointer data, GError **error)
     Parse *parse = data;
     g_autoptr(VfCapabilitiesOffer) offer = vf_capabilities_offer_new(NULL);
 
-    if (!parse_offer(node, offer, error) || !check_unique(node, parse->offers, offer->id, error))
+    if (!vf_capabilities_xml_parse_offer(node, offer, error) ||
+        !check_unique(node, parse->offers, offer->id, error))
         return FALSE;
     g_ptr_array_add(parse->parent->offers, g_steal_pointer(&offer));
     return TRUE;
+}
+
+gboolean
+vf_capabilities_xml_parse_parent(const xmlNode *node, VfCapabilitiesParent *self, GError **error)
+{
+    return vf_document_need_text(node, "id", NAME_MAX_BYTES, &self->id, error) &&
+           vf_document_need_id(node, "kind", &self->kind, error) &&
+           vf_document_need_text(node, "path", PATH_MAX_BYTES, &self->path, error) &&
+           vf_document_get_text(node, "driver", NAME_MAX_BYTES, &self->driver, error);
 }
 
 static gboolean
@@ -99,11 +152,8 @@ handle_parent(const xmlNode *node, gpointer data, GError **error)
     const VfDocumentChild children[] = {{"offer", handle_offer, 0, 0}};
 
     parse->parent = parent;
-    if (!vf_document_need_text(node, "id", NAME_MAX_BYTES, &parent->id, error) ||
+    if (!vf_capabilities_xml_parse_parent(node, parent, error) ||
         !check_unique(node, parse->parents, parent->id, error) ||
-        !vf_document_need_id(node, "kind", &parent->kind, error) ||
-        !vf_document_need_text(node, "path", PATH_MAX_BYTES, &parent->path, error) ||
-        !vf_document_get_text(node, "driver", NAME_MAX_BYTES, &parent->driver, error) ||
         !vf_document_children(node, children, G_N_ELEMENTS(children), parse, error))
         return FALSE;
     g_ptr_array_add(parse->capabilities->parents, g_steal_pointer(&parent));
@@ -142,8 +192,8 @@ handle_device_value(const xmlNode *node, gpointer data, GError **error)
     return vf_value_xml_parse(node, self->values, error);
 }
 
-static gboolean
-parse_device(const xmlNode *node, VfCapabilitiesDevice *self, GError **error)
+gboolean
+vf_capabilities_xml_parse_device(const xmlNode *node, VfCapabilitiesDevice *self, GError **error)
 {
     const VfDocumentChild children[] = {{"parameter", handle_device_value, 0, VF_VALUE_XML_MAX},
                                         {"migration", handle_migration, 0, 1}};
@@ -163,7 +213,7 @@ handle_device(const xmlNode *node, gpointer data, GError **error)
     Parse *parse = data;
     g_autoptr(VfCapabilitiesDevice) device = vf_capabilities_device_new(NULL, NULL);
 
-    if (!parse_device(node, device, error) ||
+    if (!vf_capabilities_xml_parse_device(node, device, error) ||
         !check_unique(node, parse->devices, device->id, error))
         return FALSE;
     g_ptr_array_add(parse->capabilities->devices, g_steal_pointer(&device));
