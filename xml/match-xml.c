@@ -56,7 +56,7 @@ handle_pci(const xmlNode *node, gpointer data, GError **error)
     VfMatch *match = add_match(data, VF_MATCH_PCI);
 
     return parse_pci_number(node, "vendor", TRUE, &match->pci.vendor, error) &&
-           parse_pci_number(node, "device", TRUE, &match->pci.device, error) &&
+           parse_pci_number(node, "device", FALSE, &match->pci.device, error) &&
            parse_pci_number(node, "subsystem-vendor", FALSE, &match->pci.subsystem_vendor, error) &&
            parse_pci_number(node, "subsystem-device", FALSE, &match->pci.subsystem_device, error) &&
            vf_document_get_text(node, "driver", DRIVER_MAX, &match->driver, error) &&

@@ -116,7 +116,7 @@ pci_number_fits(int wanted, int number)
     return wanted < 0 || wanted == number;
 }
 
-/* A subsystem says more about the hardware than the driver that happens to be bound. */
+/* What says more about the hardware counts more than the driver that happens to be bound. */
 static guint
 precision_of_pci(const VfMatch *match, const VfPciId *id, const char *driver)
 {
@@ -126,8 +126,8 @@ precision_of_pci(const VfMatch *match, const VfPciId *id, const char *driver)
         !pci_number_fits(match->pci.subsystem_device, id->subsystem_device) ||
         (match->driver != NULL && g_strcmp0(match->driver, driver) != 0))
         return 0;
-    return 1 + (match->driver != NULL ? 1 : 0) + (match->pci.subsystem_vendor >= 0 ? 2 : 0) +
-           (match->pci.subsystem_device >= 0 ? 2 : 0);
+    return 1 + (match->driver != NULL ? 1 : 0) + (match->pci.device >= 0 ? 2 : 0) +
+           (match->pci.subsystem_vendor >= 0 ? 4 : 0) + (match->pci.subsystem_device >= 0 ? 4 : 0);
 }
 
 guint

@@ -325,7 +325,7 @@ static const BadCase bad_parameters[] = {
      "must be read from one"},
     {OPEN "<match><pci vendor='15B3' device='101e'/></match></model>",
      "vendor is “15B3”, but must be four lower-case hexadecimal digits"},
-    {OPEN "<match><pci vendor='15b3'/></match></model>", "“device” is missing"},
+    {OPEN "<match><pci device='101e'/></match></model>", "“vendor” is missing"},
     {NULL, NULL},
 };
 
