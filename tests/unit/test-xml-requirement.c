@@ -21,7 +21,6 @@ test_requirement(void)
                         "<requirement xmlns=\"https://vferry.org/ns/requirement/1\">\n"
                         "  <model id=\"vferry.org/testdev\" digest=\"%s\"/>\n"
                         "  <parameter name=\"banks\" value=\"1\" evidence=\"mdev-type\"/>\n"
-                        "  <parameter name=\"pre-copy\" value=\"yes\" evidence=\"mdev-type\"/>\n"
                         "  <parameter name=\"state-size\"/>\n"
                         "</requirement>\n",
                         model->digest);
