@@ -46,6 +46,9 @@
 #define VF_SYSFS_CREATE "create"
 #define VF_SYSFS_REMOVE "remove"
 #define VF_SYSFS_NAME "name"
+#define VF_SYSFS_CONFIG "config" /* the PCI configuration space */
+#define VF_SYSFS_MDEV_TYPE "mdev_type"
+#define VF_SYSFS_PHYSFN "physfn"
 
 /* XML namespaces; the trailing number is the schema's major version. */
 #define VF_NS(document) "https://vferry.org/ns/" document "/1"

@@ -11,6 +11,7 @@
 #include "io.h"
 #include "names.h"
 #include "number.h"
+#include "reading.h"
 #include "sysfs.h"
 #include "value.h"
 
@@ -86,35 +87,6 @@ vf_facts_read_driver(int dir_fd)
     return read_link_or_empty(dir_fd, "driver");
 }
 
-static void
-read_attribute(int dir_fd, const VfParameter *parameter, GPtrArray *values)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *text = vf_sysfs_read(dir_fd, parameter->reader.attribute, &error);
-    g_autofree char *value = text ? vf_parameter_decode_attribute(parameter, text, &error) : NULL;
-
-    if (!value)
-        g_debug("parameter “%s” is unread: %s", parameter->name, error->message);
-    vf_value_list_set(values, parameter->name, value, VF_EVIDENCE_ATTRIBUTE);
-}
-
-/* Every parameter of the model: unread is said, never assumed. */
-static GPtrArray *
-read_values(int dir_fd, const VfModel *model, const char *type_name)
-{
-    g_autoptr(GPtrArray) values = vf_model_values_from_type(model, type_name);
-
-    for (guint i = 0; i < model->parameters->len; i++) {
-        const VfParameter *parameter = model->parameters->pdata[i];
-
-        if (parameter->reader.kind == VF_READER_ATTRIBUTE)
-            read_attribute(dir_fd, parameter, values);
-        else if (!vf_value_list_find(values, parameter->name))
-            vf_value_list_set(values, parameter->name, NULL, NULL);
-    }
-    return g_steal_pointer(&values);
-}
-
 /* What is said of any device that VFIO can hand out. */
 static VfFacts *
 read_common(const char *sysfs_path, int dir_fd)
@@ -129,41 +101,84 @@ read_common(const char *sysfs_path, int dir_fd)
     return self;
 }
 
+static void
+take_model(VfFacts *self, VfModel *model, const VfReading *reading)
+{
+    if (!model) {
+        self->values = vf_value_list_new();
+        return;
+    }
+    self->model = vf_model_ref(model);
+    self->values = vf_reading_of_device(reading, model);
+}
+
 VfFacts *
 vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver, const VfModels *models,
                    GError **error)
 {
     vf_autofd int dir_fd = vf_sysfs_open_dir(sysfs_path, error);
     vf_autofd int parent_fd = dir_fd < 0 ? -1 : vf_sysfs_open_subdir(dir_fd, "..", error);
-    g_autoptr(VfFacts) self = NULL;
-    VfModel *model;
+    vf_autofd int type_fd =
+        dir_fd < 0 ? -1 : vf_sysfs_open_subdir(dir_fd, VF_SYSFS_MDEV_TYPE, NULL);
+    VfReading reading = {"", sysfs_path, dir_fd, parent_fd, -1, type_fd};
+    VfFacts *self;
 
     if (dir_fd < 0 || parent_fd < 0)
         return NULL;
     self = read_common(sysfs_path, dir_fd);
-    self->type_name = read_link_or_empty(dir_fd, "mdev_type");
+    self->type_name = read_link_or_empty(dir_fd, VF_SYSFS_MDEV_TYPE);
     self->physfn = g_strdup("");
     /* an mdev has no numa_node of its own: its memory and its interrupts are the parent's */
     self->numa_node = vf_facts_read_numa_node(parent_fd);
-    model =
-        self->type_name[0] ? vf_models_find_for_mdev(models, parent_driver, self->type_name) : NULL;
-    self->model = model ? vf_model_ref(model) : NULL;
-    self->values = model ? read_values(dir_fd, model, self->type_name) : vf_value_list_new();
-    return g_steal_pointer(&self);
+    reading.type = self->type_name;
+    take_model(self,
+               self->type_name[0] ? vf_models_find_for_mdev(models, parent_driver, self->type_name)
+                                  : NULL,
+               &reading);
+    return self;
+}
+
+/* As the kernel writes it, "0x15b3"; -1: it does not. */
+static int
+read_pci_number(int dir_fd, const char *attribute)
+{
+    g_autofree char *text = vf_sysfs_read(dir_fd, attribute, NULL);
+
+    if (!text || strlen(text) != 6 || !g_str_has_prefix(text, "0x") ||
+        strspn(text + 2, "0123456789abcdef") != 4)
+        return -1;
+    return (int)g_ascii_strtoull(text + 2, NULL, 16);
+}
+
+/* Of a function that VFIO can hand out; which model another one would be, nobody asks. */
+static VfModel *
+find_function_model(const VfFacts *self, int dir_fd, const VfModels *models)
+{
+    VfPciId id;
+
+    if (!self->vfio_dev[0])
+        return NULL;
+    id.vendor = read_pci_number(dir_fd, "vendor");
+    id.device = read_pci_number(dir_fd, "device");
+    id.subsystem_vendor = read_pci_number(dir_fd, "subsystem_vendor");
+    id.subsystem_device = read_pci_number(dir_fd, "subsystem_device");
+    return vf_models_find_for_pci(models, &id, self->driver);
 }
 
 VfFacts *
-vf_facts_read_pci(const char *sysfs_path, GError **error)
+vf_facts_read_pci(const char *sysfs_path, const VfModels *models, GError **error)
 {
     vf_autofd int dir_fd = vf_sysfs_open_dir(sysfs_path, error);
+    vf_autofd int physfn_fd = dir_fd < 0 ? -1 : vf_sysfs_open_subdir(dir_fd, VF_SYSFS_PHYSFN, NULL);
+    VfReading reading = {"", sysfs_path, dir_fd, physfn_fd, physfn_fd, -1};
     VfFacts *self;
 
     if (dir_fd < 0)
         return NULL;
     self = read_common(sysfs_path, dir_fd);
     self->type_name = g_strdup("");
-    self->physfn = read_link_or_empty(dir_fd, "physfn");
+    self->physfn = read_link_or_empty(dir_fd, VF_SYSFS_PHYSFN);
     self->numa_node = vf_facts_read_numa_node(dir_fd);
-    self->values = vf_value_list_new();
+    take_model(self, find_function_model(self, dir_fd, models), &reading);
     return self;
 }

@@ -23,8 +23,9 @@ typedef struct {
 /* @parent_driver as in VfMatch (xml/model.h). NOT_FOUND when the device has gone. */
 VfFacts *vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver,
                             const VfModels *models, GError **error);
-/* Of a PCI function, whatever is bound to it. NOT_FOUND when it has gone. */
-VfFacts *vf_facts_read_pci(const char *sysfs_path, GError **error);
+/* Of a PCI function, whatever is bound to it; it has a model only while a VFIO driver is. NOT_FOUND
+ * when it has gone. */
+VfFacts *vf_facts_read_pci(const char *sysfs_path, const VfModels *models, GError **error);
 void vf_facts_free(VfFacts *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfFacts, vf_facts_free)
 

@@ -50,10 +50,20 @@ describe_device(VfDevice *device)
     return out;
 }
 
+/* What a hypervisor is given it has to show to a guest, and migrate: QEMU, and libvirt with it, do
+ * so with PCI devices alone; their vfio-ap and vfio-ccw devices are marked unmigratable. */
+static char **
+list_users(const char *device_api)
+{
+    static const char *const all[] = {"libvirt", "qemu", "vfio", NULL};
+    static const char *const bare[] = {"vfio", NULL};
+
+    return g_strdupv((char **)(g_str_equal(device_api, "vfio-pci") ? all : bare));
+}
+
 static VfCapabilitiesOffer *
 describe_offer(VfParent *parent, const VfParentType *type)
 {
-    static const char *const usable_by[] = {"vfio", NULL};
     g_autofree char *id = g_strconcat(vf_parent_get_id(parent), "/", type->type, NULL);
     VfCapabilitiesOffer *out = vf_capabilities_offer_new(id);
 
@@ -62,10 +72,10 @@ describe_offer(VfParent *parent, const VfParentType *type)
     if (!type->model)
         return out;
     out->model = g_strdup(type->model->id);
-    out->usable_by = g_strdupv((char **)usable_by);
+    out->usable_by = list_users(type->device_api);
     out->settable = vf_model_settable_names(type->model);
     g_ptr_array_unref(out->values);
-    out->values = vf_model_values_from_type(type->model, type->type);
+    out->values = vf_value_list_copy(type->values);
     return out;
 }
 

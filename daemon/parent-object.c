@@ -8,12 +8,11 @@
 static GVariant *
 format_values(const VfParentType *type)
 {
-    g_autoptr(GPtrArray) values = vf_model_values_from_type(type->model, type->type);
     GVariantBuilder builder;
 
     g_variant_builder_init(&builder, G_VARIANT_TYPE("a{ss}"));
-    for (guint i = 0; i < values->len; i++) {
-        const VfValue *value = values->pdata[i];
+    for (guint i = 0; i < type->values->len; i++) {
+        const VfValue *value = type->values->pdata[i];
 
         g_variant_builder_add(&builder, "{ss}", value->name, value->value);
     }

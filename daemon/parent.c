@@ -15,6 +15,7 @@
 #include "io.h"
 #include "log.h"
 #include "names.h"
+#include "reading.h"
 #include "sysfs.h"
 
 struct _VfParent {
@@ -42,6 +43,7 @@ type_free(gpointer data)
     g_free(type->name);
     g_free(type->device_api);
     g_clear_pointer(&type->model, vf_model_unref);
+    g_ptr_array_unref(type->values);
     g_free(type);
 }
 
@@ -93,6 +95,15 @@ read_available(VfParent *self, int type_fd, const char *id)
     return 0;
 }
 
+static GPtrArray *
+read_values(VfParent *self, const VfModel *model, int type_fd, const char *id)
+{
+    vf_autofd int dir_fd = vf_sysfs_open_dir(self->sysfs_path, NULL);
+    const VfReading reading = {id, NULL, -1, dir_fd, -1, type_fd};
+
+    return vf_reading_of_type(&reading, model);
+}
+
 static VfParentType *
 add_type(VfParent *self, int type_fd, const char *id)
 {
@@ -107,6 +118,7 @@ add_type(VfParent *self, int type_fd, const char *id)
     if (!type->device_api)
         type->device_api = g_strdup("");
     type->model = model ? vf_model_ref(model) : NULL;
+    type->values = model ? read_values(self, model, type_fd, id) : vf_value_list_new();
     g_ptr_array_add(self->types, type);
     g_ptr_array_sort(self->types, compare_types);
     return type;

@@ -19,6 +19,8 @@ typedef struct {
     char *name;        /* the driver's pretty name; may be any UTF-8 */
     char *device_api;  /* "vfio-pci" */
     VfModel *model;    /* NULL when no descriptor matches */
+    GPtrArray *values; /* list (xml/value.h): what every device of this type is, as far as it can be
+                          known before it is made; empty without a model */
     guint64 available; /* available_instances, read when the parent last changed */
     guint64 reserved;  /* promised to leases */
 } VfParentType;

@@ -211,7 +211,7 @@ read_facts(VfRegistry *self, VfDevice *device, GError **error)
     VfParent *parent = g_hash_table_lookup(self->parents, vf_device_get_parent_id(device));
 
     if (is_pci(device))
-        return vf_facts_read_pci(vf_device_get_sysfs_path(device), error);
+        return vf_facts_read_pci(vf_device_get_sysfs_path(device), self->models, error);
     return vf_facts_read_mdev(vf_device_get_sysfs_path(device),
                               parent ? vf_parent_get_driver(parent) : "", self->models, error);
 }
@@ -340,7 +340,7 @@ add_function(VfRegistry *self, const char *id, const char *path, const VfFacts *
 static void
 check_function(VfRegistry *self, const char *id, const char *path)
 {
-    g_autoptr(VfFacts) facts = vf_facts_read_pci(path, NULL);
+    g_autoptr(VfFacts) facts = vf_facts_read_pci(path, self->models, NULL);
     gboolean is_device = facts && facts->vfio_dev[0];
     VfDevice *device = g_hash_table_lookup(self->devices, id);
 

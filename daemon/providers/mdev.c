@@ -132,12 +132,11 @@ add_candidate(GPtrArray *candidates, VfParent *parent, const VfParentType *type,
               VfRequirement *requirement)
 {
     Candidate *candidate = g_new0(Candidate, 1);
-    g_autoptr(GPtrArray) known = vf_model_values_from_type(type->model, type->type);
     g_auto(GStrv) settable = vf_model_settable_names(type->model);
 
     candidate->parent = g_object_ref(parent);
     candidate->type = type;
-    candidate->report = vf_compare_requirement(requirement, type->model, known, settable);
+    candidate->report = vf_compare_requirement(requirement, type->model, type->values, settable);
     g_ptr_array_add(candidates, candidate);
 }
 
