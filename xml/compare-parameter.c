@@ -129,18 +129,6 @@ relate(const VfPair *self, const char *destination)
     return relation;
 }
 
-/* The oldest version that loads the source's. */
-static char *
-loading_version(const VfPair *self)
-{
-    for (guint i = 0; i < self->model->versions->len; i++) {
-        const VfVersion *version = self->model->versions->pdata[i];
-        if (vf_model_version_loads(self->model, version->name, self->source))
-            return g_strdup(version->name);
-    }
-    return NULL;
-}
-
 /* What it has now does not count. */
 static VfPairResult
 decide_settable(VfPair *self)
@@ -153,8 +141,6 @@ decide_settable(VfPair *self)
         return VF_PAIR_CAN_BE_SET;
     g_free(self->owned[1]);
     self->owned[1] = vf_rule_nearest(self->parameter, self->source);
-    if (self->owned[1] == NULL && vf_pair_is_version(self))
-        self->owned[1] = loading_version(self);
     self->destination = self->given = self->owned[1];
     return self->owned[1] != NULL ? VF_PAIR_FITS : VF_PAIR_VALUE_NOT_ALLOWED;
 }

@@ -225,11 +225,12 @@ vf_report_check(const VfReport *self, GError **error)
 static gboolean
 parse_line(const xmlNode *node, VfReport *self, VfReportSubject subject, GError **error)
 {
-    VfReportLine *line = vf_report_line_new(subject, "", g_strdup(""));
+    VfReportLine *line = g_new0(VfReportLine, 1);
     g_autofree char *text = NULL;
 
+    line->subject = subject;
+    line->sentence = g_strdup("");
     g_ptr_array_add(self->lines, line);
-    g_clear_pointer(&line->code, g_free);
     if (subject == VF_REPORT_PARAMETER &&
         (!vf_document_need_text(node, "name", 128, &line->name, error) ||
          !vf_document_get_text(node, "compare", 32, &line->compare, error)))

@@ -183,25 +183,14 @@ is_number(const VfParameter *parameter)
     return parameter->type == VF_PARAMETER_INT || parameter->type == VF_PARAMETER_SIZE;
 }
 
-/* Of the allowed words, the one that fits and is nearest to @source; where they have no order, the
- * first. */
+/* Words have no distance, so the first that fits. */
 static char *
 nearest_word(const VfParameter *parameter, const char *source)
 {
-    const char *best = NULL;
-    gboolean least = parameter->compare == VF_COMPARE_AT_LEAST;
-
-    for (guint i = 0; parameter->allowed != NULL && parameter->allowed[i] != NULL; i++) {
-        const char *word = parameter->allowed[i];
-        int order = 0;
-        if (!fits(parameter, source, word))
-            continue;
-        if (best != NULL && vf_rule_order(parameter, word, best, &order) && least)
-            order = -order;
-        if (best == NULL || order > 0)
-            best = word;
-    }
-    return g_strdup(best);
+    for (guint i = 0; parameter->allowed != NULL && parameter->allowed[i] != NULL; i++)
+        if (fits(parameter, source, parameter->allowed[i]))
+            return g_strdup(parameter->allowed[i]);
+    return NULL;
 }
 
 char *

@@ -30,8 +30,8 @@ gboolean vf_rule_nearest_number(const VfParameter *parameter, gint64 value, gboo
                                 gint64 *found);
 
 /* Of the values that a device can be given, and with which it can have the state of one with
- * @source, canonical, the nearest: itself when it is allowed. NULL when there is none. Free with
- * g_free(). */
+ * @source, canonical, the nearest: itself when it is allowed; of words the first. NULL when there
+ * is none. Free with g_free(). */
 char *vf_rule_nearest(const VfParameter *parameter, const char *source);
 
 /* Whether the rule can be used with the type: superset with set and bitmask, at-least and at-most

@@ -504,6 +504,8 @@ test_language(void)
          "unknown: multiqueue value-unread, queues can-be-set"},
         {"a.b/nic", "multiqueue; queues=3", "", BOTH,
          "unknown: multiqueue value-unread, queues can-be-set, constraint constraint-undecided"},
+        {"a.b/nic", "multiqueue=no; queues", "", BOTH, /* not what a new one would have */
+         "unknown: multiqueue can-be-set, queues value-unread, constraint constraint-undecided"},
         {"a.b/nic", "multiqueue=yes; queues", "multiqueue=yes; queues=3", NULL,
          "unknown: multiqueue matches, queues value-unread"},
         {"a.b/nic", "multiqueue=yes; queues=9", "multiqueue=yes", "queues",
@@ -521,6 +523,39 @@ test_language(void)
         g_autofree char *row = g_strdup_printf("%" G_GSIZE_FORMAT ": %s", i, cases[i].wanted);
         assert_answer(row, requirement, model, cases[i].known, cases[i].settable,
                       cases[i].expected);
+    }
+}
+
+/* What nobody sets is what a new device has, or what the one that is there has. */
+static void
+test_init(void)
+{
+    static const struct {
+        const char *init, *known, *expected;
+    } cases[] = {
+        {"init='4'", "",
+         "incompatible: mode matches, queues parameter-missing, constraint "
+         "constraint-violated"},
+        {"init='2'", "", "unknown: mode matches, queues parameter-missing"},
+        {"init='2'", "; queues=4",
+         "incompatible: mode matches, queues parameter-missing, "
+         "constraint constraint-violated"},
+        {"", "",
+         "unknown: mode matches, queues parameter-missing, constraint "
+         "constraint-undecided"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *content =
+            g_strdup_printf("<match/><parameter name='mode' type='string' compare='equal'/>"
+                            "<parameter name='queues' type='int' compare='equal' %s/>"
+                            "<constraint><when parameter='mode' is='small'/>"
+                            "<then parameter='queues' at-most='2'/></constraint>",
+                            cases[i].init);
+        g_autofree char *known = g_strconcat("mode=small", cases[i].known, NULL);
+        g_autoptr(VfModel) model = model_of("a.b/c", content);
+        g_autoptr(VfRequirement) requirement = requirement_from("a.b/c", "mode=small");
+        assert_answer(cases[i].init, requirement, model, known, "queues", cases[i].expected);
     }
 }
 
@@ -617,6 +652,23 @@ test_override(void)
         if (vf_report_can_override(report) != cases[i].can)
             g_error("%s, %s", cases[i].wanted, cases[i].known);
     }
+}
+
+static void
+test_override_constraints(void)
+{
+    g_autoptr(VfModel) model = model_of("a.b/nic", NIC);
+    g_autoptr(GPtrArray) unread = values_of("multiqueue; queues=3");
+    g_autoptr(GPtrArray) broken = values_of("multiqueue=no; queues=3");
+    g_autoptr(VfRequirement) first = requirement_from("a.b/nic", "multiqueue=yes; queues=3");
+    g_autoptr(VfRequirement) second = requirement_from("a.b/nic", "multiqueue=no; queues=3");
+    g_autoptr(VfReport) undecided = compare(first, model, unread, NULL);
+    g_autoptr(VfReport) violated = compare(second, model, broken, NULL);
+
+    g_assert_cmpint(undecided->verdict, ==, VF_VERDICT_UNKNOWN);
+    g_assert_true(vf_report_can_override(undecided));
+    g_assert_cmpint(violated->verdict, ==, VF_VERDICT_INCOMPATIBLE);
+    g_assert_false(vf_report_can_override(violated));
 }
 
 /* An override does not change what was found out, and is there to be read. */
@@ -737,6 +789,24 @@ test_values_to_give(void)
         g_autofree char *text = text_of(values);
         g_assert_cmpstr(text, ==, cases[i].expected);
     }
+}
+
+/* Where its own value cannot be set, the nearest that the rule takes. */
+static void
+test_nearest_to_give(void)
+{
+    static const char *const settable[] = {"p", NULL};
+    const Cell cell = {"int", "at-least", STEPS, NULL, NULL, NULL, NULL, NULL, NULL};
+    g_autoptr(VfModel) model = cell_model(&cell, "");
+    g_autoptr(VfRequirement) requirement = requirement_from("a.b/c", "p=25");
+    g_autoptr(GPtrArray) known = values_of("p=10");
+    g_autoptr(GPtrArray) given =
+        vf_compare_values_to_give(requirement, model, known, (char *const *)settable);
+    g_autofree char *text = text_of(given);
+    g_autoptr(VfReport) report = compare(requirement, model, given, NULL);
+
+    g_assert_cmpstr(text, ==, "p=30; ");
+    g_assert_cmpint(report->verdict, ==, VF_VERDICT_SUPERSET);
 }
 
 /* A device that was made as the comparison says is what the requirement asks for, and its own
@@ -865,12 +935,15 @@ main(int argc, char **argv)
     g_test_add_func("/xml/compare/off-cells", test_off_cells);
     g_test_add_func("/xml/compare/spellings", test_spellings);
     g_test_add_func("/xml/compare/language", test_language);
+    g_test_add_func("/xml/compare/init", test_init);
     g_test_add_func("/xml/compare/opaque-versions", test_opaque_versions);
     g_test_add_func("/xml/compare/not-migratable", test_not_migratable);
     g_test_add_func("/xml/compare/override", test_override);
+    g_test_add_func("/xml/compare/override-constraints", test_override_constraints);
     g_test_add_func("/xml/compare/override-is-written", test_override_is_written);
     g_test_add_func("/xml/compare/sentences", test_sentences);
     g_test_add_func("/xml/compare/values-to-give", test_values_to_give);
+    g_test_add_func("/xml/compare/nearest-to-give", test_nearest_to_give);
     g_test_add_func("/xml/compare/there-and-back", test_there_and_back);
     g_test_add_func("/xml/compare/many", test_many);
     g_test_add_func("/xml/compare/verdict-is-the-reports", test_verdict_is_the_reports);

@@ -135,6 +135,38 @@ test_order(void)
     }
 }
 
+/* The ends of ranges and single values are looked at together; 0 to 20 by 10, 40 to 41, and 30, 60.
+ */
+static void
+test_nearest_number(void)
+{
+    static const struct {
+        gint64 value, below, above; /* -1: none */
+    } cases[] = {
+        {-5, -1, 0},  {0, 0, 0},    {1, 0, 10},          {19, 10, 20},         {20, 20, 20},
+        {21, 20, 30}, {30, 30, 30}, {31, 30, 40},        {41, 41, 41},         {42, 41, 60},
+        {60, 60, 60}, {61, 60, -1}, {G_MININT64, -1, 0}, {G_MAXINT64, 60, -1},
+    };
+    static const VfRange some[] = {{0, 25, 10}, {40, 41, 1}};
+    static char *values[] = {(char *)"30", (char *)"60", NULL};
+    g_autoptr(GArray) ranges = g_array_new(FALSE, FALSE, sizeof(VfRange));
+    VfParameter parameter = parameter_of(INT, VF_COMPARE_AT_LEAST);
+
+    g_array_append_vals(ranges, some, G_N_ELEMENTS(some));
+    parameter.ranges = ranges;
+    parameter.allowed = values;
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        gint64 below = -1;
+        gint64 above = -1;
+        if (!vf_rule_nearest_number(&parameter, cases[i].value, FALSE, &below))
+            below = -1;
+        if (!vf_rule_nearest_number(&parameter, cases[i].value, TRUE, &above))
+            above = -1;
+        g_assert_cmpint(below, ==, cases[i].below);
+        g_assert_cmpint(above, ==, cases[i].above);
+    }
+}
+
 /* A line for each rule: y where it goes with the type; bool, int, string, enum, size, set, bitmask.
  */
 static void
@@ -159,6 +191,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/xml/rule/relate", test_relate);
     g_test_add_func("/xml/rule/order", test_order);
+    g_test_add_func("/xml/rule/nearest-number", test_nearest_number);
     g_test_add_func("/xml/rule/suits", test_suits);
     return g_test_run();
 }
