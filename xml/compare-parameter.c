@@ -244,12 +244,12 @@ vf_pair_verdict(const VfPair *self)
     return results[self->result].verdict;
 }
 
-/* What nobody checks, and what nobody could read; never what the device would refuse, and not what
- * the firmware decides: trying that needs no permission to be wrong. */
+/* What nobody checks, what nobody could read, and what only trying tells: the load may fail, and then
+ * the source runs on. Never what is known to be refused by the device. */
 gboolean
 vf_pair_overridable(const VfPair *self)
 {
     if (self->result == VF_PAIR_VALUE_DIFFERS)
         return !self->parameter->enforced;
-    return self->result == VF_PAIR_VALUE_UNREAD || self->result == VF_PAIR_PARAMETER_MISSING;
+    return vf_pair_verdict(self) == VF_VERDICT_UNKNOWN;
 }

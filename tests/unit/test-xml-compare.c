@@ -634,7 +634,8 @@ test_override(void)
         {"driver=550.1", "driver=550.1; ports=2", TRUE}, /* the source does not know it */
         {"driver=550.1; ports=x", "driver=550.1; ports=2", FALSE},
         {"driver=550.1; ports=1; x=1", "driver=550.1; ports=1", FALSE},
-        {"driver=550.1; firmware=1; ports=1", "driver=550.1; ports=1", FALSE},
+        {"driver=550.1; firmware=1; ports=1", "driver=550.1; ports=1", TRUE},
+        {"driver=550.1; firmware=1; ports=1", "driver=550.1; ports=2", FALSE},
     };
     g_autoptr(VfModel) plain =
         model_of("a.b/c", "<match/><parameter name='driver' type='string' compare='same-major' "
