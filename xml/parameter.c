@@ -248,7 +248,7 @@ decode_foreign(const VfParameter *self, const char *text)
     if (self->type == VF_PARAMETER_BOOL)
         return decode_bool(text);
     if (self->type == VF_PARAMETER_SET)
-        return self->reader.separator != '\0' ? join_words(text, self->reader.separator) : NULL;
+        return join_words(text, self->reader.separator != '\0' ? self->reader.separator : ' ');
     if (is_number(self))
         value = decode_hexadecimal(text);
     return value == NULL && self->type == VF_PARAMETER_SIZE ? decode_size(text) : value;
