@@ -63,9 +63,8 @@ read_attribute(const VfReading *self, const VfReader *reader, GError **error)
 /* The kernel gives the first 64 bytes to everybody and the rest to the administrator; reading wakes
  * no device, and a short read is no value. */
 static char *
-read_config(const VfReading *self, const VfParameter *parameter, GError **error)
+read_config(const VfReading *self, const VfReader *reader, GError **error)
 {
-    const VfReader *reader = &parameter->reader;
     guint8 bytes[CONFIG_BYTES] = {0};
     vf_autofd int fd = self->device_fd < 0 ? -1
                                            : openat(self->device_fd, VF_SYSFS_CONFIG,
@@ -82,8 +81,6 @@ read_config(const VfReading *self, const VfParameter *parameter, GError **error)
     }
     for (guint i = reader->width; i > 0; i--)
         number = number << 8 | bytes[i - 1];
-    if (parameter->type == VF_PARAMETER_BOOL)
-        return g_strdup(number ? "1" : "0");
     return g_strdup_printf("0x%0*x", (int)reader->width * 2, number);
 }
 
@@ -104,18 +101,15 @@ read_property(const VfReading *self, const VfReader *reader, GError **error)
 }
 
 static char *
-read_text(const VfReading *self, const VfParameter *parameter, const char **evidence,
-          GError **error)
+read_text(const VfReading *self, const VfReader *reader, const char **evidence, GError **error)
 {
-    const VfReader *reader = &parameter->reader;
-
     switch (reader->kind) {
     case VF_READER_ATTRIBUTE:
         *evidence = VF_EVIDENCE_ATTRIBUTE;
         return read_attribute(self, reader, error);
     case VF_READER_PCI_CONFIG:
         *evidence = VF_EVIDENCE_PCI_CONFIG;
-        return read_config(self, parameter, error);
+        return read_config(self, reader, error);
     case VF_READER_UDEV_PROPERTY:
         *evidence = VF_EVIDENCE_UDEV;
         return read_property(self, reader, error);
@@ -131,7 +125,7 @@ static char *
 read_value(const VfReading *self, const VfParameter *parameter, const char **evidence)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *text = read_text(self, parameter, evidence, &error);
+    g_autofree char *text = read_text(self, &parameter->reader, evidence, &error);
     char *value = text ? vf_parameter_decode_attribute(parameter, text, &error) : NULL;
 
     if (!value)

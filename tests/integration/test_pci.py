@@ -19,6 +19,8 @@ NONE = Variant('(a{sv})', ({},))
 PF = '0000:01:00.0'
 VF = '0000:01:10.0'
 SECOND = '0000:01:10.2'
+QAT = '0000:6b:00.0'
+QAT_VF = '0000:6b:00.1'
 
 
 class Pci:
@@ -130,6 +132,31 @@ class Discovery(Pci, harness.Test):
         self.wait_for_property(self.wait_for_device(SECOND), 'MigrationSource', 'debugfs')
         self.assertEqual(self.find_device(SECOND).get('Migration'), [])
 
+    def test_model(self):
+        """What it is, and what could be read of it: on the bus and in the document."""
+        self.sysfs.add_function(QAT, '4xxx', {'sriov_totalvfs': 16, 'sriov_numvfs': 1, 'qat/cfg_services': 'sym;asym'})
+        self.sysfs.add_function(QAT_VF, attributes={'vendor': '0x8086', 'device': '0x4941', 'revision': '0x40'}, group=9,
+                                physfn=QAT)
+        self.start_daemon()
+        self.sysfs.bind_function(QAT_VF, 'qat_vfio_pci', 3)
+        device = self.wait_for_device(QAT_VF)
+        self.wait_for_property(device, 'Model', 'kernel.org/vfio/qat-4xxx')
+        known = {'device': '0x4941', 'revision': '0x40', 'services': 'asym sym'}
+        unread = {'capabilities', 'compression-capabilities', 'rate-committed', 'rate-peak', 'state-version'}
+        self.assertEqual(device.get('ModelSource'), 'descriptor')
+        self.assertEqual(device.get('Parameters'), known)
+        text = self.manager().call('GetCapabilities', NONE)[0]
+        root = ElementTree.fromstring(text.encode())
+        described = next(e for e in root.iter() if e.get('id') == QAT_VF)
+        parameters = {e.get('name'): e for e in described if e.get('name')}
+        self.assertEqual({name: e.get('value') for name, e in parameters.items()}, known | dict.fromkeys(unread))
+        self.assertEqual(parameters['services'].get('evidence'), 'sysfs-attribute')
+        self.assertEqual([e.get('id') for e in root.iter() if e.get('digest')], ['kernel.org/vfio/qat-4xxx'])
+        self.assert_valid(text)
+        self.sysfs.write(f'{self.sysfs.function_path(QAT)}/qat/cfg_services', 'dc\n')
+        self.sysfs.uevent(self.sysfs.function_path(QAT_VF), 'change')
+        self.wait_for_property(device, 'Parameters', known | {'services': 'dc'})
+
     def test_document(self):
         self.add_vf()
         self.start_daemon()
@@ -140,6 +167,9 @@ class Discovery(Pci, harness.Test):
                          {'kind': 'pci', 'path': self.sysfs.function_path(VF), 'parent': PF, 'model': None})
         self.assertEqual({key: find[PF].get(key) for key in ('kind', 'path', 'driver')},
                          {'kind': 'pci', 'path': self.sysfs.function_path(PF), 'driver': 'igb'})
+        self.assert_valid(text)
+
+    def assert_valid(self, text):
         with tempfile.NamedTemporaryFile('w', suffix='.xml', encoding='utf-8') as file:
             file.write(text)
             file.flush()
