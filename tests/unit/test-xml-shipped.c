@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "xml/compare.h"
 #include "xml/models.h"
 
 #include "test-xml.h"
@@ -223,6 +224,61 @@ test_unknown_is_documented(void)
     g_assert_cmpuint(unknown, >, 0);
 }
 
+/* Any value that a device could have; NULL when nothing reads it. */
+static const char *
+sample(const VfParameter *parameter)
+{
+    static const char *const samples[] = {
+        [VF_PARAMETER_BOOL] = "yes",      [VF_PARAMETER_INT] = "4",
+        [VF_PARAMETER_STRING] = "0x4941", [VF_PARAMETER_ENUM] = NULL,
+        [VF_PARAMETER_SIZE] = "4096",     [VF_PARAMETER_SET] = "sym",
+        [VF_PARAMETER_BITMASK] = "0x1",
+    };
+
+    if (parameter->reader.kind == VF_READER_NONE)
+        return NULL;
+    return parameter->allowed != NULL ? parameter->allowed[0] : samples[parameter->type];
+}
+
+/* What two devices are to each other that show the same: never more than the kernel shows. */
+static VfVerdict
+expect_verdict(const VfModel *model)
+{
+    if (model->not_migratable != NULL)
+        return VF_VERDICT_INCOMPATIBLE;
+    for (guint i = 0; i < model->parameters->len; i++) {
+        const VfParameter *parameter = model->parameters->pdata[i];
+
+        if (parameter->compare == VF_COMPARE_FIRMWARE ||
+            (parameter->compare != VF_COMPARE_IGNORE && parameter->reader.kind == VF_READER_NONE))
+            return VF_VERDICT_UNKNOWN;
+    }
+    return VF_VERDICT_IDENTICAL;
+}
+
+static void
+test_never_assumed(void)
+{
+    g_autoptr(VfModels) models = load();
+
+    for (guint i = 0; i < models->models->len; i++) {
+        VfModel *model = models->models->pdata[i];
+        g_autoptr(GPtrArray) values = vf_value_list_new();
+        g_autoptr(VfRequirement) requirement = NULL;
+        g_autoptr(VfReport) report = NULL;
+
+        for (guint j = 0; j < model->parameters->len; j++) {
+            const VfParameter *parameter = model->parameters->pdata[j];
+            vf_value_list_set(values, parameter->name, sample(parameter), NULL);
+        }
+        requirement = vf_requirement_new_for_device(model, values);
+        report = vf_compare_requirement(requirement, model, values, NULL);
+        if (report->verdict != expect_verdict(model))
+            g_error("two devices %s are %s", model->id,
+                    vf_report_verdict_to_string(report->verdict));
+    }
+}
+
 static void
 add_files(void)
 {
@@ -246,5 +302,6 @@ main(int argc, char **argv)
     g_test_add_func("/shipped/functions", test_functions);
     g_test_add_func("/shipped/types", test_types);
     g_test_add_func("/shipped/unknown-is-documented", test_unknown_is_documented);
+    g_test_add_func("/shipped/never-assumed", test_never_assumed);
     return g_test_run();
 }
