@@ -14,6 +14,8 @@ static const VfCommand commands[] = {
     {"list", "", N_("List the devices of a host"), vf_cmd_list_run},
     {"show", N_("OBJECT"), N_("Show a device, parent, lease, job or model"), vf_cmd_show_run},
     {"capabilities", "", N_("Print what a host has and can make, as XML"), vf_cmd_capabilities_run},
+    {"models", N_("list | show ID | check FILE…"),
+     N_("Look at the descriptors of this host, or check some"), vf_cmd_models_run},
     {"create", N_("PARENT TYPE [NAME=VALUE…]"), N_("Create a device of a type or model"),
      vf_cmd_create_run},
     {"remove", N_("DEVICE"), N_("Remove a device that was created"), vf_cmd_remove_run},
@@ -53,12 +55,24 @@ vf_cli_usage(const char *verb, const char *format, ...)
     return VF_EXIT_INPUT;
 }
 
+/* What of the common options a verb has. */
+typedef enum {
+    TAKES_JSON = 1 << 0,
+    TAKES_HOSTS = 1 << 1, /* --host may be repeated */
+} Takes;
+
 static void
-add_common(GOptionContext *context, VfCli *cli, gboolean with_json)
+add_common(GOptionContext *context, VfCli *cli, Takes takes)
 {
     const GOptionEntry host[] = {
         {"host", 'H', 0, G_OPTION_ARG_STRING, &cli->host,
          N_("Talk to the daemon there: ssh://[user@]host[:port] or a D-Bus address"),
+         N_("ADDRESS")},
+        {NULL},
+    };
+    const GOptionEntry hosts[] = {
+        {"host", 'H', 0, G_OPTION_ARG_STRING_ARRAY, &cli->hosts,
+         N_("Ask the daemon there, too; may be repeated, and all are asked at once"),
          N_("ADDRESS")},
         {NULL},
     };
@@ -67,14 +81,14 @@ add_common(GOptionContext *context, VfCli *cli, gboolean with_json)
         {NULL},
     };
 
-    g_option_context_add_main_entries(context, host, GETTEXT_PACKAGE);
-    if (with_json)
+    g_option_context_add_main_entries(context, takes & TAKES_HOSTS ? hosts : host, GETTEXT_PACKAGE);
+    if (takes & TAKES_JSON)
         g_option_context_add_main_entries(context, json, GETTEXT_PACKAGE);
 }
 
 static gboolean
-parse_options(VfCli *cli, const char *verb, const GOptionEntry *entries, gboolean with_json,
-              int *argc, char ***argv, GError **error)
+parse_options(VfCli *cli, const char *verb, const GOptionEntry *entries, Takes takes, int *argc,
+              char ***argv, GError **error)
 {
     const VfCommand *command = find_command(verb);
     g_autoptr(GOptionContext) context = g_option_context_new(_(command->arguments));
@@ -84,7 +98,7 @@ parse_options(VfCli *cli, const char *verb, const GOptionEntry *entries, gboolea
     g_option_context_set_summary(context, _(command->summary));
     if (entries)
         g_option_context_add_main_entries(context, entries, GETTEXT_PACKAGE);
-    add_common(context, cli, with_json);
+    add_common(context, cli, takes);
     return g_option_context_parse(context, argc, argv, error);
 }
 
@@ -100,12 +114,12 @@ drop_separator(int *argc, char **argv)
 }
 
 static gboolean
-parse(VfCli *cli, const char *verb, const GOptionEntry *entries, gboolean with_json, int *argc,
+parse(VfCli *cli, const char *verb, const GOptionEntry *entries, Takes takes, int *argc,
       char ***argv, int min, int max)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!parse_options(cli, verb, entries, with_json, argc, argv, &error)) {
+    if (!parse_options(cli, verb, entries, takes, argc, argv, &error)) {
         (void)vf_cli_usage(verb, "%s", error->message);
         return FALSE;
     }
@@ -123,14 +137,39 @@ gboolean
 vf_cli_parse(VfCli *cli, const char *verb, const GOptionEntry *entries, int *argc, char ***argv,
              int min, int max)
 {
-    return parse(cli, verb, entries, TRUE, argc, argv, min, max);
+    return parse(cli, verb, entries, TAKES_JSON, argc, argv, min, max);
+}
+
+/* One that stands before the verb is the first. */
+static void
+merge_hosts(VfCli *cli)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+
+    if (!cli->host)
+        return;
+    g_strv_builder_add(builder, cli->host);
+    for (char **host = cli->hosts; host && *host; host++)
+        g_strv_builder_add(builder, *host);
+    g_strfreev(cli->hosts);
+    cli->hosts = g_strv_builder_end(builder);
+}
+
+gboolean
+vf_cli_parse_hosts(VfCli *cli, const char *verb, const GOptionEntry *entries, int *argc,
+                   char ***argv, int min, int max)
+{
+    if (!parse(cli, verb, entries, TAKES_JSON | TAKES_HOSTS, argc, argv, min, max))
+        return FALSE;
+    merge_hosts(cli);
+    return TRUE;
 }
 
 gboolean
 vf_cli_parse_plain(VfCli *cli, const char *verb, const GOptionEntry *entries, int *argc,
                    char ***argv, int min, int max)
 {
-    if (!parse(cli, verb, entries, FALSE, argc, argv, min, max))
+    if (!parse(cli, verb, entries, 0, argc, argv, min, max))
         return FALSE;
     if (!cli->json)
         return TRUE;
@@ -180,7 +219,7 @@ parse_global(VfCli *cli, gboolean *version, int *argc, char ***argv, GError **er
     g_option_context_set_description(context, description);
     g_option_context_set_strict_posix(context, TRUE);
     g_option_context_add_main_entries(context, entries, GETTEXT_PACKAGE);
-    add_common(context, cli, TRUE);
+    add_common(context, cli, TAKES_JSON);
     return g_option_context_parse(context, argc, argv, error);
 }
 
@@ -231,5 +270,6 @@ vf_cli_main(int argc, char **argv)
         status = run_verb(&cli, argc, args);
     }
     g_free(cli.host);
+    g_strfreev(cli.hosts);
     return status;
 }

@@ -6,6 +6,7 @@
 /* What every verb is given. */
 typedef struct {
     char *host;           /* --host: the daemon to talk to; NULL: this host's */
+    char **hosts;         /* --host, as often as it was given, of verbs that ask many; nullable */
     gboolean json;        /* --json */
     gboolean colour;      /* standard output is a terminal that wants colour */
     gboolean interactive; /* somebody can be asked */
@@ -25,6 +26,7 @@ VfExit vf_cmd_create_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_jobs_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_list_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_migrate_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_models_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_monitor_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_probe_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_remove_run(VfCli *cli, int argc, char **argv);
@@ -42,6 +44,10 @@ gboolean vf_cli_parse(VfCli *cli, const char *verb, const GOptionEntry *entries,
 
 /* The same for a verb without a JSON form. */
 gboolean vf_cli_parse_plain(VfCli *cli, const char *verb, const GOptionEntry *entries, int *argc,
+                            char ***argv, int min, int max);
+
+/* The same for a verb whose --host may be repeated. */
+gboolean vf_cli_parse_hosts(VfCli *cli, const char *verb, const GOptionEntry *entries, int *argc,
                             char ***argv, int min, int max);
 
 /* "vferryctl: <message>" and how to get help, on stderr. Returns VF_EXIT_INPUT. */

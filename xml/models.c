@@ -238,11 +238,21 @@ resolve_all(VfModels *self)
 VfModels *
 vf_models_load(const char *const *directories)
 {
+    static const char *const none[] = {NULL};
+
+    return vf_models_load_with(none, directories);
+}
+
+VfModels *
+vf_models_load_with(const char *const *extra, const char *const *directories)
+{
     VfModels *self = g_new0(VfModels, 1);
     g_autoptr(GTree) files = g_tree_new_full(compare_names, NULL, g_free, g_free);
 
     self->models = g_ptr_array_new_with_free_func((GDestroyNotify)vf_model_unref);
     self->problems = g_ptr_array_new_with_free_func((GDestroyNotify)problem_free);
+    for (guint i = 0; extra[i] != NULL; i++)
+        load_file(self, extra[i]);
     for (guint i = 0; directories[i] != NULL; i++)
         list_directory(self, files, directories[i]);
     g_tree_foreach(files, load_entry, self);

@@ -30,6 +30,11 @@ char **vf_models_default_directories(void);
  * is a problem. Two files with the same model id are a problem of the second by name. Reads files:
  * not for a main loop with a slow disk. */
 VfModels *vf_models_load(const char *const *directories);
+
+/* The same with the files @extra before all directories, whatever they are called: for whoever
+ * wants to know whether they are good. A model that is in a directory, too, counts as it is in the
+ * file. */
+VfModels *vf_models_load_with(const char *const *extra, const char *const *directories);
 void vf_models_free(VfModels *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfModels, vf_models_free)
 

@@ -28,7 +28,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 
 class Completion(Case):
-    def complete(self, host, *words, **more):
+    def complete(self, host, *words, cwd=None, **more):
         """What is offered for the last of @words."""
         environment = self.environment(host, FRAMEWORK=FRAMEWORK, SCRIPT=SCRIPT, LINE=" ".join((VFERRYCTL, *words)), **more)
         # as bash does, COMP_WORDBREAKS
@@ -36,7 +36,7 @@ class Completion(Case):
         if pieces and not pieces[-1] and words[-1]:
             pieces.pop()
         done = subprocess.run(["bash", "--norc", "-c", ASK, "bash", VFERRYCTL, *pieces], env=environment, text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False)
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False, cwd=cwd)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return [line.rstrip() for line in done.stdout.splitlines() if line]
 
@@ -61,7 +61,8 @@ class Completion(Case):
     def test_verbs(self):
         """All that the tool knows, without a daemon."""
         self.assertEqual(self.complete(None, ""), [
-            "list", "show", "capabilities", "create", "remove", "probe", "migrate", "jobs", "cancel", "resolve", "monitor"])
+            "list", "show", "capabilities", "models", "create", "remove", "probe",
+            "migrate", "jobs", "cancel", "resolve", "monitor"])
         self.assertEqual(self.complete(None, "mi"), ["migrate"])
         self.assertEqual(self.complete(None, "--json", "c"), ["capabilities", "create", "cancel"])
 
@@ -94,6 +95,11 @@ class Completion(Case):
         self.assertEqual(self.complete(host, "create", "mtty", ""), ["mtty-1", "mtty-2", "kernel.org/mtty"])
         self.assertEqual(self.complete(host, "create", "mtty", "kernel.org/mtty", ""), ["ports=", "speed="])
         self.assertEqual(self.complete(host, "create", "mtty", "kernel.org/mtty", "po"), ["ports="])
+
+    def test_models(self):
+        models = {"VFERRY_MODEL_PATH": os.path.join(os.environ["VFERRY_TEST_SOURCE"], "xml", "models")}
+        self.assertEqual(self.complete(None, "models", ""), ["list", "show", "check"])
+        self.assertEqual(self.complete(None, "models", "show", "kernel.org/mt", **models), ["kernel.org/mtty"])
 
     def test_jobs(self):
         host = self.busy_host()

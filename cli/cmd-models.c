@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "cli.h"
+#include "error.h"
+#include "json.h"
+#include "model-view.h"
+#include "output.h"
+#include "program-models.h"
+#include "table.h"
+#include "text.h"
+
+static VfModels *
+load(const char *const *extra)
+{
+    g_auto(GStrv) directories = vf_models_default_directories();
+
+    return vf_models_load_with(extra, (const char *const *)directories);
+}
+
+static VfModels *
+load_all(void)
+{
+    static const char *const none[] = {NULL};
+
+    return load(none);
+}
+
+static VfExit
+print_json(JsonObject *object, VfExit status)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!vf_json_print(json_node_init_object(json_node_alloc(), object), &error))
+        status = vf_exit_report(error, NULL, NULL);
+    json_object_unref(object);
+    return status;
+}
+
+/* --- list --- */
+
+static char *
+join_parameters(const VfModel *model)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (guint i = 0; i < model->parameters->len; i++) {
+        const VfParameter *parameter = model->parameters->pdata[i];
+        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", parameter->name);
+    }
+    return g_string_free(g_steal_pointer(&names), FALSE);
+}
+
+static void
+print_problems(const VfModels *models)
+{
+    for (guint i = 0; i < models->problems->len; i++) {
+        const VfModelsProblem *problem = models->problems->pdata[i];
+        g_autofree char *message = vf_text_printable(problem->message);
+
+        g_printerr("vferryctl: %s\n", message);
+    }
+}
+
+static void
+print_list(const VfModels *models, gboolean colour)
+{
+    const char *titles[] = {_("MODEL"), _("PARAMETERS"), _("MIGRATES"), _("FILE"), NULL};
+    g_autoptr(VfTable) table = vf_table_new(titles);
+    g_autofree char *text = NULL;
+
+    for (guint i = 0; i < models->models->len; i++) {
+        const VfModel *model = models->models->pdata[i];
+        g_autofree char *parameters = join_parameters(model);
+
+        vf_table_add(table, model->id);
+        vf_table_add(table, parameters);
+        vf_table_add_styled(table, model->not_migratable ? _("never") : NULL, VF_STYLE_WARN);
+        vf_table_add(table, model->file);
+    }
+    text = vf_table_format(table, colour);
+    g_print("%s", text);
+}
+
+static VfExit
+list(const VfCli *cli)
+{
+    g_autoptr(VfModels) models = load_all();
+    JsonObject *object;
+    JsonArray *all, *problems;
+
+    if (!cli->json) {
+        print_list(models, cli->colour);
+        print_problems(models);
+        return VF_EXIT_DONE;
+    }
+    object = json_object_new();
+    all = json_array_new();
+    problems = json_array_new();
+    for (guint i = 0; i < models->models->len; i++)
+        json_array_add_element(all, vf_model_view_json(models->models->pdata[i]));
+    for (guint i = 0; i < models->problems->len; i++)
+        json_array_add_element(problems, vf_model_view_problem_json(models->problems->pdata[i]));
+    json_object_set_array_member(object, "models", all);
+    json_object_set_array_member(object, "problems", problems);
+    return print_json(object, VF_EXIT_DONE);
+}
+
+/* --- show --- */
+
+static VfExit
+print_model(const VfCli *cli, const VfModel *model, gboolean xml)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+
+    if (xml) {
+        text = vf_model_format(model);
+        return vf_output_print(text, &error) ? VF_EXIT_DONE : vf_exit_report(error, NULL, NULL);
+    }
+    if (!cli->json)
+        vf_model_view_print(model, cli->colour);
+    else if (!vf_json_print(vf_model_view_json(model), &error))
+        return vf_exit_report(error, NULL, NULL);
+    return VF_EXIT_DONE;
+}
+
+static VfExit
+show(const VfCli *cli, const char *id, gboolean xml)
+{
+    g_autoptr(VfModels) models = load_all();
+    g_autoptr(GError) error = NULL;
+    const VfModel *model = vf_models_find(models, id);
+
+    if (model)
+        return print_model(cli, model, xml);
+    print_problems(models);
+    g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                _("no descriptor here describes a model “%s”"), id);
+    return vf_exit_report(error, NULL, NULL);
+}
+
+/* All that a program knows, or the one of them that is called @id. */
+static VfExit
+show_program(const VfCli *cli, const char *program, const char *id)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) models = vf_program_read_models(program, &error);
+    g_autoptr(JsonArray) all = json_array_new();
+    guint shown = 0;
+    JsonObject *object;
+
+    for (guint i = 0; models && i < models->len; i++) {
+        const VfModel *model = models->pdata[i];
+
+        if (id && !vf_model_is(model, id))
+            continue;
+        if (!cli->json && shown > 0)
+            g_print("\n");
+        if (cli->json)
+            json_array_add_element(all, vf_model_view_json(model));
+        else
+            vf_model_view_print(model, cli->colour);
+        shown++;
+    }
+    if (models && shown == 0)
+        g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("“%s” has no model “%s”"),
+                    program, id ? id : "*");
+    if (error)
+        return vf_exit_report(error, NULL, NULL);
+    if (!cli->json)
+        return VF_EXIT_DONE;
+    object = json_object_new();
+    json_object_set_array_member(object, "models", g_steal_pointer(&all));
+    return print_json(object, VF_EXIT_DONE);
+}
+
+/* --- check --- */
+
+/* What is wrong with a file, as vf_model_view_problem_json(). */
+static JsonArray *
+problems_of(const VfModels *models, const char *file)
+{
+    JsonArray *problems = json_array_new();
+
+    for (guint i = 0; i < models->problems->len; i++) {
+        const VfModelsProblem *problem = models->problems->pdata[i];
+
+        if (g_str_equal(problem->file, file))
+            json_array_add_element(problems, vf_model_view_problem_json(problem));
+    }
+    return problems;
+}
+
+static void
+print_file(JsonArray *problems)
+{
+    for (guint i = 0; i < json_array_get_length(problems); i++) {
+        JsonObject *problem = json_array_get_object_element(problems, i);
+        g_autofree char *message =
+            vf_text_printable(json_object_get_string_member(problem, "message"));
+
+        g_printerr("%s\n", message);
+    }
+}
+
+static JsonObject *
+describe_file(const char *file, JsonArray *problems)
+{
+    JsonObject *object = json_object_new();
+
+    json_object_set_string_member(object, "file", file);
+    json_object_set_boolean_member(object, "good", json_array_get_length(problems) == 0);
+    json_object_set_array_member(object, "problems", problems);
+    return object;
+}
+
+static VfExit
+check(const VfCli *cli, char **files)
+{
+    g_autoptr(VfModels) models = load((const char *const *)files);
+    JsonObject *object = json_object_new();
+    JsonArray *results = json_array_new();
+    gboolean good = TRUE;
+
+    for (char **file = files; *file; file++) {
+        JsonArray *problems = problems_of(models, *file);
+
+        good = good && json_array_get_length(problems) == 0;
+        if (!cli->json)
+            print_file(problems);
+        json_array_add_object_element(results, describe_file(*file, problems));
+    }
+    json_object_set_boolean_member(object, "good", good);
+    json_object_set_array_member(object, "files", results);
+    if (cli->json)
+        return print_json(object, good ? VF_EXIT_DONE : VF_EXIT_FAILED);
+    json_object_unref(object);
+    return good ? VF_EXIT_DONE : VF_EXIT_FAILED;
+}
+
+typedef struct {
+    gboolean xml;
+    char *program;
+} Options;
+
+static void
+clear_options(Options *options)
+{
+    g_free(options->program);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
+
+static VfExit
+run_show(const VfCli *cli, int n, char **words, const Options *options)
+{
+    if (options->xml && (cli->json || options->program))
+        return vf_cli_usage("models", _("--xml is not together with --json or --program"));
+    if (options->program && n <= 2)
+        return show_program(cli, options->program, words[1]);
+    if (n != 2)
+        return vf_cli_usage("models", _("“models show” wants one model's id"));
+    return show(cli, words[1], options->xml);
+}
+
+static VfExit
+run(const VfCli *cli, int n, char **words, const Options *options)
+{
+    const char *what = words[0];
+
+    if (cli->host)
+        return vf_cli_usage("models", _("“models” looks at the files of this host; “vferryctl "
+                                        "--host ADDRESS show MODEL” asks the daemon there"));
+    if (g_str_equal(what, "show"))
+        return run_show(cli, n, words, options);
+    if (options->xml || options->program)
+        return vf_cli_usage("models", _("--xml and --program are for “models show”"));
+    if (g_str_equal(what, "list") && n == 1)
+        return list(cli);
+    if (g_str_equal(what, "check") && n >= 2)
+        return check(cli, words + 1);
+    return vf_cli_usage("models",
+                        _("It is “models list”, “models show ID” or “models check FILE…”"));
+}
+
+VfExit
+vf_cmd_models_run(VfCli *cli, int argc, char **argv)
+{
+    g_auto(Options) options = {0};
+    const GOptionEntry entries[] = {
+        {"xml", 'x', 0, G_OPTION_ARG_NONE, &options.xml,
+         N_("Print the whole descriptor of a model"), NULL},
+        {"program", 'p', 0, G_OPTION_ARG_STRING, &options.program,
+         N_("Ask a vfio-user program what it knows, with --print-migration-info-json"),
+         N_("PROGRAM")},
+        {NULL},
+    };
+
+    if (!vf_cli_parse(cli, "models", entries, &argc, &argv, 1, G_MAXINT - 1))
+        return VF_EXIT_INPUT;
+    return run(cli, argc - 1, argv + 1, &options);
+}
