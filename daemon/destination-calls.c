@@ -150,11 +150,10 @@ take_options(Prepare *prepare, GVariant *dict, GError **error)
     g_autoptr(VfOptions) options = vf_options_new(dict);
     g_autofree char *address = vf_options_take_string(options, "address", NULL);
     g_autofree char *driver = vf_options_take_string(options, "driver", NULL);
-    g_autofree char *reason =
-        vf_options_take_string(options, "override", NULL); /* has been asked */
     guint32 seconds = vf_options_take_u32(options, "deadline", VF_LEASE_SECONDS_DEFAULT);
     g_autoptr(GError) mistake = NULL;
 
+    g_free(vf_options_take_string(options, "override", NULL)); /* has been asked */
     prepare->parent = vf_options_take_string(options, "parent", NULL);
     prepare->type = vf_options_take_string(options, "type", NULL);
     prepare->uuid = vf_options_take_string(options, "uuid", NULL);
