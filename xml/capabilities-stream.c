@@ -101,6 +101,7 @@ struct VfCapabilitiesStream {
     gpointer data;
     GError *error;
     gsize nodes_left;
+    VfDocumentNamespaces namespaces;
     Place place;
     guint counts[N_PLACES]; /* in the parent that is open */
     Open open[VF_DOCUMENT_DEPTH_MAX];
@@ -108,7 +109,6 @@ struct VfCapabilitiesStream {
     guint skipped; /* how many open elements are inside of one that is not known, with itself */
     guint logged;  /* how many open elements are inside of a model, with itself */
     gsize model_bytes;
-    gsize text_run; /* bytes since something else than text */
 };
 
 static VfCapabilitiesStream *
@@ -514,11 +514,14 @@ on_start_element(void *data, const xmlChar *name, const xmlChar *prefix, const x
     gsize cost = 1 + (gsize)n_namespaces + (gsize)n_attributes;
     Open *element;
 
-    self->text_run = 0;
     if (self->error != NULL)
         return;
     if (self->depth >= VF_DOCUMENT_DEPTH_MAX) {
         fail_at(self, line_of(self), _("elements are nested deeper than 32"));
+        return;
+    }
+    if (!vf_document_namespaces_enter(&self->namespaces, self->depth, (guint)n_namespaces)) {
+        fail_at(self, line_of(self), _("more than 64 namespaces are in force"));
         return;
     }
     if (cost > self->nodes_left) {
@@ -559,7 +562,6 @@ on_end_element(void *data, const xmlChar *name, const xmlChar *prefix, const xml
     VfCapabilitiesStream *self = of(data);
     const Open *element;
 
-    self->text_run = 0;
     if (self->error != NULL)
         return;
     element = &self->open[--self->depth];
@@ -595,12 +597,6 @@ on_text(void *data, const xmlChar *text, int size)
     if (self->error != NULL)
         return;
     element = &self->open[self->depth - 1];
-    /* where a tree would have one node of text, libxml2 refuses to make it longer */
-    if (self->text_run > 0 && self->text_run + (gsize)size > XML_MAX_TEXT_LENGTH) {
-        fail(self, element, _("its text is too long"));
-        return;
-    }
-    self->text_run += (gsize)size;
     if (self->skipped > 0)
         return;
     if (self->logged > 0) {
@@ -610,18 +606,6 @@ on_text(void *data, const xmlChar *text, int size)
     } else if (!is_blank(text, size)) {
         fail(self, element, _("text is not accepted between its elements"));
     }
-}
-
-static void
-on_comment(void *data, const xmlChar *text)
-{
-    of(data)->text_run = 0;
-}
-
-static void
-on_instruction(void *data, const xmlChar *target, const xmlChar *text)
-{
-    of(data)->text_run = 0;
 }
 
 /* --- documents */
@@ -652,8 +636,6 @@ make_parser(VfCapabilitiesStream *self)
     context->sax->characters = on_text;
     context->sax->ignorableWhitespace = on_text;
     context->sax->cdataBlock = on_text;
-    context->sax->comment = on_comment;
-    context->sax->processingInstruction = on_instruction;
     for (guint i = AT_ROOT; i < N_PLACES; i++) {
         self->names[i].name = intern(self, grammar[i].name);
         for (guint j = 0; j < LOGGED_MAX; j++)
@@ -713,7 +695,6 @@ forget_document(VfCapabilitiesStream *self)
     self->nodes_left = VF_DOCUMENT_LARGE_SIZE_MAX / VF_DOCUMENT_BYTES_PER_NODE;
     self->place = AT_DOCUMENT;
     self->depth = self->skipped = self->logged = 0;
-    self->text_run = 0;
     if (xmlDictGetUsage(self->context->dict) > self->dict_size + DICT_GROWTH_MAX)
         make_parser(self);
 }
@@ -724,7 +705,7 @@ parse(VfCapabilitiesStream *self, const char *text, gsize size, GError **error)
     /* the encoding has been checked; there are no entities but XML's own, which are to be replaced
      */
     xmlCtxtReadMemory(self->context, text, (int)size, NULL, NULL,
-                      XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_BIG_LINES |
+                      XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_BIG_LINES | XML_PARSE_HUGE |
                           XML_PARSE_IGNORE_ENC);
     if (self->error == NULL && !self->context->wellFormed)
         vf_document_set_error(&self->error, VFERRY_ERROR_INVALID_XML, self->where, 0,

@@ -11,6 +11,7 @@
 #include "number.h"
 #include "text.h"
 #include "uuid.h"
+#include "value-xml.h"
 
 static char *
 get(const xmlNode *node, const char *name)
@@ -211,12 +212,16 @@ vf_document_get_words(const xmlNode *node, const char *name, char ***value, GErr
     return TRUE;
 }
 
-/* The words of @text that are no parameter names are refused. */
+/* Names of parameters, and not more than there can be. */
 static gboolean
 check_names(const xmlNode *node, const char *name, char *const *words, GError **error)
 {
+    guint n = g_strv_length((char **)words);
     GError *cause = NULL;
 
+    if (n > VF_VALUE_XML_MAX)
+        return vf_document_fail(node, error, _("%s has %u words, but at most %d are accepted"),
+                                name, n, VF_VALUE_XML_MAX);
     for (guint i = 0; words[i] != NULL; i++)
         if (!vf_model_id_check_segment(words[i], name, &cause))
             return vf_document_fail_because(node, cause, error);

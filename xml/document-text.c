@@ -9,7 +9,8 @@
 #include "text.h"
 
 /* libxml2 compares each attribute of a tag with all before it. */
-#define TAG_SIZE_MAX 16384
+#define TAG_SIZE_MAX 49152 /* whatever a document of ours may have in one */
+#define TAG_ATTRIBUTES_MAX 256
 
 typedef struct {
     const char *where;
@@ -27,6 +28,13 @@ vf_document_set_error(GError **error, VferryError code, const char *where, long 
     else
         g_set_error(error, VFERRY_ERROR, code, "%s: %s", where, clean);
     return FALSE;
+}
+
+gboolean
+vf_document_namespaces_enter(VfDocumentNamespaces *self, guint depth, guint n)
+{
+    self->in_force[depth] = n + (depth > 0 ? self->in_force[depth - 1] : 0);
+    return self->in_force[depth] <= VF_DOCUMENT_NAMESPACES_MAX;
 }
 
 static gboolean
@@ -47,9 +55,10 @@ find_any(const char *p, const char *limit, char quote)
     return p < limit ? p : NULL;
 }
 
-/* The end of the tag that begins at @p, or NULL when it has none before @limit. */
+/* The end of the tag that begins at @p, or NULL when it has none before @limit. Counts the quotes,
+ * two for each attribute. */
 static const char *
-find_tag_end(const char *p, const char *limit)
+find_tag_end(const char *p, const char *limit, guint *quotes)
 {
     char quote = '\0';
 
@@ -57,6 +66,7 @@ find_tag_end(const char *p, const char *limit)
         if (*p == '>' && quote == '\0')
             return p;
         quote = quote != '\0' ? '\0' : *p;
+        (*quotes)++;
     }
     return NULL;
 }
@@ -102,6 +112,7 @@ check_markup(Check *check, const char *text, gsize size, GError **error)
     while ((p = memchr(p, '<', (gsize)(end - p))) != NULL) {
         const char *start = p;
         const char *limit = MIN(end, p + TAG_SIZE_MAX);
+        guint quotes = 0;
 
         if (p[1] == '!' || p[1] == '?') {
             p = skip_special(p, end);
@@ -111,10 +122,13 @@ check_markup(Check *check, const char *text, gsize size, GError **error)
             if (p != start)
                 continue;
         }
-        p = find_tag_end(p + 1, limit);
+        p = find_tag_end(p + 1, limit, &quotes);
         if (p == NULL && limit < end)
             return fail(check, error, count_lines(text, start),
-                        _("a tag is longer than 16384 bytes"));
+                        _("a tag is longer than 49152 bytes"));
+        if (quotes > 2 * TAG_ATTRIBUTES_MAX)
+            return fail(check, error, count_lines(text, start),
+                        _("a tag has more than 256 attributes"));
         p = p != NULL ? p + 1 : end;
     }
     return TRUE;

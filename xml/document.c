@@ -18,6 +18,7 @@ struct VfDocument {
     guint *line;
     /* while parsing */
     gsize nodes_left;
+    VfDocumentNamespaces namespaces;
     GError *error;
 };
 
@@ -81,6 +82,11 @@ on_start_element(void *data, const xmlChar *name, const xmlChar *prefix, const x
         stop(context, _("elements are nested deeper than 32"));
         return;
     }
+    if (!vf_document_namespaces_enter(&self->namespaces, (guint)context->nodeNr,
+                                      (guint)n_namespaces)) {
+        stop(context, _("more than 64 namespaces are in force"));
+        return;
+    }
     if (cost > self->nodes_left) {
         stop(context, _("there are too many elements and attributes for a document of its kind"));
         return;
@@ -114,8 +120,14 @@ parse_tree(VfDocument *self, const char *text, gsize size, GError **error)
     context->sax->internalSubset = on_doctype;
     context->sax->externalSubset = on_doctype;
     context->sax->startElementNs = on_start_element;
+    /* nobody reads them, and a short one would cost forty times its text */
+    context->sax->comment = NULL;
+    context->sax->processingInstruction = NULL;
+    /* the limits are ours: without "huge", libxml2 refuses a document of more than 10 MB when its
+     * last tag is a long one */
     self->doc = xmlCtxtReadMemory(context, text, (int)size, NULL, "UTF-8",
-                                  XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES);
+                                  XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES |
+                                      XML_PARSE_HUGE);
     if (self->error != NULL) {
         g_propagate_error(error, g_steal_pointer(&self->error));
         return FALSE;

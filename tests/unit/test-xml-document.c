@@ -108,14 +108,14 @@ test_limits(void)
     g_autofree char *deep = repeated(OPEN, "<a>", 32, "");
     g_autofree char *wide = repeated(OPEN, "<a/>", 4096, "</doc>");
     g_autofree char *many = repeated(OPEN, "<a b='' c='' d=''/>", 1024, "</doc>");
-    g_autofree char *tag = repeated(OPEN "\n<a b='", ">", 16384, "'/></doc>");
+    g_autofree char *tag = repeated(OPEN "\n<a b='", ">", 49152, "'/></doc>");
 
     assert_refused(large, -1, VFERRY_ERROR_LIMIT_EXCEEDED, "at most 65536");
     assert_refused(large, 65537, VFERRY_ERROR_LIMIT_EXCEEDED, "has 65537 bytes");
     assert_refused(deep, -1, VFERRY_ERROR_INVALID_XML, "nested deeper than 32");
     assert_refused(wide, -1, VFERRY_ERROR_INVALID_XML, "too many elements");
     assert_refused(many, -1, VFERRY_ERROR_INVALID_XML, "too many elements");
-    assert_refused(tag, -1, VFERRY_ERROR_INVALID_XML, "test:2: a tag is longer than 16384");
+    assert_refused(tag, -1, VFERRY_ERROR_INVALID_XML, "test:2: a tag is longer than 49152");
 }
 
 static void
