@@ -168,6 +168,7 @@ typedef struct {
     GPtrArray *candidates; /* of char *, each once */
     GHashTable *seen;      /* the same */
     const char *value;     /* the one being tried; NULL: none yet */
+    guint n_allowed;       /* of an enum: a value's place has to be looked for among these */
 } Variable;
 
 typedef struct {
@@ -176,8 +177,12 @@ typedef struct {
     GPtrArray *variables; /* of Variable */
     GHashTable *of;       /* VfParameter -> Variable */
     guint steps;          /* left */
-    gboolean partial;     /* not all candidates are there */
+    guint work;           /* left, of whatever takes long in a step or before the first */
+    gboolean partial;     /* not all candidates are there, or not all were tried */
 } Search;
+
+/* Looking at a short value is 1. */
+#define WORK_OF_STEP 256
 
 static void
 variable_free(gpointer data)
@@ -196,6 +201,8 @@ variable_new(const VfParameter *parameter)
     Variable *self = g_new0(Variable, 1);
 
     self->parameter = parameter;
+    if (parameter->type == VF_PARAMETER_ENUM && parameter->allowed != NULL)
+        self->n_allowed = g_strv_length(parameter->allowed);
     self->named = g_ptr_array_new();
     self->candidates = g_ptr_array_new_with_free_func(g_free);
     self->seen = g_hash_table_new(g_str_hash, g_str_equal);
@@ -219,6 +226,19 @@ add_variables(Search *search, GPtrArray *conditions)
         }
         g_ptr_array_add(variable->named, condition->value);
     }
+}
+
+/* FALSE: there is no more. */
+static gboolean
+spend(Search *search, gsize work)
+{
+    if (work > search->work) {
+        search->work = 0;
+        search->partial = TRUE;
+        return FALSE;
+    }
+    search->work -= (guint)work;
+    return TRUE;
 }
 
 /* Takes ownership. */
@@ -291,6 +311,8 @@ add_masks(Search *search, Variable *variable)
         search->partial = TRUE;
         return;
     }
+    if (!spend(search, 8UL << __builtin_popcountll(bits)))
+        return;
     other = variable->parameter->mask & ~bits;
     other &= -other;
     do {
@@ -305,45 +327,67 @@ static char *
 other_word(const Variable *variable, GPtrArray *words)
 {
     char *const *allowed = variable->parameter->allowed;
-    g_autoptr(GString) longer = g_string_new("x");
 
     for (guint i = 0; allowed != NULL && allowed[i] != NULL; i++)
         if (!g_ptr_array_find_with_equal_func(words, allowed[i], g_str_equal, NULL))
             return g_strdup(allowed[i]);
-    for (guint i = 0; i < words->len; i++)
-        g_string_append(longer, words->pdata[i]);
-    return allowed == NULL ? g_strdup(longer->str) : NULL;
+    for (guint i = 0; allowed == NULL && i <= words->len; i++) {
+        g_autofree char *word = g_strdup_printf("x%u", i);
+        if (!g_ptr_array_find_with_equal_func(words, word, g_str_equal, NULL))
+            return g_steal_pointer(&word);
+    }
+    return NULL;
 }
 
+/* Nothing when it is longer than a value can be. */
 static void
 add_subset(Variable *variable, GPtrArray *words, guint subset, const char *other)
 {
     g_autoptr(GString) text = g_string_new(other);
+    char *value;
 
     for (guint i = 0; i < words->len; i++)
         if ((subset & (1U << i)) != 0)
             g_string_append_printf(text, " %s", (const char *)words->pdata[i]);
-    add_candidate(variable, vf_parameter_canonicalize(variable->parameter, text->str, NULL));
+    value = vf_parameter_canonicalize(variable->parameter, text->str, NULL);
+    if (value != NULL)
+        add_candidate(variable, value);
+}
+
+/* Of the words in conditions those that a set may have; one more than can be tried out are enough
+ * to know that there are too many. */
+static GPtrArray *
+named_words(const Variable *variable, gsize *bytes)
+{
+    GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
+
+    *bytes = 0;
+    for (guint i = 0; i < variable->named->len; i++) {
+        g_auto(GStrv) some = g_strsplit(variable->named->pdata[i], " ", -1);
+        for (guint j = 0; some[j] != NULL && words->len <= SUBSET_BITS_MAX; j++)
+            if (some[j][0] != '\0' &&
+                !g_ptr_array_find_with_equal_func(words, some[j], g_str_equal, NULL) &&
+                vf_parameter_allows(variable->parameter, some[j])) {
+                *bytes += strlen(some[j]);
+                g_ptr_array_add(words, g_strdup(some[j]));
+            }
+    }
+    return words;
 }
 
 static void
 add_sets(Search *search, Variable *variable)
 {
-    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *other = NULL;
+    gsize bytes;
+    g_autoptr(GPtrArray) words = named_words(variable, &bytes);
+    g_autofree char *other = other_word(variable, words);
 
-    for (guint i = 0; i < variable->named->len; i++) {
-        g_auto(GStrv) some = g_strsplit(variable->named->pdata[i], " ", -1);
-        for (guint j = 0; some[j] != NULL; j++)
-            if (some[j][0] != '\0' && vf_parameter_allows(variable->parameter, some[j]) &&
-                !g_ptr_array_find_with_equal_func(words, some[j], g_str_equal, NULL))
-                g_ptr_array_add(words, g_strdup(some[j]));
-    }
     if (words->len > SUBSET_BITS_MAX) {
         search->partial = TRUE;
         return;
     }
-    other = other_word(variable, words);
+    if (!spend(search, (8 + bytes / 8) << words->len))
+        return;
     for (guint subset = 0; subset < 1U << words->len; subset++) {
         add_subset(variable, words, subset, "");
         if (other != NULL)
@@ -383,9 +427,14 @@ add_candidates(Search *search, Variable *variable)
 static const char *
 tried_value(const VfParameter *parameter, gpointer data)
 {
-    const Search *search = data;
+    Search *search = data;
     const Variable *variable = g_hash_table_lookup(search->of, parameter);
-    return variable != NULL ? variable->value : NULL;
+
+    if (variable == NULL || variable->value == NULL)
+        return NULL;
+    if (!spend(search, 1 + (strlen(variable->value) + variable->n_allowed) / 4))
+        search->steps = 0;
+    return variable->value;
 }
 
 static VfTruth
@@ -435,7 +484,7 @@ vf_constraint_satisfiable(GPtrArray *constraints, GPtrArray *parameters, guint s
 {
     g_autoptr(GPtrArray) variables = g_ptr_array_new_with_free_func(variable_free);
     g_autoptr(GHashTable) of = g_hash_table_new(NULL, NULL);
-    Search search = {constraints, parameters, variables, of, steps, FALSE};
+    Search search = {constraints, parameters, variables, of, steps, steps * WORK_OF_STEP, FALSE};
     VfTruth result;
 
     for (guint i = 0; i < constraints->len; i++) {

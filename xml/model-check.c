@@ -88,6 +88,120 @@ finish_conditions(const VfModel *self, GPtrArray *conditions, GError **error)
     return TRUE;
 }
 
+static gboolean
+finish_constraints(VfModel *self, GError **error)
+{
+    for (guint i = 0; i < self->constraints->len; i++) {
+        VfConstraint *constraint = self->constraints->pdata[i];
+
+        if (!finish_conditions(self, constraint->when, error) ||
+            !finish_conditions(self, constraint->then, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+finish_version_values(const VfModel *self, VfVersion *version, GError **error)
+{
+    for (guint i = 0; i < version->values->len; i++) {
+        VfValue *value = version->values->pdata[i];
+        const VfParameter *parameter = need_parameter(self, value->name, error);
+        g_autoptr(GError) cause = NULL;
+        char *canonical;
+
+        if (parameter == NULL)
+            return FALSE;
+        canonical = vf_parameter_check_value(parameter, value->value, &cause);
+        if (canonical == NULL)
+            return fail(self, error, _("version %s: %s"), version->name, cause->message);
+        g_free(value->value);
+        value->value = canonical;
+    }
+    return TRUE;
+}
+
+static gboolean
+check_loads(const VfModel *self, const VfVersion *version, GError **error)
+{
+    for (guint i = 0; version->loads != NULL && version->loads[i] != NULL; i++)
+        if (vf_model_find_version(self, version->loads[i]) == NULL)
+            return fail(self, error, _("version %s loads “%s”, which is no version"), version->name,
+                        version->loads[i]);
+    return TRUE;
+}
+
+/* Every version is a value of the parameter, and every value a version. */
+static gboolean
+check_version_parameter(const VfModel *self, GError **error)
+{
+    const VfParameter *parameter = need_parameter(self, self->version_parameter, error);
+
+    if (parameter == NULL)
+        return FALSE;
+    if (parameter->type != VF_PARAMETER_ENUM)
+        return fail(self, error, _("%s has the version, so it must be an enum"), parameter->name);
+    for (guint i = 0; i < self->versions->len; i++) {
+        const VfVersion *version = self->versions->pdata[i];
+        if (!vf_parameter_allows(parameter, version->name))
+            return fail(self, error, _("version %s is no allowed value of %s"), version->name,
+                        parameter->name);
+    }
+    for (guint i = 0; parameter->allowed[i] != NULL; i++)
+        if (vf_model_find_version(self, parameter->allowed[i]) == NULL)
+            return fail(self, error, _("the value %s of %s is not among the versions"),
+                        parameter->allowed[i], parameter->name);
+    return TRUE;
+}
+
+/* A document says one or the other; a model and its base may not agree. */
+static gboolean
+check_kind(const VfModel *self, const VfVersion *version, GError **error)
+{
+    if (self->version_parameter != NULL && version->values->len > 0)
+        return fail(self, error, _("version %s has values, but %s has the version"), version->name,
+                    self->version_parameter);
+    if (self->version_parameter == NULL && version->loads != NULL)
+        return fail(self, error,
+                    _("version %s says what it loads, but no parameter has the version"),
+                    version->name);
+    return TRUE;
+}
+
+static gboolean
+finish_versions(VfModel *self, GError **error)
+{
+    for (guint i = 0; i < self->versions->len; i++)
+        if (!check_kind(self, self->versions->pdata[i], error) ||
+            !finish_version_values(self, self->versions->pdata[i], error) ||
+            !check_loads(self, self->versions->pdata[i], error))
+            return FALSE;
+    return self->version_parameter == NULL || check_version_parameter(self, error);
+}
+
+/* What a document keeps to and a model together with its base may not. */
+static gboolean
+check_counts(const VfModel *self, GError **error)
+{
+    if (self->parameters->len > VF_MODEL_PARAMETERS_MAX)
+        return fail(self, error, _("there are %u parameters, but at most %d are accepted"),
+                    self->parameters->len, VF_MODEL_PARAMETERS_MAX);
+    if (self->constraints->len > VF_MODEL_CONSTRAINTS_MAX)
+        return fail(self, error, _("there are %u constraints, but at most %d are accepted"),
+                    self->constraints->len, VF_MODEL_CONSTRAINTS_MAX);
+    if (self->versions->len > VF_MODEL_VERSIONS_MAX)
+        return fail(self, error, _("there are %u versions, but at most %d are accepted"),
+                    self->versions->len, VF_MODEL_VERSIONS_MAX);
+    return TRUE;
+}
+
+gboolean
+vf_model_finish(VfModel *self, GError **error)
+{
+    return check_counts(self, error) && finish_constraints(self, error) &&
+           finish_versions(self, error);
+}
+
 /* The constraint as its description, else as its first demand. */
 static char *
 name_constraint(const VfConstraint *constraint)
@@ -136,96 +250,27 @@ check_values(const VfModel *self, VfConstraintLookup lookup, gpointer data, cons
 }
 
 static gboolean
-finish_constraints(VfModel *self, GError **error)
+check_versions(const VfModel *self, GError **error)
 {
-    for (guint i = 0; i < self->constraints->len; i++) {
-        VfConstraint *constraint = self->constraints->pdata[i];
+    for (guint i = 0; self->version_parameter == NULL && i < self->versions->len; i++) {
+        VfVersion *version = self->versions->pdata[i];
+        g_autofree char *whose = g_strdup_printf(_("the values of version %s"), version->name);
 
-        if (!finish_conditions(self, constraint->when, error) ||
-            !finish_conditions(self, constraint->then, error))
+        if (!check_values(self, lookup_version, version, whose, error))
             return FALSE;
     }
-    return check_values(self, lookup_init, NULL, _("the initial values"), error) &&
-           check_values(self, lookup_off, NULL, _("the values that are off"), error);
+    return TRUE;
 }
 
 gboolean
-vf_model_check_satisfiable(const VfModel *self, GError **error)
+vf_model_check_constraints(const VfModel *self, GError **error)
 {
+    if (!check_values(self, lookup_init, NULL, _("the initial values"), error) ||
+        !check_values(self, lookup_off, NULL, _("the values that are off"), error) ||
+        !check_versions(self, error))
+        return FALSE;
     if (vf_constraint_satisfiable(self->constraints, self->parameters, SATISFIABLE_STEPS) !=
         VF_TRUTH_NO)
         return TRUE;
     return fail(self, error, _("the constraints contradict each other: no values satisfy all"));
-}
-
-static gboolean
-finish_version_values(const VfModel *self, VfVersion *version, GError **error)
-{
-    g_autofree char *whose = g_strdup_printf(_("the values of version %s"), version->name);
-
-    for (guint i = 0; i < version->values->len; i++) {
-        VfValue *value = version->values->pdata[i];
-        const VfParameter *parameter = need_parameter(self, value->name, error);
-        g_autoptr(GError) cause = NULL;
-        char *canonical;
-
-        if (parameter == NULL)
-            return FALSE;
-        canonical = vf_parameter_check_value(parameter, value->value, &cause);
-        if (canonical == NULL)
-            return fail(self, error, _("version %s: %s"), version->name, cause->message);
-        g_free(value->value);
-        value->value = canonical;
-    }
-    return self->version_parameter != NULL ||
-           check_values(self, lookup_version, version, whose, error);
-}
-
-static gboolean
-check_loads(const VfModel *self, const VfVersion *version, GError **error)
-{
-    for (guint i = 0; version->loads != NULL && version->loads[i] != NULL; i++)
-        if (vf_model_find_version(self, version->loads[i]) == NULL)
-            return fail(self, error, _("version %s loads “%s”, which is no version"), version->name,
-                        version->loads[i]);
-    return TRUE;
-}
-
-/* Every version is a value of the parameter, and every value a version. */
-static gboolean
-check_version_parameter(const VfModel *self, GError **error)
-{
-    const VfParameter *parameter = need_parameter(self, self->version_parameter, error);
-
-    if (parameter == NULL)
-        return FALSE;
-    if (parameter->type != VF_PARAMETER_ENUM)
-        return fail(self, error, _("%s has the version, so it must be an enum"), parameter->name);
-    for (guint i = 0; i < self->versions->len; i++) {
-        const VfVersion *version = self->versions->pdata[i];
-        if (!vf_parameter_allows(parameter, version->name))
-            return fail(self, error, _("version %s is no allowed value of %s"), version->name,
-                        parameter->name);
-    }
-    for (guint i = 0; parameter->allowed[i] != NULL; i++)
-        if (vf_model_find_version(self, parameter->allowed[i]) == NULL)
-            return fail(self, error, _("the value %s of %s is not among the versions"),
-                        parameter->allowed[i], parameter->name);
-    return TRUE;
-}
-
-static gboolean
-finish_versions(VfModel *self, GError **error)
-{
-    for (guint i = 0; i < self->versions->len; i++)
-        if (!finish_version_values(self, self->versions->pdata[i], error) ||
-            !check_loads(self, self->versions->pdata[i], error))
-            return FALSE;
-    return self->version_parameter == NULL || check_version_parameter(self, error);
-}
-
-gboolean
-vf_model_finish(VfModel *self, GError **error)
-{
-    return finish_constraints(self, error) && finish_versions(self, error);
 }

@@ -19,7 +19,6 @@
 
 #define NS VF_NS("model")
 #define ALIASES_MAX 64
-#define CONSTRAINTS_MAX 64
 
 static gboolean
 add_parameter(const xmlNode *node, VfModel *self, VfParameterXmlForm form, GError **error)
@@ -127,8 +126,8 @@ parse_model(const xmlNode *node, VfModel *self, VfParameterXmlForm form, GError 
         {"alias", handle_alias, 0, ALIASES_MAX},
         {"not-migratable", handle_not_migratable, 0, 1},
         {"parameter", whole ? handle_descriptor_parameter : handle_schema_parameter, 0,
-         VF_VALUE_XML_MAX},
-        {"constraint", handle_constraint, 0, CONSTRAINTS_MAX},
+         VF_MODEL_PARAMETERS_MAX},
+        {"constraint", handle_constraint, 0, VF_MODEL_CONSTRAINTS_MAX},
         {"versions", vf_versions_xml_parse, 0, 1},
         {"match", vf_match_xml_parse, 1, 1}};
     GError *cause = NULL;
@@ -140,7 +139,7 @@ parse_model(const xmlNode *node, VfModel *self, VfParameterXmlForm form, GError 
         return FALSE;
     /* what a model adds to another one is whole only together with it */
     if (self->extends != NULL ||
-        (vf_model_finish(self, &cause) && (!whole || vf_model_check_satisfiable(self, &cause))))
+        (vf_model_finish(self, &cause) && (!whole || vf_model_check_constraints(self, &cause))))
         return TRUE;
     return vf_document_fail_because(node, cause, error);
 }

@@ -277,7 +277,7 @@ take_schema(VfModel *self, const VfModel *from)
 gboolean
 vf_model_complete(VfModel *self, GError **error)
 {
-    if (!vf_model_finish(self, error) || !vf_model_check_satisfiable(self, error))
+    if (!vf_model_finish(self, error) || !vf_model_check_constraints(self, error))
         return FALSE;
     g_free(self->digest);
     self->digest = vf_model_xml_digest(self);

@@ -6,11 +6,11 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "model-check.h"
 #include "model-id.h"
 #include "value-xml.h"
 #include "version.h"
 
-#define VERSIONS_MAX 256
 #define NAME_MAX_BYTES 128
 
 typedef struct {
@@ -89,7 +89,7 @@ handle_version(const xmlNode *node, gpointer data, GError **error)
     g_autoptr(GPtrArray) loads = g_ptr_array_new_with_free_func(g_free);
     Parsed parsed = {version, loads};
     const VfDocumentChild children[] = {{"value", handle_value, 0, VF_VALUE_XML_MAX},
-                                        {"loads", handle_loads, 0, VERSIONS_MAX}};
+                                        {"loads", handle_loads, 0, VF_MODEL_VERSIONS_MAX}};
 
     if (!parse_name(node, "name", &version->name, error) ||
         !vf_document_children(node, children, G_N_ELEMENTS(children), &parsed, error))
@@ -109,7 +109,7 @@ gboolean
 vf_versions_xml_parse(const xmlNode *node, gpointer data, GError **error)
 {
     VfModel *self = data;
-    const VfDocumentChild children[] = {{"version", handle_version, 1, VERSIONS_MAX}};
+    const VfDocumentChild children[] = {{"version", handle_version, 1, VF_MODEL_VERSIONS_MAX}};
 
     return vf_document_get_text(node, "parameter", VF_MODEL_ID_SEGMENT_MAX,
                                 &self->version_parameter, error) &&
