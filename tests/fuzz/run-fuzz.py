@@ -19,6 +19,8 @@ CORPUS = HERE / "corpus"
 DEFAULT_SECONDS = 600
 INPUT_SECONDS = 25  # one that takes longer is a finding
 MEGABYTES = 1024  # and so is one that takes more
+# What an input is likely to be made of.
+DICTIONARIES = {name: HERE / "documents.dict" for name in ("capabilities", "descriptor", "requirement")}
 
 
 @dataclass
@@ -48,11 +50,12 @@ def fuzz(target: str, programs: Path, work: Path, seconds: int) -> Outcome:
     grown.mkdir(parents=True, exist_ok=True)
     prefix = work / f"finding-{target}-"
     before = set(work.glob(f"finding-{target}-*"))
+    dictionary = [f"-dict={DICTIONARIES[target]}"] if target in DICTIONARIES else []
     environment = {**os.environ, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
     with log.open("wb") as out:
         status = subprocess.run(
             ["nice", programs / f"fuzz-{target}", f"-max_total_time={seconds}", f"-timeout={INPUT_SECONDS}",
-             f"-rss_limit_mb={MEGABYTES}", f"-artifact_prefix={prefix}", "-print_final_stats=1", grown, CORPUS / target],
+             f"-rss_limit_mb={MEGABYTES}", f"-artifact_prefix={prefix}", "-print_final_stats=1", *dictionary, grown, CORPUS / target],
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=environment, check=False,
             timeout=2 * seconds + 300).returncode
     text = log.read_text(errors="replace")

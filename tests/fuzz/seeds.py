@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.dont_write_bytecode = True
+
+from seeds_documents import documents  # noqa: E402  pylint: disable=wrong-import-position
+
 CAPTURES = HERE.parent / "captures"
 
 RAW, PRECOPY, HELLO, P2P, FAULT, LIMIT = 1, 2, 16, 32, 64, 128  # fuzz.h
@@ -147,7 +152,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     seeds: dict[str, dict[str, bytes]] = {
         "destination": small_destination(), "source": small_source(), "frame": for_frame(),
-        "mover-message": for_mover_message(), "record": for_record()}
+        "mover-message": for_mover_message(), "record": for_record(), **documents()}
     for path in sorted(CAPTURES.glob("*.stream")):
         name, side = path.name.split(".")[:2]
         if side == "source":
