@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "baseline-axis.h"
+
+#include "compare-parameter.h"
+
+static void
+facet_free(gpointer data)
+{
+    VfFacet *self = data;
+
+    g_free(self->fixed);
+    g_free(self);
+}
+
+static VfFacet *
+facet_new(const VfSupplyClass *class, const char *name)
+{
+    VfFacet *self = g_new0(VfFacet, 1);
+
+    self->model = class->model;
+    self->parameter = vf_model_find_parameter(class->model, name);
+    if (self->parameter == NULL)
+        return self;
+    self->known = vf_value_list_find(class->known, name);
+    self->settable =
+        class->settable != NULL && g_strv_contains((const char *const *)class->settable, name);
+    if (!self->settable && self->known != NULL && self->known->value != NULL)
+        self->fixed = vf_parameter_canonicalize(self->parameter, self->known->value, NULL);
+    return self;
+}
+
+static char *
+facet_key(const VfFacet *self)
+{
+    const char *value = self->known != NULL ? self->known->value : NULL;
+
+    return g_strdup_printf("%p %d %d%s", (const void *)self->parameter, self->settable,
+                           value != NULL, value != NULL ? value : "");
+}
+
+static void
+add_facets(VfAxis *self, const VfPool *pool)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    self->facet_of = g_new(guint, pool->classes->len + 1);
+    for (guint i = 0; i < pool->classes->len; i++) {
+        VfFacet *facet = facet_new(vf_pool_class(pool, i), self->name);
+        char *key = facet_key(facet);
+        gpointer found;
+        if (g_hash_table_lookup_extended(seen, key, NULL, &found)) {
+            facet_free(facet);
+            g_free(key);
+        } else {
+            found = GUINT_TO_POINTER(self->facets->len);
+            g_hash_table_insert(seen, key, found);
+            g_ptr_array_add(self->facets, facet);
+        }
+        self->facet_of[i] = GPOINTER_TO_UINT(found);
+    }
+}
+
+/* --- choices */
+
+static void
+add_choice(VfAxis *self, const char *text, gboolean unread)
+{
+    const VfChoice choice = {.text = text, .unread = unread};
+    g_array_append_val(self->choices, choice);
+}
+
+static gboolean
+only(const VfAxis *self, VfCompareRule rule)
+{
+    for (guint i = 0; i < self->facets->len; i++) {
+        const VfFacet *facet = self->facets->pdata[i];
+        if (facet->parameter != NULL && facet->parameter->compare != rule)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Not to have a parameter is as good as to have it off. */
+static void
+add_values(VfAxis *self)
+{
+    const char *off = self->parameter->off;
+    gboolean absent = FALSE;
+
+    for (guint i = 0; i < self->values->len; i++) {
+        const char *text = self->values->pdata[i];
+        if (off != NULL && !absent && g_str_equal(text, off)) {
+            add_choice(self, NULL, FALSE);
+            absent = TRUE;
+        }
+        add_choice(self, text, FALSE);
+    }
+    if (off != NULL && !absent)
+        add_choice(self, NULL, FALSE);
+    add_choice(self, NULL, TRUE);
+    if (off == NULL)
+        add_choice(self, NULL, FALSE);
+}
+
+static void
+add_choices(VfAxis *self, const VfPool *pool)
+{
+    const VfValuesQuery query = {pool, self->parameter, self->facets};
+
+    if (only(self, VF_COMPARE_IGNORE)) {
+        add_choice(self, NULL, FALSE);
+    } else if (only(self, VF_COMPARE_FIRMWARE)) {
+        add_choice(self, NULL, TRUE);
+        add_choice(self, NULL, FALSE);
+    } else {
+        self->values = vf_values_collect(&query, &self->bounded);
+        add_values(self);
+    }
+}
+
+/* --- who can supply them */
+
+/* @given: what the class then has, as far as it is known. */
+static VfVerdict
+judge(VfAxis *self, const VfFacet *facet, const VfChoice *choice, const char **given)
+{
+    const VfValue wanted = {(char *)self->name, (char *)choice->text, NULL};
+    VfPair pair = {.name = self->name, .model = facet->model, .parameter = facet->parameter};
+    gboolean has = choice->text != NULL || choice->unread;
+    VfVerdict verdict;
+
+    if (facet->parameter == NULL)
+        return has ? VF_VERDICT_INCOMPATIBLE : VF_VERDICT_IDENTICAL;
+    pair.wanted = has ? &wanted : NULL;
+    pair.known = facet->known;
+    pair.settable = facet->settable;
+    vf_pair_decide(&pair);
+    verdict = vf_pair_verdict(&pair);
+    if (pair.given != NULL && facet->model->constraints->len > 0)
+        *given = g_string_chunk_insert_const(self->texts, pair.given);
+    vf_pair_clear(&pair);
+    return verdict;
+}
+
+static void
+judge_all(VfAxis *self, VfVerdict *verdicts)
+{
+    guint n = self->choices->len;
+
+    self->given = g_new0(const char *, (gsize)n * self->facets->len + 1);
+    for (guint i = 0; i < self->facets->len; i++)
+        for (guint j = 0; j < n; j++)
+            verdicts[(gsize)i * n + j] =
+                judge(self, self->facets->pdata[i], vf_axis_choice(self, j),
+                      &self->given[(gsize)i * n + j]);
+}
+
+static void
+fill_sets(VfAxis *self, const VfPool *pool, const VfVerdict *verdicts)
+{
+    for (guint j = 0; j < self->choices->len; j++) {
+        VfChoice *choice = &g_array_index(self->choices, VfChoice, j);
+        choice->fits = g_new0(guint64, vf_class_words(pool));
+        choice->may = g_new0(guint64, vf_class_words(pool));
+        for (guint i = 0; i < pool->classes->len; i++) {
+            VfVerdict verdict = verdicts[(gsize)self->facet_of[i] * self->choices->len + j];
+            if (verdict == VF_VERDICT_INCOMPATIBLE)
+                continue;
+            vf_class_put_in(choice->may, i);
+            if (verdict == VF_VERDICT_UNKNOWN)
+                continue;
+            vf_class_put_in(choice->fits, i);
+            choice->proven = self->proven = TRUE;
+        }
+    }
+}
+
+static void
+clear_choice(gpointer data)
+{
+    VfChoice *choice = data;
+
+    g_free(choice->fits);
+    g_free(choice->may);
+}
+
+VfAxis *
+vf_axis_new(const VfPool *pool, const char *name)
+{
+    VfAxis *self = g_new0(VfAxis, 1);
+    g_autofree VfVerdict *verdicts = NULL;
+
+    self->name = name;
+    self->parameter = vf_pool_parameter(pool, name);
+    self->facets = g_ptr_array_new_with_free_func(facet_free);
+    self->choices = g_array_new(FALSE, FALSE, sizeof(VfChoice));
+    g_array_set_clear_func(self->choices, clear_choice);
+    self->texts = g_string_chunk_new(256);
+    add_facets(self, pool);
+    add_choices(self, pool);
+    verdicts = g_new(VfVerdict, (gsize)self->facets->len * self->choices->len + 1);
+    judge_all(self, verdicts);
+    fill_sets(self, pool, verdicts);
+    return self;
+}
+
+void
+vf_axis_free(VfAxis *self)
+{
+    g_ptr_array_unref(self->facets);
+    g_free(self->facet_of);
+    g_array_unref(self->choices);
+    g_clear_pointer(&self->values, g_ptr_array_unref);
+    g_free(self->given);
+    g_string_chunk_free(self->texts);
+    g_free(self);
+}
+
+int
+vf_axis_find(const VfAxis *self, const char *text)
+{
+    for (guint i = 0; i < self->choices->len; i++) {
+        const VfChoice *choice = vf_axis_choice(self, i);
+        if (!choice->unread && g_strcmp0(choice->text, text) == 0)
+            return (int)i;
+    }
+    return -1;
+}

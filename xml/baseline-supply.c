@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "baseline-supply.h"
+
+#include <string.h>
+
+VfSupply *
+vf_supply_new(void)
+{
+    VfSupply *self = g_new0(VfSupply, 1);
+
+    self->classes = g_array_new(FALSE, FALSE, sizeof(VfSupplyClass));
+    self->hosts = g_array_new(FALSE, FALSE, sizeof(VfSupplyHost));
+    self->offers = g_array_new(FALSE, FALSE, sizeof(guint32));
+    return self;
+}
+
+void
+vf_supply_free(VfSupply *self)
+{
+    g_array_unref(self->classes);
+    g_array_unref(self->hosts);
+    g_array_unref(self->offers);
+    g_free(self);
+}
+
+guint32
+vf_supply_add_class(VfSupply *self, const VfModel *model, GPtrArray *known, char *const *settable)
+{
+    const VfSupplyClass class = {model, known, settable};
+
+    g_array_append_val(self->classes, class);
+    return self->classes->len - 1;
+}
+
+void
+vf_supply_add_host(VfSupply *self, const char *id, const char *name)
+{
+    const VfSupplyHost host = {id, name, self->offers->len, 0};
+    g_array_append_val(self->hosts, host);
+}
+
+void
+vf_supply_add_offer(VfSupply *self, guint32 class_id)
+{
+    g_array_append_val(self->offers, class_id);
+    g_array_index(self->hosts, VfSupplyHost, self->hosts->len - 1).n_offers++;
+}
+
+/* --- pools */
+
+static char *
+key_of_class(const VfSupplyClass *class)
+{
+    GString *key = g_string_new(class->model->digest);
+
+    for (guint i = 0; class->settable != NULL && class->settable[i] != NULL; i++)
+        g_string_append_printf(key, "\n+%s", class->settable[i]);
+    for (guint i = 0; i < class->known->len; i++) {
+        const VfValue *value = class->known->pdata[i];
+        if (value->value != NULL)
+            g_string_append_printf(key, "\n%s=%s", value->name, value->value);
+    }
+    return g_string_free(key, FALSE);
+}
+
+/* For each class of the supply its index in the pool, -1 for one of another model. */
+static gint32 *
+add_classes(VfPool *self, const VfSupply *supply, const char *model_id)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    gint32 *of = g_new(gint32, supply->classes->len + 1);
+
+    for (guint i = 0; i < supply->classes->len; i++) {
+        VfSupplyClass class = *vf_supply_class(supply, i);
+        char *key;
+        gpointer found;
+        of[i] = -1;
+        if (class.model == NULL || !vf_model_is(class.model, model_id))
+            continue;
+        key = key_of_class(&class);
+        if (g_hash_table_lookup_extended(seen, key, NULL, &found)) {
+            of[i] = GPOINTER_TO_INT(found);
+            g_free(key);
+            continue;
+        }
+        found = g_hash_table_lookup(self->models, class.model->digest);
+        if (found != NULL)
+            class.model = found;
+        else
+            g_hash_table_insert(self->models, class.model->digest, (gpointer) class.model);
+        of[i] = (gint32)self->classes->len;
+        g_hash_table_insert(seen, key, GINT_TO_POINTER(of[i]));
+        g_array_append_val(self->classes, class);
+    }
+    return of;
+}
+
+/* A group's members while it is looked for. */
+typedef struct {
+    const VfPool *pool;
+    GArray *now; /* of guint32 */
+    guint *seen; /* by class: the host that had it last, plus one */
+} Gathering;
+
+static int
+compare_numbers(gconstpointer a, gconstpointer b)
+{
+    guint32 left = *(const guint32 *)a;
+    guint32 right = *(const guint32 *)b;
+    return left < right ? -1 : left > right;
+}
+
+static void
+gather(Gathering *self, const VfSupply *supply, const gint32 *class_of, guint host_index)
+{
+    const VfSupplyHost *host = vf_supply_host(supply, host_index);
+    const guint32 *offers = &g_array_index(supply->offers, guint32, host->first);
+
+    g_array_set_size(self->now, 0);
+    for (guint i = 0; i < host->n_offers; i++) {
+        gint32 class_id = class_of[offers[i]];
+        if (class_id < 0 || self->seen[class_id] == host_index + 1)
+            continue;
+        self->seen[class_id] = host_index + 1;
+        g_array_append_val(self->now, class_id);
+    }
+    g_array_sort(self->now, compare_numbers);
+}
+
+static guint
+hash_of_members(gconstpointer key)
+{
+    const GArray *members = key;
+    guint hash = members->len;
+
+    for (guint i = 0; i < members->len; i++)
+        hash = (hash ^ g_array_index(members, guint32, i)) * 16777619U;
+    return hash;
+}
+
+static gboolean
+members_equal(gconstpointer a, gconstpointer b)
+{
+    const GArray *left = a;
+    const GArray *right = b;
+
+    return left->len == right->len && memcmp(left->data, right->data, left->len * 4) == 0;
+}
+
+/* The group with exactly these members. */
+static gint32
+find_group(VfPool *self, GHashTable *groups, GArray *now)
+{
+    VfPoolGroup group = {self->members->len, now->len, 0, 0};
+    GArray *key;
+    gpointer found;
+
+    if (g_hash_table_lookup_extended(groups, now, NULL, &found))
+        return GPOINTER_TO_INT(found);
+    g_array_append_vals(self->members, now->data, now->len);
+    g_array_append_val(self->groups, group);
+    key = g_array_copy(now);
+    g_hash_table_insert(groups, key, GINT_TO_POINTER(self->groups->len - 1));
+    return (gint32)self->groups->len - 1;
+}
+
+static void
+add_groups(VfPool *self, const VfSupply *supply, const gint32 *class_of)
+{
+    g_autoptr(GArray) now = g_array_new(FALSE, FALSE, sizeof(guint32));
+    g_autofree guint *seen = g_new0(guint, self->classes->len + 1);
+    g_autoptr(GHashTable) groups =
+        g_hash_table_new_full(hash_of_members, members_equal, (GDestroyNotify)g_array_unref, NULL);
+    Gathering gathering = {self, now, seen};
+
+    for (guint i = 0; i < supply->hosts->len; i++) {
+        gint32 group = -1;
+        gather(&gathering, supply, class_of, i);
+        if (now->len > 0) {
+            group = find_group(self, groups, now);
+            vf_pool_group(self, (guint)group)->hosts++;
+        }
+        g_array_append_val(self->group_of, group);
+    }
+}
+
+static int
+compare_schemas(gconstpointer a, gconstpointer b)
+{
+    const VfPoolSchema *left = a;
+    const VfPoolSchema *right = b;
+
+    if (left->hosts != right->hosts)
+        return left->hosts > right->hosts ? -1 : 1;
+    return strcmp(left->model->digest, right->model->digest);
+}
+
+static guint
+hosts_with(const VfPool *self, const VfModel *model)
+{
+    guint hosts = 0;
+
+    for (guint i = 0; i < self->groups->len; i++) {
+        const VfPoolGroup *group = vf_pool_group(self, i);
+        const guint32 *members = vf_pool_members(self, group);
+        gboolean has = FALSE;
+        for (guint j = 0; j < group->n_members && !has; j++)
+            has = vf_pool_class(self, members[j])->model == model;
+        hosts += has ? group->hosts : 0;
+    }
+    return hosts;
+}
+
+static void
+add_schemas(VfPool *self)
+{
+    GHashTableIter iter;
+    gpointer model;
+
+    g_hash_table_iter_init(&iter, self->models);
+    while (g_hash_table_iter_next(&iter, NULL, &model)) {
+        const VfPoolSchema schema = {model, hosts_with(self, model)};
+        g_array_append_val(self->schemas, schema);
+    }
+    g_array_sort(self->schemas, compare_schemas);
+}
+
+VfPool *
+vf_pool_new(const VfSupply *supply, const char *model_id)
+{
+    VfPool *self = g_new0(VfPool, 1);
+    g_autofree gint32 *class_of = NULL;
+
+    self->classes = g_array_new(FALSE, FALSE, sizeof(VfSupplyClass));
+    self->groups = g_array_new(FALSE, FALSE, sizeof(VfPoolGroup));
+    self->members = g_array_new(FALSE, FALSE, sizeof(guint32));
+    self->schemas = g_array_new(FALSE, FALSE, sizeof(VfPoolSchema));
+    self->group_of = g_array_new(FALSE, FALSE, sizeof(gint32));
+    self->models = g_hash_table_new(g_str_hash, g_str_equal);
+    class_of = add_classes(self, supply, model_id);
+    add_groups(self, supply, class_of);
+    add_schemas(self);
+    return self;
+}
+
+void
+vf_pool_free(VfPool *self)
+{
+    g_array_unref(self->classes);
+    g_array_unref(self->groups);
+    g_array_unref(self->members);
+    g_array_unref(self->schemas);
+    g_array_unref(self->group_of);
+    g_hash_table_unref(self->models);
+    g_free(self);
+}
+
+const VfParameter *
+vf_pool_parameter(const VfPool *self, const char *name)
+{
+    const VfParameter *parameter = NULL;
+
+    for (guint i = 0; i < self->schemas->len && parameter == NULL; i++)
+        parameter = vf_model_find_parameter(vf_pool_schema(self, i), name);
+    return parameter;
+}
