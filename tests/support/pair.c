@@ -18,9 +18,6 @@
 #include "io.h"
 #include "source.h"
 
-/* These tests wait more than they work. */
-#define SLOWNESS_MAX 4
-
 /* What a side says at its end, through a pipe or in memory. */
 #define OUTCOME_TYPE "(uussatttt)"
 
@@ -46,7 +43,7 @@ vf_pair_slowness(void)
     const char *text = g_getenv("VFERRY_TEST_SLOW");
     guint64 n = text ? g_ascii_strtoull(text, NULL, 10) : 0;
 
-    return (guint)CLAMP(n, 1, SLOWNESS_MAX);
+    return (guint)CLAMP(n, 1, VF_PAIR_SLOWNESS_MAX);
 }
 
 static VfMemory *
