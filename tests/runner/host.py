@@ -96,7 +96,7 @@ def run(plan: HostRun, globs: list[str], tally: Tally) -> None:
 
 def _processes(plan: HostRun) -> int:
     """Most tests wait most of the time: for deadlines, for peers. Under valgrind they also work."""
-    return (os.cpu_count() or 1) + (1 if plan.setup == "valgrind" else 2)
+    return (os.cpu_count() or 1) + (1 if plan.setup == "valgrind" else 4)
 
 
 def _report(plan: HostRun, log: Path, expected: dict[str, HostTest], tally: Tally) -> None:
