@@ -8,6 +8,7 @@ The last line printed is `N passed, N failed`. A skipped case counts as failed: 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -60,6 +61,16 @@ def main() -> int:
               file=sys.stderr)
         return 3
     tally = Tally(options.logs)
+    with contextlib.ExitStack() as meanwhile:
+        if scenarios and tests:
+            meanwhile.enter_context(
+                stream.filling_cache(TOP, scenarios, options.logs / "kernel-fetch.log"))
+        _run(options, lint, scenarios, tally)
+    return 0 if tally.finish(time.monotonic() - started) else 1
+
+
+def _run(options: argparse.Namespace, lint: list[str], scenarios: list[str], tally: Tally) -> None:
+    """The suites, one after the other."""
     for name in lint:
         command = LINT_SCRIPTS[name]
         stream.run_script([str(TOP / command[0]), *command[1:]], name, tally)
@@ -70,7 +81,6 @@ def main() -> int:
         builddir, destdir = options.kernel.rsplit("=", 1)
         stream.run_kernel(TOP, Path(builddir), Path(destdir),
                           scenarios if options.names else [], tally)
-    return 0 if tally.finish(time.monotonic() - started) else 1
 
 
 if __name__ == "__main__":

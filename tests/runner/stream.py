@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -35,6 +37,23 @@ def kernel_names(name: str) -> list[str]:
     """What a scenario can be called by: with its kernel and without, with its suite and without."""
     bare = name.split("/", 1)[1]
     return [name, bare, f"kernel/{name}", f"kernel/{bare}"]
+
+
+@contextlib.contextmanager
+def filling_cache(top: Path, names: list[str], log: Path) -> Iterator[None]:
+    """Meanwhile have made what the scenarios' kernels take minutes to build, once for a machine: the host's tests
+    mostly wait. Whether that went well is seen when the scenarios need it."""
+    kernels = {name.split("/", 1)[0] for name in names}
+    command = [PYTHON, "-B", str(top / "tests/kernel/suite.py"), "--fetch", "--kernel",
+               kernels.pop() if len(kernels) == 1 else "both"]
+    with open(log, "wb") as output, \
+            subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                             start_new_session=True) as process:
+        try:
+            yield
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
 
 
 def run_kernel(top: Path, builddir: Path, destdir: Path, names: list[str], tally: Tally) -> None:
