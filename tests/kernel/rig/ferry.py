@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 import uuid as uuids
 from typing import Any
@@ -30,13 +31,22 @@ def parent_of(type_id: str) -> str:
     return "mtty" if type_id.startswith("mtty-") else "vferry_testdev"
 
 
+def knobs_in(folder: str, knobs: dict[str, int | str]) -> str:
+    """Commands that write each knob; a command for each would take a shell's start in an emulated guest."""
+    return "".join(f" && echo {shlex.quote(str(value))} >{folder}/{name}"
+                   for name, value in knobs.items())
+
+
+def creation(type_id: str, uuid: str, knobs: dict[str, int | str]) -> str:
+    """Commands that make an mdev by plain sysfs writes."""
+    types = f"/sys/class/mdev_bus/{parent_of(type_id)}/mdev_supported_types"
+    return f"echo {uuid} >{types}/{type_id}/create" + knobs_in(f"{MDEVS}/{uuid}/testdev", knobs)
+
+
 def create(host: Host, type_id: str, **knobs: int | str) -> str:
     """Make an mdev by plain sysfs writes; knobs go to its testdev folder."""
     uuid = str(uuids.uuid4())
-    host.write(f"/sys/class/mdev_bus/{parent_of(type_id)}/mdev_supported_types/{type_id}/create",
-               uuid)
-    for name, value in knobs.items():
-        host.write(f"{MDEVS}/{uuid}/testdev/{name}", str(value))
+    host.run(creation(type_id, uuid, knobs))
     return uuid
 
 
@@ -47,8 +57,8 @@ def mdevs(host: Host) -> list[str]:
 
 def defaults(host: Host, **knobs: int | str) -> None:
     """Give every test device that is made at this host from now on these knobs."""
-    for name, value in knobs.items():
-        host.write(f"{TESTDEV}/defaults/{name}", str(value))
+    if knobs:
+        host.run("true" + knobs_in(f"{TESTDEV}/defaults", knobs))
 
 
 class Ferry:
@@ -61,20 +71,23 @@ class Ferry:
         self.uuid = ""
         self.holder: Process | None = None
         self.marker = ""
-        for host in (source, destination):
-            host.run("systemctl start vferryd", timeout=20)
+        starting = [host.spawn("systemctl start vferryd", timeout=20) for host in (source, destination)]
+        for start in starting:
+            result = start.wait()
+            expect(result.ok, f"vferryd starts: {result.describe()}")
 
     def board(self, type_id: str, marker: str = "0xc0ffee5afe", holder_options: str = "",
               **knobs: int | str) -> None:
         """Make a device, hold it, write the marker (hex) to it and lend it."""
-        self.uuid = create(self.source, type_id, **knobs)
+        self.uuid = str(uuids.uuid4())
         self.marker = marker[:4] if type_id.startswith("mtty") else marker
         place = "--scratch" if type_id.startswith("mtty") else ""
-        self.source.wait_until(f"vferryctl show {self.uuid}", timeout=RECOVERY)
         self.holder = self.source.spawn(
+            f"{creation(type_id, self.uuid, knobs)} || exit\n"
+            f"until vferryctl show {self.uuid}; do sleep 0.05; done >/dev/null 2>&1\n"
             f"exec holder {holder_options} {place} --marker {self.marker} --lend {self.uuid}",
             timeout=None)
-        self.holder.wait_for_output("^lent", 20)
+        self.holder.wait_for_output("^lent", RECOVERY + 20)
 
     def start(self, *options: str, timeout: float = 60.0, user: str = "root") -> Process:
         """Start vferryctl migrate; the report comes as JSON."""
@@ -82,6 +95,12 @@ class Ferry:
             f"vferryctl migrate --json --address {self.destination.address} "
             f"{' '.join(options)} {self.uuid} ssh://{self.destination.name}",
             user=user, timeout=timeout)
+
+    def mend(self) -> None:
+        """No fault and no delay any more, in this device and in those that are made at the destination."""
+        good: dict[str, int | str] = {"fault": "none", "read_delay_us": 0, "write_delay_us": 0}
+        self.source.run("true" + knobs_in(f"{MDEVS}/{self.uuid}/testdev", good))
+        defaults(self.destination, **good)
 
     def cross(self, *options: str, timeout: float = 60.0) -> dict[str, Any]:
         """Migrate, and expect that it completes."""

@@ -10,9 +10,9 @@ from rig.ferry import MDEVS, TESTDEV, Ferry, defaults, expect
 from rig.host import Host
 from rig.scenario import Context, scenario
 
-SIZE = 32 << 20
+SIZE = 8 << 20
 HANG = 30.0  # TESTDEV_HANG_SECONDS
-AFTER = 8 << 20
+AFTER = 4 << 20
 DRIVER = "what a driver does that hangs or breaks is the test device's doing, not the kernel's"
 
 
@@ -61,7 +61,7 @@ def destination_breaks(ctx: Context, type_id: str, fault: str, *words: str) -> N
 
 @scenario(mtty=False, deadline=90)
 def source_in_pre_copy(ctx: Context) -> None:
-    """The source's device breaks at 8 MiB of 32 while it runs."""
+    """The source's device breaks half-way while it runs."""
     source_breaks(ctx, "vferry_testdev-1", f"error-after {AFTER}", "harbour-a")
 
 
@@ -73,7 +73,7 @@ def source_at_its_stop(ctx: Context) -> None:
 
 @scenario(mtty=False, deadline=90)
 def destination_in_loading(ctx: Context) -> None:
-    """The destination's device breaks at 8 MiB of 32 while the source stands."""
+    """The destination's device breaks half-way while the source stands."""
     destination_breaks(ctx, "vferry_testdev-stopcopy", f"error-after {AFTER}", "write")
 
 
@@ -90,7 +90,7 @@ def source_hangs(ctx: Context) -> None:
     ferry.board("vferry_testdev-stopcopy", state_size=SIZE, fault=f"hang-after {AFTER}")
     moving = ferry.start(timeout=100)
     ferry.wait_phase("switchover")
-    ferry.wait_bytes(AFTER - (4 << 20))
+    ferry.wait_bytes(AFTER - (2 << 20))
     cancel = ctx.a.spawn(f"vferryctl cancel {ferry.job_property(ctx.a, 'Uuid')}", timeout=60)
     time.sleep(5.0)
     expect(cancel.running and ferry.state(ctx.a, ferry.uuid) == "stop-copy",

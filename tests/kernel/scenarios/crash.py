@@ -9,8 +9,8 @@ from rig.host import Host
 from rig.scenario import Context, scenario
 
 PROCESSES = ("debian", "who lives and who dies is no matter of VFIO; the soak kills on both kernels")
-SIZE = 32 << 20
-SLOW = 10000
+SIZE = 8 << 20
+SLOW = 40000
 
 
 def under_way(ctx: Context, type_id: str = "vferry_testdev-1") -> tuple[Ferry, Process]:
@@ -19,7 +19,7 @@ def under_way(ctx: Context, type_id: str = "vferry_testdev-1") -> tuple[Ferry, P
     ferry.board(type_id, state_size=SIZE, read_delay_us=SLOW)
     moving = ferry.start(timeout=80)
     ferry.wait_phase("pre-copy" if type_id == "vferry_testdev-1" else "switchover")
-    ferry.wait_bytes(2 << 20)
+    ferry.wait_bytes(1 << 20)
     return ferry, moving
 
 

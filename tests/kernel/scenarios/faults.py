@@ -7,9 +7,10 @@ from rig.ferry import Ferry, defaults, expect
 from rig.scenario import Context, scenario
 
 MATRIX = ("debian", "what breaks is the test device, a process or the cable; the soak does it on both")
-SIZE = 32 << 20
+SIZE = 8 << 20
+HALF_WAY = SIZE // 2
 # Slow enough that something can happen in between: 64 KiB take so long, the state some seconds.
-SLOW = 10000
+SLOW = 40000
 
 
 def broken(ctx: Context, type_id: str = "vferry_testdev-1", source: dict[str, int | str] | None = None,
@@ -22,15 +23,12 @@ def broken(ctx: Context, type_id: str = "vferry_testdev-1", source: dict[str, in
     expect(ferry.job_property(ctx.a, "Result") == "failed", "the source's job has failed")
     ferry.expect_source_runs()
     ferry.expect_nothing_left()
-    works_again(ctx, ferry)
+    works_again(ferry)
 
 
-def works_again(ctx: Context, ferry: Ferry) -> None:
+def works_again(ferry: Ferry) -> None:
     """The same device crosses after its faults are gone."""
-    for name in ("fault", "read_delay_us", "write_delay_us"):
-        value = "none" if name == "fault" else "0"
-        ctx.a.write(f"/sys/bus/mdev/devices/{ferry.uuid}/testdev/{name}", value)
-        defaults(ctx.b, **{name: value})
+    ferry.mend()
     report = ferry.cross()
     expect(report["result"] == "completed", f"it crosses afterwards: {report}")
     ferry.adopt()
@@ -56,27 +54,27 @@ def destination_refuses_resuming(ctx: Context) -> None:
 
 @scenario(mtty=False, deadline=90, only_on=MATRIX)
 def read_fails_in_pre_copy(ctx: Context) -> None:
-    """A read of state fails at 8 MiB of 32, in pre-copy."""
-    broken(ctx, source={"fault": f"io-after {8 << 20}"}, words=("read",))
+    """A read of state fails half-way, in pre-copy."""
+    broken(ctx, source={"fault": f"io-after {HALF_WAY}"}, words=("read",))
 
 
 @scenario(mtty=False, deadline=90, only_on=MATRIX)
 def read_fails_in_stop_copy(ctx: Context) -> None:
-    """A read of state fails at 8 MiB of 32, in stop-copy."""
-    broken(ctx, "vferry_testdev-stopcopy", source={"fault": f"io-after {8 << 20}"},
+    """A read of state fails half-way, in stop-copy."""
+    broken(ctx, "vferry_testdev-stopcopy", source={"fault": f"io-after {HALF_WAY}"},
            words=("read",))
 
 
 @scenario(mtty=False, deadline=90, only_on=MATRIX)
 def write_fails_in_pre_copy(ctx: Context) -> None:
-    """The destination's device fails a write at 8 MiB while the source runs."""
-    broken(ctx, destination={"fault": f"io-after {8 << 20}"}, words=("write",))
+    """The destination's device fails a write half-way while the source runs."""
+    broken(ctx, destination={"fault": f"io-after {HALF_WAY}"}, words=("write",))
 
 
 @scenario(mtty=False, deadline=90, only_on=MATRIX)
 def write_fails_in_stop_copy(ctx: Context) -> None:
-    """The destination's device fails a write at 8 MiB while the source stands."""
-    broken(ctx, "vferry_testdev-stopcopy", destination={"fault": f"io-after {8 << 20}"},
+    """The destination's device fails a write half-way while the source stands."""
+    broken(ctx, "vferry_testdev-stopcopy", destination={"fault": f"io-after {HALF_WAY}"},
            words=("write",))
 
 
@@ -101,7 +99,7 @@ def interrupted(ctx: Context, phase: str, strike: str, status: int = 1,
     ferry.board(type_id, state_size=SIZE, read_delay_us=SLOW)
     moving = ferry.start(timeout=80)
     ferry.wait_phase(phase)
-    ferry.wait_bytes(2 << 20)
+    ferry.wait_bytes(1 << 20)
     if strike == "cut":
         ctx.link.cut(silently=True)
     elif strike == "cancel":
@@ -118,7 +116,7 @@ def interrupted(ctx: Context, phase: str, strike: str, status: int = 1,
     expect(result.status == status, result.describe())
     expect(ferry.job_property(ctx.a, "Result") == outcome, f"the job is {outcome}")
     ferry.expect_nothing_left()
-    works_again(ctx, ferry)
+    works_again(ferry)
 
 
 @scenario(mtty=False, deadline=120, only_on=MATRIX)

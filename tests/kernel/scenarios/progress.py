@@ -26,7 +26,7 @@ def progress_of(monitor: Process, ferry: Ferry) -> list[tuple[float, int, int]]:
 def two_subscribers(ctx: Context) -> None:
     """At most ten signals a second, bytes never fall, the end is whole, two see the same."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
-    ferry.board("vferry_testdev-1", state_size=64 << 20, dirty_rate=1 << 20)
+    ferry.board("vferry_testdev-1", state_size=32 << 20, dirty_rate=1 << 20)
     monitors = [ctx.a.spawn("exec vferryctl monitor --json", user=user, timeout=100)
                 for user in ("root", "alice")]
     ctx.a.wait_until("test $(pgrep -c -f 'vferryctl monitor') -ge 2", timeout=10)
