@@ -10,6 +10,8 @@ from rig.scenario import Context, scenario
 CHANGES = ("debian", "who changes the state is the test device")
 ONE_WAY = ("debian", "the other direction runs on both kernels")
 LARGE = 256 << 20
+LARGE_THERE = ("debian", "the small kernel has the other direction")
+LARGE_BACK = ("small", "Debian's has the other direction")
 
 
 def crosses(ctx: Context, source: Host, destination: Host, type_id: str, **knobs: int) -> None:
@@ -60,13 +62,13 @@ def mtty_2_back(ctx: Context) -> None:
     crosses(ctx, ctx.b, ctx.a, "mtty-2")
 
 
-@scenario(deadline=120, mtty=False)
+@scenario(deadline=120, mtty=False, only_on=LARGE_THERE)
 def large_there(ctx: Context) -> None:
     """A test device with 256 MiB of state goes from a to b."""
     crosses(ctx, ctx.a, ctx.b, "vferry_testdev-2", state_size=LARGE)
 
 
-@scenario(deadline=120, mtty=False, only_on=ONE_WAY)
+@scenario(deadline=120, mtty=False, only_on=LARGE_BACK)
 def large_back(ctx: Context) -> None:
     """A test device with 256 MiB of state goes from b to a."""
     crosses(ctx, ctx.b, ctx.a, "vferry_testdev-2", state_size=LARGE)
