@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A sample of what `./run soak` plays in full: each kind of strike once."""
+"""A sample of what `./run soak` plays in full."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from rig.scenario import Context, scenario
 from soak.points import SEED, Point, cells, point
 from soak.stage import Stage
 
-# Moments at which the answer differs from that of the neighbours.
+# Moments that are over before a scenario could strike, and at which the answer differs from that of the
+# neighbours: what can be struck on its way is in faults.py, crash.py and restart.py.
 SAMPLE = (
-    "kill-source-mover@stop-copy", "kill-destination-mover@commit-there",
-    "kill-source-daemon@commit", "kill-both-daemons@started", "kill-source-both@commit",
-    "kill-destination-both@stopped", "stop-source-daemon@stop-copy", "kill-client@pre-copy",
-    "cancel@stop-copy", "cut-long@stopped", "destination-refuses-running",
+    "kill-destination-mover@commit-there", "kill-source-daemon@commit", "kill-both-daemons@started",
+    "kill-source-both@commit", "kill-destination-both@stopped", "cut-long@stopped",
     "stuck-and-kill-source-mover@stopped")
 
 
@@ -24,7 +23,7 @@ def sample() -> list[Point]:
     return [points[label] for label in SAMPLE]
 
 
-@scenario(deadline=900, mtty=False,
+@scenario(deadline=600, mtty=False,
           only_on=("debian", "a sample: ./run soak plays on both"))
 def sampled(ctx: Context) -> None:
     """Whatever is struck, and when: never two sides, what is documented, and nothing left."""
