@@ -158,7 +158,7 @@ static ssize_t testdev_load_write(struct file *filp, const char __user *buf, siz
 		if (ret < 0)
 			break;
 		if (hangs)
-			ssleep(TESTDEV_HANG_SECONDS);
+			ssleep(testdev_hang_seconds);
 
 		done += ret;
 		unpaid += ret;

@@ -26,6 +26,10 @@ static unsigned int max_devices = 8;
 module_param(max_devices, uint, 0444);
 MODULE_PARM_DESC(max_devices, "devices that can exist at a time, of all types together (default 8)");
 
+unsigned int testdev_hang_seconds = 30;
+module_param_named(hang_seconds, testdev_hang_seconds, uint, 0644);
+MODULE_PARM_DESC(hang_seconds, "how long the faults that hang do so (default 30)");
+
 static struct testdev_type testdev_types[] = {
 	{
 		.type.sysfs_name = "1",

@@ -138,7 +138,7 @@ static void testdev_migration_hang(struct testdev *tdev, enum vfio_device_mig_st
 	scoped_guard(mutex, &tdev->lock)
 		hangs = testdev_migration_strikes(tdev, TESTDEV_FAULT_HANG, want);
 	if (hangs)
-		ssleep(TESTDEV_HANG_SECONDS);
+		ssleep(testdev_hang_seconds);
 }
 
 static struct file *testdev_migration_set_state(struct vfio_device *vdev,

@@ -183,7 +183,7 @@ static ssize_t testdev_save_read(struct file *filp, char __user *buf, size_t cou
 		if (ret <= 0)
 			break;
 		if (hangs)
-			ssleep(TESTDEV_HANG_SECONDS);
+			ssleep(testdev_hang_seconds);
 
 		done += ret;
 		unpaid += ret;

@@ -33,7 +33,6 @@
 #define TESTDEV_STATE_SIZE_MAX	SZ_8G
 #define TESTDEV_DIRTY_RATE_MAX	SZ_8G
 #define TESTDEV_DELAY_US_MAX	(10 * USEC_PER_SEC)
-#define TESTDEV_HANG_SECONDS	30
 
 /* How much one hold of the lock copies, and the most that one record carries. */
 #define TESTDEV_PIECE_SIZE	SZ_64K
@@ -96,11 +95,13 @@ struct testdev_type {
 	unsigned int migration_flags;
 };
 
+extern unsigned int testdev_hang_seconds;
+
 enum testdev_fault_kind {
 	TESTDEV_FAULT_NONE,
 	TESTDEV_FAULT_REFUSE,		/* entering @state fails with -EIO */
 	TESTDEV_FAULT_ERROR,		/* so does it, and the device is in ERROR */
-	TESTDEV_FAULT_HANG,		/* asking for @state takes TESTDEV_HANG_SECONDS */
+	TESTDEV_FAULT_HANG,		/* asking for @state takes so long */
 	TESTDEV_FAULT_IO_AFTER,		/* the data fd fails with -EIO after @bytes */
 	TESTDEV_FAULT_ERROR_AFTER,	/* so does it, and the device is in ERROR */
 	TESTDEV_FAULT_HANG_AFTER,	/* the data fd hangs once after @bytes */

@@ -11,9 +11,16 @@ from rig.host import Host
 from rig.scenario import Context, scenario
 
 SIZE = 8 << 20
-HANG = 30.0  # TESTDEV_HANG_SECONDS
+HANG = 30.0  # the module's hang_seconds
+# Longer than a side's patience with a silent peer, and than the daemon's with a new device.
+SHORT_HANG = 20
 AFTER = 4 << 20
 DRIVER = "what a driver does that hangs or breaks is the test device's doing, not the kernel's"
+
+
+def hang_shortly(host: Host) -> None:
+    """The faults that hang do so for a shorter time, until the module is loaded anew."""
+    host.write("/sys/module/vferry_testdev/parameters/hang_seconds", str(SHORT_HANG))
 
 
 def never_ran(host: Host, but: str = "") -> None:
@@ -87,6 +94,7 @@ def destination_at_its_end(ctx: Context) -> None:
 def source_hangs(ctx: Context) -> None:
     """A read hangs while the source stands, and the user cancels: it runs when the read is back."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
+    hang_shortly(ctx.a)
     ferry.board("vferry_testdev-stopcopy", state_size=SIZE, fault=f"hang-after {AFTER}")
     moving = ferry.start(timeout=100)
     ferry.wait_phase("switchover")
@@ -107,6 +115,7 @@ def source_hangs(ctx: Context) -> None:
 def destination_hangs(ctx: Context) -> None:
     """A write hangs there while the source stands, and the user cancels: it runs at once."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
+    hang_shortly(ctx.b)
     defaults(ctx.b, fault=f"hang-after {AFTER}")
     ferry.board("vferry_testdev-stopcopy", state_size=SIZE)
     moving = ferry.start(timeout=100)
@@ -136,8 +145,9 @@ def answers_late(ctx: Context) -> None:
 
 @scenario(mtty=False, deadline=150, only_on=("small", DRIVER))
 def prepare_gives_up(ctx: Context) -> None:
-    """The new device hangs before anything moved: the daemon says so long before it is back."""
+    """The new device hangs before anything moved: the daemon says so before it is back."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
+    hang_shortly(ctx.b)
     defaults(ctx.b, fault="hang stop")
     ferry.board("vferry_testdev-1")
     ferry.expect_failed(ferry.start(timeout=60).wait(), "harbour-b", "took longer than")
