@@ -6,7 +6,7 @@ from __future__ import annotations
 from rig.ferry import MDEVS, Ferry, create, expect
 from rig.scenario import Context, scenario
 
-BEFORE = ("debian", "refused by the daemon before the kernel is asked for anything")
+BEFORE = ("small", "refused by the daemon before the kernel is asked for anything")
 
 
 @scenario(deadline=60, only_on=BEFORE)
