@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402  pylint: disable=wrong-import-position
 import tap  # noqa: E402  pylint: disable=wrong-import-position
-from rig import apt, newc, overlay, small  # noqa: E402  pylint: disable=wrong-import-position
+from rig import apt, beside, newc, overlay, small  # noqa: E402  pylint: disable=wrong-import-position
 from rig.cache import Cache, key_of  # noqa: E402  pylint: disable=wrong-import-position
 from rig.errors import CommandFailed, RigError  # noqa: E402  pylint: disable=wrong-import-position
 from rig.scenario import Context, Scenario, scenario  # noqa: E402  pylint: disable=wrong-import-position
@@ -373,6 +373,43 @@ class Runner(unittest.TestCase):
         self.assertEqual(self.run_suite(lambda ctx: None), [True])
         self.pair.boots_fail = 2
         self.assertEqual(self.run_suite(lambda ctx: None), [False])
+
+
+class Beside(unittest.TestCase):
+    """The suites of two kernels at the same time."""
+
+    def run_both(self, *scripts: str) -> tuple[int, list[tuple[str, bool, float]], str]:
+        """What shell scripts in their place come to: a status, results, and what was said."""
+        results: list[tuple[str, bool, float]] = []
+        commands = {str(number): ["sh", "-c", script] for number, script in enumerate(scripts)}
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+            status = beside.run(commands, lambda *result: results.append(result))
+        return status, results, said.getvalue()
+
+    def test_results(self) -> None:
+        """All of both are counted, and what one said before a result stays together."""
+        quick = "echo 1..1; echo quick says; sleep 0.3; echo 'so >' >&2; echo 'ok 1 - a/quick # 0.3s'"
+        slow = "echo 1..1; sleep 0.1; echo slow says; sleep 0.6; echo 'not ok 1 - b/slow # 0.7s'; exit 1"
+        status, results, said = self.run_both(quick, slow)
+        self.assertEqual(results, [("a/quick", True, 0.3), ("b/slow", False, 0.7)])
+        self.assertEqual(said, "quick says\nso >\nslow says\n")
+        self.assertEqual(status, 1)
+
+    def test_ends_early(self) -> None:
+        """One that dies, or says why it gives up, is no success."""
+        status, results, said = self.run_both("echo 'ok 1 - a # 1.0s'", "echo last words; kill -KILL $$")
+        self.assertEqual((results, said), ([("a", True, 1.0)], "last words\n"))
+        self.assertNotEqual(status, 0)
+        self.assertEqual(self.run_both("exit 0", "echo 'Bail out! no kernel'; exit 1"), (1, [], "Bail out! no kernel\n"))
+
+    def test_ended(self) -> None:
+        """When the one who counts fails, nobody goes on."""
+        started = time.monotonic()
+        with self.assertRaises(ZeroDivisionError):
+            beside.run({"0": ["sh", "-c", "echo 'ok 1 - a # 0.0s'; sleep 60"], "1": ["sleep", "60"]},
+                       lambda *result: 1 // 0)  # type: ignore[arg-type,return-value]
+        self.assertLess(time.monotonic() - started, 30)
 
 
 class Discovery(Folder):

@@ -28,7 +28,7 @@ sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
-from rig import terminal  # noqa: E402
+from rig import beside, terminal  # noqa: E402
 from rig.cache import Cache, note  # noqa: E402
 from rig.card import Card  # noqa: E402
 from rig.errors import DeadlineReached, RigError  # noqa: E402
@@ -94,12 +94,15 @@ class Report:
 
     def add(self, name: str, failure: str | None, seconds: float) -> None:
         """One scenario has ended."""
-        self._number += 1
         if failure is not None:
-            self.failed += 1
             print(f"--- {name}:\n{failure.rstrip()}\n---", file=sys.stderr, flush=True)
-        print(f"{'ok' if failure is None else 'not ok'} {self._number} - {name} # {seconds:.1f}s",
-              flush=True)
+        self.count(name, failure is None, seconds)
+
+    def count(self, name: str, passed: bool, seconds: float) -> None:
+        """One scenario has ended, and why it failed is told already."""
+        self._number += 1
+        self.failed += not passed
+        print(f"{'ok' if passed else 'not ok'} {self._number} - {name} # {seconds:.1f}s", flush=True)
 
 
 class Suite:
@@ -235,6 +238,7 @@ def _arguments() -> argparse.Namespace:
                         help="ask the archive for newer versions first")
     parser.add_argument("--without-mtty", action="store_true",
                         help="leave out the kernel's sample driver (--fetch, --shell)")
+    parser.add_argument("--has-turn", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--shell", choices=("a", "b"), help="boot a pair and open a shell at one")
     return parser.parse_args()
 
@@ -268,6 +272,8 @@ def _run_suite(options: argparse.Namespace) -> int:
     if options.list:
         _list(chosen)
         return 0
+    if len(chosen) > 1 and not options.refresh and beside.is_room():
+        return _run_beside(options, chosen)
     logs = (options.builddir or Path.cwd()) / "kernel-logs"
     with contextlib.ExitStack() as ends:
         try:
@@ -288,10 +294,23 @@ def _run_suite(options: argparse.Namespace) -> int:
     return 1 if report.failed else 0
 
 
+def _run_beside(options: argparse.Namespace, chosen: dict[str, dict[str, Scenario | str]]) -> int:
+    """Each kernel's scenarios in a process of their own; both pairs are one run to others."""
+    Cache().take_turn()
+    report = Report(sum(map(len, chosen.values())))
+    command = [sys.executable, "-B", __file__, "--has-turn", "--scenarios", str(options.scenarios)]
+    for name in ("builddir", "destdir"):
+        if getattr(options, name):
+            command += [f"--{name}", str(getattr(options, name))]
+    status = beside.run({kernel: [*command, "--kernel", kernel, *(f"--only={name}" for name in items)]
+                         for kernel, items in chosen.items()}, report.count)
+    return 1 if report.failed else status
+
+
 def _supplies(options: argparse.Namespace, chosen: dict[str, dict[str, Scenario | str]]
               ) -> dict[str, Supplies]:
     """What each kernel's pair boots; one cache, because a process has its turn only once."""
-    cache = Cache()
+    cache = Cache(has_turn=options.has_turn)
     supplies = {}
     for kernel, items in chosen.items():
         mtty = any(isinstance(item, Scenario) and item.mtty for item in items.values())

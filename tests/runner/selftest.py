@@ -213,15 +213,26 @@ class FigureTest(unittest.TestCase):
 class StreamTest(unittest.TestCase):
     """Programs that print TAP while they run."""
 
+    def test_seconds(self) -> None:
+        """What a case says of its time counts; others may have run at the same time."""
+        found = self.results("print('1..2\\nok 1 - a # 7.5s\\nok 2 - b')")
+        self.assertEqual(found[0].seconds, 7.5)
+        self.assertLess(found[1].seconds, 7.0)
+
     def outcomes(self, script: str, deadline: float = 20.0) -> list[tuple[str, str]]:
         """What became of a script's cases."""
-        found: list[tuple[str, str]] = []
+        return [(result.name, case.outcome.value)
+                for result in self.results(script, deadline) for case in result.cases]
+
+    def results(self, script: str, deadline: float = 20.0) -> list[FileResult]:
+        """A script's results, each of them a file of its own."""
+        found: list[FileResult] = []
 
         class Recorder(Tally):
             """Keeps what a Tally would print."""
 
             def add(self, result: FileResult) -> None:
-                found.extend((result.name, case.outcome.value) for case in result.cases)
+                found.append(result)
 
         with tempfile.TemporaryDirectory() as folder:
             stream._stream(  # pylint: disable=protected-access

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import re
 import signal
 import subprocess
 import threading
@@ -18,6 +19,7 @@ from tally import FileResult, Tally
 from tap import Reader
 
 PYTHON = "/usr/bin/python3"
+TOOK = re.compile(r"# ([\d.]+)s$")
 # Twice what it takes on two cores that have nothing else to do, and the small kernel's build.
 KERNEL_DEADLINE = 3000.0
 LINT_DEADLINE = 120.0
@@ -97,7 +99,8 @@ class _Streaming:
         cases = self._reader.feed(line)
         self._cases += cases
         if cases and self._each:
-            self._emit(f"{self._name}/{cases[0].name}")
+            took = TOOK.search(line)  # several may run at the same time
+            self._emit(f"{self._name}/{cases[0].name}", float(took.group(1)) if took else None)
 
     def end(self, status: int, timed_out: bool) -> None:
         """The program has ended."""
@@ -107,9 +110,10 @@ class _Streaming:
         if self._cases or not self._each:
             self._emit(self._name)
 
-    def _emit(self, name: str) -> None:
+    def _emit(self, name: str, seconds: float | None = None) -> None:
         now = time.monotonic()
-        self._tally.add(FileResult(name, self._cases, now - self._since, "".join(self._log)))
+        took = now - self._since if seconds is None else seconds
+        self._tally.add(FileResult(name, self._cases, took, "".join(self._log)))
         self._since, self._cases, self._log = now, [], []
 
 

@@ -55,8 +55,10 @@ def default_root() -> Path:
 class Cache:
     """One cache folder."""
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, has_turn: bool = False) -> None:
+        """`has_turn`: whoever started this process waited for a turn for it."""
         self.root = root or default_root()
+        self._has_turn = has_turn
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -83,10 +85,11 @@ class Cache:
     def take_turn(self) -> None:
         """Wait until no other process has a pair, and have it until this one ends: emulated VMs
         of two runs would only slow each other past their deadlines."""
-        if self._turn is not None:
+        if self._has_turn:
             return
         self._turn = open(self.root / "pair", "w", encoding="ascii")
         self._wait_for(self._turn.fileno(), TURN_DEADLINE, "waiting for the VMs of another run to end")
+        self._has_turn = True
 
     def _wait_for(self, descriptor: int, seconds: float, what: str) -> None:
         deadline = time.monotonic() + seconds
