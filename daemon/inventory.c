@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "consumer.h"
+
 static VfCapabilitiesMigration
 parse_flags(const char *const *names)
 {
@@ -50,17 +52,6 @@ describe_device(VfDevice *device)
     return out;
 }
 
-/* What a hypervisor is given it has to show to a guest, and migrate: QEMU, and libvirt with it, do
- * so with PCI devices alone; their vfio-ap and vfio-ccw devices are marked unmigratable. */
-static char **
-list_users(const char *device_api)
-{
-    static const char *const all[] = {"libvirt", "qemu", "vfio", NULL};
-    static const char *const bare[] = {"vfio", NULL};
-
-    return g_strdupv((char **)(g_str_equal(device_api, "vfio-pci") ? all : bare));
-}
-
 static VfCapabilitiesOffer *
 describe_offer(VfParent *parent, const VfParentType *type)
 {
@@ -72,7 +63,8 @@ describe_offer(VfParent *parent, const VfParentType *type)
     if (!type->model)
         return out;
     out->model = g_strdup(type->model->id);
-    out->usable_by = list_users(type->device_api);
+    out->usable_by = vf_consumer_list(vf_parent_get_kind(parent), type->type,
+                                      type->device_api[0] ? type->device_api : NULL);
     out->settable = vf_model_settable_names(type->model);
     g_ptr_array_unref(out->values);
     out->values = vf_value_list_copy(type->values);

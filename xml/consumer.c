@@ -138,6 +138,15 @@ vf_consumer_kind_to_string(VfConsumerKind kind)
     return kind_names[kind];
 }
 
+/* What a hypervisor shows to a guest: of all the kernel's interfaces QEMU migrates only PCI
+ * devices. Not known: it is one. */
+static gboolean
+is_for_guests(VfConsumerKind consumer, const char *device_api)
+{
+    return consumer == VF_CONSUMER_VFIO || device_api == NULL ||
+           g_str_equal(device_api, "vfio-pci");
+}
+
 static const char *
 unmigratable_api(const char *type, const char *device_api)
 {
@@ -176,6 +185,9 @@ vf_consumer_check(const VfConsumer *self, const VfConsumerDevice *device, char *
     find_rule(self->kind, device->kind, &since);
     if (api != NULL) {
         *sentence = g_strdup_printf(_("No device with the interface %s can be migrated."), api);
+    } else if (!is_for_guests(self->kind, device->device_api)) {
+        *sentence = g_strdup_printf(_("%s cannot migrate devices with the interface %s."), title,
+                                    device->device_api);
     } else if (device->usable_by != NULL && !said) {
         g_autofree char *others = g_strjoinv(", ", (char **)device->usable_by);
         *sentence = g_strdup_printf(_("Its host says that %s cannot use it (but: %s)."), title,

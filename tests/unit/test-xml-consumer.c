@@ -59,6 +59,8 @@ test_check(void)
         {"qemu=12", "vfio-user", NULL, NULL, "qemu vfio", NULL},
         {"qemu", "mdev", NULL, "vfio-ap", NULL, CANNOT},
         {"qemu", "mdev", "vfio_ccw-io", NULL, NULL, CANNOT},
+        {"qemu", "mdev", "a-1", "vfio-platform", NULL, CANNOT},
+        {"vfio", "mdev", "a-1", "vfio-platform", NULL, NULL},
         {"qemu", "mdev", "vfio_ap-passthrough", NULL, "qemu", CANNOT},
         {"qemu", "mdev", NULL, NULL, "vfio", CANNOT},
         {"qemu", "mdev", NULL, NULL, "", CANNOT},
