@@ -43,27 +43,60 @@ search_for(VfSpace *space, guint hosts)
     return found;
 }
 
-static VfBaseline *
-solve(const VfSupply *supply, const char *model_id)
-{
-    g_autoptr(VfPool) pool = vf_pool_new(supply, model_id);
-    g_autoptr(VfSpace) space = vf_space_new(pool, model_id);
-    VfBaseline *self = vf_baseline_new();
+typedef struct {
+    VfPool *pool;
+    VfRequirement *requirement; /* nullable: no host can supply anything */
+    guint hosts;                /* how many can supply it */
+    gboolean exact;
+} Solution;
 
-    if (space->reachable > 0)
-        self->requirement = search_for(space, space->reachable);
-    if (self->requirement == NULL && space->reachable > 0) {
-        guint most = vf_space_most(space);
-        self->requirement = most > 0 ? search_for(space, most) : NULL;
+static void
+solution_clear(Solution *self)
+{
+    g_clear_pointer(&self->pool, vf_pool_free);
+    g_clear_pointer(&self->requirement, vf_requirement_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Solution, solution_clear)
+
+static void
+solve(Solution *self, const VfSupply *supply, const char *model_id)
+{
+    g_autoptr(VfSpace) space = NULL;
+
+    *self = (Solution){.pool = vf_pool_new(supply, model_id)};
+    space = vf_space_new(self->pool, model_id);
+    self->hosts = space->reachable;
+    if (self->hosts > 0)
+        self->requirement = search_for(space, self->hosts);
+    if (self->hosts > 0 && self->requirement == NULL) {
+        self->hosts = vf_space_most(space);
+        self->requirement = self->hosts > 0 ? search_for(space, self->hosts) : NULL;
     }
     self->exact = !space->bounded;
-    if (self->requirement != NULL) {
-        vf_baseline_explain(self, supply, pool, self->requirement);
-    } else {
-        g_autoptr(VfRequirement) nothing = vf_requirement_new(model_id, NULL);
-        vf_baseline_explain(self, supply, pool, nothing);
-    }
+}
+
+static VfBaseline *
+explain(const Solution *solution, const VfSupply *supply, const char *model_id)
+{
+    VfBaseline *self = vf_baseline_new();
+    g_autoptr(VfRequirement) compared = solution->requirement != NULL
+                                            ? vf_requirement_ref(solution->requirement)
+                                            : vf_requirement_new(model_id, NULL);
+
+    self->exact = solution->exact;
+    if (solution->requirement != NULL)
+        self->requirement = vf_requirement_ref(compared);
+    vf_baseline_explain(self, supply, solution->pool, compared);
     return self;
+}
+
+static VfBaseline *
+solve_one(const VfSupply *supply, const char *model_id)
+{
+    g_auto(Solution) solution = {NULL};
+
+    solve(&solution, supply, model_id);
+    return explain(&solution, supply, model_id);
 }
 
 /* --- the model */
@@ -180,21 +213,24 @@ compare_hosts(gconstpointer a, gconstpointer b)
 static VfBaseline *
 solve_best(Census *census, const VfSupply *supply)
 {
-    g_autoptr(VfBaseline) best = NULL;
+    g_auto(Solution) best = {NULL};
+    const char *model_id = NULL;
 
     g_array_sort(census->candidates, compare_hosts);
     for (guint i = 0; i < census->candidates->len; i++) {
         const Candidate *candidate = &g_array_index(census->candidates, Candidate, i);
-        g_autoptr(VfBaseline) one = NULL;
-        if (best != NULL && candidate->hosts <= best->fitting)
+        g_auto(Solution) one = {NULL};
+        if (model_id != NULL && candidate->hosts <= best.hosts)
             break;
-        one = solve(supply, candidate->id);
-        if (best == NULL || one->fitting > best->fitting) {
-            g_clear_pointer(&best, vf_baseline_free);
-            best = g_steal_pointer(&one);
+        solve(&one, supply, candidate->id);
+        if (model_id == NULL || one.hosts > best.hosts) {
+            Solution other = best;
+            best = one;
+            one = other; /* and is cleared */
+            model_id = candidate->id;
         }
     }
-    return g_steal_pointer(&best);
+    return explain(&best, supply, model_id);
 }
 
 static VfBaseline *
@@ -212,7 +248,7 @@ solve_any(Census *census, const VfSupply *supply, GError **error)
     if (common->len == 0)
         return solve_best(census, supply);
     if (common->len == 1)
-        return solve(supply, common->pdata[0]);
+        return solve_one(supply, common->pdata[0]);
     g_ptr_array_add(common, NULL);
     names = g_strjoinv(", ", (char **)common->pdata);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
@@ -245,7 +281,7 @@ vf_baseline_of_supply(const VfSupply *supply, const char *model_id, GError **err
         return NULL;
     }
     if (model_id != NULL)
-        return has_model(supply, model_id, error) ? solve(supply, model_id) : NULL;
+        return has_model(supply, model_id, error) ? solve_one(supply, model_id) : NULL;
     census_init(&census, supply);
     count_hosts(&census, supply);
     self = solve_any(&census, supply, error);

@@ -4,6 +4,7 @@
 #include <glib.h>
 
 #include "baseline-supply.h"
+#include "fleet.h"
 #include "requirement.h"
 
 /* The best requirement that many hosts can supply, each with at least one of its offers or devices;
@@ -50,6 +51,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfBaselineLine, vf_baseline_line_free)
 
 /* @model_id NULL: the model that all hosts have. INVALID_ARGUMENT: they have several, which the
  * error names, or there are no hosts. NOT_FOUND: no host has it. */
+VfBaseline *vf_baseline_of_fleet(const VfFleet *fleet, const char *model_id, GError **error);
 VfBaseline *vf_baseline_of_supply(const VfSupply *supply, const char *model_id, GError **error);
 
 /* @size -1: NUL-terminated. @where names the document in errors; NULL: "baseline". INVALID_XML,

@@ -482,6 +482,64 @@ test_document_errors(void)
     }
 }
 
+static VfCapabilities *
+capabilities_of(const char *id, const char *name, VfModel *model)
+{
+    VfCapabilities *capabilities = vf_capabilities_new(id);
+    VfCapabilitiesParent *parent = vf_capabilities_parent_new("mtty", "/sys/devices/mtty");
+
+    capabilities->host_name = g_strdup(name);
+    vf_capabilities_add_model(capabilities, model);
+    g_ptr_array_add(capabilities->parents, parent);
+    return capabilities;
+}
+
+static void
+add_offer(VfCapabilities *capabilities, const char *id, const char *ports)
+{
+    const VfCapabilitiesParent *parent = capabilities->parents->pdata[0];
+    VfCapabilitiesOffer *one = vf_capabilities_offer_new(id);
+
+    one->model = g_strdup(MODEL_ID);
+    vf_value_list_set(one->values, "ports", ports, NULL);
+    g_ptr_array_add(parent->offers, one);
+}
+
+/* Offers of which none is left and devices that are open count as well. */
+static void
+test_fleet(void)
+{
+    static const char text[] = MODEL(PORTS);
+    g_autoptr(VfModel) model = vf_model_parse(text, -1, NULL, NULL);
+    g_autoptr(VfCapabilities) a =
+        capabilities_of("83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", "a.example.org", model);
+    g_autoptr(VfCapabilities) b =
+        capabilities_of("83b8f4f2-509f-382f-3c1e-e6bfe0fa1002", "b.example.org", model);
+    VfCapabilitiesDevice *device = vf_capabilities_device_new("0000:01:00.1", "/sys/devices/pci");
+    g_autoptr(VfFleet) fleet = vf_fleet_new();
+    g_autoptr(VfBaseline) found = NULL;
+    g_autoptr(VfBaseline) conflict = NULL;
+
+    add_offer(a, "mtty/mtty-1", "1");
+    add_offer(a, "mtty/mtty-2", "2");
+    device->model = g_strdup(MODEL_ID);
+    g_free(device->state);
+    device->state = g_strdup("open");
+    vf_value_list_set(device->values, "ports", "1", NULL);
+    g_ptr_array_add(b->devices, device);
+    vf_fleet_add(fleet, a, "a.xml");
+    vf_fleet_add(fleet, b, "b.xml");
+    found = vf_baseline_of_fleet(fleet, NULL, NULL);
+    g_assert_cmpint(found->verdict, ==, VF_BASELINE_FOUND);
+    g_assert_cmpstr(vf_value_list_find(found->requirement->values, "ports")->value, ==, "1");
+    vf_value_list_set(device->values, "ports", "4", NULL);
+    vf_fleet_add(fleet, b, "c.xml");
+    conflict = vf_baseline_of_fleet(fleet, MODEL_ID, NULL);
+    g_assert_cmpint(conflict->verdict, ==, VF_BASELINE_CONFLICT);
+    g_assert_cmpuint(conflict->fitting, ==, 2);
+    assert_canonical(conflict);
+}
+
 /* More combinations than are tried: what is found is right all the same, and the result says that
  * not all was tried. */
 static void
@@ -531,6 +589,7 @@ main(int argc, char **argv)
     g_test_add_func("/baseline/conflict", test_conflict);
     g_test_add_func("/baseline/document", test_document);
     g_test_add_func("/baseline/document-errors", test_document_errors);
+    g_test_add_func("/baseline/fleet", test_fleet);
     g_test_add_func("/baseline/bound", test_bound);
     return g_test_run();
 }
