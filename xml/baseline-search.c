@@ -185,10 +185,10 @@ judge(Search *self)
     hosts = vf_space_hosts(pool, fit, self->query.hosts);
     if (hosts < self->query.hosts)
         return FALSE;
-    if (!self->most) {
-        self->found = g_steal_pointer(&requirement);
+    g_clear_pointer(&self->found, vf_requirement_unref);
+    self->found = g_steal_pointer(&requirement);
+    if (!self->most)
         return TRUE;
-    }
     self->query.hosts = hosts + 1;
     return hosts == self->space->reachable;
 }
@@ -406,7 +406,7 @@ order_by_support(const VfPool *pool, const VfAxis *axis)
 }
 
 guint
-vf_space_most(VfSpace *self)
+vf_space_most(VfSpace *self, VfRequirement **requirement)
 {
     const VfSpaceQuery query = {.lenient = TRUE, .hosts = 1};
     Search search;
@@ -418,5 +418,6 @@ vf_space_most(VfSpace *self)
         search.orders[i] = order_by_support(self->pool, self->axes->pdata[i]);
     search_from(&search, 0);
     search_clear(&search);
+    *requirement = search.found;
     return search.query.hosts - 1;
 }

@@ -35,8 +35,9 @@ typedef struct {
 /* The best requirement; NULL: there is none. */
 VfRequirement *vf_space_search(VfSpace *self, const VfSpaceQuery *query);
 
-/* How many hosts can supply one and the same requirement, as far as is known, at most. */
-guint vf_space_most(VfSpace *self);
+/* How many hosts can supply one and the same requirement, as far as is known, at most.
+ * @requirement: one that so many can, though not the best; NULL when there is none. */
+guint vf_space_most(VfSpace *self, VfRequirement **requirement);
 
 /* How many hosts have a member of @classes; 0 when they are fewer than @needed. */
 guint vf_space_hosts(const VfPool *pool, const guint64 *classes, guint needed);

@@ -69,8 +69,11 @@ solve(Solution *self, const VfSupply *supply, const char *model_id)
     if (self->hosts > 0)
         self->requirement = search_for(space, self->hosts);
     if (self->hosts > 0 && self->requirement == NULL) {
-        self->hosts = vf_space_most(space);
+        g_autoptr(VfRequirement) any = NULL;
+        self->hosts = vf_space_most(space, &any);
         self->requirement = self->hosts > 0 ? search_for(space, self->hosts) : NULL;
+        if (self->requirement == NULL)
+            self->requirement = g_steal_pointer(&any);
     }
     self->exact = !space->bounded;
 }
