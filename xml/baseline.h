@@ -8,7 +8,7 @@
 #include "requirement.h"
 
 /* The best requirement that many hosts can supply, each with at least one of its offers or devices;
- * what is in use or how many are left does not count. docs/compare.md has the choice. Namespace
+ * what is in use or how many are left does not count. docs/descriptors.md has the choice. Namespace
  * https://vferry.org/ns/baseline/1, at most 16 MiB. */
 
 typedef enum {

@@ -482,6 +482,35 @@ test_document_errors(void)
     }
 }
 
+#define SHARED                                                                                     \
+    "<parameter name='caps' type='set' compare='superset'/>"                                       \
+    "<parameter name='driver' type='string' compare='same-major'/>" PORTS                          \
+    "<parameter name='queues' type='int' compare='at-least'><allowed min='1' max='64'/>"           \
+    "</parameter>"
+
+/* The example of docs/descriptors.md. */
+static void
+test_documented(void)
+{
+    static const char new[] =
+        MODEL(SHARED "<parameter name='rss' type='bool' compare='equal' off='no'/>");
+    static const char old[] = MODEL(SHARED);
+    static const char result[] = "caps=aes;driver=550.54;ports=2;queues=16";
+    g_autoptr(Hosts) hosts = hosts_new();
+
+    host(hosts, "alpha");
+    offer(hosts, new, "caps=aes gcm sha;driver=550.90;ports=4", "queues rss");
+    offer(hosts, new, "caps=aes gcm sha;driver=550.90;ports=2", "queues rss");
+    host(hosts, "beta");
+    offer(hosts, new, "caps=aes sha;driver=550.54;ports=2;queues=16", "rss");
+    host(hosts, "gamma");
+    offer(hosts, old, "caps=aes gcm;driver=550.54;ports=2", "queues");
+    assert_baseline(hosts, VF_BASELINE_FOUND, result, "");
+    host(hosts, "delta");
+    offer(hosts, new, "caps=aes;driver=535.10;ports=2", "queues rss");
+    assert_baseline(hosts, VF_BASELINE_CONFLICT, result, "delta value-differs");
+}
+
 static VfCapabilities *
 capabilities_of(const char *id, const char *name, VfModel *model)
 {
@@ -608,6 +637,7 @@ main(int argc, char **argv)
     g_test_add_func("/baseline/conflict", test_conflict);
     g_test_add_func("/baseline/document", test_document);
     g_test_add_func("/baseline/document-errors", test_document_errors);
+    g_test_add_func("/baseline/documented", test_documented);
     g_test_add_func("/baseline/fleet", test_fleet);
     g_test_add_func("/baseline/bound", test_bound);
     return g_test_run();
