@@ -104,7 +104,7 @@ vf_consumer_parse(const char *text, GError **error)
         if (g_str_equal(parts[0], kind_names[i]) &&
             (version == NULL || parse_version(version, numbers)))
             return consumer_new((VfConsumerKind)i, version);
-    shown = vf_text_clean(text);
+    shown = vf_text_excerpt(text, 60);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                 _("who is to use it is “%.60s”, but must be vfio, qemu or libvirt, with a version "
                   "behind “=” where it is known, as in qemu=10.0"),

@@ -203,7 +203,7 @@ static gboolean
 check_root(JsonParser *parser, const Members *members, const char *where, GError **error)
 {
     JsonNode *root = json_parser_get_root(parser);
-    g_autofree char *shown = members->twice != NULL ? vf_text_clean(members->twice) : NULL;
+    g_autofree char *shown = members->twice != NULL ? vf_text_excerpt(members->twice, 60) : NULL;
 
     if (shown != NULL) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,

@@ -323,7 +323,7 @@ parse_parameters(VfModel *model, JsonNode *node, GError **error)
             parse_parameter(name, json_object_get_member(object, name), model->source, error);
 
         if (parameter == NULL) {
-            g_autofree char *shown = vf_text_clean(name);
+            g_autofree char *shown = vf_text_excerpt(name, 60);
             g_prefix_error(error, _("parameter “%.60s”: "), shown);
             return FALSE;
         }

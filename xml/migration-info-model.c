@@ -71,7 +71,7 @@ check_version(const char *name, GError **error)
     if (name[0] != '\0' && strlen(name) <= VERSION_MAX_BYTES && g_str_is_ascii(name) &&
         strchr(name, ' ') == NULL && vf_text_check(name, VERSION, VERSION_MAX_BYTES, NULL))
         return TRUE;
-    shown = vf_text_clean(name);
+    shown = vf_text_excerpt(name, 60);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                 _("a version is “%.60s”, but must be 1 to %d characters of ASCII without spaces "
                   "and control characters"),

@@ -55,7 +55,7 @@ begin_model(Parse *self, const char *line, GError **error)
 static gboolean
 fail(const char *line, const char *rule, GError **error)
 {
-    g_autofree char *shown = vf_text_clean(line);
+    g_autofree char *shown = vf_text_excerpt(line, 60);
 
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("the line is “%.60s”: %s"),
                 shown, rule);

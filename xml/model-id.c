@@ -21,7 +21,7 @@ is_unreserved(char c)
 static gboolean
 fail(GError **error, const char *what, const char *text, const char *rule)
 {
-    g_autofree char *shown = vf_text_clean(text);
+    g_autofree char *shown = vf_text_excerpt(text, 80);
 
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("%s is “%.80s”: %s"), what,
                 shown, rule);

@@ -58,10 +58,13 @@ vf_parameter_copy(const VfParameter *self)
     return copy;
 }
 
+/* What is shown of a list of allowed values, which can have 256 KiB. */
+#define RULE_MAX 600
+
 static void
 fail(const VfParameter *self, const char *text, const char *rule, GError **error)
 {
-    g_autofree char *shown = vf_text_clean(text);
+    g_autofree char *shown = vf_text_excerpt(text, 60);
 
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                 _("the parameter %s is “%.60s”, but must be %s"), self->name, shown, rule);
@@ -192,6 +195,11 @@ vf_parameter_check_value(const VfParameter *self, const char *text, GError **err
     if (canonical == NULL || vf_parameter_allows(self, canonical))
         return g_steal_pointer(&canonical);
     rule = vf_parameter_describe_allowed(self);
+    if (strlen(rule) > RULE_MAX) {
+        g_autofree char *some = vf_text_excerpt(rule, RULE_MAX);
+        g_free(rule);
+        rule = g_strconcat(some, "…", NULL);
+    }
     fail(self, canonical, rule, error);
     return NULL;
 }

@@ -21,7 +21,7 @@ character_allowed(gunichar c)
 static gboolean
 fail(GError **error, const char *what, const char *text, const char *rule)
 {
-    g_autofree char *shown = vf_text_clean(text);
+    g_autofree char *shown = vf_text_excerpt(text, 60);
 
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                 _("%s is “%.60s”, but must be %s"), what, shown, rule);
@@ -56,6 +56,16 @@ vf_text_clean(const char *text)
         g_string_append_unichar(out, character_allowed(c) ? c : 0xfffd);
     }
     return g_string_free(out, FALSE);
+}
+
+char *
+vf_text_excerpt(const char *text, gsize max)
+{
+    char *clean = vf_text_clean(text);
+
+    if (strlen(clean) > max)
+        *g_utf8_find_prev_char(clean, clean + max + 1) = '\0';
+    return clean;
 }
 
 char *

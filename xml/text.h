@@ -12,7 +12,10 @@ gboolean vf_text_check(const char *text, const char *what, gsize max, GError **e
 /* @text with U+FFFD for everything that vf_text_check() refuses. Free with g_free(). */
 char *vf_text_clean(const char *text);
 
-/* The same with leading and trailing white space removed and any other run of it made one space.
+/* At most @max bytes of that, whole characters: for messages. Free with g_free(). */
+char *vf_text_excerpt(const char *text, gsize max);
+
+/* All of it with leading and trailing white space removed and any other run of it made one space.
  * Free with g_free(). */
 char *vf_text_collapse(const char *text);
 
