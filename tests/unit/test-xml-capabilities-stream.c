@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include "test-streamed.h"
 #include "test-xml.h"
 #include "xml/capabilities-file.h"
 
@@ -20,78 +21,6 @@
 #define MODEL "<model id='a.b/c'/>"
 #define MIB (1024 * 1024)
 
-/* --- a visitor that puts the document together again */
-
-static void
-take_host(const char *id, const char *name, const char *arch, const char *kernel, gpointer data)
-{
-    VfCapabilities *self = data;
-
-    self->host_id = g_strdup(id);
-    self->host_name = g_strdup(name);
-    self->arch = g_strdup(arch);
-    self->kernel = g_strdup(kernel);
-}
-
-static void
-take_model(VfModel *model, gpointer data)
-{
-    g_ptr_array_add(((VfCapabilities *)data)->models, vf_model_ref(model));
-}
-
-static void
-take_parent(const VfCapabilitiesParent *parent, gpointer data)
-{
-    VfCapabilitiesParent *copy = vf_capabilities_parent_new(parent->id, parent->path);
-
-    g_free(copy->kind);
-    copy->kind = g_strdup(parent->kind);
-    copy->driver = g_strdup(parent->driver);
-    g_ptr_array_add(((VfCapabilities *)data)->parents, copy);
-}
-
-static void
-take_offer(const char *id, guint64 left, VfShape *shape, gpointer data)
-{
-    VfCapabilities *self = data;
-    VfCapabilitiesParent *parent = self->parents->pdata[self->parents->len - 1];
-    VfCapabilitiesOffer *offer = vf_capabilities_offer_new(id);
-
-    g_assert_false(shape->is_device);
-    offer->left = left;
-    offer->model = g_strdup(shape->model);
-    g_free(offer->how);
-    offer->how = g_strdup(shape->how);
-    offer->type = g_strdup(shape->type);
-    offer->usable_by = g_strdupv(shape->usable_by);
-    offer->settable = g_strdupv(shape->settable);
-    g_ptr_array_unref(offer->values);
-    offer->values = g_ptr_array_ref(shape->values);
-    g_ptr_array_add(parent->offers, offer);
-}
-
-static void
-take_device(const char *id, const char *path, const char *parent, VfShape *shape, gpointer data)
-{
-    VfCapabilitiesDevice *device = vf_capabilities_device_new(id, path);
-
-    g_assert_true(shape->is_device);
-    device->parent = g_strdup(parent);
-    g_free(device->kind);
-    device->kind = g_strdup(shape->kind);
-    device->model = g_strdup(shape->model);
-    g_free(device->state);
-    device->state = g_strdup(shape->state);
-    g_free(device->migration_source);
-    device->migration_source = g_strdup(shape->migration_source);
-    device->migration = shape->migration;
-    g_ptr_array_unref(device->values);
-    device->values = g_ptr_array_ref(shape->values);
-    g_ptr_array_add(((VfCapabilities *)data)->devices, device);
-}
-
-static const VfCapabilitiesVisitor whole = {take_host, take_model, take_parent, take_offer,
-                                            take_device};
 static const VfCapabilitiesVisitor nobody = {NULL};
 
 /* --- it agrees with the parser that makes a tree */
@@ -108,7 +37,7 @@ assert_agree(VfCapabilitiesStream *stream, const char *text, gssize size)
     g_autofree char *expected = NULL;
     g_autofree char *found = NULL;
 
-    if (vf_capabilities_stream_read(stream, text, size, "test", &whole, streamed, &error) !=
+    if (vf_capabilities_stream_read(stream, text, size, "test", &test_streamed, streamed, &error) !=
         (tree != NULL))
         g_error("the tree says “%s”, the stream “%s” of: %s",
                 tree_error != NULL ? tree_error->message : "yes",
