@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "fuzz-xml.h"
+#include "tests/unit/test-streamed.h"
 #include "xml/capabilities.h"
 #include "xml/document.h"
 
-/* A capabilities document: what is read is written, and read again. */
+/* A capabilities document: what is read is written, and read again; and what makes a tree of it
+ * says the same as what does not. */
 
 static void
 format_parts(const VfCapabilities *capabilities)
@@ -40,17 +42,43 @@ check(const VfCapabilities *capabilities)
     FUZZ_RULE(g_str_equal(once, twice));
 }
 
+/* @tree: what the document is, NULL when it was refused. */
+static void
+check_stream(VfCapabilitiesStream *stream, const char *text, gsize size, const VfCapabilities *tree)
+{
+    g_autoptr(VfCapabilities) streamed = vf_capabilities_new(NULL);
+    g_autofree char *expected = NULL;
+    g_autofree char *found = NULL;
+    GError *error = NULL;
+
+    if (!vf_capabilities_stream_read(stream, text, (gssize)size, FUZZ_WHERE, &test_streamed,
+                                     streamed, &error)) {
+        FUZZ_RULE(tree == NULL);
+        fuzz_take_error(error, VFERRY_ERROR_INVALID_XML);
+        return;
+    }
+    FUZZ_RULE(tree != NULL);
+    expected = vf_capabilities_format(tree);
+    found = vf_capabilities_format(streamed);
+    FUZZ_RULE(g_str_equal(expected, found));
+}
+
 int
 LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
 {
+    const char *text = (const char *)data;
     GError *error = NULL;
     g_autoptr(VfCapabilities) capabilities =
-        vf_capabilities_parse((const char *)data, (gssize)size, FUZZ_WHERE, &error);
+        vf_capabilities_parse(text, (gssize)size, FUZZ_WHERE, &error);
+    g_autoptr(VfCapabilitiesStream) stream = vf_capabilities_stream_new();
 
     fuzz_be_quiet();
+    /* the second time it knows everything already */
+    for (guint i = 0; i < 2; i++)
+        check_stream(stream, text, size, capabilities);
     if (capabilities != NULL)
         check(capabilities);
     else
-        fuzz_take_error(error);
+        fuzz_take_error(error, VFERRY_ERROR_INVALID_XML);
     return 0;
 }

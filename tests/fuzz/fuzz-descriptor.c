@@ -117,7 +117,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
         if (model != NULL)
             g_ptr_array_add(models, model);
         else
-            fuzz_take_error(error);
+            fuzz_take_error(error, VFERRY_ERROR_INVALID_XML);
     }
     for (guint i = 0; i < models->len; i++) {
         check(models->pdata[i]);

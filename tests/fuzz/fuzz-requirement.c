@@ -27,7 +27,7 @@ parse_report(const FuzzDocument *document)
     g_autofree char *twice = NULL;
 
     if (report == NULL) {
-        fuzz_take_error(error);
+        fuzz_take_error(error, VFERRY_ERROR_INVALID_XML);
         return;
     }
     once = vf_report_format(report);
@@ -46,7 +46,7 @@ take(GPtrArray *array, gpointer object, GError *error)
     if (object != NULL)
         g_ptr_array_add(array, object);
     else
-        fuzz_take_error(error);
+        fuzz_take_error(error, VFERRY_ERROR_INVALID_XML);
 }
 
 static void

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "error.h"
 #include "xml/capabilities.h"
 #include "xml/document.h"
 
@@ -39,11 +38,10 @@ fuzz_is_about(const FuzzDocument *document, const char *name)
 }
 
 void
-fuzz_take_error(GError *error)
+fuzz_take_error(GError *error, VferryError code)
 {
     FUZZ_RULE(error != NULL && error->domain == VFERRY_ERROR);
-    FUZZ_RULE(error->code == VFERRY_ERROR_INVALID_XML ||
-              error->code == VFERRY_ERROR_LIMIT_EXCEEDED);
+    FUZZ_RULE(error->code == (int)code || error->code == VFERRY_ERROR_LIMIT_EXCEEDED);
     FUZZ_RULE(g_str_has_prefix(error->message, FUZZ_WHERE ":"));
     FUZZ_RULE(strlen(error->message) < MESSAGE_MAX);
     FUZZ_RULE(g_utf8_validate(error->message, -1, NULL));

@@ -3,6 +3,7 @@
 
 #include <glib.h>
 
+#include "error.h"
 #include "fuzz.h"
 #include "xml/compare.h"
 #include "xml/model.h"
@@ -26,8 +27,9 @@ guint fuzz_split(const guint8 *data, gsize size, FuzzDocument documents[FUZZ_DOC
 /* Whether the document speaks of this namespace, "model", at all. */
 gboolean fuzz_is_about(const FuzzDocument *document, const char *name);
 
-/* An error that a parser of documents may give: where, what, in a line for a person. Frees it. */
-void fuzz_take_error(GError *error);
+/* An error that a parser may give, @code or LIMIT_EXCEEDED: where, what, in a line for a person.
+ * Frees it. */
+void fuzz_take_error(GError *error, VferryError code);
 
 /* What a model must be, whatever text it came from; the same of what a requirement must be. */
 void fuzz_check_model(const VfModel *model);

@@ -20,7 +20,7 @@ DEFAULT_SECONDS = 600
 INPUT_SECONDS = 25  # one that takes longer is a finding
 MEGABYTES = 1024  # and so is one that takes more
 # What an input is likely to be made of.
-DICTIONARIES = {name: HERE / "documents.dict" for name in ("capabilities", "descriptor", "requirement")}
+DICTIONARIES = {name: HERE / "documents.dict" for name in ("capabilities", "descriptor", "migration-info", "requirement")}
 
 
 @dataclass

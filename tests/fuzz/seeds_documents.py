@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent.parent
@@ -74,6 +75,14 @@ def bad(good: str) -> dict[str, str]:
     }
 
 
+def shipped() -> dict[str, str]:
+    """Each together with what it extends."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in SHIPPED}
+    by_id = {match.group(1): text for text in texts.values() if (match := re.search(r'\bid="([^"]+)"', text))}
+    return {f"shipped-{name}": "\0".join([text, *(by_id[base] for base in re.findall(r'\bextends="([^"]+)"', text))])
+            for name, text in texts.items()}
+
+
 def for_descriptor() -> dict[str, str]:
     base = EVERYTHING.replace("example.org/nic", "example.org/base")
     versions = "<versions><version name='1'/><version name='2'><value parameter='queues'>8</value></version></versions>"
@@ -102,8 +111,7 @@ def for_descriptor() -> dict[str, str]:
         "characters": model(parameter("ä", "string", "equal", " init='&quot;&lt;&#127;ä&#x1f600;'")),
         "loads": model(OPAQUE.replace("version='v1'", "version='v3'")),
     }
-    seeds |= {f"shipped-{path.stem}": path.read_text(encoding="utf-8") for path in SHIPPED}
-    return seeds | bad(model(QUEUES))
+    return seeds | shipped() | bad(model(QUEUES))
 
 
 def for_capabilities() -> dict[str, str]:
@@ -160,9 +168,43 @@ def for_requirement() -> dict[str, str]:
     return seeds | bad(requirement(parameters(n="1")))
 
 
+def json(content: str, model_id: str = "a.b/c") -> str:
+    return '{"models": {"' + model_id + '": {' + content + "}}}"
+
+
+def params(**members: str) -> str:
+    return '"params": {' + ", ".join(f'"{name}": {{{content}}}' for name, content in members.items()) + "}"
+
+
+def for_migration_info() -> dict[str, str]:
+    number = '"type": "int", "init_value": 1, "off_value": 0, "allowed_values": [0, 1, "4-8"], "description": "n"'
+    text = '"type": "str", "init_value": "a", "allowed_values": ["a", "b c"]'
+    flag = '"type": "bool", "init_value": true, "off_value": false'
+    versions = '"versions": ["1", "2"]'
+    seeds = {
+        "params": json(params(n=number, s=text, b=flag)), "versions": json(versions), "both": json(versions + ", " + params()),
+        "two": '{"models": {"a.b/c": {' + versions + '}, "d.e/f": {' + params(b=flag) + "}}}",
+        "escape": json(params(s='"type": "str", "init_value": "\\u00e4\\n\\ud83d\\ude00"')),
+        "init": json(params(n='"type": "int", "init_value": 9, "allowed_values": ["1-8"]')),
+        "range": json(params(n='"type": "int", "init_value": 1, "allowed_values": ["8-1"]')),
+        "kind": json(params(n='"type": "int", "init_value": 1.5')), "type": json(params(n='"type": "set", "init_value": 1')),
+        "twice": json(params(b=flag) + ", " + params(b=flag)), "name": json('"params": {"../x": {' + flag + "}}"),
+        "id": json(versions, "C"), "none": '{"models": {}}', "no-models": "{}", "array": "[]", "number": "1",
+        "deep": '{"models": ' + "[" * 40 + "]" * 40 + "}", "open": json(versions)[:-1], "behind": json(versions) + "{}",
+        "large-number": json(params(n='"type": "int", "init_value": 9223372036854775808')),
+        "newer": '{"x": [null, 1e3], "models": {"a.b/c": {"y": {}, ' + versions + "}}}", "long": json(versions, "a.b/" + "ä" * 60),
+        "text": "a.b/c:\n 1\n 2\nd.e/f:\n 1\n", "text-unended": "a.b/c:\n 1", "text-twice": "a.b/c:\n 1\n 1\n",
+        "text-model-twice": "a.b/c:\n 1\na.b/c:\n 1\n", "text-no-version": "a.b/c:\n", "text-no-model": " 1\n",
+        "text-line": "a.b/c\n", "text-blank": "\n", "text-space": "a.b/c:\n 1 2\n", "empty": "",
+        "text-long": "a.b/c:\n 1\nx" + "ä" * 60 + "\n", "zero": json(versions) + "\0",
+    }
+    return seeds
+
+
 def documents() -> dict[str, dict[str, bytes]]:
-    targets = {"descriptor": for_descriptor(), "capabilities": for_capabilities(), "requirement": for_requirement()}
+    targets = {"descriptor": for_descriptor(), "capabilities": for_capabilities(), "requirement": for_requirement(),
+               "migration-info": for_migration_info()}
     made = {target: {name: text.encode() for name, text in seeds.items()} for target, seeds in targets.items()}
     for seeds in made.values():
-        seeds["not-utf8"] = seeds["text"].replace(b"text", b"\xff\xc3")
+        seeds["not-utf8"] = seeds["text"] + b"\xff\xc3"
     return made
