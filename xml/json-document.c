@@ -11,6 +11,7 @@
 
 #define DIGITS "0123456789"
 #define DIGITS_MAX 18
+#define MESSAGE_MAX 200 /* the parser quotes the document */
 
 /* --- the characters, before the parser sees them --- */
 
@@ -49,6 +50,34 @@ fail_at(const Scan *self, const char *rule, GError **error)
     return fail(self, VFERRY_ERROR_INVALID_ARGUMENT, error, _("at “%s”: %s"), shown, rule);
 }
 
+/* The number of the escape at @p, "\\u00e4"; 0 when there is none. */
+static guint
+escaped_unit(const char *p)
+{
+    guint unit = 0;
+
+    if (p[0] != '\\' || p[1] != 'u' || strspn(p + 2, DIGITS "abcdefABCDEF") < 4)
+        return 0;
+    for (guint i = 2; i < 6; i++)
+        unit = unit * 16 + (guint)g_ascii_xdigit_value(p[i]);
+    return unit;
+}
+
+/* RFC 8259, section 7: a character beyond U+FFFF is a pair. Moves behind the first of it. */
+static gboolean
+scan_pair(Scan *self, GError **error)
+{
+    guint first = escaped_unit(self->p);
+    guint second = escaped_unit(self->p + 6);
+
+    if (first < 0xd800 || first > 0xdfff)
+        return TRUE;
+    if (first > 0xdbff || second < 0xdc00 || second > 0xdfff)
+        return fail_at(self, _("\\u names half a character"), error);
+    self->p += 6;
+    return TRUE;
+}
+
 static gboolean
 scan_escape(Scan *self, GError **error)
 {
@@ -58,6 +87,8 @@ scan_escape(Scan *self, GError **error)
         return fail_at(self, _("\\u needs four hexadecimal digits"), error);
     if (g_str_has_prefix(self->p, "\\u0000"))
         return fail_at(self, _("a string does not have the character U+0000"), error);
+    if (self->p[1] == 'u' && !scan_pair(self, error))
+        return FALSE;
     self->p += 2;
     return TRUE;
 }
@@ -238,8 +269,8 @@ vf_json_document_parse(const char *text, gssize size, const char *where, GError 
     parsed = json_parser_load_from_data(parser, copy, -1, &cause);
     twice = members.twice;
     if (!parsed) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, "%s: %s", where,
-                    cause->message);
+        g_autofree char *shown = vf_text_excerpt(cause->message, MESSAGE_MAX);
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, "%s: %s", where, shown);
         return NULL;
     }
     return check_root(parser, &members, where, error) ? json_parser_steal_root(parser) : NULL;

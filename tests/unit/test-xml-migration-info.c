@@ -313,7 +313,9 @@ test_not_json(void)
         {"{\"a\":\"\\u00g0\"}", "four hexadecimal digits"},
         {"{\"a\":\"\\u0000\"}", "U+0000"},
         {"{\"a\\u0000b\":1}", "U+0000"},
-        {"{\"a\":\"\\ud800\"}", "card: "},
+        {"{\"a\":\"\\ud83d\"}", "half a character"},
+        {"{\"a\":\"\\ud83d\\u0041\"}", "half a character"},
+        {"{\"a\":\"\\ude00\"}", "half a character"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++)
