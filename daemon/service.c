@@ -9,6 +9,7 @@
 #include "jobs.h"
 #include "leases.h"
 #include "loans.h"
+#include "model-calls.h"
 #include "names.h"
 #include "recovery.h"
 #include "restart.h"
@@ -29,6 +30,7 @@ struct _VfService {
     VfDestinationCalls *destination;
     VfRecovery *recovery;
     VfDeviceCalls *device_calls;
+    VfModelCalls *model_calls;
 };
 
 G_DEFINE_FINAL_TYPE(VfService, vf_service, G_TYPE_OBJECT)
@@ -38,6 +40,7 @@ vf_service_finalize(GObject *object)
 {
     VfService *self = VF_SERVICE(object);
 
+    g_clear_object(&self->model_calls);
     g_clear_object(&self->device_calls);
     g_clear_object(&self->recovery);
     g_clear_object(&self->source);
@@ -114,6 +117,7 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
     self->destination = vf_destination_calls_new(&self->context, self->jobs, self->leases);
     self->recovery = vf_recovery_new(&self->context, self->jobs, self->leases, RECORD_RETRY_MS);
     self->device_calls = vf_device_calls_new(&self->context, self->jobs);
+    self->model_calls = vf_model_calls_new(&self->context);
     g_signal_connect_object(registry, "device-removed", G_CALLBACK(on_device_removed), self, 0);
     return g_steal_pointer(&self);
 }

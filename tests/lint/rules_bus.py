@@ -11,7 +11,7 @@ from tree import File, Finding, Tree
 ACTION = "org.vferry1.Action"
 ACTIONS = {"org.vferry1.manage-devices", "org.vferry1.migrate", "org.vferry1.override"}
 # The methods that only read. Everything else changes something and is not public.
-READING = {"GetCapabilities", "GetXml", "Lookup"}
+READING = {"Baseline", "Compare", "Find", "GetCapabilities", "GetXml", "Lookup"}
 
 
 class _Interfaces:

@@ -45,6 +45,9 @@ def error(name: str) -> str:
 CASES = {
     "Manager.GetCapabilities": Case(None, "(@a{sv} {},)", "ok"),
     "Manager.Lookup": Case(None, "('vferry_testdev',)", "ok"),
+    "Manager.Compare": Case(None, "('nonsense', @a{sv} {})", error("InvalidXml")),
+    "Manager.Baseline": Case(None, "(@as [], @a{sv} {})", error("InvalidArgument")),
+    "Manager.Find": Case(None, "('nonsense', @a{sv} {})", error("InvalidXml")),
     "Manager.Begin": Case("migrate", "(@ao [], @a{sv} {})", error("InvalidArgument")),
     "Manager.Prepare": Case("migrate", "('nonsense', @a{sv} {})", error("InvalidXml")),
     "Manager.Perform": Case("migrate", "('nonsense', '', @ay [], @a{sv} {})", error("InvalidArgument")),
@@ -64,6 +67,10 @@ CASES = {
                           owner=True),
     "Job.Cancel": Case("migrate", f"({UNKNOWN_OPTION},)", error("UnknownOption"), owner=True),
     "Job.Resolve": Case("override", "('nonsense', @a{sv} {})", error("InvalidArgument")),
+}
+# Options that need an action more than their method.
+OPTIONS = {
+    "Manager.Prepare": Case("override", "('nonsense', {'override': <'why'>})", error("InvalidXml")),
 }
 # What the bus itself defines, on every object; writing properties is looked at one by one.
 STANDARD = {
@@ -125,11 +132,14 @@ def try_everything(host: Host, user: str, objects: list[Object], rule: bool, own
             interface, _, name = method.rpartition(".")
             if method in STANDARD and not STANDARD[method]:
                 continue
-            case = CASES.get(method.removeprefix(VFERRY))
-            if case is not None:
+            cases = [table[method.removeprefix(VFERRY)] for table in (CASES, OPTIONS)
+                     if method.removeprefix(VFERRY) in table]
+            for case in cases:
                 lines.append(f"call\t{one.path}\t{interface}\t{name}\t{case.arguments}")
                 wanted.append(expected(user, case, rule, owner))
-            elif method.endswith("Properties.GetAll"):
+            if cases:
+                continue
+            if method.endswith("Properties.GetAll"):
                 for own in {interface for interface, _ in one.properties}:
                     lines.append(f"call\t{one.path}\t{interface}\t{name}\t('{own}',)")
                     wanted.append("ok")
