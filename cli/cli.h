@@ -20,9 +20,13 @@ typedef struct {
     VfExit (*run)(VfCli *cli, int argc, char **argv);
 } VfCommand;
 
+VfExit vf_cmd_baseline_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_cancel_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_capabilities_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_compare_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_create_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_explain_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_find_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_jobs_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_list_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_migrate_run(VfCli *cli, int argc, char **argv);

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""vferryctl where no daemon is: models."""
+"""vferryctl where no daemon is: models, and documents compared with documents."""
 
 import json
 import os
@@ -11,6 +11,30 @@ from cli_case import Case
 
 SOURCE = os.environ['VFERRY_TEST_SOURCE']
 MODELS = os.path.join(SOURCE, 'xml', 'models')
+PORTS = '''<parameter name="ports" type="int" compare="{rule}"{more}>
+        <allowed><value>1</value><value>2</value><value>4</value></allowed></parameter>'''
+A = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1001'
+B = '83b8f4f2-509f-382f-3c1e-e6bfe0fa1002'
+REQUIREMENT = '''<requirement xmlns="https://vferry.org/ns/requirement/1">
+  <model id="kernel.org/mtty"/>
+  <parameter name="ports" value="{ports}" evidence="mdev-type"/>
+</requirement>'''
+COOKIE = '''<migration xmlns="https://vferry.org/ns/migration/1" job="11112222-3333-4444-8555-666677778888"
+  source="11112222-3333-4444-8555-666677779999"><stream min="1" max="1"/>{devices}</migration>'''
+COOKIE_DEVICE = '''<device ref="{ref}">
+  <requirement xmlns="https://vferry.org/ns/requirement/1"><model id="kernel.org/mtty"/>
+  <parameter name="ports" value="{ports}"/></requirement></device>'''
+CAPABILITIES = '''<capabilities xmlns="https://vferry.org/ns/capabilities/1">
+  <host id="11111111-2222-4333-8444-{number:012}" name="{name}"/>
+  <models><model id="kernel.org/mtty" digest="sha256:{digest}" source="descriptor">{parameter}</model></models>
+  <parents><parent id="mtty" kind="mdev" path="/sys/devices/virtual/mtty/mtty">{offers}</parent></parents>
+  <devices>{devices}</devices>
+</capabilities>'''
+OFFER = '''<offer id="mtty/mtty-{ports}" model="kernel.org/mtty" how="create" type="mtty-{ports}" left="{left}"
+  usable-by="{usable}"><parameter name="ports" value="{ports}"/></offer>'''
+DEVICE = '''<device id="{uuid}" kind="mdev" path="/sys/devices/virtual/mtty/mtty/{uuid}" parent="mtty"
+  model="kernel.org/mtty" state="{state}"><parameter name="ports" value="{ports}" evidence="mdev-type"/>
+  <migration source="unknown"/></device>'''
 
 
 class Files(Case):
@@ -26,6 +50,17 @@ class Files(Case):
         with open(self.path(name), 'w', encoding='utf-8') as file:
             file.write(text)
         return self.path(name)
+
+    def requirement(self, ports=2):
+        return self.write(f'requirement-{ports}.xml', REQUIREMENT.format(ports=ports))
+
+    def host(self, name, *ports, number=1, left=3, usable='vfio', rule='equal', more='', devices='', folder=''):
+        """A capabilities document with an offer for each number of ports."""
+        os.makedirs(self.path(folder), exist_ok=True)
+        offers = ''.join(OFFER.format(ports=p, left=left, usable=usable) for p in ports)
+        text = CAPABILITIES.format(name=name, number=number, digest='0' * 64, offers=offers, devices=devices,
+                                   parameter=PORTS.format(rule=rule, more=more))
+        return self.write(os.path.join(folder, f'{name}.xml'), text)
 
     def tool(self, *args, stdin=None, **more):
         more.setdefault('VFERRY_MODEL_PATH', MODELS)
@@ -148,6 +183,23 @@ class Models(Files):
         self.assertEqual(status, 3)
         self.assertIn('this host', err)
 
+    def test_explain(self):
+        status, out, err = self.tool('explain', 'kernel.org/mtty')
+        self.assertEqual((status, err), (0, ''))
+        self.assertIn('kernel.org/mtty is a model', out)
+        self.assertRegex(out, r'(?m)^  ports: .*must be the same at the destination; it is read from the device\'s type')
+        document = self.document('explain', 'kernel.org/mtty')
+        self.assertEqual((document['kind'], document['id']), ('model', 'kernel.org/mtty'))
+        self.assertEqual(document['parameters'], [
+            {'name': 'ports', 'compare': 'equal', 'counts': True, 'enforced': True, 'readable': True}])
+
+    def test_explain_what_nobody_can_read(self):
+        self.write('good.xml', self.GOOD)
+        _, out, _ = self.tool('explain', 'example.com/pump', VFERRY_MODEL_PATH=self.directory)
+        self.assertIn('which the device itself does not check', out)
+        self.assertIn('always unknown', out)
+        self.assertIn('1af4:10ff', out)
+
     def program(self, text):
         path = self.write('program', f'#!/bin/sh\n[ "$1" = --print-migration-info-json ] || exit 1\n{text}\n')
         os.chmod(path, 0o755)
@@ -160,6 +212,242 @@ class Models(Files):
                 self.assertIn(status, (1, 3), err)
                 self.assertEqual(out, '')
                 self.assertIn('program', err)
+
+
+class Compare(Files):
+    def test_fits(self):
+        status, out, err = self.tool('compare', self.requirement(), self.host('b', 1, 2))
+        self.assertEqual((status, err), (0, ''))
+        self.assertIn('b: identical (to create: mtty/mtty-2)\n', out)
+        self.assertRegex(out, r'(?m)^NAME +SOURCE +DESTINATION +RULE +CODE$')
+        self.assertRegex(out, r'(?m)^ports +2 +2 +equal +matches$')
+
+    def test_does_not_fit(self):
+        status, out, _ = self.tool('compare', self.requirement(), self.host('b', 1))
+        self.assertEqual(status, 1)
+        self.assertRegex(out, r'(?m)^ports +2 +1 +equal +value-differs$')
+        self.assertRegex(out, r'(?m)^The source has ports=2.*ports=1')
+
+    def test_more_fits(self):
+        host = self.host('b', 4, rule='at-least')
+        document = self.document('compare', self.requirement(), host)
+        (destination,) = document['destinations']
+        self.assertEqual((destination['verdict'], destination['object'], destination['how'], destination['host_name']),
+                         ('superset', 'mtty/mtty-4', 'create', 'b'))
+        ports = next(line for line in destination['lines'] if line['name'] == 'ports')
+        self.assertEqual((ports['source'], ports['destination'], ports['compare'], ports['code'], ports['subject']),
+                         ('2', '4', 'at-least', 'fits', 'parameter'))
+        self.assertEqual(document['requirement']['model'], 'kernel.org/mtty')
+        self.assertEqual(document['requirement']['parameters'],
+                         [{'name': 'ports', 'value': '2', 'evidence': 'mdev-type'}])
+
+    def test_unknown(self):
+        status, out, _ = self.tool('compare', self.requirement(), self.host('b', 2, rule='firmware'))
+        self.assertEqual(status, 2)
+        self.assertIn('firmware-decides', out)
+
+    def test_override_is_announced(self):
+        host = self.host('b', 1, more=' enforced="no"')
+        (destination,) = self.document('compare', self.requirement(), host, status=1)['destinations']
+        self.assertTrue(destination['overridable'])
+        (destination,) = self.document('compare', self.requirement(), self.host('c', 1), status=1)['destinations']
+        self.assertFalse(destination['overridable'])
+
+    def test_another_model(self):
+        requirement = self.write('other.xml', REQUIREMENT.format(ports=2).replace('mtty', 'other'))
+        status, out, _ = self.tool('compare', requirement, self.host('b', 2))
+        self.assertEqual(status, 1)
+        self.assertIn('model-unknown', out)
+
+    def test_several(self):
+        """The worst counts."""
+        good, bad = self.host('b', 2), self.host('c', 1, number=2)
+        status, out, _ = self.tool('compare', self.requirement(), good, bad)
+        self.assertEqual(status, 1)
+        self.assertLess(out.index('b: identical'), out.index('c: incompatible'))
+        self.host('d', 2, folder='fleet')
+        self.host('e', 2, folder='fleet')
+        document = self.document('compare', self.requirement(), self.path('fleet'))
+        self.assertEqual([d['host_name'] for d in document['destinations']], ['d', 'e'])
+
+    def test_device_of_the_destination(self):
+        devices = DEVICE.format(uuid=A, ports=1, state='open') + DEVICE.format(uuid=B, ports=2, state='open')
+        host = self.host('b', 1, devices=devices)
+        status, out, _ = self.tool('compare', self.requirement(), host, '--object', B)
+        self.assertEqual(status, 0)
+        self.assertIn(f'b: identical (device {B})', out)
+        self.assertEqual(self.tool('compare', self.requirement(), host, '--object', A)[0], 1)
+        self.assertEqual(self.tool('compare', self.requirement(1), host, '--object', 'mtty')[0], 0)
+        self.assertEqual(self.tool('compare', self.requirement(2), host)[0], 1)  # it is open
+        status, _, err = self.tool('compare', self.requirement(), host, '--object', 'none')
+        self.assertEqual(status, 3)
+        self.assertIn('none', err)
+
+    def test_consumer(self):
+        host = self.host('b', 2, usable='vfio')
+        self.assertEqual(self.tool('compare', self.requirement(), host, '--for', 'vfio')[0], 0)
+        status, out, _ = self.tool('compare', self.requirement(), host, '--for', 'qemu=10.0')
+        self.assertEqual(status, 1)
+        self.assertIn('consumer-cannot-use', out)
+        status, _, err = self.tool('compare', self.requirement(), host, '--for', 'bochs')
+        self.assertEqual(status, 3)
+        self.assertIn('bochs', err)
+
+    def test_cookie(self):
+        host = self.host('b', 1)
+        two = COOKIE_DEVICE.format(ref=A, ports=1) + COOKIE_DEVICE.format(ref=B, ports=2)
+        one = self.write('one.xml', COOKIE.format(devices=COOKIE_DEVICE.format(ref=A, ports=1)))
+        both = self.write('both.xml', COOKIE.format(devices=two))
+        self.assertEqual(self.tool('compare', one, host)[0], 0)
+        self.assertEqual(self.tool('compare', both, host, '--device', A)[0], 0)
+        self.assertEqual(self.tool('compare', both, host, '--device', B)[0], 1)
+        for device, words in ((None, '--device'), (A[:8], '--device'), ('xyz', A)):
+            status, _, err = self.tool('compare', both, host, *(['--device', device] if device else []))
+            self.assertEqual(status, 3, err)
+            self.assertIn(words, err)
+
+    def test_device_of_capabilities(self):
+        source = self.host('a', devices=DEVICE.format(uuid=A, ports=2, state='open'))
+        self.assertEqual(self.tool('compare', source, self.host('b', 2))[0], 0)
+        self.assertEqual(self.tool('compare', source, self.host('c', 1), '--device', A[:8])[0], 1)
+        status, _, err = self.tool('compare', self.host('d', 1), self.host('b', 2))
+        self.assertEqual(status, 3)
+        self.assertIn('no device', err)
+
+    def test_bad_input(self):
+        good, host = self.requirement(), self.host('b', 2)
+        bad = self.write('bad.xml', '<requirement')
+        for args in ((bad, host), (good, bad), (good, self.path('none.xml')), (self.path('none.xml'), host), (good, good),
+                     (self.path('none/none'), host)):
+            with self.subTest(args=args):
+                status, _, err = self.tool('compare', *args)
+                self.assertEqual(status, 3, err)
+                self.assertIn('vferryctl: ', err)
+        self.assertEqual(self.tool('compare')[0], 3)
+        large = self.write('large.xml', '<requirement>' + ' ' * (17 << 20))
+        status, _, err = self.tool('compare', large, host)
+        self.assertEqual(status, 3)
+        self.assertIn('large', err)
+
+    def test_bad_destination_does_not_hide_the_good(self):
+        bad = self.write('bad.xml', '<capabilities')
+        status, out, err = self.tool('compare', self.requirement(), bad, self.host('b', 2))
+        self.assertEqual(status, 3)
+        self.assertIn('b: identical', out)
+        self.assertIn('bad.xml', err)
+        document = self.document('compare', self.requirement(), bad, self.host('b', 2), status=3)
+        self.assertEqual(['error' in d for d in document['destinations']], [True, False])
+
+
+class Find(Files):
+    def test_ranked(self):
+        self.host('b', 1, 2, left=1, folder='fleet')
+        self.host('c', 2, left=9, number=2, folder='fleet')
+        self.host('d', 1, number=3, folder='fleet')
+        status, out, err = self.tool('find', self.requirement(), self.path('fleet'))
+        self.assertEqual((status, err), (0, ''))
+        lines = out.splitlines()
+        self.assertRegex(lines[0], r'^HOST +OFFER +HOW +LEFT +PARAMETERS +VERDICT$')
+        self.assertRegex(lines[1], r'^c +mtty/mtty-2 +create +9 +ports=2 +identical$')
+        self.assertRegex(lines[2], r'^b +mtty/mtty-2 +create +1 +ports=2 +identical$')
+        self.assertRegex(out, r'(?m)^d +mtty/mtty-1 +value-differs +.*ports=1')
+
+    def test_json(self):
+        self.host('b', 1, 2, folder='fleet')
+        document = self.document('find', self.requirement(), self.path('fleet'), '--refused')
+        self.assertEqual((document['hosts'], document['fitting'], document['fitting_hosts']), (1, 1, 1))
+        (offer,) = document['offers']
+        self.assertEqual((offer['host_name'], offer['id'], offer['left'], offer['verdict']),
+                         ('b', 'mtty/mtty-2', 3, 'identical'))
+        (refusal,) = document['refusals']
+        self.assertEqual((refusal['id'], refusal['code']), ('mtty/mtty-1', 'value-differs'))
+
+    def test_exit_status(self):
+        self.assertEqual(self.tool('find', self.requirement(), self.host('b', 1))[0], 1)
+        self.assertEqual(self.tool('find', self.requirement(), self.host('c', 2, left=0))[0], 1)
+        self.assertEqual(self.tool('find', self.requirement(), self.host('d', 2, rule='firmware'))[0], 2)
+
+    def test_limit(self):
+        for number in range(5):
+            self.host(f'h{number}', 2, number=number, folder='fleet')
+        document = self.document('find', self.requirement(), self.path('fleet'), '--limit', '2')
+        self.assertEqual((len(document['offers']), document['fitting']), (2, 5))
+        for limit in ('0', 'x', '-1'):
+            self.assertEqual(self.tool('find', self.requirement(), self.path('fleet'), '--limit', limit)[0], 3)
+
+    def test_consumer(self):
+        host = self.host('b', 2, usable='vfio')
+        self.assertEqual(self.tool('find', self.requirement(), host, '--for', 'vfio')[0], 0)
+        status, out, _ = self.tool('find', self.requirement(), host, '--for', 'libvirt')
+        self.assertEqual(status, 1)
+        self.assertIn('consumer-cannot-use', out)
+
+    def test_device_of_a_document(self):
+        source = self.host('a', devices=DEVICE.format(uuid=A, ports=2, state='open'))
+        document = self.document('find', source, self.host('b', 2))
+        self.assertEqual(document['requirement']['parameters'][0]['value'], '2')
+
+    def test_unreadable_is_a_refusal(self):
+        bad = self.write('bad.xml', '<capabilities')
+        status, out, _ = self.tool('find', self.requirement(), bad, self.host('b', 2))
+        self.assertEqual(status, 0)
+        self.assertIn('unreadable', out)
+        self.assertEqual(self.tool('find', self.requirement(), bad)[0], 3)
+
+    def test_bad_input(self):
+        host = self.host('b', 2)
+        for args in ((), (self.path('none.xml'), host), (host, host), (self.requirement(), self.path('none'))):
+            with self.subTest(args=args):
+                self.assertEqual(self.tool('find', *args)[0], 3)
+
+    def test_unreachable_host(self):
+        """Is said with what there is."""
+        status, out, _ = self.tool('find', self.requirement(), self.host('b', 2), '--host', 'unix:path=/none', '--host',
+                                   'unix:path=/nothing')
+        self.assertEqual(status, 0)
+        self.assertEqual(out.count('unreachable'), 2)
+        self.assertEqual(self.tool('find', self.requirement())[0], 3)
+
+
+class Baseline(Files):
+    def test_what_all_have(self):
+        self.host('b', 1, 2, folder='fleet')
+        self.host('c', 2, 4, number=2, folder='fleet')
+        status, out, err = self.tool('baseline', self.path('fleet'))
+        self.assertEqual((status, err), (0, ''))
+        self.assertIn('value="2"', out)
+        wanted = self.write('wanted.xml', out)
+        self.assertEqual(self.tool('compare', wanted, self.path('fleet'))[0], 0)
+        document = self.document('baseline', self.path('fleet'), '--model', 'kernel.org/mtty')
+        self.assertEqual((document['verdict'], document['hosts'], document['fitting']), ('found', 2, 2))
+        self.assertEqual(document['requirement']['parameters'][0]['value'], '2')
+        self.assertEqual((document['conflicts'], document['undecided']), ([], []))
+
+    def test_conflict(self):
+        for number, (name, ports) in enumerate((('b', 2), ('c', 2), ('d', 1))):
+            self.host(name, ports, number=number, folder='fleet')
+        status, out, _ = self.tool('baseline', self.path('fleet'))
+        self.assertEqual(status, 1)
+        self.assertRegex(out, r'(?m)^d +ports +2 +1 +value-differs$')
+        self.assertIn('the other 2 can take kernel.org/mtty (ports=2)', out)
+        document = self.document('baseline', self.path('fleet'), status=1)
+        self.assertEqual(document['verdict'], 'conflict')
+        self.assertEqual([line['host_name'] for line in document['conflicts']], ['d'])
+
+    def test_unknown(self):
+        status, out, err = self.tool('baseline', self.host('b', 2, rule='firmware'))
+        self.assertEqual(status, 2)
+        self.assertIn('<requirement', out)
+        self.assertIn('firmware-decides', err)
+
+    def test_bad_input(self):
+        good, bad = self.host('b', 2), self.write('bad.xml', '<capabilities')
+        for args in ((), (bad,), (good, bad), (good, self.path('none')), (self.requirement(),),
+                     (good, '--model', 'kernel.org/none'), (good, '--host', 'unix:path=/none')):
+            with self.subTest(args=args):
+                status, out, err = self.tool('baseline', *args)
+                self.assertEqual((status, out), (3, ''), err)
+                self.assertIn('vferryctl', err)
 
 
 if __name__ == '__main__':

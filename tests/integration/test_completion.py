@@ -5,6 +5,7 @@
 import os
 import re
 import subprocess
+import tempfile
 import time
 
 from gi.repository import GLib
@@ -61,10 +62,10 @@ class Completion(Case):
     def test_verbs(self):
         """All that the tool knows, without a daemon."""
         self.assertEqual(self.complete(None, ""), [
-            "list", "show", "capabilities", "models", "create", "remove", "probe",
+            "list", "show", "capabilities", "find", "compare", "baseline", "explain", "models", "create", "remove", "probe",
             "migrate", "jobs", "cancel", "resolve", "monitor"])
         self.assertEqual(self.complete(None, "mi"), ["migrate"])
-        self.assertEqual(self.complete(None, "--json", "c"), ["capabilities", "create", "cancel"])
+        self.assertEqual(self.complete(None, "--json", "c"), ["capabilities", "compare", "create", "cancel"])
 
     def test_options(self):
         self.assertEqual(self.complete(None, "list", "--"), ["--help", "--parents", "--leases", "--host=", "--json"])
@@ -96,10 +97,27 @@ class Completion(Case):
         self.assertEqual(self.complete(host, "create", "mtty", "kernel.org/mtty", ""), ["ports=", "speed="])
         self.assertEqual(self.complete(host, "create", "mtty", "kernel.org/mtty", "po"), ["ports="])
 
+    def test_documents_and_devices(self):
+        """What is compared is a device or a file; the rest are files."""
+        host = self.busy_host()
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("a.xml", "b.xml", "c.txt"):
+                with open(os.path.join(folder, name), "w", encoding="utf-8"):
+                    pass
+            where = {"cwd": folder}
+            files = ["a.xml", "b.xml"]
+            for verb in ("find", "compare"):
+                self.assertEqual(sorted(self.complete(host, verb, "", **where)), sorted([A, "0000:06:0d.1", *files]))
+                self.assertEqual(sorted(self.complete(host, verb, A, "", **where)), files)
+            self.assertEqual(sorted(self.complete(host, "baseline", "", **where)), files)
+            self.assertEqual(sorted(self.complete(host, "models", "check", "", **where)), files)
+        self.assertIn("qemu", self.complete(host, "find", A, "--for", ""))
+
     def test_models(self):
         models = {"VFERRY_MODEL_PATH": os.path.join(os.environ["VFERRY_TEST_SOURCE"], "xml", "models")}
         self.assertEqual(self.complete(None, "models", ""), ["list", "show", "check"])
         self.assertEqual(self.complete(None, "models", "show", "kernel.org/mt", **models), ["kernel.org/mtty"])
+        self.assertEqual(self.complete(None, "explain", "vferry.org/", **models), ["vferry.org/testdev"])
 
     def test_jobs(self):
         host = self.busy_host()

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "capabilities-file.h"
+#include "documents.h"
+#include "error.h"
+#include "find.h"
+#include "hosts.h"
+#include "json.h"
+#include "model-view.h"
+#include "number.h"
+#include "report-view.h"
+#include "table.h"
+#include "text.h"
+
+#define LIMIT_MAX 1000000
+
+typedef struct {
+    char *device;
+    char *consumer;
+    char *limit;
+    gboolean refused;
+} Options;
+
+static void
+clear_options(Options *options)
+{
+    g_free(options->device);
+    g_free(options->consumer);
+    g_free(options->limit);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
+
+/* --- looking --- */
+
+/* What is wrong with a document or a host is among the refusals. */
+static gboolean
+look_at_path(VfFinder *finder, const char *path, GError **error)
+{
+    g_autoptr(GPtrArray) files = NULL;
+    g_autofree char *text = NULL;
+    gsize size;
+
+    if (g_str_equal(path, "-")) {
+        text = vf_documents_read(path, &size, error);
+        if (text)
+            (void)vf_finder_add_text(finder, text, (gssize)size, _("standard input"), NULL);
+        return text != NULL;
+    }
+    files = vf_capabilities_list_files(path, error);
+    for (guint i = 0; files && i < files->len; i++)
+        (void)vf_finder_add_file(finder, files->pdata[i], NULL);
+    return files != NULL;
+}
+
+static void
+look_at_hosts(const VfCli *cli, VfFinder *finder)
+{
+    g_autoptr(GPtrArray) answers = vf_hosts_ask(cli, cli->hosts);
+
+    for (guint i = 0; i < answers->len; i++) {
+        const VfHostAnswer *answer = answers->pdata[i];
+        const char *label = answer->label ? answer->label : _("this host");
+        g_autofree char *message = answer->error ? vf_exit_message(answer->error) : NULL;
+
+        if (answer->capabilities)
+            (void)vf_finder_add_text(finder, answer->capabilities, -1, label, NULL);
+        else
+            vf_finder_add_unreachable(finder, label, message);
+    }
+}
+
+static VfOffers *
+look(const VfCli *cli, const VfFindQuery *query, char *const *paths, GError **error)
+{
+    g_autoptr(VfFinder) finder = vf_finder_new(query);
+
+    for (char *const *path = paths; *path; path++)
+        if (!look_at_path(finder, *path, error))
+            return NULL;
+    if (cli->hosts || !paths[0])
+        look_at_hosts(cli, finder);
+    return vf_finder_finish(finder);
+}
+
+/* --- for programs --- */
+
+static void
+set_text(JsonObject *object, const char *name, const char *text)
+{
+    if (text)
+        json_object_set_string_member(object, name, text);
+    else
+        json_object_set_null_member(object, name);
+}
+
+static JsonObject *
+json_from_offer(const VfOffer *offer)
+{
+    JsonObject *object = json_object_new();
+
+    set_text(object, "host", offer->host);
+    set_text(object, "host_name", offer->name);
+    json_object_set_string_member(object, "kind", offer->kind);
+    json_object_set_string_member(object, "id", offer->id);
+    json_object_set_string_member(object, "how", offer->how);
+    set_text(object, "type", offer->type);
+    json_object_set_int_member(object, "left", (gint64)MIN(offer->left, G_MAXINT64));
+    json_object_set_string_member(object, "verdict", vf_report_verdict_to_string(offer->verdict));
+    set_text(object, "code", offer->code);
+    set_text(object, "reason", offer->reason);
+    json_object_set_member(object, "parameters", vf_model_view_values_json(offer->values));
+    return object;
+}
+
+static JsonObject *
+json_from_refusal(const VfRefusal *refusal)
+{
+    JsonObject *object = json_object_new();
+
+    set_text(object, "host", refusal->host);
+    set_text(object, "host_name", refusal->name);
+    set_text(object, "where", refusal->where);
+    set_text(object, "id", refusal->id);
+    json_object_set_string_member(object, "code", refusal->code);
+    json_object_set_string_member(object, "verdict", vf_report_verdict_to_string(refusal->verdict));
+    json_object_set_string_member(object, "reason", refusal->reason);
+    return object;
+}
+
+static gboolean
+print_json(const VfOffers *offers, GError **error)
+{
+    g_autoptr(JsonObject) object = json_object_new();
+    JsonArray *found = json_array_new();
+    JsonArray *refused = json_array_new();
+
+    for (guint i = 0; i < offers->offers->len; i++)
+        json_array_add_object_element(found, json_from_offer(offers->offers->pdata[i]));
+    for (guint i = 0; i < offers->refusals->len; i++)
+        json_array_add_object_element(refused, json_from_refusal(offers->refusals->pdata[i]));
+    set_text(object, "consumer", offers->consumer);
+    json_object_set_object_member(object, "requirement",
+                                  vf_report_view_requirement_json(offers->requirement));
+    json_object_set_int_member(object, "hosts", (gint64)offers->hosts);
+    json_object_set_int_member(object, "fitting", (gint64)offers->fitting);
+    json_object_set_int_member(object, "fitting_hosts", (gint64)offers->fitting_hosts);
+    json_object_set_array_member(object, "offers", found);
+    json_object_set_array_member(object, "refusals", refused);
+    return vf_json_print(json_node_init_object(json_node_alloc(), object), error);
+}
+
+/* --- for people --- */
+
+static char *
+format_values(GPtrArray *values)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < values->len; i++) {
+        const VfValue *value = values->pdata[i];
+        g_string_append_printf(text, "%s%s=%s", i > 0 ? "," : "", value->name,
+                               value->value ? value->value : "?");
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static void
+print_offers(const VfOffers *offers, gboolean colour)
+{
+    const char *titles[] = {_("HOST"),       _("OFFER"),   _("HOW"), _("LEFT"),
+                            _("PARAMETERS"), _("VERDICT"), NULL};
+    g_autoptr(VfTable) table = vf_table_new(titles);
+    g_autofree char *text = NULL;
+
+    for (guint i = 0; i < offers->offers->len; i++) {
+        const VfOffer *offer = offers->offers->pdata[i];
+        g_autofree char *values = format_values(offer->values);
+        g_autofree char *left = g_strdup_printf("%" PRIu64, offer->left);
+
+        vf_table_add(table, offer->name ? offer->name : offer->host);
+        vf_table_add(table, offer->id);
+        vf_table_add(table, offer->how);
+        vf_table_add(table, left);
+        vf_table_add(table, values);
+        vf_table_add_styled(table, vf_report_verdict_to_string(offer->verdict),
+                            vf_report_view_style(offer->verdict));
+    }
+    text = vf_table_format(table, colour);
+    if (offers->offers->len > 0)
+        g_print("%s", text);
+    for (guint i = 0; i < offers->offers->len; i++) {
+        const VfOffer *offer = offers->offers->pdata[i];
+        g_autofree char *reason = offer->reason ? vf_text_printable(offer->reason) : NULL;
+
+        if (reason)
+            g_print("%s: %s\n", offer->id, reason);
+    }
+}
+
+/* The file or peer, where nobody could read the host's own name. */
+static const char *
+place_of(const VfRefusal *refusal)
+{
+    if (refusal->name)
+        return refusal->name;
+    if (refusal->where)
+        return refusal->where;
+    return refusal->host ? refusal->host : "?";
+}
+
+static void
+print_refusals(const VfOffers *offers, gboolean colour)
+{
+    const char *titles[] = {_("REFUSED"), _("OFFER"), _("CODE"), _("WHY"), NULL};
+    g_autoptr(VfTable) table = vf_table_new(titles);
+    g_autofree char *text = NULL;
+
+    for (guint i = 0; i < offers->refusals->len; i++) {
+        const VfRefusal *refusal = offers->refusals->pdata[i];
+
+        vf_table_add(table, place_of(refusal));
+        vf_table_add(table, refusal->id);
+        vf_table_add_styled(table, refusal->code, VF_STYLE_WARN);
+        vf_table_add(table, refusal->reason);
+    }
+    text = vf_table_format(table, colour);
+    if (offers->refusals->len > 0)
+        g_print("%s%s", offers->offers->len > 0 ? "\n" : "", text);
+}
+
+static void
+print_summary(const VfOffers *offers)
+{
+    g_autofree char *what = vf_report_view_requirement(offers->requirement);
+
+    if (offers->fitting == 0)
+        g_print(_("None of %" PRIu64 " hosts can take %s."), offers->hosts, what);
+    else
+        g_print(_("%" PRIu64 " of %" PRIu64 " hosts can take %s."), offers->fitting_hosts,
+                offers->hosts, what);
+    g_print("\n");
+    if (offers->fitting > offers->offers->len)
+        g_print(_("%u of %" PRIu64 " offers are shown; --limit shows more.\n"), offers->offers->len,
+                offers->fitting);
+}
+
+static void
+print_text(const VfOffers *offers, gboolean colour)
+{
+    print_offers(offers, colour);
+    print_refusals(offers, colour);
+    if (vf_terminal_is_smart() || offers->fitting == 0)
+        print_summary(offers);
+}
+
+/* --- the verb --- */
+
+static VfExit
+exit_of(const VfOffers *offers)
+{
+    const VfOffer *best = offers->offers->len > 0 ? offers->offers->pdata[0] : NULL;
+
+    if (best)
+        return vf_report_view_exit(best->verdict);
+    for (guint i = 0; i < offers->refusals->len; i++) {
+        const VfRefusal *refusal = offers->refusals->pdata[i];
+
+        /* nobody knows what it would have had */
+        if (g_str_equal(refusal->code, VF_OFFERS_CODE_UNREADABLE) ||
+            g_str_equal(refusal->code, VF_OFFERS_CODE_UNREACHABLE))
+            return VF_EXIT_INPUT;
+    }
+    return VF_EXIT_FAILED;
+}
+
+static gboolean
+fill_query(const VfCli *cli, const Options *options, const char *argument, VfFindQuery *query,
+           GError **error)
+{
+    guint64 limit = VF_FIND_LIMIT_DEFAULT;
+
+    if (options->limit &&
+        !vf_number_parse_u64(options->limit, "--limit", 1, LIMIT_MAX, &limit, error))
+        return FALSE;
+    query->limit = (guint)limit;
+    query->all_refusals = options->refused;
+    query->requirement = vf_documents_load_requirement(cli, argument, options->device, error);
+    return query->requirement != NULL;
+}
+
+static VfExit
+find(const VfCli *cli, const Options *options, const char *argument, char *const *paths)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfConsumer) consumer = NULL;
+    g_autoptr(VfOffers) offers = NULL;
+    VfFindQuery query = {0};
+
+    if (options->consumer && !(consumer = vf_consumer_parse(options->consumer, &error)))
+        return vf_exit_report(error, NULL, NULL);
+    query.consumer = consumer;
+    if (fill_query(cli, options, argument, &query, &error))
+        offers = look(cli, &query, paths, &error);
+    g_clear_pointer(&query.requirement, vf_requirement_unref);
+    if (!offers)
+        return vf_exit_report(error, NULL, NULL);
+    if (!cli->json)
+        print_text(offers, cli->colour);
+    else if (!print_json(offers, &error))
+        return vf_exit_report(error, NULL, NULL);
+    return exit_of(offers);
+}
+
+VfExit
+vf_cmd_find_run(VfCli *cli, int argc, char **argv)
+{
+    g_auto(Options) options = {0};
+    const GOptionEntry entries[] = {
+        {"for", 'f', 0, G_OPTION_ARG_STRING, &options.consumer,
+         N_("Who is to use the device: vfio, qemu[=VERSION] or libvirt[=VERSION]"), N_("CONSUMER")},
+        {"refused", 'r', 0, G_OPTION_ARG_NONE, &options.refused,
+         N_("Show every refusal, not only the closest of each host without an offer"), NULL},
+        {"limit", 'n', 0, G_OPTION_ARG_STRING, &options.limit,
+         N_("Show so many offers, the best ones (default: 100)"), N_("N")},
+        {"device", 'd', 0, G_OPTION_ARG_STRING, &options.device,
+         N_("Which device of a cookie or capabilities document is meant"), N_("ID")},
+        {NULL},
+    };
+
+    if (!vf_cli_parse_hosts(cli, "find", entries, &argc, &argv, 1, G_MAXINT - 1))
+        return VF_EXIT_INPUT;
+    return find(cli, &options, argv[1], argv + 2);
+}

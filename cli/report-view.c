@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "report-view.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "model-view.h"
+#include "table.h"
+#include "text.h"
+
+VfStyle
+vf_report_view_style(VfVerdict verdict)
+{
+    switch (verdict) {
+    case VF_VERDICT_IDENTICAL:
+    case VF_VERDICT_SUPERSET:
+        return VF_STYLE_GOOD;
+    case VF_VERDICT_UNKNOWN:
+        return VF_STYLE_WARN;
+    case VF_VERDICT_INCOMPATIBLE:
+    default:
+        return VF_STYLE_BAD;
+    }
+}
+
+VfExit
+vf_report_view_exit(VfVerdict verdict)
+{
+    switch (verdict) {
+    case VF_VERDICT_IDENTICAL:
+    case VF_VERDICT_SUPERSET:
+        return VF_EXIT_DONE;
+    case VF_VERDICT_UNKNOWN:
+        return VF_EXIT_UNKNOWN;
+    case VF_VERDICT_INCOMPATIBLE:
+    default:
+        return VF_EXIT_FAILED;
+    }
+}
+
+/* As in the report's document. */
+static const char *
+subject_name(VfReportSubject subject)
+{
+    static const char *const names[] = {
+        [VF_REPORT_MODEL] = "model",           [VF_REPORT_SCHEMA] = "schema",
+        [VF_REPORT_VERSION] = "version",       [VF_REPORT_PARAMETER] = "parameter",
+        [VF_REPORT_CONSTRAINT] = "constraint",
+    };
+
+    return names[subject];
+}
+
+static void
+set_text(JsonObject *object, const char *name, const char *text)
+{
+    if (text)
+        json_object_set_string_member(object, name, text);
+    else
+        json_object_set_null_member(object, name);
+}
+
+static JsonObject *
+json_from_line(const VfReportLine *line)
+{
+    JsonObject *object = json_object_new();
+
+    json_object_set_string_member(object, "subject", subject_name(line->subject));
+    set_text(object, "name", line->name);
+    set_text(object, "source", line->source);
+    set_text(object, "destination", line->destination);
+    set_text(object, "compare", line->compare);
+    json_object_set_string_member(object, "code", line->code);
+    json_object_set_string_member(object, "verdict", vf_report_verdict_to_string(line->verdict));
+    json_object_set_boolean_member(object, "overridable", line->overridable);
+    json_object_set_string_member(object, "sentence", line->sentence);
+    return object;
+}
+
+JsonObject *
+vf_report_view_json(const VfReport *report)
+{
+    JsonObject *object = json_object_new();
+    JsonArray *lines = json_array_new();
+
+    for (guint i = 0; i < report->lines->len; i++)
+        json_array_add_object_element(lines, json_from_line(report->lines->pdata[i]));
+    json_object_set_string_member(object, "verdict", vf_report_verdict_to_string(report->verdict));
+    json_object_set_boolean_member(object, "overridable", vf_report_can_override(report));
+    json_object_set_array_member(object, "lines", lines);
+    if (report->override)
+        json_object_set_string_member(object, "override", report->override);
+    return object;
+}
+
+static void
+add_line(VfTable *table, const VfReportLine *line)
+{
+    vf_table_add(table, line->name ? line->name : subject_name(line->subject));
+    vf_table_add(table, line->source);
+    vf_table_add(table, line->destination);
+    vf_table_add(table, line->compare);
+    vf_table_add_styled(table, line->code, vf_report_view_style(line->verdict));
+}
+
+void
+vf_report_view_print(const VfReport *report, gboolean colour)
+{
+    const char *titles[] = {_("NAME"), _("SOURCE"), _("DESTINATION"), _("RULE"), _("CODE"), NULL};
+    g_autoptr(VfTable) table = vf_table_new(titles);
+    g_autofree char *text = NULL;
+
+    for (guint i = 0; i < report->lines->len; i++)
+        add_line(table, report->lines->pdata[i]);
+    text = vf_table_format(table, colour);
+    g_print("%s", text);
+    for (guint i = 0; i < report->lines->len; i++) {
+        const VfReportLine *line = report->lines->pdata[i];
+        g_autofree char *sentence = vf_text_printable(line->sentence);
+
+        if (line->verdict != VF_VERDICT_IDENTICAL ||
+            g_strcmp0(line->code, VF_REPORT_CODE_DIGEST_DIFFERS) == 0)
+            g_print("%s\n", sentence);
+    }
+}
+
+JsonObject *
+vf_report_view_requirement_json(const VfRequirement *requirement)
+{
+    JsonObject *object = json_object_new();
+
+    json_object_set_string_member(object, "model", requirement->model);
+    set_text(object, "digest", requirement->digest);
+    set_text(object, "version", requirement->version);
+    json_object_set_member(object, "parameters", vf_model_view_values_json(requirement->values));
+    return object;
+}
+
+char *
+vf_report_view_requirement(const VfRequirement *requirement)
+{
+    g_autoptr(GString) text = g_string_new(requirement->model);
+
+    if (requirement->version)
+        g_string_append_printf(text, " %s", requirement->version);
+    for (guint i = 0; i < requirement->values->len; i++) {
+        const VfValue *value = requirement->values->pdata[i];
+
+        g_string_append_printf(text, "%s%s=%s", i == 0 ? " (" : ",", value->name,
+                               value->value ? value->value : "?");
+    }
+    if (requirement->values->len > 0)
+        g_string_append_c(text, ')');
+    return vf_text_printable(text->str);
+}
