@@ -7,6 +7,9 @@
 
 #include "compare.h"
 
+/* Sets of more classes are not remembered: all that a search remembers stays below 16 MiB. */
+#define REMEMBERED_WORDS_MAX (16 * 1024 * 1024 / VF_SEARCH_STEPS / sizeof(guint64))
+
 /* --- the space */
 
 static int
@@ -115,6 +118,7 @@ typedef struct {
     guint **orders; /* with most: by axis, its choices, those that most hosts have first */
     int *pinned;    /* by axis: the version's choice, -1: free */
     guint *chosen;  /* by axis */
+    guint *best;    /* with most: the same of what was found */
     guint64 *left;  /* by axis, and at the end: the classes that can supply what is chosen before */
     gsize words;
     GHashTable *failed; /* of GBytes: what has been left somewhere, and led nowhere */
@@ -189,6 +193,7 @@ judge(Search *self)
     self->found = g_steal_pointer(&requirement);
     if (!self->most)
         return TRUE;
+    memcpy(self->best, self->chosen, self->space->axes->len * sizeof *self->best);
     self->query.hosts = hosts + 1;
     return hosts == self->space->reachable;
 }
@@ -294,7 +299,7 @@ search_from(Search *self, guint depth)
     if (depth == self->space->axes->len)
         return judge(self);
     /* without constraints what can follow depends on nothing but who is left */
-    if (!self->space->constraints) {
+    if (!self->space->constraints && self->words <= REMEMBERED_WORDS_MAX) {
         key = key_of(self, depth);
         if (g_hash_table_contains(self->failed, key))
             return FALSE;
@@ -340,6 +345,7 @@ search_init(Search *self, VfSpace *space, const VfSpaceQuery *query)
     self->words = vf_class_words(space->pool);
     self->pinned = g_new(int, n + 1);
     self->chosen = g_new0(guint, n + 1);
+    self->best = g_new0(guint, n + 1);
     self->left = g_new0(guint64, (n + 1) * self->words);
     self->failed =
         g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
@@ -356,6 +362,7 @@ search_clear(Search *self)
     g_free(self->orders);
     g_free(self->pinned);
     g_free(self->chosen);
+    g_free(self->best);
     g_free(self->left);
     g_hash_table_unref(self->failed);
 }
@@ -377,7 +384,18 @@ vf_space_search(VfSpace *self, const VfSpaceQuery *query)
 typedef struct {
     guint choice;
     guint hosts;
+    guint classes; /* the more there are, the less is decided for what is chosen next */
 } Support;
+
+static guint
+count_classes(const VfPool *pool, const guint64 *classes)
+{
+    guint n = 0;
+
+    for (gsize i = 0; i < vf_class_words(pool); i++)
+        n += (guint)__builtin_popcountll(classes[i]);
+    return n;
+}
 
 static int
 compare_support(gconstpointer a, gconstpointer b)
@@ -387,6 +405,8 @@ compare_support(gconstpointer a, gconstpointer b)
 
     if (left->hosts != right->hosts)
         return left->hosts > right->hosts ? -1 : 1;
+    if (left->classes != right->classes)
+        return left->classes > right->classes ? -1 : 1;
     return left->choice < right->choice ? -1 : 1;
 }
 
@@ -397,12 +417,41 @@ order_by_support(const VfPool *pool, const VfAxis *axis)
     guint *order = g_new(guint, n + 1);
     g_autofree Support *supports = g_new(Support, n + 1);
 
-    for (guint i = 0; i < n; i++)
-        supports[i] = (Support){i, vf_space_hosts(pool, vf_axis_choice(axis, i)->may, 0)};
+    for (guint i = 0; i < n; i++) {
+        const guint64 *may = vf_axis_choice(axis, i)->may;
+        supports[i] = (Support){i, vf_space_hosts(pool, may, 0), count_classes(pool, may)};
+    }
     qsort(supports, n, sizeof *supports, compare_support);
     for (guint i = 0; i < n; i++)
         order[i] = supports[i].choice;
     return order;
+}
+
+/* Whether what is chosen does. */
+static gboolean
+try_chosen(Search *self)
+{
+    for (guint i = 0; i < self->space->axes->len; i++)
+        if (!choose(self, i, self->chosen[i]))
+            return FALSE;
+    return judge(self);
+}
+
+/* Makes one choice after the other better, as long as no host is lost. */
+static void
+improve(Search *self)
+{
+    gsize size = self->space->axes->len * sizeof *self->best;
+
+    for (guint i = 0; i < self->space->axes->len; i++)
+        for (guint j = 0; j < self->best[i]; j++) {
+            if (!vf_axis_offers(axis_of(self, i), j))
+                continue;
+            memcpy(self->chosen, self->best, size);
+            self->chosen[i] = j;
+            if (try_chosen(self))
+                self->best[i] = j;
+        }
 }
 
 guint
@@ -410,6 +459,7 @@ vf_space_most(VfSpace *self, VfRequirement **requirement)
 {
     const VfSpaceQuery query = {.lenient = TRUE, .hosts = 1};
     Search search;
+    guint most;
 
     search_init(&search, self, &query);
     search.most = TRUE;
@@ -417,7 +467,12 @@ vf_space_most(VfSpace *self, VfRequirement **requirement)
     for (guint i = 0; i < self->axes->len; i++)
         search.orders[i] = order_by_support(self->pool, self->axes->pdata[i]);
     search_from(&search, 0);
+    most = search.query.hosts - 1;
+    search.query.hosts = most;
+    search.most = FALSE;
+    if (search.found != NULL && self->bounded)
+        improve(&search);
     search_clear(&search);
     *requirement = search.found;
-    return search.query.hosts - 1;
+    return most;
 }
