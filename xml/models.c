@@ -113,16 +113,46 @@ find_by_id(const VfModels *self, const char *id)
     return NULL;
 }
 
+/* An id or an alias of @model that @other has, too; NULL: none. */
+static const char *
+shared_name(const VfModel *model, const VfModel *other)
+{
+    if (vf_model_is(other, model->id))
+        return model->id;
+    for (guint i = 0; model->aliases != NULL && model->aliases[i] != NULL; i++)
+        if (vf_model_is(other, model->aliases[i]))
+            return model->aliases[i];
+    return NULL;
+}
+
+/* One id must not mean two models: a source that sends it would be taken for either. */
+static gboolean
+report_clash(VfModels *self, const VfModel *model)
+{
+    const VfModel *other = NULL;
+    const char *name = NULL;
+    g_autofree char *message = NULL;
+
+    for (guint i = 0; i < self->models->len && name == NULL; i++) {
+        other = self->models->pdata[i];
+        name = shared_name(model, other);
+    }
+    if (name == NULL)
+        return FALSE;
+    message = g_strdup_printf(_("%s: the model %s is described in %s already"), model->file, name,
+                              other->file);
+    add_problem(self, model->file, 0, message);
+    return TRUE;
+}
+
 static void
 load_file(VfModels *self, const char *file)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(VfModel) model = NULL;
-    g_autofree char *message = NULL;
     guint line = 0;
     gsize size;
     g_autofree char *text = read_file(file, &size, &error);
-    VfModel *other;
 
     if (text != NULL && size == 0)
         return;
@@ -132,14 +162,8 @@ load_file(VfModels *self, const char *file)
         add_problem(self, file, line, error->message);
         return;
     }
-    other = find_by_id(self, model->id);
-    if (other == NULL) {
+    if (!report_clash(self, model))
         g_ptr_array_add(self->models, g_steal_pointer(&model));
-        return;
-    }
-    message = g_strdup_printf(_("%s: the model %s is described in %s already"), file, model->id,
-                              other->file);
-    add_problem(self, file, 0, message);
 }
 
 static gboolean

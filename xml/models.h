@@ -27,7 +27,8 @@ typedef struct {
 char **vf_models_default_directories(void);
 
 /* Never fails as a whole. A directory that does not exist counts as empty; one that cannot be read
- * is a problem. Two files with the same model id are a problem of the second by name. Reads files:
+ * is a problem. Two files with the same model id, or an alias that is
+ * the id or an alias of the other, are a problem of the second by name. Reads files:
  * not for a main loop with a slow disk. */
 VfModels *vf_models_load(const char *const *directories);
 

@@ -282,6 +282,27 @@ test_extends_badly(Fixture *fixture, gconstpointer data)
     assert_message(models, 5, "a.b/wrong: the constraints contradict each other");
 }
 
+/* Whoever sends an id must not be taken for one model here and for another there. */
+static void
+test_clashing_aliases(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(VfModels) models = NULL;
+
+    put(fixture, 2, "1.xml", MODEL("a.b/new", "", "<alias id='a.b/old'/><match/>"));
+    put(fixture, 2, "2.xml", MODEL("a.b/old", "", "<match/>"));
+    put(fixture, 2, "3.xml", MODEL("a.b/newer", "", "<alias id='a.b/new'/><match/>"));
+    put(fixture, 2, "4.xml", MODEL("a.b/newest", "", "<alias id='a.b/old'/><match/>"));
+    put(fixture, 2, "5.xml", MODEL("a.b/other", "", "<alias id='a.b/another'/><match/>"));
+    models = load(fixture);
+    g_assert_cmpuint(models->models->len, ==, 2);
+    g_assert_cmpuint(models->problems->len, ==, 3);
+    assert_problem(models, 0, "2.xml", 0, "the model a.b/old is described in");
+    assert_problem(models, 1, "3.xml", 0, "the model a.b/new is described in");
+    assert_problem(models, 2, "4.xml", 0, "the model a.b/old is described in");
+    g_assert_cmpstr(vf_models_find(models, "a.b/old")->id, ==, "a.b/new");
+    g_assert_cmpstr(vf_models_find(models, "a.b/another")->id, ==, "a.b/other");
+}
+
 static void
 test_precision(Fixture *fixture, gconstpointer data)
 {
@@ -314,6 +335,8 @@ main(int argc, char **argv)
     g_test_add("/xml/models/directories", Fixture, NULL, set_up, test_directories, tear_down);
     g_test_add("/xml/models/extends", Fixture, NULL, set_up, test_extends, tear_down);
     g_test_add("/xml/models/extends-badly", Fixture, NULL, set_up, test_extends_badly, tear_down);
+    g_test_add("/xml/models/clashing-aliases", Fixture, NULL, set_up, test_clashing_aliases,
+               tear_down);
     g_test_add("/xml/models/precision", Fixture, NULL, set_up, test_precision, tear_down);
     g_test_add_func("/xml/models/default-directories", test_default_directories);
     return g_test_run();
