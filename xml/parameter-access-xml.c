@@ -103,12 +103,19 @@ static gboolean
 handle_read_attribute(const xmlNode *node, gpointer data, GError **error)
 {
     VfParameter *self = data;
+    const VfReader *reader = &self->reader;
 
-    return set_reader(node, self, VF_READER_ATTRIBUTE, error) &&
-           parse_path(node, &self->reader.attribute, error) &&
-           parse_of(node, &self->reader, error) &&
-           vf_document_get_text(node, "key", KEY_MAX, &self->reader.key, error) &&
-           parse_separator(node, self, error);
+    if (!set_reader(node, self, VF_READER_ATTRIBUTE, error) ||
+        !parse_path(node, &self->reader.attribute, error) ||
+        !parse_of(node, &self->reader, error) ||
+        !vf_document_get_text(node, "key", KEY_MAX, &self->reader.key, error) ||
+        !parse_separator(node, self, error))
+        return FALSE;
+    /* else only the first word would be read, and a set with fewer fits where it must not */
+    if (reader->key != NULL && reader->separator == ',')
+        return vf_document_fail(node, error,
+                                _("separator cannot be “,” with a key: a comma ends its value"));
+    return TRUE;
 }
 
 static gboolean
@@ -144,7 +151,8 @@ handle_udev_property(const xmlNode *node, gpointer data, GError **error)
         !vf_document_need_text(node, "name", PROPERTY_MAX, &self->reader.property, error) ||
         !vf_document_children(node, NULL, 0, NULL, error))
         return FALSE;
-    if (strspn(self->reader.property, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    if (self->reader.property[0] == '\0' ||
+        strspn(self->reader.property, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                                       "0123456789_") != strlen(self->reader.property))
         return vf_document_fail(node, error,
                                 _("name is “%s”, but a udev property has A-Z, a-z, 0-9 and “_”"),

@@ -58,7 +58,8 @@ vf_reader_clear(VfReader *self)
 const char *
 vf_reader_value_from_type(const VfReader *self, const char *type)
 {
-    if (self->kind != VF_READER_TYPE_NAME)
+    /* "*" fits the type of a device that has none, too, and would then say what it is */
+    if (self->kind != VF_READER_TYPE_NAME || type[0] == '\0')
         return NULL;
     for (guint i = 0; i < self->type_values->len; i++) {
         const VfTypeValue *entry = self->type_values->pdata[i];

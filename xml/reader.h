@@ -46,8 +46,8 @@ void vf_reader_add_type_value(VfReader *self, const char *glob, const char *valu
 void vf_reader_copy(VfReader *self, const VfReader *from);
 void vf_reader_clear(VfReader *self);
 
-/* The value that the mdev type @type gives, or NULL when the type does not say. Stays the
- * reader's. */
+/* The value that the mdev type @type gives, or NULL when the type does not say, or is empty: the
+ * device has none. Stays the reader's. */
 const char *vf_reader_value_from_type(const VfReader *self, const char *type);
 
 /* What of @text, a whole attribute, is the value: all of it, or what stands behind the key. NULL

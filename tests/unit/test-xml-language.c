@@ -215,6 +215,41 @@ test_pick(void)
     assert_picked(NULL, i915, i915);
 }
 
+/* What the parser takes the schema takes, too. */
+static void
+test_schema_of_readers(void)
+{
+    static const char marks[] = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+
+    for (const char *mark = marks; *mark != '\0'; mark++) {
+        g_autofree char *text = g_strdup_printf(
+            WITH("<parameter name='n' type='set' compare='equal'><read><attribute path='a' "
+                 "separator='&#%d;'/></read></parameter>"),
+            *mark);
+        g_autoptr(VfModel) model = parse(text);
+
+        assert_valid(text, "model");
+        g_assert_cmpint(((VfParameter *)model->parameters->pdata[0])->reader.separator, ==, *mark);
+    }
+    assert_valid(WITH("<parameter name='n' type='int' compare='equal'><read><pci-config "
+                      "offset='08' width='04'/></read></parameter>"),
+                 "model");
+}
+
+/* A PCI function has no mdev type, and whatever fits any type says nothing of it. */
+static void
+test_no_type(void)
+{
+    g_autoptr(VfModel) model =
+        parse(WITH("<parameter name='n' type='int' compare='equal'><read><type-name><map type='*' "
+                   "value='1'/></type-name></read></parameter>"));
+    g_autoptr(GPtrArray) some = vf_model_values_from_type(model, "card-1");
+    g_autoptr(GPtrArray) none = vf_model_values_from_type(model, "");
+
+    g_assert_cmpuint(some->len, ==, 1);
+    g_assert_cmpuint(none->len, ==, 0);
+}
+
 static void
 test_match(void)
 {
@@ -323,6 +358,12 @@ static const BadCase bad_parameters[] = {
     {WITH("<parameter name='n' type='int' compare='equal'><read><attribute path='a' "
           "of='physfn'/></read><apply><attribute path='a'/></apply></parameter>"),
      "must be read from one"},
+    {WITH("<parameter name='n' type='set' compare='superset'><read><attribute path='a' key='k' "
+          "separator=','/></read></parameter>"),
+     "a comma ends its value"},
+    {WITH("<parameter name='n' type='int' compare='equal'><read><udev-property name=''/>"
+          "</read></parameter>"),
+     "a udev property has"},
     {OPEN "<match><pci vendor='15B3' device='101e'/></match></model>",
      "vendor is “15B3”, but must be four lower-case hexadecimal digits"},
     {OPEN "<match><pci device='101e'/></match></model>", "“vendor” is missing"},
@@ -403,6 +444,8 @@ main(int argc, char **argv)
     g_test_add_func("/xml/language/values", test_values);
     g_test_add_func("/xml/language/decode", test_decode);
     g_test_add_func("/xml/language/pick", test_pick);
+    g_test_add_func("/xml/language/schema-of-readers", test_schema_of_readers);
+    g_test_add_func("/xml/language/no-type", test_no_type);
     g_test_add_func("/xml/language/match", test_match);
     g_test_add_func("/xml/language/versions", test_versions);
     g_test_add_func("/xml/language/constraint", test_constraint);
