@@ -127,14 +127,54 @@ unite_parameter(const VfModel *model, const VfParameter *a, const VfParameter *b
     return self;
 }
 
-static void
-add_versions(VfModel *self, const VfModel *from)
+static gboolean
+values_equal(GPtrArray *a, GPtrArray *b)
 {
-    for (guint i = 0; i < from->versions->len; i++) {
-        const VfVersion *version = from->versions->pdata[i];
-        if (vf_model_find_version(self, version->name) == NULL)
+    for (guint i = 0; i < a->len && i < b->len; i++) {
+        const VfValue *left = a->pdata[i];
+        const VfValue *right = b->pdata[i];
+        if (!g_str_equal(left->name, right->name) || g_strcmp0(left->value, right->value) != 0)
+            return FALSE;
+    }
+    return a->len == b->len;
+}
+
+static gboolean
+version_equals(const VfVersion *a, const VfVersion *b)
+{
+    static const char *const none[] = {NULL};
+
+    return values_equal(a->values, b->values) &&
+           g_strv_equal(a->loads != NULL ? (const char *const *)a->loads : none,
+                        b->loads != NULL ? (const char *const *)b->loads : none);
+}
+
+static gboolean
+fail_versions(const VfModel *model, GError **error)
+{
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("two descriptions of the model %s mean different things by its versions"),
+                model->id);
+    return FALSE;
+}
+
+/* Versions of one name must be alike, and be the same kind of versions. */
+static gboolean
+add_versions(VfModel *self, const VfModel *a, const VfModel *b, GError **error)
+{
+    if (g_strcmp0(a->version_parameter, b->version_parameter) != 0)
+        return fail_versions(self, error);
+    for (guint i = 0; i < a->versions->len; i++)
+        g_ptr_array_add(self->versions, vf_version_copy(a->versions->pdata[i]));
+    for (guint i = 0; i < b->versions->len; i++) {
+        const VfVersion *version = b->versions->pdata[i];
+        const VfVersion *other = vf_model_find_version(a, version->name);
+        if (other != NULL && !version_equals(version, other))
+            return fail_versions(self, error);
+        if (other == NULL)
             g_ptr_array_add(self->versions, vf_version_copy(version));
     }
+    return TRUE;
 }
 
 static gboolean
@@ -166,9 +206,8 @@ vf_model_union(const VfModel *a, const VfModel *b, GError **error)
     self->description = g_strdup(a->description);
     self->version_parameter = g_strdup(a->version_parameter);
     self->select_attribute = g_strdup(a->select_attribute);
-    add_versions(self, a);
-    add_versions(self, b);
-    if (!add_parameters(self, a, b, error) || !vf_model_complete(self, error))
+    if (!add_versions(self, a, b, error) || !add_parameters(self, a, b, error) ||
+        !vf_model_complete(self, error))
         return NULL;
     return g_steal_pointer(&self);
 }

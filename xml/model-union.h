@@ -10,7 +10,7 @@
 
 /* All parameters of both, each with all values that either allows, and all versions. NULL and
  * INVALID_ARGUMENT when the two mean different things by a parameter: another type, rule or off
- * value. Reads and applies as @a does. */
+ * value; or by a version. Reads and applies as @a does. */
 VfModel *vf_model_union(const VfModel *a, const VfModel *b, GError **error);
 
 /* What @part, a parameter of one of them, leaves open of @whole, the same parameter of the union:

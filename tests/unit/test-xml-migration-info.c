@@ -451,6 +451,31 @@ test_union_of_versions(void)
     g_assert_cmpstr(both->select_attribute, ==, "migration/device_model");
 }
 
+#define ALIAS(values)                                                                              \
+    "<model xmlns='https://vferry.org/ns/model/1' id='" CARD "'><match/>"                          \
+    "<parameter name='n' type='int' compare='equal' off='0'/>"                                     \
+    "<versions><version name='1'>" values "</version></versions></model>"
+
+/* What one of them says of a version must not count for a device of the other. */
+static void
+test_union_of_other_versions(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfModel) one =
+        vf_model_parse(ALIAS("<value parameter='n'>1</value>"), -1, NULL, &error);
+    g_autoptr(VfModel) two =
+        vf_model_parse(ALIAS("<value parameter='n'>2</value>"), -1, NULL, &error);
+    g_autoptr(VfModel) opaque = parse_one(vf_migration_info_parse_versions, CARD ":\n 1\n");
+    g_autoptr(VfModel) same = vf_model_union(one, one, &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpstr(same->digest, ==, one->digest);
+    g_assert_null(vf_model_union(one, two, &error));
+    assert_error(&error, VFERRY_ERROR_INVALID_ARGUMENT, "different things by its versions");
+    g_assert_null(vf_model_union(one, opaque, &error));
+    assert_error(&error, VFERRY_ERROR_INVALID_ARGUMENT, "different things by its versions");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -467,5 +492,6 @@ main(int argc, char **argv)
     g_test_add_func("/xml/migration-info/graphics-cards", test_graphics_cards);
     g_test_add_func("/xml/migration-info/union", test_union);
     g_test_add_func("/xml/migration-info/union-of-versions", test_union_of_versions);
+    g_test_add_func("/xml/migration-info/union-of-other-versions", test_union_of_other_versions);
     return g_test_run();
 }
