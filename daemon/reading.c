@@ -60,8 +60,9 @@ read_attribute(const VfReading *self, const VfReader *reader, GError **error)
     return picked;
 }
 
-/* The kernel gives the first 64 bytes to everybody and the rest to the administrator; reading wakes
- * no device, and a short read is no value. */
+/* The kernel gives the first 64 bytes to everybody and the rest to the administrator, and wakes a
+ * device in D3cold for it (pci_config_pm_runtime_get(), drivers/pci/pci.c). A short read is no
+ * value. */
 static char *
 read_config(const VfReading *self, const VfReader *reader, GError **error)
 {
