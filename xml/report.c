@@ -199,6 +199,29 @@ vf_report_can_override(const VfReport *self)
     return any;
 }
 
+static gboolean
+speaks_against(const VfReport *self, const VfReportLine *what)
+{
+    for (guint i = 0; i < self->lines->len; i++) {
+        const VfReportLine *line = self->lines->pdata[i];
+        if (!fits(line->verdict) && line->subject == what->subject &&
+            g_strcmp0(line->name, what->name) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+vf_report_covers(const VfReport *self, const VfReport *now)
+{
+    for (guint i = 0; i < now->lines->len; i++) {
+        const VfReportLine *line = now->lines->pdata[i];
+        if (!fits(line->verdict) && !speaks_against(self, line))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean
 vf_report_check(const VfReport *self, GError **error)
 {

@@ -93,6 +93,10 @@ gboolean vf_report_check(const VfReport *self, GError **error);
 /* Whether something speaks against moving, and all that does can be overridden. */
 gboolean vf_report_can_override(const VfReport *self);
 
+/* Whether all that speaks against moving in @now, a later comparison of the same, did so here
+ * already: who overrode this one has decided about that, and about nothing else. */
+gboolean vf_report_covers(const VfReport *self, const VfReport *now);
+
 /* @size -1: NUL-terminated. @where names the document in errors; NULL: "report". INVALID_XML,
  * LIMIT_EXCEEDED. A parsed line's verdict is the one its code stands for, UNKNOWN for a code of a
  * newer peer. */

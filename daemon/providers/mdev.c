@@ -666,7 +666,9 @@ check_facts(VfMdev *self, const VfFacts *facts, GError **error)
     if (self->partial)
         return check_given(self->requirement, facts->values, error);
     report = vf_compare_requirement(self->requirement, facts->model, facts->values, NULL);
-    if (self->overridden && vf_report_can_override(report))
+    /* what it is must not be worse than what somebody has seen and taken */
+    if (self->overridden && vf_report_can_override(report) &&
+        vf_report_covers(self->overridden, report))
         return TRUE;
     return vf_report_check(report, error);
 }

@@ -655,6 +655,36 @@ test_override(void)
     }
 }
 
+/* What was found out only later has been overridden by nobody. */
+static void
+test_override_covers(void)
+{
+    static const struct {
+        const char *now;
+        gboolean covered;
+    } cases[] = {
+        {"driver=550.1; ports=1", TRUE},  {"driver=535.1; ports=1", TRUE},
+        {"driver=520.1; ports=1", TRUE},  {"driver; ports=1", TRUE},
+        {"driver=535.1; ports=2", FALSE}, {"driver=535.1; ports", FALSE},
+        {"driver=550.1; ports=2", FALSE},
+    };
+    g_autoptr(VfModel) model =
+        model_of("a.b/c", "<match/><parameter name='driver' type='string' compare='same-major' "
+                          "enforced='no'/><parameter name='ports' type='int' compare='equal' "
+                          "enforced='no'/>");
+    g_autoptr(VfRequirement) requirement = requirement_from("a.b/c", "driver=550.1; ports=1");
+    g_autoptr(GPtrArray) before = values_of("driver=535.1; ports=1");
+    g_autoptr(VfReport) overridden = compare(requirement, model, before, NULL);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GPtrArray) known = values_of(cases[i].now);
+        g_autoptr(VfReport) now = compare(requirement, model, known, NULL);
+        g_assert_true(vf_report_check(now, NULL) || vf_report_can_override(now));
+        if (vf_report_covers(overridden, now) != cases[i].covered)
+            g_error("%s", cases[i].now);
+    }
+}
+
 static void
 test_override_constraints(void)
 {
@@ -940,6 +970,7 @@ main(int argc, char **argv)
     g_test_add_func("/xml/compare/opaque-versions", test_opaque_versions);
     g_test_add_func("/xml/compare/not-migratable", test_not_migratable);
     g_test_add_func("/xml/compare/override", test_override);
+    g_test_add_func("/xml/compare/override-covers", test_override_covers);
     g_test_add_func("/xml/compare/override-constraints", test_override_constraints);
     g_test_add_func("/xml/compare/override-is-written", test_override_is_written);
     g_test_add_func("/xml/compare/sentences", test_sentences);
