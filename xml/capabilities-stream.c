@@ -583,7 +583,7 @@ static gboolean
 is_blank(const xmlChar *text, int size)
 {
     for (int i = 0; i < size; i++)
-        if (strchr(" \t\r\n", text[i]) == NULL || text[i] == '\0')
+        if (text[i] != ' ' && text[i] != '\n' && text[i] != '\t' && text[i] != '\r')
             return FALSE;
     return TRUE;
 }
