@@ -47,6 +47,7 @@
 #define VF_SYSFS_REMOVE "remove"
 #define VF_SYSFS_NAME "name"
 #define VF_SYSFS_CONFIG "config" /* the PCI configuration space */
+#define VF_SYSFS_ENABLE "enable" /* how often a PCI function is enabled */
 #define VF_SYSFS_MDEV_TYPE "mdev_type"
 #define VF_SYSFS_PHYSFN "physfn"
 

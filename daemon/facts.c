@@ -182,3 +182,20 @@ vf_facts_read_pci(const char *sysfs_path, const VfModels *models, GError **error
     take_model(self, find_function_model(self, dir_fd, models), &reading);
     return self;
 }
+
+/* All of VFIO's PCI drivers enable the function when it is opened, and disable it when the last
+ * descriptor is closed: vfio_pci_core_enable() and vfio_pci_core_disable(), vfio_pci_core.c.
+ * `enable` counts that. Other drivers enable it for themselves when they are bound, and one before
+ * may have left it so: then it counts as open, which is the safe side. */
+VfUse
+vf_facts_read_use(const char *sysfs_path)
+{
+    vf_autofd int dir_fd = vf_sysfs_open_dir(sysfs_path, NULL);
+    g_autofree char *driver = dir_fd < 0 ? NULL : vf_facts_read_driver(dir_fd);
+    guint64 count;
+
+    if (!driver || !strstr(driver, "vfio") ||
+        !vf_sysfs_read_u64(dir_fd, VF_SYSFS_ENABLE, G_MAXINT, &count, NULL))
+        return VF_USE_UNKNOWN;
+    return count > 0 ? VF_USE_OPEN : VF_USE_NONE;
+}

@@ -29,6 +29,16 @@ VfFacts *vf_facts_read_pci(const char *sysfs_path, const VfModels *models, GErro
 void vf_facts_free(VfFacts *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfFacts, vf_facts_free)
 
+typedef enum {
+    VF_USE_UNKNOWN,
+    VF_USE_NONE,
+    VF_USE_OPEN,
+} VfUse;
+
+/* Whether somebody has a PCI function open, whoever it is. UNKNOWN unless one of VFIO's own PCI
+ * drivers is bound. */
+VfUse vf_facts_read_use(const char *sysfs_path);
+
 /* Of any device's directory: -1 when it does not say. */
 int vf_facts_read_numa_node(int dir_fd);
 /* "" when unbound. Free with g_free(). */

@@ -7,6 +7,7 @@
 #include <sys/utsname.h>
 
 #include "consumer.h"
+#include "facts.h"
 
 static VfCapabilitiesMigration
 parse_flags(const char *const *names)
@@ -35,6 +36,26 @@ dup_unless_empty(const char *text)
     return text[0] ? g_strdup(text) : NULL;
 }
 
+/* Without a lease or a loan others may have it open, and of PCI functions the kernel shows it. It
+ * sends no event, so that this is as old as the document, and no property of the device. */
+static VfDeviceState
+look_at_state(VfDevice *device)
+{
+    VfDeviceState state = vf_device_get_state(device);
+
+    if (state != VF_DEVICE_UNKNOWN || !g_str_equal(vf_device_get_kind(device), "pci"))
+        return state;
+    switch (vf_facts_read_use(vf_device_get_sysfs_path(device))) {
+    case VF_USE_NONE:
+        return VF_DEVICE_IDLE;
+    case VF_USE_OPEN:
+        return VF_DEVICE_OPEN;
+    case VF_USE_UNKNOWN:
+    default:
+        return state;
+    }
+}
+
 static VfCapabilitiesDevice *
 describe_device(VfDevice *device)
 {
@@ -42,7 +63,7 @@ describe_device(VfDevice *device)
         vf_capabilities_device_new(vf_device_get_id(device), vf_device_get_sysfs_path(device));
 
     replace(&out->kind, vf_device_get_kind(device));
-    replace(&out->state, vf_device_state_to_string(vf_device_get_state(device)));
+    replace(&out->state, vf_device_state_to_string(look_at_state(device)));
     replace(&out->migration_source, vf_device_get_migration_source(device));
     out->parent = dup_unless_empty(vf_device_get_parent_id(device));
     out->model = dup_unless_empty(vf_device_get_model_id(device));

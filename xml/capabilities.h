@@ -39,13 +39,14 @@ typedef enum {
 
 typedef struct {
     char *id;
-    char *kind;                        /* "mdev", "pci" */
-    char *path;                        /* in sysfs */
-    char *parent;                      /* nullable: the parent's id */
-    char *model;                       /* nullable: no descriptor matches */
-    char *state;                       /* as the bus property Device.State */
-    GPtrArray *values;                 /* list (value.h); a NULL value is unread */
-    char *migration_source;            /* "debugfs", "probe" or "unknown" */
+    char *kind;             /* "mdev", "pci" */
+    char *path;             /* in sysfs */
+    char *parent;           /* nullable: the parent's id */
+    char *model;            /* nullable: no descriptor matches */
+    char *state;            /* as the bus property Device.State; where that is unknown, of a
+                               PCI function what the kernel shows: idle or open */
+    GPtrArray *values;      /* list (value.h); a NULL value is unread */
+    char *migration_source; /* "debugfs", "probe" or "unknown" */
     VfCapabilitiesMigration migration; /* counts only when migration_source is not "unknown"; one
                                           that "debugfs" does not list beside others is unknown */
 } VfCapabilitiesDevice;

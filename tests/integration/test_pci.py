@@ -157,6 +157,27 @@ class Discovery(Pci, harness.Test):
         self.sysfs.uevent(self.sysfs.function_path(QAT_VF), 'change')
         self.wait_for_property(device, 'Parameters', known | {'services': 'dc'})
 
+    def state_in_document(self, address):
+        root = ElementTree.fromstring(self.manager().call('GetCapabilities', NONE)[0].encode())
+        return next(e.get('state') for e in root.iter() if e.get('id') == address)
+
+    def test_idle_and_open(self):
+        """The kernel enables a function for whoever opens it: only an idle one is an offer to others."""
+        self.add_vf()
+        self.start_daemon()
+        self.assertEqual(self.state_in_document(VF), 'unknown')
+        self.sysfs.write(f'{self.sysfs.function_path(VF)}/enable', '0\n')
+        self.assertEqual(self.state_in_document(VF), 'idle')
+        self.assertEqual(self.find_device(VF).get('State'), 'unknown')
+        self.sysfs.write(f'{self.sysfs.function_path(VF)}/enable', '1\n')
+        self.assertEqual(self.state_in_document(VF), 'open')
+        self.sysfs.write(f'{self.sysfs.function_path(VF)}/enable', 'no\n')
+        self.assertEqual(self.state_in_document(VF), 'unknown')
+        self.sysfs.add_function(SECOND, attributes={'enable': 1}, group=10, physfn=PF)
+        self.sysfs.bind_function(SECOND, 'nvidia', 4)
+        self.wait_for_device(SECOND)
+        self.assertEqual(self.state_in_document(SECOND), 'unknown', 'its driver enables it for itself')
+
     def test_document(self):
         self.add_vf()
         self.start_daemon()

@@ -395,6 +395,9 @@ test_i915(Rig *rig, gconstpointer data)
 static void
 test_ap(Rig *rig, gconstpointer data)
 {
+    g_autoptr(VfCapabilities) capabilities = NULL;
+    const VfCapabilitiesParent *parent;
+
     add(rig, "P: /devices/vfio_ap/matrix\nE: SUBSYSTEM=vfio_ap\n"
              "A: mdev_supported_types/vfio_ap-passthrough/available_instances=65536\\n\n"
              "A: mdev_supported_types/vfio_ap-passthrough/device_api=vfio-ap\\n\n"
@@ -407,6 +410,9 @@ test_ap(Rig *rig, gconstpointer data)
     assert_device(rig, UUID, "kernel.org/vfio-ap",
                   "control-domains= sysfs-attribute\n"
                   "matrix=05.0004 05.00ab sysfs-attribute\n");
+    capabilities = vf_inventory_build(rig->registry, "c0ffee00-0000-4000-8000-000000000000");
+    parent = capabilities->parents->pdata[0];
+    g_assert_null(((const VfCapabilitiesOffer *)parent->offers->pdata[0])->usable_by[0]);
 }
 
 /* --- the readers that no shipped descriptor needs --- */

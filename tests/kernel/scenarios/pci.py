@@ -78,6 +78,11 @@ def numa_node(host: Host) -> int:
     return 0 if host.exists("/sys/devices/system/node/node0") else -1
 
 
+def state_in_document(host: Host, address: str) -> str:
+    """What other hosts are told: only an idle function is an offer."""
+    return host.output(f"vferryctl capabilities | xmllint --xpath \"string(//*[@id='{address}']/@state)\" -")
+
+
 def open_time(host: Host, address: str) -> int:
     """How long a function has been awake: VFIO's driver lets it sleep while nobody has it open."""
     return int(host.read(f"{FUNCTIONS}/{address}/power/runtime_active_time"))
@@ -170,14 +175,16 @@ def probe_finds_no_migration(ctx: Context) -> None:
     host.run(f"holder --exit {VFS[0]}")
 
 
-@scenario(card=True, only_on=SLEEPS)
+@scenario(card=True, only_on=SLEEPS, deadline=90)
 def unbound_while_open(ctx: Context) -> None:
     """The kernel waits for whoever has the function open; on the bus it is gone at once."""
     host = make_functions(ctx, VFS[0])
     host.run("systemctl restart vferryd")
     wait_for(host, VFS[0])
+    expect(state_in_document(host, VFS[0]) == "idle", "nobody has it open")
     holder = host.spawn(f"exec holder {VFS[0]}", stdin_open=True)
     host.wait_until(f"grep -q active {FUNCTIONS}/{VFS[0]}/power/runtime_status")
+    expect(state_in_document(host, VFS[0]) == "open", "the holder has it open")
     unbinding = host.spawn(f"echo {VFS[0]} > {FUNCTIONS}/{VFS[0]}/driver/unbind", timeout=50)
     wait_until_gone(host, VFS[0])
     expect(unbinding.running, "the kernel waits")
