@@ -31,10 +31,10 @@ static int testdev_load_check_header(struct testdev_session *session)
 	const struct testdev_stream_header *header = &session->header;
 	struct device *dev = session->tdev->vdev.dev;
 	struct testdev_stream_header own;
+	int ret;
 
 	testdev_state_fill_header(session->tdev, &own);
-	if (header->magic != own.magic || header->version != own.version ||
-	    header->flags != own.flags || header->reserved != own.reserved) {
+	if (header->magic != own.magic || header->version != own.version) {
 		dev_info_ratelimited(dev, "refused: not a version %u stream of this driver\n",
 				     TESTDEV_STREAM_VERSION);
 		return -EINVAL;
@@ -49,6 +49,10 @@ static int testdev_load_check_header(struct testdev_session *session)
 				     le64_to_cpu(header->state_size), le64_to_cpu(own.state_size));
 		return -EINVAL;
 	}
+	ret = testdev_layout_load(session->tdev, le32_to_cpu(header->layout),
+				  le32_to_cpu(header->config));
+	if (ret)
+		return ret;
 	session->got_header = true;
 	testdev_load_expect_record(session);
 	return 0;

@@ -37,6 +37,8 @@ static struct testdev_type testdev_types[] = {
 		.banks = 1,
 		.migration_flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
 				   VFIO_MIGRATION_PRE_COPY,
+		.filters = true,
+		.versions = BIT(0) | BIT(1),
 	},
 	{
 		.type.sysfs_name = "2",
@@ -44,12 +46,15 @@ static struct testdev_type testdev_types[] = {
 		.banks = 2,
 		.migration_flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
 				   VFIO_MIGRATION_PRE_COPY,
+		.filters = true,
+		.versions = BIT(2) | BIT(3),
 	},
 	{
 		.type.sysfs_name = "stopcopy",
 		.type.pretty_name = "Test device, one bank, no pre-copy",
 		.banks = 1,
 		.migration_flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P,
+		.versions = BIT(0) | BIT(4),
 	},
 };
 
@@ -65,6 +70,12 @@ static struct testdev_parent testdev_parent = {
 	.lock = __MUTEX_INITIALIZER(testdev_parent.lock),
 	.defaults.state_size = SZ_1M,
 };
+
+u64 testdev_default_state_size(void)
+{
+	guard(mutex)(&testdev_parent.lock);
+	return testdev_parent.defaults.state_size;
+}
 
 /* Bits of the configuration space that the user may change. */
 static const u8 testdev_config_writable[TESTDEV_CONFIG_SIZE] = {
@@ -324,6 +335,7 @@ static int testdev_init_device(struct vfio_device *vdev)
 	tdev->mig_state = VFIO_DEVICE_STATE_RUNNING;
 	scoped_guard(mutex, &testdev_parent.lock)
 		tdev->knobs = testdev_parent.defaults;
+	testdev_layout_init_device(tdev);
 
 	vdev->migration_flags = tdev->type->migration_flags;
 	vdev->mig_ops = &testdev_migration_ops;
@@ -392,7 +404,6 @@ static struct mdev_driver testdev_driver = {
 		.name = TESTDEV_NAME,
 		.owner = THIS_MODULE,
 		.mod_name = KBUILD_MODNAME,
-		.dev_groups = testdev_device_groups,
 	},
 };
 
@@ -411,6 +422,11 @@ static int __init testdev_module_init(void)
 		return -EINVAL;
 	}
 	testdev_driver.max_instances = max_devices;
+
+	ret = testdev_layout_choose();
+	if (ret)
+		return ret;
+	testdev_driver.driver.dev_groups = testdev_layout_device_groups();
 
 	ret = class_register(&testdev_class);
 	if (ret)
@@ -436,8 +452,14 @@ static int __init testdev_module_init(void)
 				   testdev_mdev_types, ARRAY_SIZE(testdev_mdev_types));
 	if (ret)
 		goto err_driver;
+
+	ret = testdev_layout_add_type_files(&testdev_parent);
+	if (ret)
+		goto err_parent;
 	return 0;
 
+err_parent:
+	mdev_unregister_parent(&testdev_parent.mdev);
 err_driver:
 	mdev_unregister_driver(&testdev_driver);
 err_history:

@@ -198,6 +198,8 @@ void testdev_state_fill_header(struct testdev *tdev, struct testdev_stream_heade
 	*header = (struct testdev_stream_header) {
 		.magic = cpu_to_le64(TESTDEV_STREAM_MAGIC),
 		.version = cpu_to_le32(TESTDEV_STREAM_VERSION),
+		.layout = cpu_to_le32(testdev_layout()),
+		.config = cpu_to_le32(testdev_layout_config(tdev)),
 		.banks = cpu_to_le32(tdev->type->banks),
 		.state_size = cpu_to_le64((u64)(tdev->npages - 1) << TESTDEV_PAGE_SHIFT),
 	};

@@ -16,6 +16,9 @@ static int testdev_parse_state_size(const char *buf, struct testdev_knobs *knobs
 	u64 value;
 	int ret;
 
+	/* The version says it. */
+	if (testdev_layout() == TESTDEV_LAYOUT_MODELS)
+		return -EOPNOTSUPP;
 	ret = kstrtou64(buf, 10, &value);
 	if (ret)
 		return ret;
@@ -298,7 +301,7 @@ static struct attribute *testdev_device_attrs[] = {
 	NULL,
 };
 
-static const struct attribute_group testdev_device_group = {
+const struct attribute_group testdev_device_group = {
 	.name = "testdev",
 	.attrs = testdev_device_attrs,
 };

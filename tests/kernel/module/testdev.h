@@ -44,21 +44,28 @@
 #define TESTDEV_STREAM_MAGIC	0x7665647473657476ULL	/* "vtestdev" */
 #define TESTDEV_STREAM_VERSION	2
 
+/* How devices describe themselves in sysfs; testdev-layout.c says more. */
+enum testdev_layout {
+	TESTDEV_LAYOUT_NONE,
+	TESTDEV_LAYOUT_INFO,	/* migration_info.json, migration/<param> */
+	TESTDEV_LAYOUT_MODELS,	/* migration_device_models, migration/version */
+};
+
 /**
  * struct testdev_stream_header - the first bytes of a stream
  * @magic: TESTDEV_STREAM_MAGIC
  * @version: TESTDEV_STREAM_VERSION; another one is refused
- * @flags: what a loader must know to read the rest; none is defined
- * @banks: banks of the device that was saved
- * @reserved: zero
+ * @layout: enum testdev_layout of the device that was saved
+ * @banks: banks of that device
+ * @config: what is set in its layout's files; zero without a layout
  * @state_size: bytes of payload, without the bank page
  */
 struct testdev_stream_header {
 	__le64 magic;
 	__le32 version;
-	__le32 flags;
+	__le32 layout;
 	__le32 banks;
-	__le32 reserved;
+	__le32 config;
 	__le64 state_size;
 };
 
@@ -88,11 +95,39 @@ static_assert(sizeof(struct testdev_stream_record) == 16);
  * @type: what the mdev core knows
  * @banks: banks that BAR0 has, 1 KiB each
  * @migration_flags: VFIO_MIGRATION_*
+ * @filters: layout info: it has that parameter
+ * @versions: layout models: bits of the versions that its devices can be of
  */
 struct testdev_type {
 	struct mdev_type type;
 	unsigned int banks;
 	unsigned int migration_flags;
+	bool filters;
+	unsigned int versions;
+};
+
+/**
+ * struct testdev_params - layout info: what is not told by type or knobs
+ * @rss: bool, off: 0
+ * @sealed: the mode
+ * @filters: off: 0
+ */
+struct testdev_params {
+	bool rss;
+	bool sealed;
+	u16 filters;
+};
+
+/**
+ * struct testdev_version - layout models: a version of a model
+ * @model: the model's name
+ * @name: its own, each once within a model
+ * @state_size: of such a device
+ */
+struct testdev_version {
+	const char *model;
+	const char *name;
+	u64 state_size;
 };
 
 extern unsigned int testdev_hang_seconds;
@@ -201,6 +236,8 @@ struct testdev_session {
  * @seed: of the first payload, from the uuid
  * @lock: guards everything below
  * @knobs: as set through sysfs
+ * @params: layout info: the rest of the parameters
+ * @version: layout models: what the device is
  * @opens: how often the device was opened
  * @loaded: how often a state was loaded whole
  * @bank: page 0 of the state; NULL while the device is closed
@@ -220,6 +257,8 @@ struct testdev {
 
 	struct mutex lock;
 	struct testdev_knobs knobs;
+	struct testdev_params params;
+	const struct testdev_version *version;
 	u64 opens;
 	u64 loaded;
 	u8 *bank;
@@ -305,7 +344,34 @@ int testdev_history_begin(struct device *parent);
 void testdev_history_end(void);
 void testdev_history_add(struct testdev *tdev, const char *state);
 
+/* testdev-layout.c */
+enum testdev_layout testdev_layout(void);
+int testdev_layout_choose(void);
+const struct attribute_group **testdev_layout_device_groups(void);
+int testdev_layout_add_type_files(struct testdev_parent *parent);
+void testdev_layout_init_device(struct testdev *tdev);
+u32 testdev_layout_config(struct testdev *tdev);
+int testdev_layout_load(struct testdev *tdev, u32 from, u32 config);
+
+/* testdev-params.c */
+extern const struct attribute_group *testdev_params_device_groups[];
+void testdev_params_init(struct testdev *tdev);
+u32 testdev_params_config(struct testdev *tdev);
+void testdev_params_explain(struct testdev *tdev, u32 config);
+ssize_t testdev_params_show_type(const struct testdev_type *type, char *buf);
+
+/* testdev-versions.c */
+extern const struct attribute_group *testdev_versions_device_groups[];
+void testdev_versions_init(struct testdev *tdev);
+u32 testdev_versions_config(struct testdev *tdev);
+void testdev_versions_explain(struct testdev *tdev, u32 config);
+ssize_t testdev_versions_show_type(const struct testdev_type *type, char *buf);
+
+/* testdev-main.c */
+u64 testdev_default_state_size(void);
+
 /* testdev-sysfs.c */
+extern const struct attribute_group testdev_device_group;
 extern const struct attribute_group *testdev_device_groups[];
 extern const struct attribute_group *testdev_parent_groups[];
 

@@ -141,9 +141,10 @@ static const struct {
 } damages[] = {
     {"another magic", 0, 1, EINVAL},
     {"another version", 8, 1, EINVAL},
-    {"an unknown flag", 12, 1, EINVAL},
+    {"a layout that the device has not", 12, 1, EINVAL},
     {"no banks", 16, 0, EINVAL},
-    {"reserved bytes used", 20, 1, EINVAL},
+    {"a layout that nobody knows", 12, 9, EINVAL},
+    {"settings without a layout", 20, 1, EINVAL},
     {"another state size", 24, 8192, EINVAL},
     {"a state size over 4 GiB", 28, 1, EINVAL},
     {"an unknown kind of record", AT_RECORD, 3, EINVAL},
