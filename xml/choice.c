@@ -113,11 +113,22 @@ consider_offer(const Question *question, const VfCapabilitiesParent *parent,
     consider(best, offer->id, "create", offer->left, report);
 }
 
+/* The same is a refusal of find.c. */
+static void
+ask_migration(const VfCapabilitiesDevice *device, VfReport *report)
+{
+    if (device->migration == 0 && !g_str_equal(device->migration_source, "unknown"))
+        vf_report_take_line(
+            report, vf_report_line_new(VF_REPORT_MODEL, VF_REPORT_CODE_NOT_MIGRATABLE,
+                                       g_strdup(_("The device says that it cannot be migrated."))));
+}
+
 static void
 consider_device(const Question *question, const VfCapabilitiesDevice *device, Best *best)
 {
     VfReport *report = compare(question, device->model, device->values, NULL);
 
+    ask_migration(device, report);
     ask_consumer(question, &(VfConsumerDevice){.kind = device->kind}, report);
     consider(best, device->id, "use", 1, report);
 }

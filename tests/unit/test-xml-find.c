@@ -6,6 +6,7 @@
 #include <glib/gstdio.h>
 
 #include "test-xml.h"
+#include "xml/choice.h"
 
 #define UUID "-2222-4333-8444-555555555555"
 #define MODEL                                                                                      \
@@ -320,7 +321,13 @@ test_not_migratable(void)
                               "</device>"),
         NULL);
 
+    g_autoptr(VfCapabilities) tree = vf_capabilities_parse(documents->pdata[0], -1, NULL, NULL);
+    g_auto(VfChoice) choice = vf_choice_of_host(requirement, tree, NULL);
+
     assert_answer(&query, documents, "- host-1 d not-migratable identical\n");
+    /* nor does it when one host is compared */
+    g_assert_cmpstr(choice.object, ==, "d");
+    g_assert_cmpint(choice.report->verdict, ==, VF_VERDICT_INCOMPATIBLE);
 }
 
 /* --- documents that cannot be read, other hosts' answers */
