@@ -45,7 +45,9 @@ list_directory(const char *path, GPtrArray *files, GError **error)
             g_ptr_array_add(files, g_steal_pointer(&file));
     }
     g_ptr_array_sort(files, compare_names);
-    return TRUE;
+    /* an answer about no host at all would look like one about all */
+    return files->len > 0 ||
+           vf_error_errno(error, VFERRY_ERROR_NOT_FOUND, ENOENT, "%s/*.xml", path);
 }
 
 GPtrArray *

@@ -6,8 +6,8 @@
 /* Capabilities documents in files. */
 
 /* The capabilities documents that @path names: itself, or, of a directory, what ends with ".xml" in
- * it, sorted; what is in its sub-directories is not looked at. An array of text; free with
- * g_ptr_array_unref(). NOT_FOUND, NOT_AUTHORIZED, FAILED. */
+ * it, sorted; what is in its sub-directories is not looked at. An array of text, never empty; free
+ * with g_ptr_array_unref(). NOT_FOUND, NOT_AUTHORIZED, FAILED. */
 GPtrArray *vf_capabilities_list_files(const char *path, GError **error);
 
 /* The whole file into @buffer, NUL behind it. One that is too large for a document is read no

@@ -522,8 +522,10 @@ test_files(void)
     g_assert_false(vf_capabilities_stream_read_file(stream, "/dev/zero", &nobody, NULL, &error));
     assert_error(&error, VFERRY_ERROR_LIMIT_EXCEEDED, "/dev/zero: the document has");
     g_unlink(good);
-    g_unlink(other);
     g_unlink(large);
+    g_assert_null(vf_capabilities_list_files(dir, &error)); /* there is another file */
+    assert_error(&error, VFERRY_ERROR_NOT_FOUND, "/*.xml: ");
+    g_unlink(other);
     g_rmdir(dir);
 }
 
