@@ -44,6 +44,7 @@ add_hosts(const VfCli *cli, VfFleet *fleet, GError **error)
         VfHostAnswer *answer = answers->pdata[i];
 
         if (!answer->capabilities) {
+            vf_hosts_name_error(answer);
             g_propagate_error(error, g_steal_pointer(&answer->error));
             return FALSE;
         }
@@ -210,10 +211,10 @@ find_baseline(const VfCli *cli, const char *model, char *const *paths)
     g_autoptr(VfBaseline) baseline = fleet ? vf_baseline_of_fleet(fleet, model, &error) : NULL;
 
     if (!baseline)
-        return vf_exit_report(error, NULL, NULL);
+        return vf_exit_report_unanswered(error);
     if (cli->json ? print_json(baseline, &error) : print_text(baseline, cli->colour, &error))
         return exit_of(baseline->verdict);
-    return vf_exit_report(error, NULL, NULL);
+    return vf_exit_report_unanswered(error);
 }
 
 VfExit

@@ -170,12 +170,14 @@ compare_hosts(Comparison *self)
     g_autoptr(GPtrArray) answers = vf_hosts_ask(self->cli, self->cli->hosts);
 
     for (guint i = 0; i < answers->len; i++) {
-        const VfHostAnswer *answer = answers->pdata[i];
+        VfHostAnswer *answer = answers->pdata[i];
 
-        if (answer->capabilities)
+        if (answer->capabilities) {
             compare_text(self, answer->capabilities, strlen(answer->capabilities), answer->label);
-        else
+        } else {
+            vf_hosts_name_error(answer);
             report_failure(self, answer->label ? answer->label : _("this host"), answer->error);
+        }
     }
 }
 
@@ -192,7 +194,7 @@ finish(Comparison *self)
                                   vf_report_view_requirement_json(self->requirement));
     json_object_set_array_member(object, "destinations", g_steal_pointer(&self->results));
     if (!vf_json_print(json_node_init_object(json_node_alloc(), object), &error))
-        return vf_exit_report(error, NULL, NULL);
+        return vf_exit_report_unanswered(error);
     return self->status;
 }
 
@@ -202,10 +204,10 @@ compare(Comparison *self, const char *requirement, char *const *destinations)
     g_autoptr(GError) error = NULL;
 
     if (self->consumer_text && !(self->consumer = vf_consumer_parse(self->consumer_text, &error)))
-        return vf_exit_report(error, NULL, NULL);
+        return vf_exit_report_unanswered(error);
     self->requirement = vf_documents_load_requirement(self->cli, requirement, self->device, &error);
     if (!self->requirement)
-        return vf_exit_report(error, NULL, NULL);
+        return vf_exit_report_unanswered(error);
     if (self->cli->json)
         self->results = json_array_new();
     for (char *const *path = destinations; *path; path++)

@@ -302,17 +302,17 @@ find(const VfCli *cli, const Options *options, const char *argument, char *const
     VfFindQuery query = {0};
 
     if (options->consumer && !(consumer = vf_consumer_parse(options->consumer, &error)))
-        return vf_exit_report(error, NULL, NULL);
+        return vf_exit_report_unanswered(error);
     query.consumer = consumer;
     if (fill_query(cli, options, argument, &query, &error))
         offers = look(cli, &query, paths, &error);
     g_clear_pointer(&query.requirement, vf_requirement_unref);
     if (!offers)
-        return vf_exit_report(error, NULL, NULL);
+        return vf_exit_report_unanswered(error);
     if (!cli->json)
         print_text(offers, cli->colour);
     else if (!print_json(offers, &error))
-        return vf_exit_report(error, NULL, NULL);
+        return vf_exit_report_unanswered(error);
     return exit_of(offers);
 }
 

@@ -18,8 +18,8 @@ typedef enum {
 /* What the first element says. Looks no further. */
 VfDocumentsKind vf_documents_sniff(const char *text, gsize size);
 
-/* A file, "-" is standard input. LIMIT_EXCEEDED, without reading all of it, when it is larger than
- * any document may be. Free with g_free(). */
+/* A file, "-" is standard input. INVALID_ARGUMENT, without reading all of it, when it is larger
+ * than any document may be. Free with g_free(). */
 char *vf_documents_read(const char *file, gsize *size, GError **error);
 
 /* Of a requirement, or of a device in a cookie or in capabilities: @device (its id, or the unique

@@ -112,3 +112,11 @@ vf_exit_report(const GError *error, const char *where, const char *action)
         print_grant(message, where, action);
     return status;
 }
+
+VfExit
+vf_exit_report_unanswered(const GError *error)
+{
+    VfExit status = vf_exit_report(error, NULL, NULL);
+
+    return status == VF_EXIT_FAILED ? VF_EXIT_INPUT : status;
+}

@@ -18,6 +18,9 @@ VfExit vf_exit_from_error(const GError *error);
  * needed, and what an administrator does to grant it. @where and @action may be NULL. */
 VfExit vf_exit_report(const GError *error, const char *where, const char *action);
 
+/* The same for a question that got no answer: a status of 1 would be one, "does not fit". */
+VfExit vf_exit_report_unanswered(const GError *error);
+
 /* The message without the bus error's name in front, safe for a terminal. Free with g_free(). */
 char *vf_exit_message(const GError *error);
 

@@ -73,3 +73,12 @@ vf_hosts_ask(const VfCli *cli, char *const *addresses)
     g_thread_pool_free(pool, FALSE, TRUE);
     return answers;
 }
+
+void
+vf_hosts_name_error(VfHostAnswer *self)
+{
+    if (!self->label)
+        return;
+    g_dbus_error_strip_remote_error(self->error);
+    g_prefix_error(&self->error, "%s: ", self->label);
+}

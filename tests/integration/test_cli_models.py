@@ -324,10 +324,30 @@ class Compare(Files):
                 self.assertEqual(status, 3, err)
                 self.assertIn('vferryctl: ', err)
         self.assertEqual(self.tool('compare')[0], 3)
-        large = self.write('large.xml', '<requirement>' + ' ' * (17 << 20))
-        status, _, err = self.tool('compare', large, host)
-        self.assertEqual(status, 3)
-        self.assertIn('large', err)
+        # the second is small enough for a file, and too large for a requirement
+        for size in (17 << 20, 2 << 20):
+            large = self.write('large.xml', '<requirement>' + ' ' * size)
+            for verb in ('compare', 'find'):
+                status, _, err = self.tool(verb, large, host)
+                self.assertEqual(status, 3, err)
+                self.assertIn('large', err)
+
+    def test_no_destination(self):
+        """Nothing that was looked at is nothing that fits."""
+        os.mkdir(self.path('empty'))
+        for args in (('compare', self.requirement()), ('find', self.requirement()), ('baseline', self.host('b', 2))):
+            with self.subTest(args=args):
+                status, out, err = self.tool(*args, self.path('empty'))
+                self.assertEqual((status, out), (3, ''), err)
+                self.assertIn('empty', err)
+
+    def test_host_that_does_not_answer(self):
+        """Which one is said."""
+        for args in (('compare', self.requirement()), ('baseline',)):
+            with self.subTest(args=args):
+                status, _, err = self.tool(*args, '--host', 'unix:path=/none', '--host', 'unix:path=/nothing')
+                self.assertEqual(status, 3)
+                self.assertIn('/none', err)
 
     def test_bad_destination_does_not_hide_the_good(self):
         bad = self.write('bad.xml', '<capabilities')
@@ -443,7 +463,8 @@ class Baseline(Files):
     def test_bad_input(self):
         good, bad = self.host('b', 2), self.write('bad.xml', '<capabilities')
         for args in ((), (bad,), (good, bad), (good, self.path('none')), (self.requirement(),),
-                     (good, '--model', 'kernel.org/none'), (good, '--host', 'unix:path=/none')):
+                     (good, '--model', 'kernel.org/none'), (good, '--host', 'unix:path=/none'),
+                     (good, self.write('large.xml', ' ' * (17 << 20)))):
             with self.subTest(args=args):
                 status, out, err = self.tool('baseline', *args)
                 self.assertEqual((status, out), (3, ''), err)
