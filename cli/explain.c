@@ -244,6 +244,12 @@ explain_migration(VfExplanation *self, const VfCapabilitiesDevice *device)
         say(self, _("Its driver cannot migrate it (known from %s)."), device->migration_source);
 }
 
+static gboolean
+cannot_migrate(const VfCapabilitiesDevice *device)
+{
+    return device->migration == 0 && !g_str_equal(device->migration_source, "unknown");
+}
+
 /* What the parent's offers of the same model say of who can use such a device. */
 static char *const *
 usable_by(const VfCapabilities *host, const VfCapabilitiesDevice *device)
@@ -298,7 +304,8 @@ vf_explain_device(VfExplanation *self, const VfCapabilities *host,
     explain_state(self, model, device->values, descriptor);
     if (!model->not_migratable)
         explain_migration(self, device);
-    explain_consumers(self, host, device);
+    if (!model->not_migratable && !cannot_migrate(device))
+        explain_consumers(self, host, device);
 }
 
 /* --- a model --- */

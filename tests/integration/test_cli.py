@@ -109,6 +109,21 @@ class Reading(Case):
                          4096)
         self.assertEqual(self.run_tool(host, "show", "example.com/pump", "--xml").stdout, "<model/>\n")
 
+    def test_explain_what_cannot_migrate(self):
+        """Nobody is told that QEMU migrates it."""
+        xml = f"""<capabilities xmlns="https://vferry.org/ns/capabilities/1">
+            <host id="11111111-2222-4333-8444-000000000001" name="a"/><models><model id="kernel.org/mtty"/></models>
+            <devices><device id="{A}" kind="mdev" path="/sys/devices/x" model="kernel.org/mtty" state="idle">
+            <migration source="probe"{{}}/></device></devices></capabilities>"""
+        host = self.host()
+        host.daemon.add(DEVICE_PATH, "Device", device(A))
+        for flags, says in (("", False), (' stop-copy="yes"', True)):
+            host.daemon.answers["GetCapabilities"] = lambda path, args, text=xml.format(flags): GLib.Variant("(s)", (text,))
+            result = self.run_tool(host, "explain", A)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertEqual("Its driver cannot migrate it" in result.stdout, not says)
+            self.assertEqual("Who can use and migrate" in result.stdout, says)
+
     def test_reader_that_has_enough(self):
         """As `| head` does: no complaint."""
         host = self.host()
