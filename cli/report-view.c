@@ -46,7 +46,7 @@ subject_name(VfReportSubject subject)
     static const char *const names[] = {
         [VF_REPORT_MODEL] = "model",           [VF_REPORT_SCHEMA] = "schema",
         [VF_REPORT_VERSION] = "version",       [VF_REPORT_PARAMETER] = "parameter",
-        [VF_REPORT_CONSTRAINT] = "constraint",
+        [VF_REPORT_CONSTRAINT] = "constraint", [VF_REPORT_CONSUMER] = "consumer",
     };
 
     return names[subject];

@@ -75,7 +75,7 @@ ask_consumer(const Question *question, const VfConsumerDevice *device, VfReport 
 
     if (code)
         vf_report_take_line(report,
-                            vf_report_line_new(VF_REPORT_MODEL, code, g_steal_pointer(&sentence)));
+                            vf_report_line_new(VF_REPORT_CONSUMER, code, g_steal_pointer(&sentence)));
 }
 
 /* Takes @report. */

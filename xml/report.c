@@ -26,7 +26,7 @@ static const char *const verdict_names[] = {
 static const char *const subject_names[] = {
     [VF_REPORT_MODEL] = "model",           [VF_REPORT_SCHEMA] = "schema",
     [VF_REPORT_VERSION] = "version",       [VF_REPORT_PARAMETER] = "parameter",
-    [VF_REPORT_CONSTRAINT] = "constraint",
+    [VF_REPORT_CONSTRAINT] = "constraint", [VF_REPORT_CONSUMER] = "consumer",
 };
 
 static const struct {
@@ -297,6 +297,12 @@ handle_constraint(const xmlNode *node, gpointer data, GError **error)
 }
 
 static gboolean
+handle_consumer(const xmlNode *node, gpointer data, GError **error)
+{
+    return parse_line(node, data, VF_REPORT_CONSUMER, error);
+}
+
+static gboolean
 handle_parameter(const xmlNode *node, gpointer data, GError **error)
 {
     return parse_line(node, data, VF_REPORT_PARAMETER, error);
@@ -324,7 +330,8 @@ vf_report_parse(const char *text, gssize size, const char *where, GError **error
                                         {"schema", handle_schema, 0, 1},
                                         {"version", handle_version, 0, 1},
                                         {"parameter", handle_parameter, 0, LINES_MAX},
-                                        {"constraint", handle_constraint, 0, LINES_MAX}};
+                                        {"constraint", handle_constraint, 0, LINES_MAX},
+                                        {"consumer", handle_consumer, 0, 1}};
     g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
     g_autoptr(VfReport) self = vf_report_new();
     const xmlNode *root;

@@ -19,6 +19,7 @@ typedef enum {
     VF_REPORT_VERSION,    /* the version that the requirement names */
     VF_REPORT_PARAMETER,  /* one parameter */
     VF_REPORT_CONSTRAINT, /* what must hold between parameters, and does not or may not */
+    VF_REPORT_CONSUMER,   /* who is to use the device, and cannot */
 } VfReportSubject;
 
 /* Codes are stable text: programs decide by them, and a newer peer may send others. */
@@ -66,7 +67,7 @@ typedef struct {
 typedef struct {
     VfVerdict verdict;
     GPtrArray *lines; /* of VfReportLine: model, schema, version, then parameters sorted by name,
-                         then constraints in their order */
+                         then constraints in their order, then the consumer */
     char *override;   /* nullable: it does not count, for this reason, which somebody gave */
 } VfReport;
 

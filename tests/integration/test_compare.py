@@ -78,7 +78,10 @@ class Methods(Test):
 
     def test_compare_for_a_consumer(self):
         self.assertEqual(self.compare(requirement(), consumer=Variant('s', 'vfio'))[0], 'identical')
-        self.assertEqual(self.compare(requirement(), consumer=Variant('s', 'qemu=1.0'))[0], 'incompatible')
+        verdict, report = self.compare(requirement(), consumer=Variant('s', 'qemu=1.0'))
+        self.assertEqual(verdict, 'incompatible')
+        self.assertIn('consumer-too-old', report)
+        self.check_schema('report', report)
 
     def test_compare_refuses(self):
         good = requirement()
