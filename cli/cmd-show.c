@@ -51,6 +51,8 @@ static const struct {
     {"org.vferry1.Parent", "NumaNode", N_("NUMA node"), AS_TEXT},
     {"org.vferry1.Model", "Id", N_("model"), AS_TEXT},
     {"org.vferry1.Model", "Description", N_("description"), AS_TEXT},
+    {"org.vferry1.Model", "NotMigratable", N_("not migratable"), AS_TEXT},
+    {"org.vferry1.Model", "Aliases", N_("also called"), AS_LIST},
     {"org.vferry1.Model", "Source", N_("known from"), AS_TEXT},
     {"org.vferry1.Model", "Digest", N_("digest"), AS_TEXT},
     {"org.vferry1.Model", "Versions", N_("versions"), AS_LIST},
@@ -176,22 +178,51 @@ print_offers(VferryParent *parent, gboolean colour)
     }
 }
 
+static char *
+format_range(gint64 min, gint64 max, guint64 step)
+{
+    if (min == max)
+        return g_strdup_printf("%" PRId64, min);
+    if (step == 1)
+        return g_strdup_printf(_("%" PRId64 " to %" PRId64), min, max);
+    return g_strdup_printf(_("%" PRId64 " to %" PRId64 " in steps of %" PRIu64), min, max, step);
+}
+
+static gboolean
+is_bounded(VferryParameter *parameter)
+{
+    GVariant *ranges = vferry_parameter_get_ranges(parameter);
+    gint64 max = G_MAXINT64;
+    guint64 step = 1;
+
+    if (g_variant_n_children(ranges) == 0)
+        return FALSE;
+    (void)vferry_parameter_get_range(parameter, NULL, &max, &step);
+    return g_variant_n_children(ranges) > 1 || max != G_MAXINT64 || step != 1;
+}
+
 /* "4096 to 65536 in steps of 4096", "1, 2", "any string". */
 static char *
 format_allowed(VferryParameter *parameter)
 {
     const char *const *values = vferry_parameter_get_allowed(parameter);
+    guint64 mask = vferry_parameter_get_mask(parameter);
+    g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func(g_free);
+    GVariantIter iter;
     gint64 min, max;
     guint64 step;
 
-    if (values)
-        return g_strjoinv(", ", (char **)values);
-    if (!vferry_parameter_get_range(parameter, &min, &max, &step) ||
-        (max == G_MAXINT64 && step == 1))
+    g_variant_iter_init(&iter, vferry_parameter_get_ranges(parameter));
+    while (is_bounded(parameter) && g_variant_iter_next(&iter, "(xxt)", &min, &max, &step))
+        g_ptr_array_add(parts, format_range(min, max, step));
+    for (const char *const *value = values; value && *value; value++)
+        g_ptr_array_add(parts, g_strdup(*value));
+    if (mask != G_MAXUINT64)
+        g_ptr_array_add(parts, g_strdup_printf(_("bits of 0x%" PRIx64), mask));
+    if (parts->len == 0)
         return g_strdup_printf(_("any %s"), vferry_parameter_get_value_type(parameter));
-    if (step == 1)
-        return g_strdup_printf(_("%" PRId64 " to %" PRId64), min, max);
-    return g_strdup_printf(_("%" PRId64 " to %" PRId64 " in steps of %" PRIu64), min, max, step);
+    g_ptr_array_add(parts, NULL);
+    return g_strjoinv(", ", (char **)parts->pdata);
 }
 
 static void

@@ -197,7 +197,7 @@ def job(uuid, role, **changes):
         "BytesDone": GLib.Variant("t", 0), "BytesTotal": GLib.Variant("t", 0),
         "Rate": GLib.Variant("t", 0), "ExpectedDowntime": GLib.Variant("t", 0),
         "Downtime": GLib.Variant("t", 0), "StartTime": GLib.Variant("t", 1763726400000000),
-        "StartedByUid": GLib.Variant("u", 1000), "Peer": GLib.Variant("s", "peer"),
+        "StartedByUid": GLib.Variant("u", 1000), "Peer": GLib.Variant("s", "peer"), "Override": GLib.Variant("s", ""),
         "Devices": GLib.Variant("aa{sv}", [{"state": GLib.Variant("s", "unknown")}]),
         "Result": GLib.Variant("s", ""), "Error": GLib.Variant("(ss)", ("", ""))}
     properties.update(changes)
