@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "model-xml.h"
+
 VfSupply *
 vf_supply_new(void)
 {
@@ -50,10 +52,24 @@ vf_supply_add_offer(VfSupply *self, guint32 class_id)
 
 /* --- pools */
 
-static char *
-key_of_class(const VfSupplyClass *class)
+/* The digest that a document claims of a schema is its author's word: what counts is what stands
+ * there. Computed once for each model object. */
+static const char *
+digest_of(VfPool *self, const VfModel *model)
 {
-    GString *key = g_string_new(class->model->digest);
+    char *digest = g_hash_table_lookup(self->digests, model);
+
+    if (digest == NULL) {
+        digest = vf_model_xml_digest(model);
+        g_hash_table_insert(self->digests, (gpointer)model, digest);
+    }
+    return digest;
+}
+
+static char *
+key_of_class(const VfSupplyClass *class, const char *digest)
+{
+    GString *key = g_string_new(digest);
 
     for (guint i = 0; class->settable != NULL && class->settable[i] != NULL; i++)
         g_string_append_printf(key, "\n+%s", class->settable[i]);
@@ -74,22 +90,24 @@ add_classes(VfPool *self, const VfSupply *supply, const char *model_id)
 
     for (guint i = 0; i < supply->classes->len; i++) {
         VfSupplyClass class = *vf_supply_class(supply, i);
+        const char *digest;
         char *key;
         gpointer found;
         of[i] = -1;
         if (class.model == NULL || !vf_model_is(class.model, model_id))
             continue;
-        key = key_of_class(&class);
+        digest = digest_of(self, class.model);
+        key = key_of_class(&class, digest);
         if (g_hash_table_lookup_extended(seen, key, NULL, &found)) {
             of[i] = GPOINTER_TO_INT(found);
             g_free(key);
             continue;
         }
-        found = g_hash_table_lookup(self->models, class.model->digest);
+        found = g_hash_table_lookup(self->models, digest);
         if (found != NULL)
             class.model = found;
         else
-            g_hash_table_insert(self->models, class.model->digest, (gpointer) class.model);
+            g_hash_table_insert(self->models, (gpointer)digest, (gpointer) class.model);
         of[i] = (gint32)self->classes->len;
         g_hash_table_insert(seen, key, GINT_TO_POINTER(of[i]));
         g_array_append_val(self->classes, class);
@@ -239,6 +257,7 @@ vf_pool_new(const VfSupply *supply, const char *model_id)
     self->schemas = g_array_new(FALSE, FALSE, sizeof(VfPoolSchema));
     self->group_of = g_array_new(FALSE, FALSE, sizeof(gint32));
     self->models = g_hash_table_new(g_str_hash, g_str_equal);
+    self->digests = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     class_of = add_classes(self, supply, model_id);
     add_groups(self, supply, class_of);
     add_schemas(self);
@@ -254,6 +273,7 @@ vf_pool_free(VfPool *self)
     g_array_unref(self->schemas);
     g_array_unref(self->group_of);
     g_hash_table_unref(self->models);
+    g_hash_table_unref(self->digests);
     g_free(self);
 }
 

@@ -77,7 +77,8 @@ typedef struct {
     GArray *schemas;  /* of VfPoolSchema: the one that most hosts have first, of equals the one with
                          the lower digest */
     GArray *group_of; /* of gint32, by host of the supply; -1: it has nothing of the model */
-    GHashTable *models; /* digest -> VfModel */
+    GHashTable *models;  /* digest -> VfModel */
+    GHashTable *digests; /* VfModel -> its digest, computed */
 } VfPool;
 
 VfPool *vf_pool_new(const VfSupply *supply, const char *model_id);

@@ -569,6 +569,31 @@ test_fleet(void)
     assert_canonical(conflict);
 }
 
+/* Two hosts say different things under one digest: each is asked by what it says. */
+static void
+test_claimed_digest(void)
+{
+    g_autoptr(VfModel) model = vf_model_parse(MODEL(PORTS), -1, NULL, NULL);
+    g_autoptr(VfModel) other = vf_model_parse(
+        MODEL("<parameter name='ports' type='int' compare='at-least'/>"), -1, NULL, NULL);
+    g_autoptr(VfCapabilities) a =
+        capabilities_of("83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", "a.example.org", model);
+    g_autoptr(VfCapabilities) b =
+        capabilities_of("83b8f4f2-509f-382f-3c1e-e6bfe0fa1002", "b.example.org", other);
+    g_autoptr(VfFleet) fleet = vf_fleet_new();
+    g_autoptr(VfBaseline) conflict = NULL;
+
+    g_free(other->digest);
+    other->digest = g_strdup(model->digest);
+    add_offer(a, "mtty/mtty-1", "4");
+    add_offer(b, "mtty/mtty-2", "2");
+    vf_fleet_add(fleet, b, "b.xml");
+    vf_fleet_add(fleet, a, "a.xml");
+    conflict = vf_baseline_of_fleet(fleet, NULL, NULL);
+    /* by b's rule a would take two ports, too; by its own it does not */
+    g_assert_cmpint(conflict->verdict, ==, VF_BASELINE_CONFLICT);
+}
+
 #define SWITCHES 40
 
 /* One of three switches is fixed in each offer, the others can be set: a puzzle that has no answer
@@ -639,6 +664,7 @@ main(int argc, char **argv)
     g_test_add_func("/baseline/document-errors", test_document_errors);
     g_test_add_func("/baseline/documented", test_documented);
     g_test_add_func("/baseline/fleet", test_fleet);
+    g_test_add_func("/baseline/claimed-digest", test_claimed_digest);
     g_test_add_func("/baseline/bound", test_bound);
     return g_test_run();
 }
