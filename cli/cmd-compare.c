@@ -202,10 +202,12 @@ static VfExit
 compare(Comparison *self, const char *requirement, char *const *destinations)
 {
     g_autoptr(GError) error = NULL;
+    guint together;
 
     if (self->consumer_text && !(self->consumer = vf_consumer_parse(self->consumer_text, &error)))
         return vf_exit_report_unanswered(error);
-    self->requirement = vf_documents_load_requirement(self->cli, requirement, self->device, &error);
+    self->requirement =
+        vf_documents_load_requirement(self->cli, requirement, self->device, &together, &error);
     if (!self->requirement)
         return vf_exit_report_unanswered(error);
     if (self->cli->json)

@@ -289,7 +289,8 @@ fill_query(const VfCli *cli, const Options *options, const char *argument, VfFin
         return FALSE;
     query->limit = (guint)limit;
     query->all_refusals = options->refused;
-    query->requirement = vf_documents_load_requirement(cli, argument, options->device, error);
+    query->requirement =
+        vf_documents_load_requirement(cli, argument, options->device, &query->devices, error);
     return query->requirement != NULL;
 }
 

@@ -208,7 +208,8 @@ take_from_migration(const VfMigration *cookie, const char *id, GError **error)
 }
 
 static VfRequirement *
-take_from_text(const char *text, gsize size, const char *where, const char *device, GError **error)
+take_from_text(const char *text, gsize size, const char *where, const char *device, guint *together,
+               GError **error)
 {
     g_autoptr(VfCapabilities) capabilities = NULL;
     g_autoptr(VfMigration) cookie = NULL;
@@ -218,6 +219,7 @@ take_from_text(const char *text, gsize size, const char *where, const char *devi
     if (kind == VF_DOCUMENT_MIGRATION) {
         cookie = vf_migration_parse(text, (gssize)size, where, error);
         requirement = cookie ? take_from_migration(cookie, device, error) : NULL;
+        *together = cookie ? cookie->devices->len : 1;
     } else if (kind == VF_DOCUMENT_CAPABILITIES) {
         capabilities = vf_capabilities_parse(text, (gssize)size, where, error);
         requirement = capabilities ? take_from_capabilities(capabilities, device, error) : NULL;
@@ -257,11 +259,12 @@ is_file(const char *argument)
 
 VfRequirement *
 vf_documents_load_requirement(const VfCli *cli, const char *argument, const char *device,
-                              GError **error)
+                              guint *together, GError **error)
 {
     g_autofree char *text = NULL;
     gsize size;
 
+    *together = 1;
     if (!is_file(argument)) {
         if (!device)
             return ask_for_device(cli, argument, error);
@@ -273,5 +276,5 @@ vf_documents_load_requirement(const VfCli *cli, const char *argument, const char
     if (!text)
         return NULL;
     return take_from_text(text, size, g_str_equal(argument, "-") ? _("standard input") : argument,
-                          device, error);
+                          device, together, error);
 }

@@ -24,9 +24,10 @@ char *vf_documents_read(const char *file, gsize *size, GError **error);
 
 /* Of a requirement, or of a device in a cookie or in capabilities: @device (its id, or the unique
  * beginning of one) says which, and may be NULL where there is only one. @argument is a file, "-",
- * or a device of this host (@cli's, whatever its --host). */
+ * or a device of this host (@cli's, whatever its --host). *@together is how many devices its cookie
+ * migrates at once; 1 for what is no cookie. */
 VfRequirement *vf_documents_load_requirement(const VfCli *cli, const char *argument,
-                                             const char *device, GError **error);
+                                             const char *device, guint *together, GError **error);
 
 /* The device of @capabilities that @id, or a unique beginning of it, means; NULL: the only one.
  * NOT_FOUND, INVALID_ARGUMENT. */

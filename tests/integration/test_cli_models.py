@@ -407,6 +407,17 @@ class Find(Files):
         document = self.document('find', source, self.host('b', 2))
         self.assertEqual(document['requirement']['parameters'][0]['value'], '2')
 
+    def test_devices_that_migrate_together(self):
+        """QEMU wants the P2P states then, and of what is still to be made nobody knows them."""
+        one, other = (COOKIE_DEVICE.format(ref=ref, ports=2) for ref in (A, B))
+        alone, both = (self.write(*file) for file in (('one.xml', COOKIE.format(devices=one)),
+                                                      ('both.xml', COOKIE.format(devices=one + other))))
+        host = self.host('b', 2, usable='qemu vfio')
+        self.assertEqual(self.tool('find', alone, host, '--for', 'qemu')[0], 0)
+        self.assertEqual(self.tool('find', both, host, '--device', A, '--for', 'vfio')[0], 0)
+        document = self.document('find', both, host, '--device', A, '--for', 'qemu', status=2)
+        self.assertEqual([offer['code'] for offer in document['offers']], ['p2p-unknown'])
+
     def test_unreadable_is_a_refusal(self):
         bad = self.write('bad.xml', '<capabilities')
         status, out, _ = self.tool('find', self.requirement(), bad, self.host('b', 2))
