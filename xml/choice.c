@@ -74,8 +74,8 @@ ask_consumer(const Question *question, const VfConsumerDevice *device, VfReport 
         question->consumer ? vf_consumer_check(question->consumer, device, &sentence) : NULL;
 
     if (code)
-        vf_report_take_line(report,
-                            vf_report_line_new(VF_REPORT_CONSUMER, code, g_steal_pointer(&sentence)));
+        vf_report_take_line(
+            report, vf_report_line_new(VF_REPORT_CONSUMER, code, g_steal_pointer(&sentence)));
 }
 
 /* Takes @report. */
