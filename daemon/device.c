@@ -67,10 +67,18 @@ set_int(VfDevice *self, int *field, int value, const char *property)
     g_object_notify(G_OBJECT(self), property);
 }
 
+/* A driver's own description is read anew each time, and mostly says the same. */
+static gboolean
+is_same_model(const VfModel *a, const VfModel *b)
+{
+    return a == b ||
+           (a && b && g_str_equal(a->digest, b->digest) && g_str_equal(a->source, b->source));
+}
+
 static void
 set_model(VfDevice *self, VfModel *model)
 {
-    if (self->model == model)
+    if (is_same_model(self->model, model))
         return;
     g_clear_pointer(&self->model, vf_model_unref);
     self->model = model ? vf_model_ref(model) : NULL;

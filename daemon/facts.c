@@ -9,6 +9,7 @@
 #include "debugfs.h"
 #include "error.h"
 #include "io.h"
+#include "kernel-models.h"
 #include "names.h"
 #include "number.h"
 #include "reading.h"
@@ -112,6 +113,19 @@ take_model(VfFacts *self, VfModel *model, const VfReading *reading)
     self->values = vf_reading_of_device(reading, model);
 }
 
+/* What its driver says comes first; a new reference or NULL. */
+static VfModel *
+find_mdev_model(const VfFacts *self, int dir_fd, int type_fd, const char *parent_driver,
+                const VfModels *models)
+{
+    VfModel *model = NULL;
+
+    if (!self->type_name[0] || vf_kernel_models_find(dir_fd, type_fd, &model))
+        return model;
+    model = vf_models_find_for_mdev(models, parent_driver, self->type_name);
+    return model ? vf_model_ref(model) : NULL;
+}
+
 VfFacts *
 vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver, const VfModels *models,
                    GError **error)
@@ -121,6 +135,7 @@ vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver, const VfMo
     vf_autofd int type_fd =
         dir_fd < 0 ? -1 : vf_sysfs_open_subdir(dir_fd, VF_SYSFS_MDEV_TYPE, NULL);
     VfReading reading = {"", sysfs_path, dir_fd, parent_fd, -1, type_fd};
+    g_autoptr(VfModel) model = NULL;
     VfFacts *self;
 
     if (dir_fd < 0 || parent_fd < 0)
@@ -131,10 +146,8 @@ vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver, const VfMo
     /* an mdev has no numa_node of its own: its memory and its interrupts are the parent's */
     self->numa_node = vf_facts_read_numa_node(parent_fd);
     reading.type = self->type_name;
-    take_model(self,
-               self->type_name[0] ? vf_models_find_for_mdev(models, parent_driver, self->type_name)
-                                  : NULL,
-               &reading);
+    model = find_mdev_model(self, dir_fd, type_fd, parent_driver, models);
+    take_model(self, model, &reading);
     return self;
 }
 

@@ -8,6 +8,7 @@
 
 #include "consumer.h"
 #include "facts.h"
+#include "host-models.h"
 
 static VfCapabilitiesMigration
 parse_flags(const char *const *names)
@@ -56,9 +57,12 @@ look_at_state(VfDevice *device)
     }
 }
 
+/* @host, nullable: whose schema it is described by. */
 static VfCapabilitiesDevice *
-describe_device(VfDevice *device)
+describe_device(VfDevice *device, const VfCapabilities *host)
 {
+    VfModel *model = vf_device_get_model(device);
+    VfModel *whole = host && model ? vf_capabilities_find_model(host, model->id) : NULL;
     VfCapabilitiesDevice *out =
         vf_capabilities_device_new(vf_device_get_id(device), vf_device_get_sysfs_path(device));
 
@@ -70,13 +74,15 @@ describe_device(VfDevice *device)
     out->migration = parse_flags(vf_device_get_migration(device));
     g_ptr_array_unref(out->values);
     out->values = vf_value_list_copy(vf_device_get_values(device));
+    if (whole)
+        vf_host_models_fit_values(out->values, model, whole);
     return out;
 }
 
 static VfCapabilitiesOffer *
 describe_offer(VfParent *parent, const VfParentType *type)
 {
-    g_autofree char *id = g_strconcat(vf_parent_get_id(parent), "/", type->type, NULL);
+    g_autofree char *id = vf_parent_offer_id(parent, type);
     VfCapabilitiesOffer *out = vf_capabilities_offer_new(id);
 
     out->type = g_strdup(type->type);
@@ -92,8 +98,21 @@ describe_offer(VfParent *parent, const VfParentType *type)
     return out;
 }
 
+static void
+add_offer(VfCapabilities *host, VfCapabilitiesParent *out, VfParent *parent,
+          const VfParentType *type)
+{
+    VfCapabilitiesOffer *offer = describe_offer(parent, type);
+    VfModel *whole = type->model ? vf_capabilities_find_model(host, type->model->id) : NULL;
+
+    if (whole)
+        vf_host_models_take_offer(out->offers, offer, type->model, whole);
+    else
+        g_ptr_array_add(out->offers, offer);
+}
+
 static VfCapabilitiesParent *
-describe_parent(VfParent *parent)
+describe_parent(VfCapabilities *host, VfParent *parent)
 {
     VfCapabilitiesParent *out =
         vf_capabilities_parent_new(vf_parent_get_id(parent), vf_parent_get_sysfs_path(parent));
@@ -102,7 +121,7 @@ describe_parent(VfParent *parent)
     replace(&out->kind, vf_parent_get_kind(parent));
     out->driver = dup_unless_empty(vf_parent_get_driver(parent));
     for (guint i = 0; i < types->len; i++)
-        g_ptr_array_add(out->offers, describe_offer(parent, types->pdata[i]));
+        add_offer(host, out, parent, types->pdata[i]);
     return out;
 }
 
@@ -115,7 +134,7 @@ add_models(VfCapabilities *capabilities, VfParent *parent)
         const VfParentType *type = types->pdata[i];
 
         if (type->model)
-            vf_capabilities_add_model(capabilities, type->model);
+            vf_host_models_add(capabilities, type->model);
     }
 }
 
@@ -139,24 +158,25 @@ vf_inventory_build(VfRegistry *registry, const char *host_id)
     g_autoptr(GPtrArray) devices = vf_registry_list_devices(registry);
 
     describe_host(capabilities);
-    for (guint i = 0; i < parents->len; i++) {
-        g_ptr_array_add(capabilities->parents, describe_parent(parents->pdata[i]));
+    for (guint i = 0; i < parents->len; i++)
         add_models(capabilities, parents->pdata[i]);
-    }
     for (guint i = 0; i < devices->len; i++) {
         VfModel *model = vf_device_get_model(devices->pdata[i]);
 
-        g_ptr_array_add(capabilities->devices, describe_device(devices->pdata[i]));
         if (model)
-            vf_capabilities_add_model(capabilities, model);
+            vf_host_models_add(capabilities, model);
     }
+    for (guint i = 0; i < parents->len; i++)
+        g_ptr_array_add(capabilities->parents, describe_parent(capabilities, parents->pdata[i]));
+    for (guint i = 0; i < devices->len; i++)
+        g_ptr_array_add(capabilities->devices, describe_device(devices->pdata[i], capabilities));
     return capabilities;
 }
 
 char *
 vf_inventory_format_device(VfDevice *device)
 {
-    g_autoptr(VfCapabilitiesDevice) described = describe_device(device);
+    g_autoptr(VfCapabilitiesDevice) described = describe_device(device, NULL);
 
     return vf_capabilities_device_format(described);
 }

@@ -9,6 +9,7 @@
 
 #include "device-object.h"
 #include "error.h"
+#include "host-models.h"
 #include "io.h"
 #include "manager-object.h"
 #include "model-object.h"
@@ -174,6 +175,82 @@ sync_children(VfObjects *self, VfParent *parent)
     }
 }
 
+/* --- what drivers say: comes and goes with their parents --- */
+
+static Entry *
+find_model(VfObjects *self, const char *id)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, self->entries);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Entry *entry = value;
+
+        if (VFERRY_IS_MODEL(entry->skeleton) && g_str_equal(entry->id, id))
+            return entry;
+    }
+    return NULL;
+}
+
+static gboolean
+is_current(const Entry *entry, GPtrArray *models)
+{
+    const char *digest = vferry_model_get_digest(VFERRY_MODEL(entry->skeleton));
+
+    if (!g_str_equal(vferry_model_get_source(VFERRY_MODEL(entry->skeleton)),
+                     VF_MODEL_SOURCE_KERNEL))
+        return TRUE;
+    for (guint i = 0; i < models->len; i++) {
+        const VfModel *model = models->pdata[i];
+        if (g_str_equal(model->digest, digest))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+drop_outdated(VfObjects *self, GPtrArray *models)
+{
+    g_autoptr(GPtrArray) outdated = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, self->entries);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Entry *entry = value;
+
+        if (VFERRY_IS_MODEL(entry->skeleton) && !is_current(entry, models))
+            g_ptr_array_add(outdated, entry->subject);
+    }
+    for (guint i = 0; i < outdated->len; i++)
+        remove_entry(self, outdated->pdata[i]);
+}
+
+/* A model that a descriptor has, too, stays the descriptor's object: one object for one id. */
+static void
+sync_kernel_models(VfObjects *self)
+{
+    g_autoptr(GPtrArray) models = vf_host_models_of_kernel(self->registry);
+
+    drop_outdated(self, models);
+    for (guint i = 0; i < models->len; i++) {
+        VfModel *model = models->pdata[i];
+        g_autoptr(VferryModel) skeleton =
+            find_model(self, model->id) ? NULL : vf_model_object_new(model);
+
+        if (skeleton)
+            (void)vf_objects_add(self, VF_PATH_MODEL, model->id,
+                                 G_DBUS_INTERFACE_SKELETON(skeleton), NULL, NULL);
+    }
+}
+
+static void
+on_offers(VfParent *parent, GParamSpec *pspec, VfObjects *self)
+{
+    sync_kernel_models(self);
+}
+
 static void
 on_parent_added(VfRegistry *registry, VfParent *parent, VfObjects *self)
 {
@@ -184,6 +261,8 @@ on_parent_added(VfRegistry *registry, VfParent *parent, VfObjects *self)
     g_signal_emit_by_name(self, "parent-exported", parent, skeleton);
     export_entry(self, entry, NULL, NULL);
     sync_children(self, parent);
+    sync_kernel_models(self);
+    g_signal_connect_object(parent, "notify::offers", G_CALLBACK(on_offers), self, 0);
 }
 
 static void
@@ -191,6 +270,7 @@ on_parent_removed(VfRegistry *registry, VfParent *parent, VfObjects *self)
 {
     remove_entry(self, parent);
     sync_children(self, parent);
+    sync_kernel_models(self);
 }
 
 /* The descriptors are read once, when the daemon starts. */

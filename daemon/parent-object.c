@@ -22,7 +22,7 @@ format_values(const VfParentType *type)
 static GVariant *
 format_offer(VfParent *parent, const VfParentType *type)
 {
-    g_autofree char *id = g_strconcat(vf_parent_get_id(parent), "/", type->type, NULL);
+    g_autofree char *id = vf_parent_offer_id(parent, type);
     GVariantDict dict;
 
     g_variant_dict_init(&dict, NULL);

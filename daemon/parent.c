@@ -13,6 +13,7 @@
 #include "error.h"
 #include "facts.h"
 #include "io.h"
+#include "kernel-models.h"
 #include "log.h"
 #include "names.h"
 #include "reading.h"
@@ -43,6 +44,7 @@ type_free(gpointer data)
     g_free(type->name);
     g_free(type->device_api);
     g_clear_pointer(&type->model, vf_model_unref);
+    g_free(type->description);
     g_ptr_array_unref(type->values);
     g_free(type);
 }
@@ -63,7 +65,11 @@ compare_types(gconstpointer a, gconstpointer b)
 {
     const VfParentType *const *left = a, *const *right = b;
 
-    return strcmp((*left)->type, (*right)->type);
+    int order = strcmp((*left)->type, (*right)->type);
+
+    if (order || !(*left)->model || !(*right)->model)
+        return order;
+    return strcmp((*left)->model->id, (*right)->model->id);
 }
 
 static gboolean
@@ -104,11 +110,10 @@ read_values(VfParent *self, const VfModel *model, int type_fd, const char *id)
     return vf_reading_of_type(&reading, model);
 }
 
-static VfParentType *
-add_type(VfParent *self, int type_fd, const char *id)
+static void
+add_type(VfParent *self, int type_fd, const char *id, VfModel *model, gboolean shared)
 {
     VfParentType *type = g_new0(VfParentType, 1);
-    VfModel *model = vf_models_find_for_mdev(self->models, self->driver, id);
 
     type->type = g_strdup(id);
     type->name = vf_sysfs_read(type_fd, VF_SYSFS_NAME, NULL);
@@ -118,28 +123,100 @@ add_type(VfParent *self, int type_fd, const char *id)
     if (!type->device_api)
         type->device_api = g_strdup("");
     type->model = model ? vf_model_ref(model) : NULL;
+    type->shared = shared;
     type->values = model ? read_values(self, model, type_fd, id) : vf_value_list_new();
     g_ptr_array_add(self->types, type);
-    g_ptr_array_sort(self->types, compare_types);
-    return type;
 }
 
-/* Whether anything about it has changed. */
+/* Once for each model that the driver names; else once, with the descriptor's or with none. */
+static void
+add_models(VfParent *self, int type_fd, const char *id, VfKernelLayout layout, const char *text)
+{
+    g_autofree char *where = g_strconcat(self->id, "/", id, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) models = layout == VF_KERNEL_LAYOUT_NONE
+                                      ? NULL
+                                      : vf_kernel_models_parse(layout, text, where, &error);
+
+    for (guint i = 0; models && i < models->len; i++)
+        add_type(self, type_fd, id, models->pdata[i], models->len > 1);
+    if (models)
+        return;
+    if (error)
+        vf_log_parent(G_LOG_LEVEL_WARNING, self->id, "%s", error->message);
+    add_type(self, type_fd, id,
+             error ? NULL : vf_models_find_for_mdev(self->models, self->driver, id), FALSE);
+}
+
+static void
+add_types(VfParent *self, int type_fd, const char *id, guint64 reserved)
+{
+    g_autofree char *text = NULL;
+    VfKernelLayout layout = vf_kernel_models_read(type_fd, &text);
+    guint first = self->types->len;
+
+    add_models(self, type_fd, id, layout, text);
+    for (guint i = first; i < self->types->len; i++) {
+        VfParentType *type = self->types->pdata[i];
+
+        type->description = g_strdup(text);
+        type->reserved = reserved;
+    }
+    g_ptr_array_sort(self->types, compare_types);
+}
+
+static void
+drop_types(VfParent *self, const char *id)
+{
+    for (guint i = self->types->len; i > 0; i--)
+        if (g_str_equal(((VfParentType *)self->types->pdata[i - 1])->type, id))
+            g_ptr_array_remove_index(self->types, i - 1);
+}
+
+/* A driver's files may come after the type, with an event of their own. */
 static gboolean
-refresh_type(VfParent *self, int types_fd, const char *id)
+is_described_otherwise(const VfParentType *type, int type_fd)
+{
+    g_autofree char *text = NULL;
+
+    vf_kernel_models_read(type_fd, &text);
+    return g_strcmp0(type->description, text) != 0;
+}
+
+/* Whether it has changed. */
+static gboolean
+refresh_available(VfParent *self, int type_fd, const char *id)
+{
+    guint64 available = read_available(self, type_fd, id);
+    gboolean changed = FALSE;
+
+    for (guint i = 0; i < self->types->len; i++) {
+        VfParentType *type = self->types->pdata[i];
+
+        if (!g_str_equal(type->type, id))
+            continue;
+        changed |= type->available != available;
+        type->available = available;
+    }
+    return changed;
+}
+
+/* Whether anything about it has changed. @describe: what the driver says of it, too. */
+static gboolean
+refresh_type(VfParent *self, int types_fd, const char *id, gboolean describe)
 {
     vf_autofd int type_fd = vf_sysfs_open_subdir(types_fd, id, NULL);
-    VfParentType *type = find_type(self, id);
-    gboolean new = !type;
-    guint64 before;
+    const VfParentType *type = find_type(self, id);
+    guint64 reserved = type ? type->reserved : 0;
 
     if (type_fd < 0)
         return FALSE;
-    if (!type)
-        type = add_type(self, type_fd, id);
-    before = type->available;
-    type->available = read_available(self, type_fd, id);
-    return new || type->available != before;
+    if (type && (!describe || !is_described_otherwise(type, type_fd)))
+        return refresh_available(self, type_fd, id);
+    drop_types(self, id);
+    add_types(self, type_fd, id, reserved);
+    refresh_available(self, type_fd, id);
+    return TRUE;
 }
 
 static gboolean
@@ -200,6 +277,26 @@ vf_parent_find_type(VfParent *self, const char *id)
     return find_type(self, id);
 }
 
+const VfParentType *
+vf_parent_find_offer(VfParent *self, const char *type, const char *model)
+{
+    for (guint i = 0; i < self->types->len; i++) {
+        const VfParentType *offer = self->types->pdata[i];
+
+        if (g_str_equal(offer->type, type) &&
+            (!model || (offer->model && g_str_equal(offer->model->id, model))))
+            return offer;
+    }
+    return NULL;
+}
+
+char *
+vf_parent_offer_id(VfParent *self, const VfParentType *type)
+{
+    return g_strconcat(self->id, "/", type->type, type->shared ? "/" : NULL,
+                       type->shared ? type->model->id : NULL, NULL);
+}
+
 guint64
 vf_parent_type_left(const VfParentType *type)
 {
@@ -220,7 +317,7 @@ refresh_driver(VfParent *self)
 }
 
 static void
-refresh_types(VfParent *self)
+refresh_types(VfParent *self, gboolean describe)
 {
     vf_autofd int types_fd = open_types(self, NULL);
     g_auto(GStrv) names = types_fd < 0 ? NULL : vf_sysfs_list(types_fd, NULL);
@@ -229,7 +326,7 @@ refresh_types(VfParent *self)
     if (!names)
         return; /* it is going away, and its own event says so */
     for (guint i = 0; names[i]; i++)
-        changed |= refresh_type(self, types_fd, names[i]);
+        changed |= refresh_type(self, types_fd, names[i], describe);
     changed |= drop_vanished(self, (const char *const *)names);
     if (changed)
         g_object_notify(G_OBJECT(self), "offers");
@@ -241,7 +338,20 @@ vf_parent_refresh(VfParent *self)
     if (is_pci(self))
         refresh_driver(self);
     else
-        refresh_types(self);
+        refresh_types(self, TRUE);
+}
+
+/* All entries of a type share its room. */
+static void
+add_reserved(VfParent *self, const char *id, gint64 number)
+{
+    for (guint i = 0; i < self->types->len; i++) {
+        VfParentType *type = self->types->pdata[i];
+
+        if (g_str_equal(type->type, id))
+            type->reserved += (guint64)number;
+    }
+    g_object_notify(G_OBJECT(self), "offers");
 }
 
 gboolean
@@ -249,7 +359,9 @@ vf_parent_reserve(VfParent *self, const char *type_id, GError **error)
 {
     VfParentType *type;
 
-    vf_parent_refresh(self);
+    /* no more than the room: who chose has the rest in hand */
+    if (!is_pci(self))
+        refresh_types(self, FALSE);
     type = find_type(self, type_id);
     if (!type) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("%s has no type “%s”"), self->id,
@@ -262,8 +374,7 @@ vf_parent_reserve(VfParent *self, const char *type_id, GError **error)
                     self->id, type_id, type->available, type->reserved);
         return FALSE;
     }
-    type->reserved++;
-    g_object_notify(G_OBJECT(self), "offers");
+    add_reserved(self, type_id, 1);
     return TRUE;
 }
 
@@ -275,8 +386,7 @@ vf_parent_unreserve(VfParent *self, const char *type_id)
     if (!type)
         return; /* the driver has taken the type away, and its reservations with it */
     g_return_if_fail(type->reserved > 0);
-    type->reserved--;
-    g_object_notify(G_OBJECT(self), "offers");
+    add_reserved(self, type_id, -1);
 }
 
 /* dev_driver_string(), drivers/base/core.c: what the mdev core puts before the '-' of a type's id

@@ -14,11 +14,15 @@ G_BEGIN_DECLS
 #define VF_TYPE_PARENT (vf_parent_get_type())
 G_DECLARE_FINAL_TYPE(VfParent, vf_parent, VF, PARENT, GObject)
 
+/* A type, as one model: when the driver itself says that devices of a type can be of one of
+ * several, there is one of these for each, with the same room. */
 typedef struct {
     char *type;        /* "mtty-2" */
     char *name;        /* the driver's pretty name; may be any UTF-8 */
     char *device_api;  /* "vfio-pci" */
-    VfModel *model;    /* NULL when no descriptor matches */
+    VfModel *model;    /* NULL when neither the driver nor a descriptor says */
+    gboolean shared;   /* there is another one of this type */
+    char *description; /* nullable: what the driver says (kernel-models.h), as it was read */
     GPtrArray *values; /* list (xml/value.h): what every device of this type is, as far as it can be
                           known before it is made; empty without a model */
     guint64 available; /* available_instances, read when the parent last changed */
@@ -31,7 +35,12 @@ const char *vf_parent_get_sysfs_path(VfParent *self);
 const char *vf_parent_get_driver(VfParent *self); /* property "driver": a PF's can change */
 int vf_parent_get_numa_node(VfParent *self);
 GPtrArray *vf_parent_get_types(VfParent *self);                          /* of VfParentType */
-const VfParentType *vf_parent_find_type(VfParent *self, const char *id); /* NULL */
+const VfParentType *vf_parent_find_type(VfParent *self, const char *id); /* the first, or NULL */
+/* As the model of that id; @model NULL: as any. */
+const VfParentType *vf_parent_find_offer(VfParent *self, const char *type, const char *model);
+
+/* "<parent>/<type>", and "/<model>" when that is not all. Free with g_free(). */
+char *vf_parent_offer_id(VfParent *self, const VfParentType *type);
 
 /* available minus reserved. */
 guint64 vf_parent_type_left(const VfParentType *type);
@@ -41,9 +50,9 @@ guint64 vf_parent_type_left(const VfParentType *type);
 gboolean vf_parent_reserve(VfParent *self, const char *type, GError **error);
 void vf_parent_unreserve(VfParent *self, const char *type);
 
-/* Reads available_instances of every type again; notifies "offers" when a number changed. All types
- * of a parent usually share one pool, so creating one device changes all of them. Of a PF, reads
- * the driver again. */
+/* Reads available_instances of every type, and what its driver says of it, again; notifies "offers"
+ * when something changed. All types of a parent usually share one pool, so creating one device
+ * changes all of them. Of a PF, reads the driver again. */
 void vf_parent_refresh(VfParent *self);
 
 /* What kind of parent @name is now; NULL: none. Static. */

@@ -10,6 +10,7 @@
 #include "facts.h"
 #include "helper.h"
 #include "names.h"
+#include "settings.h"
 #include "steps.h"
 #include "uuid.h"
 
@@ -24,6 +25,7 @@ struct _VfMdev {
     VfRegistry *registry;
     VfParent *parent; /* NULL when only to be removed */
     char *type;
+    char *model; /* id; NULL when nothing is known about the type */
     char *uuid;
     char *path;                 /* in sysfs, where it is or will be */
     VfRequirement *requirement; /* NULL when nothing is known about the type */
@@ -64,6 +66,7 @@ vf_mdev_finalize(GObject *object)
     g_clear_pointer(&self->requirement, vf_requirement_unref);
     g_clear_pointer(&self->overridden, vf_report_free);
     g_free(self->type);
+    g_free(self->model);
     g_free(self->uuid);
     g_free(self->path);
     G_OBJECT_CLASS(vf_mdev_parent_class)->finalize(object);
@@ -256,6 +259,7 @@ new_for(VfRegistry *registry, const Candidate *candidate, VfRequirement *require
     self->registry = g_object_ref(registry);
     self->parent = g_object_ref(candidate->parent);
     self->type = g_strdup(candidate->type->type);
+    self->model = candidate->type->model ? g_strdup(candidate->type->model->id) : NULL;
     self->uuid = uuid;
     self->path = g_build_filename(vf_parent_get_sysfs_path(self->parent), uuid, NULL);
     self->requirement = requirement ? vf_requirement_ref(requirement) : NULL;
@@ -604,7 +608,7 @@ static void
 configure(VfSteps *steps, gpointer data)
 {
     VfMdev *self = data;
-    const VfParentType *type = vf_parent_find_type(self->parent, self->type);
+    const VfParentType *type = vf_parent_find_offer(self->parent, self->type, self->model);
     g_autoptr(GPtrArray) values = NULL;
     GError *error = NULL;
 
@@ -614,7 +618,7 @@ configure(VfSteps *steps, gpointer data)
     }
     if (type && type->model) {
         values = values_to_give(self, type);
-        self->settings = vf_model_settings(type->model, values, &error);
+        self->settings = vf_settings_plan(type->model, values, !self->partial, &error);
     } else {
         error = g_error_new(VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("%s has no type “%s” any more"),
                             vf_parent_get_id(self->parent), self->type);
@@ -641,8 +645,15 @@ read_back_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *c
 }
 
 static gboolean
-check_given(VfRequirement *requirement, GPtrArray *values, GError **error)
+check_given(VfRequirement *requirement, const VfFacts *facts, GError **error)
 {
+    GPtrArray *values = facts->values;
+
+    if (!facts->model || !vf_model_is(facts->model, requirement->model)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INCOMPATIBLE, _("it is a %s, not a %s"),
+                    facts->model ? facts->model->id : "?", requirement->model);
+        return FALSE;
+    }
     for (guint i = 0; i < requirement->values->len; i++) {
         const VfValue *wanted = requirement->values->pdata[i];
         const VfValue *is = vf_value_list_find(values, wanted->name);
@@ -664,7 +675,7 @@ check_facts(VfMdev *self, const VfFacts *facts, GError **error)
     if (!self->requirement)
         return TRUE;
     if (self->partial)
-        return check_given(self->requirement, facts->values, error);
+        return check_given(self->requirement, facts, error);
     report = vf_compare_requirement(self->requirement, facts->model, facts->values, NULL);
     /* what it is must not be worse than what somebody has seen and taken */
     if (self->overridden && vf_report_can_override(report) &&
