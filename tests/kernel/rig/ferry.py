@@ -77,13 +77,14 @@ class Ferry:
             expect(result.ok, f"vferryd starts: {result.describe()}")
 
     def board(self, type_id: str, marker: str = "0xc0ffee5afe", holder_options: str = "",
-              **knobs: int | str) -> None:
+              parameters: dict[str, str] | None = None, **knobs: int | str) -> None:
         """Make a device, hold it, write the marker (hex) to it and lend it."""
         self.uuid = str(uuids.uuid4())
+        given = knobs_in(f"{MDEVS}/{self.uuid}/migration", dict(parameters or {}))
         self.marker = marker[:4] if type_id.startswith("mtty") else marker
         place = "--scratch" if type_id.startswith("mtty") else ""
         self.holder = self.source.spawn(
-            f"{creation(type_id, self.uuid, knobs)} || exit\n"
+            f"{creation(type_id, self.uuid, knobs)}{given} || exit\n"
             f"until vferryctl show {self.uuid}; do sleep 0.05; done >/dev/null 2>&1\n"
             f"exec holder {holder_options} {place} --marker {self.marker} --lend {self.uuid}",
             timeout=None)
