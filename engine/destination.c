@@ -317,7 +317,9 @@ start(Destination *self, GError **error)
     if (!vf_stream_send(self->stream, VF_FRAME_STARTED, VF_FRAME_NO_DEVICE, NULL, 0, &local))
         g_warning("the devices run, but the source cannot be told: %s", local->message);
     else
-        vf_stream_finish(self->stream, LINGER_MS);
+        /* as long as the source still waits for it: what has not arrived when this side closes may
+         * be lost, and a link that comes back in time would bring it */
+        vf_stream_finish(self->stream, self->session->config.peer_patience_ms);
     return TRUE;
 }
 

@@ -13,6 +13,7 @@ from soak.stage import Stage
 SAMPLE = (
     "kill-destination-mover@commit-there", "kill-source-daemon@commit", "kill-both-daemons@started",
     "kill-source-both@commit", "kill-destination-both@stopped", "cut-long@stopped",
+    "cut-short@commit-there",
     "stuck-and-kill-source-mover@stopped")
 
 
