@@ -187,17 +187,17 @@ parse_and_measure(const Case *self, const GString *text)
         g_assert_true(good && self->error == NULL);
 }
 
-/* In a process of its own, whose memory is that of this document. Under valgrind only what is
- * small. */
+/* In a process of its own, whose memory is that of this document. */
 static void
 run(const Case *self)
 {
-    pid_t child = slowness() < 10.0 || self->room <= MIB ? fork() : -1;
+    pid_t child;
     int status;
 
-    if (child < 0 && slowness() > 10.0)
+    /* valgrind would need an hour for the large ones, in which the sanitizers find the same */
+    if (slowness() > 10.0 && self->room > 64 * 1024)
         return;
-
+    child = fork();
     g_assert_cmpint(child, >=, 0);
     if (child == 0) {
         g_autoptr(GString) text = g_string_sized_new(self->room + 4096);
