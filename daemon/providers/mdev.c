@@ -594,14 +594,12 @@ write_next(Step *step)
 static GPtrArray *
 values_to_give(VfMdev *self, const VfParentType *type)
 {
-    g_autoptr(GPtrArray) known = NULL;
     g_auto(GStrv) settable = NULL;
 
     if (self->partial)
         return g_ptr_array_ref(self->requirement->values);
-    known = vf_model_values_from_type(type->model, type->type);
     settable = vf_model_settable_names(type->model);
-    return vf_compare_values_to_give(self->requirement, type->model, known, settable);
+    return vf_compare_values_to_give(self->requirement, type->model, type->values, settable);
 }
 
 static void
