@@ -23,12 +23,6 @@ number_of(const char *text)
     return g_ascii_strtoll(text, NULL, 10);
 }
 
-static guint64
-bits_of(const char *canonical)
-{
-    return g_ascii_strtoull(canonical + 2, NULL, 16);
-}
-
 /* How many words or bits. */
 static guint
 size_of_set(const VfParameter *parameter, const char *value)
@@ -36,7 +30,7 @@ size_of_set(const VfParameter *parameter, const char *value)
     guint words = value[0] != '\0';
 
     if (parameter->type == VF_PARAMETER_BITMASK)
-        return (guint)__builtin_popcountll(bits_of(value));
+        return (guint)__builtin_popcountll(vf_parameter_bits(value));
     for (const char *p = value; *p != '\0'; p++)
         words += *p == ' ';
     return words;
@@ -52,7 +46,9 @@ compare_sets(const VfParameter *parameter, const char *a, const char *b)
     if (left != right)
         return left < right ? -1 : 1;
     if (parameter->type == VF_PARAMETER_BITMASK)
-        return bits_of(a) < bits_of(b) ? -1 : bits_of(a) > bits_of(b);
+        return vf_parameter_bits(a) < vf_parameter_bits(b)
+                   ? -1
+                   : vf_parameter_bits(a) > vf_parameter_bits(b);
     return strcmp(b, a);
 }
 
@@ -206,12 +202,6 @@ add_versions(Collection *self)
     }
 }
 
-static gboolean
-is_number(const VfParameter *parameter)
-{
-    return parameter->type == VF_PARAMETER_INT || parameter->type == VF_PARAMETER_SIZE;
-}
-
 /* The values next to one at which a condition changes. */
 static void
 add_around(Collection *self, gint64 value)
@@ -221,7 +211,7 @@ add_around(Collection *self, gint64 value)
     add_number(self, value);
     for (guint i = 0; i < self->query->facets->len; i++) {
         const VfFacet *facet = self->query->facets->pdata[i];
-        if (!facet->settable || !is_number(facet->parameter))
+        if (!facet->settable || !vf_parameter_is_number(facet->parameter))
             continue;
         if (vf_rule_nearest_number(facet->parameter, value, TRUE, &found))
             add_number(self, found);
@@ -240,7 +230,7 @@ add_conditions(Collection *self, GPtrArray *conditions)
         const VfCondition *condition = conditions->pdata[i];
         if (!g_str_equal(condition->parameter, self->query->parameter->name))
             continue;
-        if (is_number(self->query->parameter))
+        if (vf_parameter_is_number(self->query->parameter))
             add_around(self, number_of(condition->value));
         else
             add(self, condition->value);
@@ -324,7 +314,8 @@ add_common_numbers(Collection *self)
 
     for (guint i = 0; i < self->query->facets->len; i++) {
         const VfFacet *facet = self->query->facets->pdata[i];
-        if (facet->settable && is_number(facet->parameter) && facet->parameter->ranges != NULL)
+        if (facet->settable && vf_parameter_is_number(facet->parameter) &&
+            facet->parameter->ranges != NULL)
             g_ptr_array_add(settable, (gpointer)facet);
     }
     if (settable->len == 0)
@@ -365,7 +356,8 @@ select_from(const VfParameter *parameter, const char *a, const char *b, gboolean
     if (parameter->type != VF_PARAMETER_BITMASK)
         return select_words(a, b, in);
     return g_strdup_printf("0x%" G_GINT64_MODIFIER "x",
-                           bits_of(a) & (in ? bits_of(b) : ~bits_of(b)));
+                           vf_parameter_bits(a) &
+                               (in ? vf_parameter_bits(b) : ~vf_parameter_bits(b)));
 }
 
 /* Each value without each word, or bit, that a condition asks for. */
@@ -373,7 +365,8 @@ static void
 add_without(Collection *self, const char *words)
 {
     g_autoptr(GPtrArray) texts = snapshot(self);
-    guint64 bits = self->query->parameter->type == VF_PARAMETER_BITMASK ? bits_of(words) : 0;
+    guint64 bits =
+        self->query->parameter->type == VF_PARAMETER_BITMASK ? vf_parameter_bits(words) : 0;
     g_auto(GStrv) parts = g_strsplit(words, " ", -1);
 
     for (guint i = 0; i < texts->len && g_hash_table_size(self->values) < CLOSURE_MAX; i++) {
@@ -471,7 +464,7 @@ vf_values_collect(const VfValuesQuery *query, gboolean *bounded)
     /* of a release no other is made up that hosts would take, too */
     if (query->parameter->compare != VF_COMPARE_SAME_MAJOR)
         add_constraints(&self);
-    if (is_number(query->parameter)) {
+    if (vf_parameter_is_number(query->parameter)) {
         add_common_numbers(&self);
     } else if (query->parameter->type == VF_PARAMETER_SET ||
                query->parameter->type == VF_PARAMETER_BITMASK) {

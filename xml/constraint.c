@@ -85,12 +85,6 @@ find_parameter(GPtrArray *parameters, const char *name)
     return NULL;
 }
 
-static guint64
-bits_of(const char *canonical)
-{
-    return g_ascii_strtoull(canonical + 2, NULL, 16);
-}
-
 static VfTruth
 truth(gboolean holds)
 {
@@ -306,7 +300,7 @@ add_masks(Search *search, Variable *variable)
     guint64 subset = 0;
 
     for (guint i = 0; i < variable->named->len; i++)
-        bits |= bits_of(variable->named->pdata[i]) & variable->parameter->mask;
+        bits |= vf_parameter_bits(variable->named->pdata[i]) & variable->parameter->mask;
     if (__builtin_popcountll(bits) > SUBSET_BITS_MAX) {
         search->partial = TRUE;
         return;

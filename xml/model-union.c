@@ -14,12 +14,6 @@ is_open(const VfParameter *self)
     return self->allowed == NULL && self->ranges == NULL && self->mask == G_MAXUINT64;
 }
 
-static gboolean
-is_number(const VfParameter *self)
-{
-    return self->type == VF_PARAMETER_INT || self->type == VF_PARAMETER_SIZE;
-}
-
 static gint64
 number(const char *text)
 {
@@ -34,7 +28,8 @@ add_value(GPtrArray *values, const VfParameter *parameter, const char *value)
 
     if (g_ptr_array_find_with_equal_func(values, value, g_str_equal, NULL))
         return;
-    while (is_number(parameter) && at > 0 && number(values->pdata[at - 1]) > number(value))
+    while (vf_parameter_is_number(parameter) && at > 0 &&
+           number(values->pdata[at - 1]) > number(value))
         at--;
     g_ptr_array_insert(values, (int)at, g_strdup(value));
 }

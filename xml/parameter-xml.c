@@ -77,12 +77,6 @@ handle_description(const xmlNode *node, gpointer data, GError **error)
     return TRUE;
 }
 
-static gboolean
-is_number(const VfParameter *self)
-{
-    return self->type == VF_PARAMETER_INT || self->type == VF_PARAMETER_SIZE;
-}
-
 typedef struct {
     VfParameter *parameter;
     GPtrArray *values;
@@ -150,7 +144,7 @@ parse_range(const xmlNode *node, const VfParameter *self, GArray *ranges, GError
 {
     VfRange range = whole_range(self);
 
-    if (!is_number(self))
+    if (!vf_parameter_is_number(self))
         return vf_document_fail(node, error,
                                 _("min, max and step are for the types int and size only"));
     if (!parse_bound(node, self, "min", &range.min, error) ||
@@ -221,7 +215,7 @@ compare_ranges(gconstpointer a, gconstpointer b)
 static void
 take_allowed(VfParameter *self, GPtrArray *values, GArray *ranges)
 {
-    if (is_number(self))
+    if (vf_parameter_is_number(self))
         g_ptr_array_sort(values, compare_numbers);
     if (self->type == VF_PARAMETER_SET)
         g_ptr_array_sort(values, compare_strings);

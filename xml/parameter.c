@@ -70,10 +70,16 @@ fail(const VfParameter *self, const char *text, const char *rule, GError **error
                 _("the parameter %s is “%.60s”, but must be %s"), self->name, shown, rule);
 }
 
-static gboolean
-is_number(const VfParameter *self)
+gboolean
+vf_parameter_is_number(const VfParameter *self)
 {
     return self->type == VF_PARAMETER_INT || self->type == VF_PARAMETER_SIZE;
+}
+
+guint64
+vf_parameter_bits(const char *canonical)
+{
+    return g_ascii_strtoull(canonical + 2, NULL, 16);
 }
 
 static char *
@@ -133,7 +139,7 @@ join_words(const char *text, char separator)
 char *
 vf_parameter_canonicalize(const VfParameter *self, const char *text, GError **error)
 {
-    if (is_number(self))
+    if (vf_parameter_is_number(self))
         return canonicalize_number(self, text, error);
     if (self->type == VF_PARAMETER_BITMASK)
         return canonicalize_bitmask(self, text, error);
@@ -257,7 +263,7 @@ decode_foreign(const VfParameter *self, const char *text)
         return decode_bool(text);
     if (self->type == VF_PARAMETER_SET)
         return join_words(text, self->reader.separator != '\0' ? self->reader.separator : ' ');
-    if (is_number(self))
+    if (vf_parameter_is_number(self))
         value = decode_hexadecimal(text);
     return value == NULL && self->type == VF_PARAMETER_SIZE ? decode_size(text) : value;
 }

@@ -93,6 +93,11 @@ gboolean vf_parameter_allows(const VfParameter *self, const char *canonical);
 
 VfParameter *vf_parameter_copy(const VfParameter *self);
 
+/* INT or SIZE. */
+gboolean vf_parameter_is_number(const VfParameter *self);
+/* The bits of a canonical value of a BITMASK. */
+guint64 vf_parameter_bits(const char *canonical);
+
 /* Whether the rule and the type go together is vf_rule_suits() (rule.h). */
 
 /* "1, 2", "4096 to 268435456 in steps of 4096", "yes, no", "any text": for messages. Free with

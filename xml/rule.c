@@ -38,12 +38,6 @@ order_inclusion(gboolean a_has_b, gboolean b_has_a, int *order)
     return a_has_b || b_has_a;
 }
 
-static guint64
-bits_of(const char *canonical)
-{
-    return g_ascii_strtoull(canonical + 2, NULL, 16);
-}
-
 /* Both sides' words are sorted, so that one walk finds out; @wanted stands still where the other
  * lacks a word. */
 static gboolean
@@ -65,7 +59,7 @@ static gboolean
 has_all(const VfParameter *parameter, const char *have, const char *wanted)
 {
     if (parameter->type == VF_PARAMETER_BITMASK)
-        return (bits_of(wanted) & ~bits_of(have)) == 0;
+        return (vf_parameter_bits(wanted) & ~vf_parameter_bits(have)) == 0;
     return has_words(have, wanted);
 }
 
@@ -177,12 +171,6 @@ vf_rule_nearest_number(const VfParameter *parameter, gint64 value, gboolean abov
     return has;
 }
 
-static gboolean
-is_number(const VfParameter *parameter)
-{
-    return parameter->type == VF_PARAMETER_INT || parameter->type == VF_PARAMETER_SIZE;
-}
-
 /* Words have no distance, so the first that fits. */
 static char *
 nearest_word(const VfParameter *parameter, const char *source)
@@ -201,7 +189,7 @@ vf_rule_nearest(const VfParameter *parameter, const char *source)
 
     if (vf_parameter_allows(parameter, source))
         return g_strdup(source);
-    if (!is_number(parameter))
+    if (!vf_parameter_is_number(parameter))
         return nearest_word(parameter, source);
     if ((above || parameter->compare == VF_COMPARE_AT_MOST) &&
         vf_rule_nearest_number(parameter, g_ascii_strtoll(source, NULL, 10), above, &found))
