@@ -279,7 +279,10 @@ parse_value(const xmlNode *node, const VfParameter *self, const char *name, char
     if (text == NULL)
         return TRUE;
     *value = vf_parameter_check_value(self, text, &cause);
-    return *value != NULL || vf_document_fail_because(node, cause, error);
+    if (*value != NULL)
+        return TRUE;
+    g_prefix_error(&cause, "%s: ", name);
+    return vf_document_fail_because(node, cause, error);
 }
 
 /* Three times, since what is checked against <allowed> may stand before it. */

@@ -314,10 +314,11 @@ static const BadCase bad_parameters[] = {
      "the rule superset cannot compare values of the type int"},
     {WITH("<parameter name='n' type='string' compare='at-least'/>"),
      "the rule at-least cannot compare values of the type string"},
-    {WITH("<parameter name='n' type='int' compare='equal' init='x'/>"), "n is “x”"},
+    {WITH("<parameter name='n' type='int' compare='equal' init='x'/>"),
+     "init: the parameter n is “x”"},
     {WITH("<parameter name='n' type='int' compare='equal' off='9'><allowed max='8'/>"
           "</parameter>"),
-     "n is “9”, but must be"},
+     "off: the parameter n is “9”, but must be"},
     {WITH("<parameter name='n' type='int' compare='equal' enforced='maybe'/>"),
      "enforced is “maybe”"},
     {WITH("<parameter name='n' type='set' compare='equal'><allowed><value>a b</value>"
