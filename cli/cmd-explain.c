@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <glib/gi18n-lib.h>
+#include <string.h>
 
 #include "documents.h"
 #include "error.h"
@@ -67,6 +68,13 @@ explain_device(const VfCli *cli, VfBus *bus, VferryDevice *proxy)
     return print(cli, explanation, "device", device->id);
 }
 
+/* A path in sysfs has a “/”, too, but begins with it. */
+static gboolean
+looks_like_model(const char *what)
+{
+    return *what != '/' && strchr(what, '/') != NULL;
+}
+
 static VfExit
 explain_on_bus(const VfCli *cli, const char *what)
 {
@@ -75,8 +83,13 @@ explain_on_bus(const VfCli *cli, const char *what)
     g_autoptr(GDBusProxy) proxy = NULL;
     g_autoptr(VfExplanation) explanation = vf_explanation_new();
 
-    if (!bus)
+    if (!bus) {
+        if (!cli->host && looks_like_model(what))
+            g_prefix_error(&error,
+                           _("no descriptor here describes a model “%s”, and no daemon tells: "),
+                           what);
         return vf_exit_report(error, NULL, NULL);
+    }
     proxy = vf_bus_find(bus, what, VF_KIND_ANY, &error);
     if (!proxy)
         return vf_bus_report(bus, error, NULL);

@@ -348,6 +348,40 @@ explain_trait(VfExplanation *self, const Trait *trait)
             trait->name, description, *description ? "; " : "", rule);
 }
 
+/* As lspci writes it; a part that may be anything is a “*”. Free with g_free(). */
+static char *
+describe_pci_pair(int vendor, int device)
+{
+    g_autofree char *first = vendor < 0 ? g_strdup("*") : g_strdup_printf("%04x", (guint)vendor);
+    g_autofree char *second = device < 0 ? g_strdup("*") : g_strdup_printf("%04x", (guint)device);
+
+    return g_strdup_printf("%s:%s", first, second);
+}
+
+static char *
+describe_pci(const VfMatch *match)
+{
+    g_autofree char *id = describe_pci_pair(match->pci.vendor, match->pci.device);
+    g_autofree char *subsystem =
+        describe_pci_pair(match->pci.subsystem_vendor, match->pci.subsystem_device);
+
+    if (match->pci.subsystem_vendor < 0 && match->pci.subsystem_device < 0)
+        return g_steal_pointer(&id);
+    return g_strdup_printf(_("%s (subsystem %s)"), id, subsystem);
+}
+
+static void
+explain_pci_match(VfExplanation *self, const VfMatch *match)
+{
+    g_autofree char *id = describe_pci(match);
+
+    if (match->driver)
+        say(self, _("PCI functions %s are of it while the driver %s is bound to them."), id,
+            match->driver);
+    else
+        say(self, _("PCI functions %s are of it."), id);
+}
+
 static void
 explain_match(VfExplanation *self, const VfMatch *match)
 {
@@ -357,8 +391,7 @@ explain_match(VfExplanation *self, const VfMatch *match)
             match->driver);
         break;
     case VF_MATCH_PCI:
-        say(self, _("PCI functions %04x:%04x are of it."), (guint)match->pci.vendor,
-            (guint)match->pci.device);
+        explain_pci_match(self, match);
         break;
     case VF_MATCH_VFIO_USER:
     default:

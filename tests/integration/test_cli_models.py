@@ -200,6 +200,19 @@ class Models(Files):
         self.assertIn('always unknown', out)
         self.assertIn('1af4:10ff', out)
 
+    def test_explain_what_matches(self):
+        self.write('nic.xml', '''<model xmlns="https://vferry.org/ns/model/1" id="example.com/nic"><match>
+            <pci vendor="1af4" subsystem-vendor="1028"/><pci vendor="10de" driver="card"/></match></model>''')
+        status, out, _ = self.tool('explain', 'example.com/nic', VFERRY_MODEL_PATH=self.directory)
+        self.assertEqual(status, 0)
+        self.assertIn('PCI functions 1af4:* (subsystem 1028:*) are of it.', out)
+        self.assertIn('PCI functions 10de:* are of it while the driver card is bound to them.', out)
+
+    def test_explain_what_nobody_describes(self):
+        status, out, err = self.tool('explain', 'example.com/none')
+        self.assertEqual((status, out), (3, ''))
+        self.assertIn('no descriptor here describes a model “example.com/none”', err)
+
     def program(self, text):
         path = self.write('program', f'#!/bin/sh\n[ "$1" = --print-migration-info-json ] || exit 1\n{text}\n')
         os.chmod(path, 0o755)
