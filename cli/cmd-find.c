@@ -198,7 +198,7 @@ print_offers(const VfOffers *offers, gboolean colour)
         g_autofree char *reason = offer->reason ? vf_text_printable(offer->reason) : NULL;
 
         if (reason)
-            g_print("%s: %s\n", offer->id, reason);
+            g_print("%s: %s: %s\n", offer->name ? offer->name : offer->host, offer->id, reason);
     }
 }
 
@@ -233,13 +233,52 @@ print_refusals(const VfOffers *offers, gboolean colour)
         g_print("%s%s", offers->offers->len > 0 ? "\n" : "", text);
 }
 
+/* Nobody knows what such a host would have had. */
+static gboolean
+is_unseen(const VfRefusal *refusal)
+{
+    return g_str_equal(refusal->code, VF_OFFERS_CODE_UNREADABLE) ||
+           g_str_equal(refusal->code, VF_OFFERS_CODE_UNREACHABLE);
+}
+
+static guint64
+count_unseen(const VfOffers *offers)
+{
+    guint64 n = 0;
+
+    for (guint i = 0; i < offers->refusals->len; i++)
+        n += is_unseen(offers->refusals->pdata[i]) ? 1 : 0;
+    return n;
+}
+
+static void
+print_summary_of_none(const VfOffers *offers, const char *what)
+{
+    guint64 unseen = count_unseen(offers);
+
+    if (unseen == 0 && offers->hosts == 1)
+        g_print(_("The host cannot take %s."), what);
+    else if (unseen == 0)
+        g_print(_("None of %" PRIu64 " hosts can take %s."), offers->hosts, what);
+    else if (unseen < offers->hosts)
+        g_print(_("No host that could be looked at can take %s; %" PRIu64 " of %" PRIu64
+                  " could not be."),
+                what, unseen, offers->hosts);
+    else
+        g_print(_("No host could be looked at, so nobody knows whether one can take %s."), what);
+}
+
 static void
 print_summary(const VfOffers *offers)
 {
     g_autofree char *what = vf_report_view_requirement(offers->requirement);
+    const VfOffer *best = offers->offers->len > 0 ? offers->offers->pdata[0] : NULL;
 
     if (offers->fitting == 0)
-        g_print(_("None of %" PRIu64 " hosts can take %s."), offers->hosts, what);
+        print_summary_of_none(offers, what);
+    else if (best && best->verdict == VF_VERDICT_UNKNOWN)
+        g_print(_("%" PRIu64 " of %" PRIu64 " hosts may be able to take %s; only trying tells."),
+                offers->fitting_hosts, offers->hosts, what);
     else
         g_print(_("%" PRIu64 " of %" PRIu64 " hosts can take %s."), offers->fitting_hosts,
                 offers->hosts, what);
@@ -267,15 +306,7 @@ exit_of(const VfOffers *offers)
 
     if (best)
         return vf_report_view_exit(best->verdict);
-    for (guint i = 0; i < offers->refusals->len; i++) {
-        const VfRefusal *refusal = offers->refusals->pdata[i];
-
-        /* nobody knows what it would have had */
-        if (g_str_equal(refusal->code, VF_OFFERS_CODE_UNREADABLE) ||
-            g_str_equal(refusal->code, VF_OFFERS_CODE_UNREACHABLE))
-            return VF_EXIT_INPUT;
-    }
-    return VF_EXIT_FAILED;
+    return count_unseen(offers) > 0 ? VF_EXIT_INPUT : VF_EXIT_FAILED;
 }
 
 static gboolean

@@ -396,9 +396,13 @@ class Find(Files):
         self.assertEqual((refusal['id'], refusal['code']), ('mtty/mtty-1', 'value-differs'))
 
     def test_exit_status(self):
-        self.assertEqual(self.tool('find', self.requirement(), self.host('b', 1))[0], 1)
+        status, out, _ = self.tool('find', self.requirement(), self.host('b', 1))
+        self.assertEqual(status, 1)
+        self.assertIn('The host cannot take kernel.org/mtty (ports=2).', out)
         self.assertEqual(self.tool('find', self.requirement(), self.host('c', 2, left=0))[0], 1)
-        self.assertEqual(self.tool('find', self.requirement(), self.host('d', 2, rule='firmware'))[0], 2)
+        status, out, _ = self.tool('find', self.requirement(), self.host('d', 2, rule='firmware'))
+        self.assertEqual(status, 2)
+        self.assertRegex(out, '(?m)^d: mtty/mtty-2: ')
 
     def test_limit(self):
         for number in range(5):
@@ -436,7 +440,12 @@ class Find(Files):
         status, out, _ = self.tool('find', self.requirement(), bad, self.host('b', 2))
         self.assertEqual(status, 0)
         self.assertIn('unreadable', out)
-        self.assertEqual(self.tool('find', self.requirement(), bad)[0], 3)
+        status, out, _ = self.tool('find', self.requirement(), bad)
+        self.assertEqual(status, 3)
+        self.assertIn('No host could be looked at', out)
+        status, out, _ = self.tool('find', self.requirement(), bad, self.host('c', 1))
+        self.assertEqual(status, 3)
+        self.assertIn('1 of 2 could not be.', out)
 
     def test_bad_input(self):
         host = self.host('b', 2)
