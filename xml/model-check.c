@@ -179,16 +179,33 @@ finish_versions(VfModel *self, GError **error)
     return self->version_parameter == NULL || check_version_parameter(self, error);
 }
 
+static guint
+count_conditions(const VfModel *self)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < self->constraints->len; i++) {
+        const VfConstraint *constraint = self->constraints->pdata[i];
+        n += constraint->when->len + constraint->then->len;
+    }
+    return n;
+}
+
 /* What a document keeps to and a model together with its base may not. */
 static gboolean
 check_counts(const VfModel *self, GError **error)
 {
+    guint conditions = count_conditions(self);
+
     if (self->parameters->len > VF_MODEL_PARAMETERS_MAX)
         return fail(self, error, _("there are %u parameters, but at most %d are accepted"),
                     self->parameters->len, VF_MODEL_PARAMETERS_MAX);
     if (self->constraints->len > VF_MODEL_CONSTRAINTS_MAX)
         return fail(self, error, _("there are %u constraints, but at most %d are accepted"),
                     self->constraints->len, VF_MODEL_CONSTRAINTS_MAX);
+    if (conditions > VF_MODEL_CONDITIONS_MAX)
+        return fail(self, error, _("there are %u conditions, but at most %d are accepted"),
+                    conditions, VF_MODEL_CONDITIONS_MAX);
     if (self->versions->len > VF_MODEL_VERSIONS_MAX)
         return fail(self, error, _("there are %u versions, but at most %d are accepted"),
                     self->versions->len, VF_MODEL_VERSIONS_MAX);

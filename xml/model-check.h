@@ -5,6 +5,7 @@
 
 #define VF_MODEL_PARAMETERS_MAX 256
 #define VF_MODEL_CONSTRAINTS_MAX 64
+#define VF_MODEL_CONDITIONS_MAX 256 /* of all constraints together: each comparison checks them */
 #define VF_MODEL_VERSIONS_MAX 256
 
 /* What can be said of a model only when all of it is there (after its base was taken over): brings

@@ -458,7 +458,7 @@ make_search(GString *text, gsize room, gconstpointer data)
     g_string_append(text, MODEL);
     append_enum(text, "e");
     fill(text, room, 24, "<parameter name='b", "' type='bool' compare='equal'/>");
-    append_constraints(text, 60, "parameter='e' at-most='" LAST "'");
+    append_constraints(text, 7, "parameter='e' at-most='" LAST "'");
     g_string_append(text, "<constraint>");
     fill(text, room, 16, "<then parameter='b", "' is='yes'/>");
     g_string_append(text,
@@ -473,7 +473,7 @@ make_versions(GString *text, gsize room, gconstpointer data)
 {
     g_string_append(text, MODEL);
     append_enum(text, "e");
-    append_constraints(text, 64, "parameter='e' at-most='" LAST "'");
+    append_constraints(text, 8, "parameter='e' at-most='" LAST "'");
     g_string_append(text, "<versions>");
     fill(text, room, 256, "<version name='v", "'><value parameter='e'>" LAST "</value></version>");
     g_string_append(text, "</versions></model>");
@@ -513,7 +513,7 @@ make_long_sets(GString *text, gsize room, gconstpointer data)
     append_words(words, 200, 4);
     g_string_append(words, "'");
     g_string_append(text, MODEL PARAMETER("s", "set") "/>");
-    append_constraints(text, 20, words->str);
+    append_constraints(text, 8, words->str);
     g_string_append(text, "<versions>");
     for (guint i = 0; i < 200; i++) {
         g_string_append_printf(text, "<version name='v%u'><value parameter='s'>", i);
@@ -668,6 +668,10 @@ assert_not_extended(VfModel *model, VfModel *base, const char *message)
     vf_model_unref(base);
 }
 
+#define AND "'/><then parameter='p' at-least='-"
+#define MORE                                                                                       \
+    AND "1" AND "2" AND "3" AND "4" AND "5" AND "6" AND "7" AND "8" AND "9" AND "10" AND "11" AND  \
+        "12" AND "13"
 #define CONSTRAINT "<constraint><then parameter='p' at-least='-"
 
 static void
@@ -681,6 +685,10 @@ test_extended(void)
         parse_many(PARAMETER("p", "int") "/>", 33, CONSTRAINT, "'/></constraint>", ""),
         parse_many(PARAMETER("p", "int") "/>", 33, CONSTRAINT, "'/></constraint>", ""),
         "there are 66 constraints, but at most 64 are accepted");
+    assert_not_extended(
+        parse_many(PARAMETER("p", "int") "/>", 10, CONSTRAINT, MORE "'/></constraint>", ""),
+        parse_many(PARAMETER("p", "int") "/>", 10, CONSTRAINT, MORE "'/></constraint>", ""),
+        "there are 280 conditions, but at most 256 are accepted");
     assert_not_extended(parse_many("<versions>", 200, "<version name='a", "'/>", "</versions>"),
                         parse_many("<versions>", 200, "<version name='b", "'/>", "</versions>"),
                         "there are 400 versions, but at most 256 are accepted");

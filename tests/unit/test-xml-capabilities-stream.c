@@ -463,11 +463,6 @@ test_memory(void)
         read_large();
         return;
     }
-    /* 0 where a sanitizer or valgrind keeps the heap, with memory of its own around everything */
-    if (mallinfo2().uordblks == 0) {
-        g_test_skip("the heap is not the C library's");
-        return;
-    }
     dir = g_dir_make_tmp("vferry-XXXXXX", NULL);
     for (guint turn = 0; turn < LARGE_DOCUMENTS; turn++) {
         g_autofree char *path = large_path(dir, turn);
@@ -540,7 +535,9 @@ main(int argc, char **argv)
     g_test_add_func("/xml/capabilities-stream/shared", test_shared);
     g_test_add_func("/xml/capabilities-stream/limits", test_limits);
     g_test_add_func("/xml/capabilities-stream/model-limits", test_model_limits);
-    g_test_add_func("/xml/capabilities-stream/memory", test_memory);
+    /* 0 where a sanitizer or valgrind keeps the heap, with memory of its own around everything */
+    if (mallinfo2().uordblks > 0)
+        g_test_add_func("/xml/capabilities-stream/memory", test_memory);
     g_test_add_func("/xml/capabilities-stream/files", test_files);
     return g_test_run();
 }
