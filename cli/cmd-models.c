@@ -179,14 +179,14 @@ show_program(const VfCli *cli, const char *program, const char *id)
 
 /* --- check --- */
 
-/* What is wrong with a file, as vf_model_view_problem_json(). */
+/* What is said of a file, as vf_model_view_problem_json(). */
 static JsonArray *
-problems_of(const VfModels *models, const char *file)
+of_file(GPtrArray *list, const char *file)
 {
     JsonArray *problems = json_array_new();
 
-    for (guint i = 0; i < models->problems->len; i++) {
-        const VfModelsProblem *problem = models->problems->pdata[i];
+    for (guint i = 0; i < list->len; i++) {
+        const VfModelsProblem *problem = list->pdata[i];
 
         if (g_str_equal(problem->file, file))
             json_array_add_element(problems, vf_model_view_problem_json(problem));
@@ -206,14 +206,16 @@ print_file(JsonArray *problems)
     }
 }
 
+/* Takes @problems and @ignored. */
 static JsonObject *
-describe_file(const char *file, JsonArray *problems)
+describe_file(const char *file, JsonArray *problems, JsonArray *ignored)
 {
     JsonObject *object = json_object_new();
 
     json_object_set_string_member(object, "file", file);
     json_object_set_boolean_member(object, "good", json_array_get_length(problems) == 0);
     json_object_set_array_member(object, "problems", problems);
+    json_object_set_array_member(object, "ignored", ignored);
     return object;
 }
 
@@ -226,12 +228,15 @@ check(const VfCli *cli, char **files)
     gboolean good = TRUE;
 
     for (char **file = files; *file; file++) {
-        JsonArray *problems = problems_of(models, *file);
+        JsonArray *problems = of_file(models->problems, *file);
+        JsonArray *ignored = of_file(models->ignored, *file);
 
         good = good && json_array_get_length(problems) == 0;
-        if (!cli->json)
+        if (!cli->json) {
             print_file(problems);
-        json_array_add_object_element(results, describe_file(*file, problems));
+            print_file(ignored);
+        }
+        json_array_add_object_element(results, describe_file(*file, problems, ignored));
     }
     json_object_set_boolean_member(object, "good", good);
     json_object_set_array_member(object, "files", results);

@@ -38,6 +38,8 @@ load_models(void)
 
         g_warning("%s:%u: %s", problem->file, problem->line, problem->message);
     }
+    for (guint i = 0; i < models->ignored->len; i++)
+        g_message("%s", ((const VfModelsProblem *)models->ignored->pdata[i])->message);
     g_message("%u models", models->models->len);
     return models;
 }

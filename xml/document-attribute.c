@@ -16,8 +16,12 @@
 static char *
 get(const xmlNode *node, const char *name)
 {
+    xmlAttr *attribute = xmlHasNsProp((xmlNode *)node, (const xmlChar *)name, NULL);
     xmlChar *value = xmlGetNoNsProp((xmlNode *)node, (const xmlChar *)name);
     char *copy = g_strdup((const char *)value);
+
+    if (attribute != NULL)
+        attribute->_private = attribute; /* known: see vf_document_each_ignored() */
 
     if (value != NULL)
         xmlFree(value);

@@ -11,6 +11,7 @@
 
 #include "document-text.h"
 #include "error.h"
+#include "text.h"
 
 struct VfDocument {
     xmlDoc *doc;
@@ -273,6 +274,7 @@ handle_child(const xmlNode *node, const VfDocumentChild *children, gsize n_child
         return vf_document_fail(node, error, _("at most %u of these are accepted here"),
                                 children[i].max);
     counts[i]++;
+    ((xmlNode *)node)->_private = (gpointer)node;
     return children[i].handle(node, data, error);
 }
 
@@ -304,4 +306,58 @@ vf_document_content(const xmlNode *node, GError **error)
             return NULL;
     }
     return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+typedef struct {
+    const VfDocument *document;
+    VfDocumentIgnored ignored;
+    gpointer data;
+} Telling;
+
+static void
+tell_ignored(const Telling *telling, const xmlNode *node, const char *what)
+{
+    g_autofree char *located = g_strdup_printf("%s:%ld: <%.60s>: %s", telling->document->where,
+                                               xmlGetLineNo(node), (const char *)node->name, what);
+    g_autofree char *message = vf_text_collapse(located);
+
+    telling->ignored((guint)MAX(xmlGetLineNo(node), 0), message, telling->data);
+}
+
+static void
+tell_ignored_attributes(const Telling *telling, const xmlNode *node)
+{
+    for (const xmlAttr *attribute = node->properties; attribute != NULL;
+         attribute = attribute->next) {
+        g_autofree char *what = NULL;
+
+        if (attribute->_private != NULL || attribute->ns != NULL)
+            continue;
+        what = g_strdup_printf(_("the attribute “%.60s” is not known here and does not count"),
+                               (const char *)attribute->name);
+        tell_ignored(telling, node, what);
+    }
+}
+
+/* No deeper than a document may be. */
+static void
+tell_ignored_in(const Telling *telling, const xmlNode *node)
+{
+    tell_ignored_attributes(telling, node);
+    for (const xmlNode *child = node->children; child != NULL; child = child->next) {
+        if (child->type != XML_ELEMENT_NODE)
+            continue;
+        if (child->_private != NULL)
+            tell_ignored_in(telling, child);
+        else if (child->ns != NULL && xmlStrEqual(child->ns->href, node->ns->href))
+            tell_ignored(telling, child, _("this element is not known here and does not count"));
+    }
+}
+
+void
+vf_document_each_ignored(VfDocument *self, VfDocumentIgnored ignored, gpointer data)
+{
+    const Telling telling = {self, ignored, data};
+
+    tell_ignored_in(&telling, vf_document_root(self));
 }

@@ -33,6 +33,12 @@ VfDocument *vf_document_adopt(xmlDoc *doc, const char *where);
 
 const xmlNode *vf_document_root(VfDocument *self);
 
+/* What the handlers of this version did not ask for, and so left out: elements of the namespace of
+ * what they are in, and attributes without one. To be called when all have run. @message as an
+ * error's, with the document and the line. */
+typedef void (*VfDocumentIgnored)(guint line, const char *message, gpointer data);
+void vf_document_each_ignored(VfDocument *self, VfDocumentIgnored ignored, gpointer data);
+
 /* Sets @error to INVALID_XML at @node. Returns FALSE, so that it can be returned. */
 gboolean vf_document_fail(const xmlNode *node, GError **error, const char *format, ...)
     G_GNUC_PRINTF(3, 4);

@@ -146,7 +146,7 @@ parse_model(const xmlNode *node, VfModel *self, VfParameterXmlForm form, GError 
 
 VfModel *
 vf_model_xml_parse_file(const char *text, gssize size, const char *file, guint *line,
-                        GError **error)
+                        VfDocumentIgnored ignored, gpointer data, GError **error)
 {
     const VfDocumentKind kind = {file ?: "descriptor", "model", NS, VF_DOCUMENT_SIZE_MAX, line};
     g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
@@ -159,6 +159,8 @@ vf_model_xml_parse_file(const char *text, gssize size, const char *file, guint *
     if (!vf_document_get_model_id(vf_document_root(document), "extends", &self->extends, error) ||
         !parse_model(vf_document_root(document), self, VF_PARAMETER_XML_DESCRIPTOR, error))
         return NULL;
+    if (ignored != NULL)
+        vf_document_each_ignored(document, ignored, data);
     self->digest = vf_model_xml_digest(self);
     return g_steal_pointer(&self);
 }

@@ -5,9 +5,10 @@
 #include "model.h"
 #include "writer.h"
 
-/* vf_model_parse() with the line of an error in @line (0: it has none). */
+/* vf_model_parse() with the line of an error in @line (0: it has none), and with @ignored
+ * (nullable) for each thing in a good descriptor that this version does not know. */
 VfModel *vf_model_xml_parse_file(const char *text, gssize size, const char *file, guint *line,
-                                 GError **error);
+                                 VfDocumentIgnored ignored, gpointer data, GError **error);
 
 /* The <model> of a capabilities document: schema, digest and source as they stand there. Writes the
  * content of one that the caller has started. */

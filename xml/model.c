@@ -68,7 +68,7 @@ vf_model_unref(VfModel *self)
 VfModel *
 vf_model_parse(const char *text, gssize size, const char *file, GError **error)
 {
-    return vf_model_xml_parse_file(text, size, file, NULL, error);
+    return vf_model_xml_parse_file(text, size, file, NULL, NULL, NULL, error);
 }
 
 const VfParameter *

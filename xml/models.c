@@ -29,14 +29,20 @@ problem_free(VfModelsProblem *self)
 }
 
 static void
-add_problem(VfModels *self, const char *file, guint line, const char *message)
+add_to(GPtrArray *list, const char *file, guint line, const char *message)
 {
     VfModelsProblem *problem = g_new0(VfModelsProblem, 1);
 
     problem->file = g_strdup(file);
     problem->line = line;
     problem->message = g_strdup(message);
-    g_ptr_array_add(self->problems, problem);
+    g_ptr_array_add(list, problem);
+}
+
+static void
+add_problem(VfModels *self, const char *file, guint line, const char *message)
+{
+    add_to(self->problems, file, line, message);
 }
 
 char **
@@ -145,11 +151,25 @@ report_clash(VfModels *self, const VfModel *model)
     return TRUE;
 }
 
+typedef struct {
+    VfModels *models;
+    const char *file;
+} Loading;
+
+static void
+on_ignored(guint line, const char *message, gpointer data)
+{
+    const Loading *loading = data;
+
+    add_to(loading->models->ignored, loading->file, line, message);
+}
+
 static void
 load_file(VfModels *self, const char *file)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(VfModel) model = NULL;
+    Loading loading = {self, file};
     guint line = 0;
     gsize size;
     g_autofree char *text = read_file(file, &size, &error);
@@ -157,7 +177,8 @@ load_file(VfModels *self, const char *file)
     if (text != NULL && size == 0)
         return;
     if (text != NULL)
-        model = vf_model_xml_parse_file(text, (gssize)size, file, &line, &error);
+        model =
+            vf_model_xml_parse_file(text, (gssize)size, file, &line, on_ignored, &loading, &error);
     if (model == NULL) {
         add_problem(self, file, line, error->message);
         return;
@@ -275,6 +296,7 @@ vf_models_load_with(const char *const *extra, const char *const *directories)
 
     self->models = g_ptr_array_new_with_free_func((GDestroyNotify)vf_model_unref);
     self->problems = g_ptr_array_new_with_free_func((GDestroyNotify)problem_free);
+    self->ignored = g_ptr_array_new_with_free_func((GDestroyNotify)problem_free);
     for (guint i = 0; extra[i] != NULL; i++)
         load_file(self, extra[i]);
     for (guint i = 0; directories[i] != NULL; i++)
@@ -290,6 +312,7 @@ vf_models_free(VfModels *self)
 {
     g_ptr_array_unref(self->models);
     g_ptr_array_unref(self->problems);
+    g_ptr_array_unref(self->ignored);
     g_free(self);
 }
 

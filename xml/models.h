@@ -20,6 +20,8 @@ typedef struct {
 typedef struct {
     GPtrArray *models;   /* of VfModel, sorted by id, each id once */
     GPtrArray *problems; /* of VfModelsProblem, in the order of the file names */
+    GPtrArray *ignored;  /* of VfModelsProblem: what good files have that this version does not
+                            know: of a later one, or misspelt */
 } VfModels;
 
 /* /etc/vferry/models, /run/vferry/models, /usr/share/vferry/models as configured when built, or

@@ -144,6 +144,17 @@ class Models(Files):
         self.assertRegex(err, r'(?m)^/.*/bad.xml:5: .*nearly')
         self.assertRegex(err, r'(?m)^/.*/none.xml')
 
+    def test_check_tells_what_does_not_count(self):
+        text = self.GOOD.replace('<match>', '<match hint="none"><later/>').replace('compare="at-least"', 'compare="at-least" ofset="0"')
+        odd = self.write('odd.xml', text)
+        status, out, err = self.tool('models', 'check', odd)
+        self.assertEqual((status, out), (0, ''))
+        self.assertRegex(err, r'(?m)^/.*/odd.xml:\d+: <parameter>: .*ofset')
+        self.assertRegex(err, r'(?m)^/.*/odd.xml:\d+: <match>: .*hint')
+        self.assertRegex(err, r'(?m)^/.*/odd.xml:\d+: <later>: ')
+        file = self.document('models', 'check', odd)['files'][0]
+        self.assertEqual((file['good'], len(file['problems']), len(file['ignored'])), (True, 0, 3))
+
     def test_check_json(self):
         good = self.write('good.xml', self.GOOD)
         bad = self.write('bad.xml', '<model')

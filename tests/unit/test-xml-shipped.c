@@ -25,6 +25,8 @@ load(void)
         const VfModelsProblem *problem = models->problems->pdata[i];
         g_error("%s:%u: %s", problem->file, problem->line, problem->message);
     }
+    if (models->ignored->len > 0)
+        g_error("%s", ((const VfModelsProblem *)models->ignored->pdata[0])->message);
     return models;
 }
 
