@@ -38,19 +38,35 @@ order_inclusion(gboolean a_has_b, gboolean b_has_a, int *order)
     return a_has_b || b_has_a;
 }
 
+static gboolean
+ends_word(char c)
+{
+    return c == ' ' || c == '\0';
+}
+
+static const char *
+next_word(const char *p)
+{
+    while (!ends_word(*p))
+        p++;
+    return *p == ' ' ? p + 1 : p;
+}
+
 /* Both sides' words are sorted, so that one walk finds out; @wanted stands still where the other
- * lacks a word. */
+ * lacks a word. Byte by byte: words are short, and a set may have hundreds. */
 static gboolean
 has_words(const char *have, const char *wanted)
 {
     while (*wanted != '\0') {
-        gsize left = strcspn(have, " ");
-        gsize right = strcspn(wanted, " ");
-        gboolean same = left == right && memcmp(have, wanted, left) == 0;
+        gsize same = 0;
+
         if (*have == '\0')
             return FALSE;
-        have += left + strspn(have + left, " ");
-        wanted += same ? right + strspn(wanted + right, " ") : 0;
+        while (!ends_word(wanted[same]) && have[same] == wanted[same])
+            same++;
+        if (ends_word(wanted[same]) && ends_word(have[same]))
+            wanted = next_word(wanted + same);
+        have = next_word(have + same);
     }
     return TRUE;
 }
