@@ -11,7 +11,7 @@ from rig.ferry import MDEVS, RECOVERY, Ferry, defaults, expect, mdevs
 from rig.host import Host
 from rig.scenario import Context, scenario
 
-SYSTEMD = ("debian", "systemd keeps any descriptor alike; the soak kills on both kernels")
+SYSTEMD = ("small", "systemd keeps any descriptor alike; the soak kills on both kernels")
 SIZE = 32 << 20
 # 64 KiB of state takes so long, in microseconds: nothing ends by itself while daemons come and go,
 SLOW = 1000000
