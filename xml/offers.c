@@ -87,22 +87,10 @@ vf_refusal_free(VfRefusal *self)
 
 /* --- order */
 
-static int
-rank(VfVerdict verdict)
-{
-    static const int ranks[] = {
-        [VF_VERDICT_IDENTICAL] = 0,
-        [VF_VERDICT_SUPERSET] = 1,
-        [VF_VERDICT_UNKNOWN] = 2,
-        [VF_VERDICT_INCOMPATIBLE] = 3,
-    };
-    return ranks[verdict];
-}
-
 int
 vf_offer_compare(const VfOffer *a, const VfOffer *b)
 {
-    int order = rank(a->verdict) - rank(b->verdict);
+    int order = (int)vf_report_verdict_rank(a->verdict) - (int)vf_report_verdict_rank(b->verdict);
 
     if (order == 0 && a->left != b->left)
         return a->left > b->left ? -1 : 1;

@@ -154,8 +154,8 @@ vf_report_code_verdict(const char *code)
     return VF_VERDICT_UNKNOWN;
 }
 
-static guint
-badness(VfVerdict verdict)
+guint
+vf_report_verdict_rank(VfVerdict verdict)
 {
     static const guint ranks[] = {
         [VF_VERDICT_IDENTICAL] = 0,
@@ -169,7 +169,7 @@ badness(VfVerdict verdict)
 VfVerdict
 vf_report_worse_verdict(VfVerdict a, VfVerdict b)
 {
-    return badness(b) > badness(a) ? b : a;
+    return vf_report_verdict_rank(b) > vf_report_verdict_rank(a) ? b : a;
 }
 
 void
@@ -182,7 +182,7 @@ vf_report_take_line(VfReport *self, VfReportLine *line)
 static gboolean
 fits(VfVerdict verdict)
 {
-    return badness(verdict) <= badness(VF_VERDICT_SUPERSET);
+    return vf_report_verdict_rank(verdict) <= vf_report_verdict_rank(VF_VERDICT_SUPERSET);
 }
 
 gboolean

@@ -109,6 +109,9 @@ char *vf_report_format(const VfReport *self);
 /* What a line with this code says; UNKNOWN for a code of a newer peer. */
 VfVerdict vf_report_code_verdict(const char *code);
 
+/* 0 for the best, identical, then superset, unknown, incompatible. */
+guint vf_report_verdict_rank(VfVerdict verdict);
+
 /* incompatible, unknown, superset, identical: the one that comes first. */
 VfVerdict vf_report_worse_verdict(VfVerdict a, VfVerdict b);
 
