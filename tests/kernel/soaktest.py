@@ -18,7 +18,9 @@ import tap  # noqa: E402
 from scenarios.soak import SAMPLE, sample  # noqa: E402
 from soak import oracle, table  # noqa: E402
 from soak.facts import Facts, parse  # noqa: E402
-from soak.points import AFTER_STOP, MOMENTS, PRE_COPY, SEED, STOP_COPY, Cell, cells, point  # noqa: E402
+from soak.points import (  # noqa: E402
+    AFTER_STOP, MOMENTS, PRE_COPY, SEED, STOP_COPY, Cell, Point, cells, point)
+from soak.stage import Stage, Verdict  # noqa: E402
 
 OURS = "11111111-1111-4111-8111-111111111111"
 THEIRS = "22222222-2222-4222-8222-222222222222"
@@ -54,7 +56,8 @@ class Judgement(unittest.TestCase):
               offset: float = 0.0) -> oracle.Sight:
         """Both hosts; the destination's clock is `offset` behind."""
         made = dataclasses.replace(point(SEED, 0), uuid=OURS, cell=cell)
-        return oracle.Sight(made, JOB, said(source), said(destination), clock(0), clock(offset), 0.5)
+        return oracle.Sight(made, JOB, said(source), said(destination), clock(0), clock(offset),
+                            (0.5, 0.5))
 
     def test_a_crossing(self) -> None:
         """One stops, then the other runs."""
@@ -72,6 +75,13 @@ class Judgement(unittest.TestCase):
         sight = self.sight(came_back, history(*LOADED, (5, THEIRS, "running"), (6, THEIRS, "closed")))
         self.assertIn("BOTH SIDES RAN: the source came back", oracle.both_ran(sight)[0])
         sight.resolved = True  # somebody has discarded it, and it was over before
+        self.assertEqual(oracle.both_ran(sight), [])
+
+    def test_played_again(self) -> None:
+        """A device of the same name that came back before this point began is another one."""
+        came_back = history((0.1, OURS, "running"), (0.2, OURS, "stop-copy"), (0.3, OURS, "stop"),
+                            (0.4, OURS, "running"), (0.45, OURS, "closed"), *SENT)
+        sight = self.sight(came_back, history(*LOADED, (5, THEIRS, "running")))
         self.assertEqual(oracle.both_ran(sight), [])
 
     def test_overlap(self) -> None:
@@ -118,6 +128,36 @@ class Judgement(unittest.TestCase):
         clean = parse(f"daemon 7 20 0\nlease {JOB} adopted\nrecord {JOB}.source begin\n"
                       f"record {JOB}.source returned\nclock 1\n")
         self.assertEqual(oracle.left_over(clean, "a", JOB, False), [])
+
+
+class LateStage(Stage):
+    """One on which the first strikes come too late."""
+
+    def __init__(self, late: int) -> None:  # pylint: disable=super-init-not-called
+        self.left = late
+        self.played = 0
+
+    def _attempt(self, wanted: Point) -> Verdict:
+        self.played += 1
+        self.left -= 1
+        return Verdict(wanted, late=int(self.left >= 0))
+
+
+class Late(unittest.TestCase):
+    """A strike that was not at its moment says nothing about it."""
+
+    def test_again(self) -> None:
+        """It is played until it was, and said how often that took."""
+        stage = LateStage(2)
+        verdict = stage.play(point(SEED, 0))
+        self.assertEqual((stage.played, verdict.late, verdict.violations), (3, 2, []))
+
+    def test_not_for_ever(self) -> None:
+        """One that is always late has not passed."""
+        stage = LateStage(100)
+        verdict = stage.play(point(SEED, 0))
+        self.assertEqual(stage.played, 3)
+        self.assertEqual(verdict.violations, ["the strike came too late 3 times"])
 
 
 class Points(unittest.TestCase):

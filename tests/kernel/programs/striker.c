@@ -10,7 +10,8 @@
  *   loaded-runs         until a test device runs that was loaded from now on
  *   sleep MS
  *   kill, int, stop, cont NAME,…   signals to all processes of these names
- *   write PATH VALUE    into an attribute
+ *   before SUFFIX EVENT says “late” if such a record has the line EVENT already
+ *   write GLOB VALUE    into the attributes that match, of which there must be one
  *   say WORD            on standard output
  *   hear                until a line comes on standard input
  */
@@ -19,6 +20,7 @@
 #include <glib-unix.h>
 #include <glib.h>
 #include <glib/gstdio.h>
+#include <glob.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -126,6 +128,14 @@ wait_line(Striker *self, const char *suffix, const char *event)
             fail("inotify: %s", g_strerror(errno));
 }
 
+/* The strike that has just been made was not at its moment, whoever judges it should know. */
+static void
+say_if_late(const Striker *self, const char *suffix, const char *event)
+{
+    if (some_record_has(self, suffix, event))
+        puts("late");
+}
+
 static char *
 read_history(Striker *self)
 {
@@ -207,6 +217,19 @@ write_attribute(const char *path, const char *value)
     if (fd < 0 || write(fd, value, strlen(value)) < 0)
         fail("%s: %s", path, g_strerror(errno));
     close(fd);
+    printf("wrote %s to %s\n", value, path);
+}
+
+static void
+write_attributes(const char *pattern, const char *value)
+{
+    glob_t found;
+
+    if (glob(pattern, 0, NULL, &found) != 0)
+        fail("nothing is called %s", pattern);
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        write_attribute(found.gl_pathv[i], value);
+    globfree(&found);
 }
 
 static void
@@ -250,7 +273,9 @@ take_step(Striker *self, char **words)
     if (g_str_equal(verb, "line"))
         return wait_line(self, first, second), 3;
     if (g_str_equal(verb, "write"))
-        return write_attribute(first, second), 3;
+        return write_attributes(first, second), 3;
+    if (g_str_equal(verb, "before"))
+        return say_if_late(self, first, second), 3;
     fail("there is no step %s", verb);
 }
 

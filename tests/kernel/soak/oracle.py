@@ -49,13 +49,13 @@ class Span:
     returned: bool = False  # it had stood before
 
 
-def source_spans(history: Sequence[Step], device: str) -> list[Span]:
-    """When the source's device ran."""
+def source_spans(history: Sequence[Step], device: str, since: float) -> list[Span]:
+    """When the source's device ran. Before `since` it was another one with the same name."""
     spans: list[Span] = []
     begun: float | None = None
     stood = False
     for step in history:
-        if step.device != device:
+        if step.device != device or step.time <= since:
             continue
         if step.state in RUNNING and begun is None:
             begun = step.time
@@ -95,7 +95,7 @@ class Sight:
     destination: Facts
     source_clock: Clock
     destination_clock: Clock
-    since: float  # the destination's clock when the point began
+    since: tuple[float, float]  # the source's clock when the point began, and the destination's
     resolved: bool = False
 
     @property
@@ -117,8 +117,8 @@ class Sight:
 
 def both_ran(sight: Sight) -> list[str]:
     """The promise. It is judged at every look, whatever else is wrong."""
-    ours = source_spans(sight.source.history, sight.point.uuid)
-    theirs = loaded_spans(sight.destination.history, sight.since)
+    ours = source_spans(sight.source.history, sight.point.uuid, sight.since[0])
+    theirs = loaded_spans(sight.destination.history, sight.since[1])
     found = []
     if sight.source.mdevs.get(sight.point.uuid) == "running" and "running" in sight.made.values() \
             and any(span.last == math.inf for span in theirs):

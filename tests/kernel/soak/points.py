@@ -17,21 +17,30 @@ STOP_COPY = "stop-copy"
 AFTER_STOP = ("loaded", "stopped", "commit", "commit-there", "runs", "started", "done")
 ANYTIME = "-"
 
-# Where a moment is noticed, and the steps of programs/striker.c that wait for it.
-MOMENTS: dict[str, tuple[str, tuple[str, ...]]] = {
-    PRE_COPY: ("source", ("state", "pre-copy")),
-    STOP_COPY: ("source", ("state", "stop-copy")),
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """When to strike."""
+
+    role: str  # of the host where it is noticed
+    steps: tuple[str, ...]  # of programs/striker.c, which wait for it
+    before: str  # over, when a record of that host has this line
+
+
+MOMENTS: dict[str, Moment] = {
+    PRE_COPY: Moment("source", ("state", "pre-copy"), "commit"),
+    STOP_COPY: Moment("source", ("state", "stop-copy"), "commit"),
     # its line is in the record, LOADED not sent yet
-    "loaded": ("destination", ("line", ".destination", "loaded")),
+    "loaded": Moment("destination", ("line", ".destination", "loaded"), "commit"),
     # LOADED has come, the commit line is not written yet
-    "stopped": ("source", ("state", "stop-copy", "state", "stop")),
+    "stopped": Moment("source", ("state", "stop-copy", "state", "stop"), "commit"),
     # the line is in the record, COMMIT not sent yet
-    "commit": ("source", ("line", ".source", "commit")),
-    "commit-there": ("destination", ("line", ".destination", "commit")),
+    "commit": Moment("source", ("line", ".source", "commit"), "done"),
+    "commit-there": Moment("destination", ("line", ".destination", "commit"), "started"),
     # the line `started` is not written yet
-    "runs": ("destination", ("loaded-runs",)),
-    "started": ("destination", ("line", ".destination", "started")),
-    "done": ("source", ("line", ".source", "done")),
+    "runs": Moment("destination", ("loaded-runs",), "started"),
+    # STARTED is not sent yet
+    "started": Moment("destination", ("line", ".destination", "started"), ""),
+    "done": Moment("source", ("line", ".source", "done"), ""),
 }
 
 # What is killed: role of the host, names of the processes.
@@ -85,6 +94,11 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "destination-hangs-at-running": ("destination", "", "hang running"),
     "destination-hangs-half-way": ("destination", "", "hang-after SIZE/2"),
     "destination-load-final": ("destination", "", "load-final"),
+}
+# A fault that the destination's device gets while it is loaded: it met the state before, on its way to STOP.
+ARMED: dict[str, str] = {
+    "arm-refuses-running-p2p": "refuse running-p2p",
+    "arm-errors-at-running-p2p": "error running-p2p",
 }
 # The way back is blocked: what else happens is struck while the source refuses to run again.
 STUCK = "refuse running"
@@ -148,10 +162,11 @@ def cells() -> list[Cell]:
     struck = [Cell(strike, moment) for strike in (*KILLS, *STOPS, "cancel")
               for moment in moments]
     cuts = [Cell(strike, moment) for strike in CUTS for moment in moments if moment != "done"]
+    armed = [Cell(strike, "loaded") for strike in ARMED]
     blocked = [Cell("stuck-and-" + strike, moment)
                for strike in ("kill-source-mover", "kill-destination-mover", "cancel")
                for moment in (STOP_COPY, "loaded", "stopped")]
-    return (struck + cuts + blocked + [Cell("slow-link", ANYTIME), Cell("lossy-link", ANYTIME),
+    return (struck + cuts + armed + blocked + [Cell("slow-link", ANYTIME), Cell("lossy-link", ANYTIME),
                                         Cell(HUGE, ANYTIME)]
             + [Cell(fault, ANYTIME) for fault in FAULTS])
 

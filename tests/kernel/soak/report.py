@@ -55,9 +55,10 @@ class Report:
         number = "         plain" if plain else \
             f"{len(self.verdicts):4}/{self._total:<4} #{verdict.point.number:<4}"
         resolved = f", resolved: {verdict.resolved}" if verdict.resolved else ""
+        late = f", {verdict.late} too late before" if verdict.late else ""
         self._line(f"{number} {'FAILED' if verdict.violations else 'ok    '} "
                    f"{verdict.seconds:5.1f} s  {verdict.point.describe}: "
-                   f"{verdict.outcome or '?'}{resolved}")
+                   f"{verdict.outcome or '?'}{resolved}{late}")
         for what in verdict.violations:
             self._line("    " + what.replace("\n", "\n    "))
         if verdict.violations and not plain:
@@ -95,6 +96,8 @@ class Report:
         self._line("")
         self._line(f"{len(self.verdicts)} points and {len(self.plain)} plain crossings in "
                    f"{_span(time.monotonic() - self._started)}; {self.replaced} pairs replaced")
+        self._line(f"strikes that came too late, and were made again: "
+                   f"{sum(verdict.late for verdict in everything)}")
         self._line(f"two sides running: {len(both)}; in doubt: {len(doubts)}, resolved: "
                    f"{sum(bool(verdict.resolved) for verdict in doubts)}; left over: {len(left)}; "
                    f"longest to settle: {slowest:.1f} s")

@@ -6,7 +6,7 @@ An outcome is a pair: what became of the source and of the destination (facts.So
 
 from __future__ import annotations
 
-from .points import AFTER_STOP, CUTS, FAULTS, KILLS, PRE_COPY, STOP_COPY, STOPS, Cell
+from .points import AFTER_STOP, ARMED, CUTS, FAULTS, KILLS, PRE_COPY, STOP_COPY, STOPS, Cell
 
 BACK = "runs/undone"  # nothing has happened
 DONE = "gone/runs"  # it has arrived
@@ -98,7 +98,6 @@ _FAULTY: dict[str, frozenset[str]] = {
     "destination-hangs-half-way": frozenset((DONE,)),
     "destination-errors-at-running": frozenset((BOTH_IN_DOUBT,)),
     "destination-refuses-running": frozenset((BOTH_IN_DOUBT,)),
-    "destination-refuses-running-p2p": frozenset((BOTH_IN_DOUBT,)),
 }
 
 
@@ -106,6 +105,8 @@ def allowed(cell: Cell) -> frozenset[str]:
     """The outcomes that the documented sequence has for it."""
     if cell.strike in FAULTS:
         return _FAULTY.get(cell.strike, frozenset((BACK,)))
+    if cell.strike in ARMED:
+        return frozenset((BOTH_IN_DOUBT,))
     if cell.strike in _STRUCK:
         return _STRUCK[cell.strike][cell.moment]
     return frozenset((DONE,))  # plain, and links that are only bad
