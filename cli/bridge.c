@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <glib/gi18n-lib.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -78,7 +77,7 @@ open_bridge(VfBridge *self, const VfAddress *address, gboolean batch, GError **e
     vf_autofd int theirs = -1;
     int pair[2];
 
-    self->log = memfd_create("ssh-stderr", MFD_CLOEXEC);
+    self->log = vf_io_memfd("ssh-stderr");
     if (self->log < 0)
         return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, _("Cannot make a memory file"));
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)

@@ -5,9 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include "error.h"
+
+#ifndef MFD_NOEXEC_SEAL /* since Linux 6.3 */
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 void
 vf_io_clear_fd(int *fd)
@@ -67,6 +72,15 @@ vf_io_dup(int fd, GError **error)
     if (copy < 0)
         vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "dup of fd %d", fd);
     return copy;
+}
+
+int
+vf_io_memfd(const char *name)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+    /* a kernel that does not know the flag does not ask for it either */
+    return fd < 0 && errno == EINVAL ? memfd_create(name, MFD_CLOEXEC) : fd;
 }
 
 gboolean

@@ -26,5 +26,9 @@ gboolean vf_io_write_all(int fd, const void *buffer, gsize size, GError **error)
 /* dup with close-on-exec. -1 and FAILED on error. */
 int vf_io_dup(int fd, GError **error);
 
+/* A memory file that cannot be executed and is closed on exec: the kind that vm.memfd_noexec=2 still
+ * allows (memfd_create(2)). -1 and errno on error. */
+int vf_io_memfd(const char *name);
+
 /* @size bytes from the kernel's random source. FALSE and FAILED on error. */
 gboolean vf_io_random(void *buffer, gsize size, GError **error);

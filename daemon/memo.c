@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <glib/gi18n-lib.h>
 #include <xxhash.h>
@@ -27,7 +26,7 @@ typedef struct {
 int
 vf_memo_new(const char *name, GError **error)
 {
-    int fd = memfd_create(name, MFD_CLOEXEC);
+    int fd = vf_io_memfd(name);
 
     if (fd < 0)
         vf_error_errno(error, VFERRY_ERROR_FAILED, errno, _("cannot make a memory file"));

@@ -6,6 +6,7 @@
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -454,6 +455,21 @@ test_control_verb(void)
     }
 }
 
+/* With vm.memfd_noexec=2 a kernel gives no other: what the daemon keeps over a restart would be lost. */
+static void
+test_memfd(void)
+{
+    vf_autofd int fd = vf_io_memfd("test");
+    vf_autofd int probe = memfd_create("probe", MFD_CLOEXEC | 0x0008U /* MFD_NOEXEC_SEAL */);
+    struct stat info;
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(fcntl(fd, F_GETFD), ==, FD_CLOEXEC);
+    g_assert_cmpint(fstat(fd, &info), ==, 0);
+    if (probe >= 0)
+        g_assert_cmpint(info.st_mode & 0111, ==, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -479,6 +495,7 @@ main(int argc, char **argv)
     g_test_add("/sysfs/bounded", Dir, NULL, dir_setup, test_sysfs_bounded, dir_teardown);
     g_test_add("/sysfs/no-symlink", Dir, NULL, dir_setup, test_sysfs_no_symlink, dir_teardown);
     g_test_add("/sysfs/write", Dir, NULL, dir_setup, test_sysfs_write, dir_teardown);
+    g_test_add_func("/io/memfd", test_memfd);
     g_test_add_func("/common/printable", test_printable);
     g_test_add_func("/common/printable/word", test_word);
     g_test_add_func("/common/control/verb", test_control_verb);
