@@ -5,7 +5,7 @@
 
 #include "error.h"
 #include "io.h"
-#include "record-reader.h"
+#include "record.h"
 #include "vfio-side.h"
 
 #define OPEN_DEADLINE_MS 10000
@@ -117,24 +117,19 @@ vf_vfio_destination_prepare(VfJob *job, GTask *task)
 
 /* --- the mover has ended --- */
 
-typedef struct {
-    VfJob *job;
-    VfOutcome *said;
-} Reading;
-
-/* The record has the last word, whatever the mover said. Before `commit` the source has not heard
- * that anything runs here, and takes its device back: this side is undone. After it the source
- * never runs again, and the state here is the only one. Takes @said, the end that it would be
- * without a commit. */
-static VfOutcome *
+/* Before `commit` the source has not heard that anything runs here, and takes its device back: this
+ * side is undone. After it the source never runs again, and the state here is the only one. */
+static void
 judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
 {
     gboolean started = vf_record_find(entries, "started") != NULL;
     VfDeviceOutcome state = started ? VF_DEVICE_OUTCOME_RUNNING : VF_DEVICE_OUTCOME_STOPPED;
     VfOutcome *outcome;
 
-    if (!started && !vf_record_find(entries, "commit"))
-        return said;
+    if (!started && !vf_record_find(entries, "commit")) {
+        vf_job_complete(job, said);
+        return;
+    }
     if (started)
         outcome = vf_outcome_new(VF_RESULT_COMPLETED, NULL);
     else
@@ -153,42 +148,16 @@ judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
         g_array_append_val(outcome->devices, told);
     }
     vf_outcome_free(said);
-    return outcome;
-}
-
-static void
-on_record_read(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Reading *reading = data;
-    g_autoptr(VfJob) job = reading->job;
-    VfOutcome *said = reading->said;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) entries = vf_record_reader_finish(result, &error);
-
-    g_free(reading);
-    if (entries) {
-        vf_job_complete(job, judge(job, entries, said));
-        return;
-    }
-    vf_job_complete(job, vf_outcome_new(VF_RESULT_IN_DOUBT,
-                                        g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT, "%s; %s",
-                                                    said->error->message, error->message)));
-    vf_outcome_free(said);
+    vf_job_complete(job, outcome);
 }
 
 void
 vf_vfio_destination_ended(VfVfioSide *self, VfMoverReply *reply)
 {
-    Reading *reading;
-
     if (reply && (reply->outcome->result == VF_RESULT_COMPLETED ||
                   reply->outcome->result == VF_RESULT_IN_DOUBT)) {
         vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
         return;
     }
-    reading = g_new0(Reading, 1);
-    reading->job = g_object_ref(self->job);
-    reading->said = reply ? vf_outcome_copy(reply->outcome)
-                          : vf_outcome_new_for_error(vf_vfio_side_mover_error(self));
-    vf_record_reader_async(vf_job_get_record(self->job), on_record_read, reading);
+    vf_vfio_side_ask_record(self, reply, judge);
 }

@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "io.h"
+#include "record-reader.h"
 
 #define KEPT_CONTROL "control"
 #define KEPT_PROCESS "process"
@@ -167,14 +168,51 @@ on_progress(VfMover *mover, const VfProgress *progress, VfVfioSide *self)
     vf_job_report_progress(self->job, progress);
 }
 
-GError *
-vf_vfio_side_mover_error(VfVfioSide *self)
+static GError *
+mover_error(VfVfioSide *self)
 {
     const GError *error = vf_mover_get_error(self->mover);
 
     if (error)
         return g_error_copy(error);
     return g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_FAILED, _("the mover gave no result"));
+}
+
+typedef struct {
+    VfJob *job;
+    VfOutcome *said;
+    VfVfioJudge judge;
+} Reading;
+
+static void
+on_record_read(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree Reading *reading = data;
+    g_autoptr(VfJob) job = reading->job;
+    g_autoptr(VfOutcome) said = reading->said;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) entries = vf_record_reader_finish(result, &error);
+
+    if (entries) {
+        reading->judge(job, entries, g_steal_pointer(&said));
+        return;
+    }
+    /* nobody can say whether the commit was made */
+    vf_job_complete(job, vf_outcome_new(VF_RESULT_IN_DOUBT,
+                                        g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT, "%s; %s",
+                                                    said->error->message, error->message)));
+}
+
+void
+vf_vfio_side_ask_record(VfVfioSide *self, const VfMoverReply *reply, VfVfioJudge judge)
+{
+    Reading *reading = g_new0(Reading, 1);
+
+    reading->job = g_object_ref(self->job);
+    reading->said = reply ? vf_outcome_copy(reply->outcome)
+                          : vf_outcome_new_for_error(mover_error(self));
+    reading->judge = judge;
+    vf_record_reader_async(vf_job_get_record(self->job), on_record_read, reading);
 }
 
 static void
@@ -187,7 +225,7 @@ on_ended(VfMover *mover, VfMoverReply *reply, VfVfioSide *self)
                        NULL); /* it was never started, and that ends the job as any end does */
     if (self->waiting) {      /* it never listened, and prepare's failure ends the job */
         GError *error = reply && reply->outcome->error ? g_error_copy(reply->outcome->error)
-                                                       : vf_vfio_side_mover_error(self);
+                                                       : mover_error(self);
         answer_waiting(self, error);
         return;
     }

@@ -46,7 +46,12 @@ void vf_vfio_destination_ended(VfVfioSide *self, VfMoverReply *reply);
 void vf_vfio_source_perform(VfJob *job, GTask *task);
 void vf_vfio_destination_prepare(VfJob *job, GTask *task);
 
-/* Why the mover gave no result; free with g_error_free(). */
-GError *vf_vfio_side_mover_error(VfVfioSide *self);
+/* Completes @job as @entries of its record have it. Takes @said, the end that it would be if nothing
+ * had been committed. */
+typedef void (*VfVfioJudge)(VfJob *job, GPtrArray *entries, VfOutcome *said);
+
+/* The record has the last word about a commit, whatever the mover said last: @reply, NULL when it
+ * gave no result. A job whose record cannot be read is in doubt, and @judge is not asked. */
+void vf_vfio_side_ask_record(VfVfioSide *self, const VfMoverReply *reply, VfVfioJudge judge);
 
 G_END_DECLS

@@ -4,7 +4,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
-#include "record-reader.h"
+#include "record.h"
 #include "vfio-side.h"
 
 /* A source that failed runs again within ten seconds, whatever happened to its mover. */
@@ -113,8 +113,7 @@ all_running(VfJob *job, const VfOutcome *outcome)
     return TRUE;
 }
 
-/* The record has the last word about a commit, whatever the mover said: after it this side must not
- * run, or two would. Takes @said, the end that it would be without a commit. */
+/* After a commit this side must not run, or two would. */
 static void
 judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
 {
@@ -137,36 +136,9 @@ judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
     vf_job_complete(job, outcome);
 }
 
-typedef struct {
-    VfJob *job;
-    VfOutcome *said;
-} Reading;
-
-static void
-on_record_read(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Reading *reading = data;
-    g_autoptr(VfJob) job = reading->job;
-    VfOutcome *said = reading->said;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) entries = vf_record_reader_finish(result, &error);
-
-    g_free(reading);
-    if (entries) {
-        judge(job, entries, said);
-        return;
-    }
-    /* nobody can say whether the commit was made */
-    vf_job_complete(job, vf_outcome_new(VF_RESULT_IN_DOUBT,
-                                        g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT, "%s; %s",
-                                                    said->error->message, error->message)));
-    vf_outcome_free(said);
-}
-
 void
 vf_vfio_source_ended(VfVfioSide *self, VfMoverReply *reply)
 {
-    Reading *reading;
     gboolean failed = reply && (reply->outcome->result == VF_RESULT_FAILED ||
                                 reply->outcome->result == VF_RESULT_CANCELLED);
 
@@ -174,9 +146,5 @@ vf_vfio_source_ended(VfVfioSide *self, VfMoverReply *reply)
         vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
         return;
     }
-    reading = g_new0(Reading, 1);
-    reading->job = g_object_ref(self->job);
-    reading->said = reply ? vf_outcome_copy(reply->outcome)
-                          : vf_outcome_new_for_error(vf_vfio_side_mover_error(self));
-    vf_record_reader_async(vf_job_get_record(self->job), on_record_read, reading);
+    vf_vfio_side_ask_record(self, reply, judge);
 }
