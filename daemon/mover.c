@@ -13,6 +13,7 @@
 #include "control.h"
 #include "error.h"
 #include "io.h"
+#include "job.h"
 #include "log.h"
 #include "mover-message.h"
 #include "spawn.h"
@@ -20,6 +21,10 @@
 #define PROGRAM "vferry-mover"
 /* A mover that has given its result has nothing left to do but exit. */
 #define EXIT_SECONDS 5
+/* What a mover may say: twice what docs/mover-control.md has it say, and at once more than its socket
+ * holds after a restart of the daemon. Each word costs us a signal on the bus. */
+#define WORDS_PER_SECOND 20
+#define WORDS_AT_ONCE 1024
 
 struct _VfMover {
     GObject parent_instance;
@@ -36,6 +41,8 @@ struct _VfMover {
     guint pidfd_watch;
     gboolean kill_wanted; /* before there was a process */
     gboolean ended;
+    guint words_left;
+    gint64 words_time; /* when some were added to it */
     VfMoverReply *reply;
     GError *error;
 };
@@ -94,6 +101,8 @@ vf_mover_init(VfMover *self)
 {
     self->control = -1;
     self->pidfd = -1;
+    self->words_left = WORDS_AT_ONCE;
+    self->words_time = g_get_monotonic_time();
 }
 
 VfMover *
@@ -223,19 +232,56 @@ handle_listening(VfMover *self, VfControlMessage *message, GError **error)
 }
 
 static gboolean
-handle_text(VfMover *self, VfControlMessage *message, const char *key, const char *name,
-            GError **error)
+handle_attached(VfMover *self, VfControlMessage *message, GError **error)
 {
-    g_autofree char *text = vf_mover_message_parse_text(message, key, error);
+    g_autofree char *address = vf_mover_message_parse_text(message, "peer-address", error);
 
-    if (text)
-        g_signal_emit_by_name(self, name, text);
-    return text != NULL;
+    if (address)
+        g_signal_emit_by_name(self, "attached", address);
+    return address != NULL;
+}
+
+static gboolean
+handle_phase(VfMover *self, VfControlMessage *message, GError **error)
+{
+    g_autofree char *name = vf_mover_message_parse_text(message, "phase", error);
+    VfJobPhase phase;
+
+    if (!name)
+        return FALSE;
+    if (!vf_job_phase_from_string(name, &phase) || phase == VF_JOB_FINISHED) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER, _("the mover said “%s”, which is no phase"),
+                    name);
+        return FALSE;
+    }
+    g_signal_emit_by_name(self, "phase", name);
+    return TRUE;
+}
+
+static gboolean
+count_word(VfMover *self, GError **error)
+{
+    gint64 now = g_get_monotonic_time();
+    gint64 earned = (now - self->words_time) * WORDS_PER_SECOND / G_USEC_PER_SEC;
+
+    if (earned > 0) {
+        self->words_left = (guint)MIN(WORDS_AT_ONCE, self->words_left + earned);
+        self->words_time = now;
+    }
+    if (self->words_left == 0) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                    _("the mover says more than %d words a second"), WORDS_PER_SECOND);
+        return FALSE;
+    }
+    self->words_left--;
+    return TRUE;
 }
 
 static gboolean
 handle(VfMover *self, VfControlMessage *message, GError **error)
 {
+    if (!count_word(self, error))
+        return FALSE;
     if (self->reply) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
                     _("the mover said “%s” after its result"), message->verb);
@@ -248,9 +294,9 @@ handle(VfMover *self, VfControlMessage *message, GError **error)
     if (g_str_equal(message->verb, "listening"))
         return handle_listening(self, message, error);
     if (g_str_equal(message->verb, "attached"))
-        return handle_text(self, message, "peer-address", "attached", error);
+        return handle_attached(self, message, error);
     if (g_str_equal(message->verb, "phase"))
-        return handle_text(self, message, "phase", "phase", error);
+        return handle_phase(self, message, error);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER, _("the mover said “%s”, which is unknown"),
                 message->verb);
     return FALSE;
