@@ -81,8 +81,7 @@ vf_memo_write(int fd, GVariant *value, GError **error)
 
     if (size > sizeof place->value) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
-                    _("%zu bytes are more than the %zu that fit"),
-                    size, sizeof place->value);
+                    _("%zu bytes are more than the %zu that fit"), size, sizeof place->value);
         return FALSE;
     }
     place->head = (Head){.number = number, .size = size};

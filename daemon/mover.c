@@ -21,8 +21,8 @@
 #define PROGRAM "vferry-mover"
 /* A mover that has given its result has nothing left to do but exit. */
 #define EXIT_SECONDS 5
-/* What a mover may say: twice what docs/mover-control.md has it say, and at once more than its socket
- * holds after a restart of the daemon. Each word costs us a signal on the bus. */
+/* What a mover may say: twice what docs/mover-control.md has it say, and at once more than its
+ * socket holds after a restart of the daemon. Each word costs us a signal on the bus. */
 #define WORDS_PER_SECOND 20
 #define WORDS_AT_ONCE 1024
 
@@ -250,8 +250,8 @@ handle_phase(VfMover *self, VfControlMessage *message, GError **error)
     if (!name)
         return FALSE;
     if (!vf_job_phase_from_string(name, &phase) || phase == VF_JOB_FINISHED) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER, _("the mover said “%s”, which is no phase"),
-                    name);
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                    _("the mover said “%s”, which is no phase"), name);
         return FALSE;
     }
     g_signal_emit_by_name(self, "phase", name);

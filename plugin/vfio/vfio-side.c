@@ -209,8 +209,8 @@ vf_vfio_side_ask_record(VfVfioSide *self, const VfMoverReply *reply, VfVfioJudge
     Reading *reading = g_new0(Reading, 1);
 
     reading->job = g_object_ref(self->job);
-    reading->said = reply ? vf_outcome_copy(reply->outcome)
-                          : vf_outcome_new_for_error(mover_error(self));
+    reading->said =
+        reply ? vf_outcome_copy(reply->outcome) : vf_outcome_new_for_error(mover_error(self));
     reading->judge = judge;
     vf_record_reader_async(vf_job_get_record(self->job), on_record_read, reading);
 }

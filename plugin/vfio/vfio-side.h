@@ -46,8 +46,8 @@ void vf_vfio_destination_ended(VfVfioSide *self, VfMoverReply *reply);
 void vf_vfio_source_perform(VfJob *job, GTask *task);
 void vf_vfio_destination_prepare(VfJob *job, GTask *task);
 
-/* Completes @job as @entries of its record have it. Takes @said, the end that it would be if nothing
- * had been committed. */
+/* Completes @job as @entries of its record have it. Takes @said, the end that it would be if
+ * nothing had been committed. */
 typedef void (*VfVfioJudge)(VfJob *job, GPtrArray *entries, VfOutcome *said);
 
 /* The record has the last word about a commit, whatever the mover said last: @reply, NULL when it

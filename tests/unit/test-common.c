@@ -455,7 +455,8 @@ test_control_verb(void)
     }
 }
 
-/* With vm.memfd_noexec=2 a kernel gives no other: what the daemon keeps over a restart would be lost. */
+/* With vm.memfd_noexec=2 a kernel gives no other: what the daemon keeps over a restart would be
+ * lost. */
 static void
 test_memfd(void)
 {
