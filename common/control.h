@@ -4,8 +4,9 @@
 #include <glib.h>
 
 /* Messages between the daemon and its worker processes: one SOCK_SEQPACKET datagram each, a
- * serialised GVariant of type (sa{sv}), a verb and its arguments, with file descriptors beside it (SCM_RIGHTS). The receiver trusts
- * nothing: size, normal form and the number of descriptors are checked. docs/mover-control.md has the verbs. */
+ * serialised GVariant of type (sa{sv}), a verb and its arguments, with file descriptors beside it
+ * (SCM_RIGHTS). The receiver trusts nothing: size, normal form and the number of descriptors are
+ * checked. docs/mover-control.md has the verbs. */
 
 #define VF_CONTROL_SIZE_MAX 65536
 #define VF_CONTROL_FDS_MAX 8
@@ -26,11 +27,11 @@ int vf_control_message_steal_fd(VfControlMessage *message, guint index);
 /* A connected pair, both ends close-on-exec. */
 gboolean vf_control_pair(int *ours, int *theirs, GError **error);
 
-/* Consumes a floating @args (a{sv}, or NULL for none). The fds stay the caller's. Never blocks when @fd is
- * non-blocking: EAGAIN is BUSY. EPIPE is PEER. */
+/* Consumes a floating @args (a{sv}, or NULL for none). The fds stay the caller's. Never blocks when
+ * @fd is non-blocking: EAGAIN is BUSY. EPIPE is PEER. */
 gboolean vf_control_send(int fd, const char *verb, GVariant *args, const int *fds, guint n_fds,
                          GError **error);
 
-/* One message; NULL without @error at the end of the conversation; NULL with G_IO_ERROR_WOULD_BLOCK on a
- * non-blocking @fd with nothing to read. */
+/* One message; NULL without @error at the end of the conversation; NULL with G_IO_ERROR_WOULD_BLOCK
+ * on a non-blocking @fd with nothing to read. */
 VfControlMessage *vf_control_receive(int fd, GError **error);

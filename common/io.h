@@ -18,16 +18,16 @@ vf_io_steal_fd(int *fd)
 /* An int that closes itself; g_autofd came with GLib 2.76. */
 #define vf_autofd __attribute__((cleanup(vf_io_clear_fd)))
 
-/* All of @size bytes, EINTR and short counts handled; blocking fds only. Error code FAILED. An end of file
- * before @size bytes is an error. */
+/* All of @size bytes, EINTR and short counts handled; blocking fds only. Error code FAILED. An end
+ * of file before @size bytes is an error. */
 gboolean vf_io_read_exact(int fd, void *buffer, gsize size, GError **error);
 gboolean vf_io_write_all(int fd, const void *buffer, gsize size, GError **error);
 
 /* dup with close-on-exec. -1 and FAILED on error. */
 int vf_io_dup(int fd, GError **error);
 
-/* A memory file that cannot be executed and is closed on exec: the kind that vm.memfd_noexec=2 still
- * allows (memfd_create(2)). -1 and errno on error. */
+/* A memory file that cannot be executed and is closed on exec: the kind that vm.memfd_noexec=2
+ * still allows (memfd_create(2)). -1 and errno on error. */
 int vf_io_memfd(const char *name);
 
 /* @size bytes from the kernel's random source. FALSE and FAILED on error. */

@@ -11,7 +11,8 @@
  *     if (!vf_options_end(options, error))
  *         return FALSE;
  *
- * A value of the wrong type is remembered and reported by vf_options_end(); take returns the default then. */
+ * A value of the wrong type is remembered and reported by vf_options_end(); take returns the
+ * default then. */
 typedef struct VfOptions VfOptions;
 
 VfOptions *vf_options_new(GVariant *dict);

@@ -108,8 +108,7 @@ vf_record_open(int dir_fd, const char *name, GError **error)
     vf_autofd int fd = openat(dir_fd, name, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
 
     if (fd < 0) {
-        vf_error_errno(error,
-                       errno == ENOENT ? VFERRY_ERROR_NOT_FOUND : VFERRY_ERROR_FAILED, errno,
+        vf_error_errno(error, errno == ENOENT ? VFERRY_ERROR_NOT_FOUND : VFERRY_ERROR_FAILED, errno,
                        _("cannot open the record “%s”"), name);
         return NULL;
     }
@@ -131,8 +130,7 @@ take_back(int fd, off_t end)
 gboolean
 vf_record_append(VfRecord *self, const char *event, GVariant *details, GError **error)
 {
-    g_autoptr(GVariant) sunk =
-        g_variant_ref_sink(details ? details : g_variant_new("a{sv}", NULL));
+    g_autoptr(GVariant) sunk = g_variant_ref_sink(details ? details : g_variant_new("a{sv}", NULL));
     g_autofree char *printed = g_variant_print(sunk, TRUE);
     g_autofree char *body = g_strdup_printf("%s %s", event, printed);
     g_autofree char *line = g_strdup_printf("%s %016" G_GINT64_MODIFIER "x\n", body,
@@ -177,8 +175,8 @@ parse_line(char *line, GError **error)
     if (!hash || hash[-1] != ' ' || !space || space >= hash - 1)
         return NULL;
     hash[-1] = '\0';
-    expected = g_strdup_printf("%016" G_GINT64_MODIFIER "x",
-                               (guint64)XXH3_64bits(line, strlen(line)));
+    expected =
+        g_strdup_printf("%016" G_GINT64_MODIFIER "x", (guint64)XXH3_64bits(line, strlen(line)));
     if (!g_str_equal(hash, expected))
         return NULL;
     details = g_variant_parse(G_VARIANT_TYPE_VARDICT, space + 1, NULL, NULL, NULL);

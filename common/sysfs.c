@@ -109,10 +109,9 @@ vf_sysfs_write(int dir_fd, const char *attribute, const char *value, int *errnum
         *errnum = saved;
     if (saved == 0)
         return TRUE;
-    return vf_error_errno(error,
-                          saved == ENOENT || saved == ENODEV ? VFERRY_ERROR_NOT_FOUND
-                                                             : VFERRY_ERROR_DEVICE,
-                          saved, _("cannot write “%s” to “%s”"), value, attribute);
+    return vf_error_errno(
+        error, saved == ENOENT || saved == ENODEV ? VFERRY_ERROR_NOT_FOUND : VFERRY_ERROR_DEVICE,
+        saved, _("cannot write “%s” to “%s”"), value, attribute);
 }
 
 char *

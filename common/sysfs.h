@@ -4,8 +4,8 @@
 #include <glib.h>
 
 /* sysfs through a directory fd: what was opened once stays the same device, whatever happens to
- * its name. Attributes are bounded, UTF-8, with one trailing newline removed. Errors: NOT_FOUND for ENOENT and
- * ENODEV, DEVICE for anything else the kernel says. */
+ * its name. Attributes are bounded, UTF-8, with one trailing newline removed. Errors: NOT_FOUND for
+ * ENOENT and ENODEV, DEVICE for anything else the kernel says. */
 
 #define VF_SYSFS_VALUE_MAX 65536 /* an attribute is at most a page; json files may be larger */
 
@@ -18,8 +18,9 @@ char *vf_sysfs_read(int dir_fd, const char *attribute, GError **error);
 gboolean vf_sysfs_read_u64(int dir_fd, const char *attribute, guint64 max, guint64 *value,
                            GError **error);
 
-/* Exactly one write(2) of @value, no newline added; a short write is an error. May block: call it in
- * vferry-helper or in a worker thread, never on the main loop. @errnum (nullable) gets the kernel's errno. */
+/* Exactly one write(2) of @value, no newline added; a short write is an error. May block: call it
+ * in vferry-helper or in a worker thread, never on the main loop. @errnum (nullable) gets the
+ * kernel's errno. */
 gboolean vf_sysfs_write(int dir_fd, const char *attribute, const char *value, int *errnum,
                         GError **error);
 

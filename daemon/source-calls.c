@@ -387,8 +387,7 @@ take_secret(VfJob *job, GVariant *secret, GError **error)
 
     if (size != VF_JOB_SECRET_SIZE) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                    _("the secret has %zu bytes, not %d"), size,
-                    VF_JOB_SECRET_SIZE);
+                    _("the secret has %zu bytes, not %d"), size, VF_JOB_SECRET_SIZE);
         return FALSE;
     }
     memcpy(vf_job_get_channel(job)->secret, bytes, size);

@@ -244,8 +244,8 @@ vf_pair_verdict(const VfPair *self)
     return results[self->result].verdict;
 }
 
-/* What nobody checks, what nobody could read, and what only trying tells: the load may fail, and then
- * the source runs on. Never what is known to be refused by the device. */
+/* What nobody checks, what nobody could read, and what only trying tells: the load may fail, and
+ * then the source runs on. Never what is known to be refused by the device. */
 gboolean
 vf_pair_overridable(const VfPair *self)
 {

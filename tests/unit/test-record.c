@@ -47,9 +47,8 @@ filled(Dir *dir)
     VfRecord *record = vf_record_create(dir->fd, "r", NULL);
 
     g_assert_nonnull(record);
-    g_assert_true(vf_record_append(record, "begin",
-                                   g_variant_new_parsed("{'job': <'a\nb'>, 'uid': <uint32 7>}"),
-                                   NULL));
+    g_assert_true(vf_record_append(
+        record, "begin", g_variant_new_parsed("{'job': <'a\nb'>, 'uid': <uint32 7>}"), NULL));
     g_assert_true(vf_record_append(record, "commit", NULL, NULL));
     return record;
 }
@@ -171,7 +170,10 @@ static void
 test_damage_is_an_error(Dir *dir, gconstpointer data)
 {
     static const char *const lines[] = {
-        "commit @a{sv} {} 0123456789abcdef\n", "commit\n", "\n", "commit {}\n",
+        "commit @a{sv} {} 0123456789abcdef\n",
+        "commit\n",
+        "\n",
+        "commit {}\n",
         "x 0123456789abcdef\n",
     };
 

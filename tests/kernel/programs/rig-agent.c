@@ -3,8 +3,8 @@
  * The command channel of a test guest: takes requests from the rig over a virtio serial port, runs
  * them as shell commands, several at a time, and sends back what they print and how they end.
  *
- * Every message is a frame: u32 length of the rest, u8 type, u32 id, payload; little endian. The rig
- * chooses ids. tests/kernel/rig/agent.py is the other end.
+ * Every message is a frame: u32 length of the rest, u8 type, u32 id, payload; little endian. The
+ * rig chooses ids. tests/kernel/rig/agent.py is the other end.
  *
  *   to the guest   E  start: u32 deadline in ms (0: none), u32 output limit in bytes, u8 flags,
  *                     user NUL, command NUL, first bytes of standard input
@@ -386,8 +386,8 @@ command_start(Agent *agent, guint32 id, const Request *request)
     command->input = -1;
     if (!g_spawn_async_with_pipes(identity.user->pw_dir, (char **)argv, environment,
                                   G_SPAWN_DO_NOT_REAP_CHILD, become, &identity, &command->pid,
-                                  &command->input, &command->outputs[0].fd,
-                                  &command->outputs[1].fd, &error)) {
+                                  &command->input, &command->outputs[0].fd, &command->outputs[1].fd,
+                                  &error)) {
         send_end(agent, id, HOW_NOT_STARTED, FALSE, 0, error->message);
         command_free(command);
         return;
