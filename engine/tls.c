@@ -33,6 +33,8 @@ static const char label[] = "vferry1 channel";
 #define BATCH (8 * RECORD_MAX)
 #define SEALED_ROOM (BATCH + 2 * RECORD_ROOM)
 #define RECEIVED_ROOM (16 * RECORD_MAX)
+/* Of records without data, one after the other: one of ours changes its keys once in 2^24. */
+#define IDLE_RECORDS_MAX 64
 
 struct VfTls {
     VfRole role;
@@ -64,7 +66,9 @@ typedef struct {
     gboolean open; /* the handshake is over */
     gboolean given_up;
     gboolean hung_up; /* the other side's socket is closed */
-    int errnum;       /* why the socket does not work any more */
+    gboolean dry;     /* nothing more could be read */
+    guint idle_records;
+    int errnum; /* why the socket does not work any more */
 } Tls;
 
 static gboolean
@@ -242,7 +246,9 @@ pull(gnutls_transport_ptr_t data, void *to, size_t size)
         return 0;
     }
     if (n < 0) {
-        if (errno != EAGAIN)
+        if (errno == EAGAIN)
+            self->dry = TRUE;
+        else
             self->errnum = errno;
         gnutls_transport_set_errno(self->session, errno);
         return -1;
@@ -303,22 +309,43 @@ drain(Tls *self, GError **error)
  * one list), and comes when the peer wants it or after 2^24 records. Nothing here waits, so that
  * one lock for both is short and settles it. */
 
-static VfChannelResult
-read_some(Tls *self, void *data, gsize size, gsize *n, GError **error)
+/* A record that is no data, such as a change of keys, or that has none ends a call, too. Whoever
+ * sends nothing else would keep us here, with the lock, for ever. */
+static ssize_t
+receive(Tls *self, void *data, gsize size)
 {
     ssize_t got;
 
-    /* a message that is no data, such as a change of keys, ends a call, too */
-    do
+    do {
+        self->dry = FALSE;
         got = gnutls_record_recv(self->session, data, size);
-    while (got == GNUTLS_E_INTERRUPTED || (got == GNUTLS_E_AGAIN && waiting(&self->received) > 0));
+    } while (got == GNUTLS_E_INTERRUPTED ||
+             (got == GNUTLS_E_AGAIN && !self->dry && ++self->idle_records <= IDLE_RECORDS_MAX));
+    if (got > 0)
+        self->idle_records = 0;
+    return got;
+}
+
+static VfChannelResult
+read_some(Tls *self, void *data, gsize size, gsize *n, GError **error)
+{
+    ssize_t got = receive(self, data, size);
+
     *n = (gsize)MAX(got, 0);
     if (got > 0)
         return VF_CHANNEL_DONE;
     if (got == 0)
         return VF_CHANNEL_END;
-    if (got == GNUTLS_E_AGAIN)
+    if (got == GNUTLS_E_AGAIN && self->dry)
         return VF_CHANNEL_WAIT;
+    if (got == GNUTLS_E_AGAIN) {
+        g_set_error(
+            error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+            _("the other side has sent %u records without data, one after the other, but at "
+              "most %d are accepted"),
+            self->idle_records, IDLE_RECORDS_MAX);
+        return VF_CHANNEL_ERROR;
+    }
     if (got == GNUTLS_E_PULL_ERROR)
         return broken(self, self->errnum, error);
     if (self->hung_up) /* between records, or in one */

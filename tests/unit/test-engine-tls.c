@@ -547,6 +547,38 @@ test_change_of_keys(void)
     stranger_close(&stranger);
 }
 
+/* A peer may send records with nothing in them, but not for ever: reading them must end. */
+static void
+test_idle_records(void)
+{
+    g_autoptr(VfTls) tls = make_tls(VF_ROLE_DESTINATION);
+    g_autoptr(VfChannel) channel = NULL;
+    g_autoptr(GError) error = NULL;
+    VfChannelResult result;
+    Stranger stranger;
+    guint8 byte;
+    gsize n;
+    int pair[2];
+
+    g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+    channel = wrap(tls, pair[0]);
+    stranger_open(&stranger, foreigners[0].priorities, TRUE, pair[1]);
+    g_assert_cmpint(serve(&stranger, tls, channel, &error), ==, VF_CHANNEL_DONE);
+    for (guint round = 0; round < 2; round++) {
+        for (guint i = 0; i < 64; i++)
+            g_assert_cmpint(gnutls_record_send2(stranger.session, "", 0, 1, 0), ==, 0);
+        g_assert_cmpint(gnutls_record_send(stranger.session, "\0\7\16", 3), ==, 3);
+        expect_pattern(channel, 3);
+    }
+    for (guint i = 0; i < 100; i++)
+        g_assert_cmpint(gnutls_record_send2(stranger.session, "", 0, 1, 0), ==, 0);
+    result = vf_channel_read(channel, &byte, 1, &n, &error);
+    g_assert_cmpint(result, ==, VF_CHANNEL_ERROR);
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+    g_assert_nonnull(strstr(error->message, "at most 64"));
+    stranger_close(&stranger);
+}
+
 /* Who hangs up before the first word is out, or behind the last that was heard, has not refused. */
 static void
 test_hung_up(void)
@@ -864,6 +896,7 @@ main(int argc, char **argv)
         g_test_add_data_func(path, &foreigners[i], test_foreign);
     }
     g_test_add_func("/engine/tls/change-of-keys", test_change_of_keys);
+    g_test_add_func("/engine/tls/idle-records", test_idle_records);
     g_test_add_func("/engine/tls/hung-up", test_hung_up);
     g_test_add_func("/engine/tls/unknown-alert", test_unknown_alert);
     g_test_add_func("/engine/tls/call/again", test_call_again);
