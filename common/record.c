@@ -115,6 +115,17 @@ vf_record_open(int dir_fd, const char *name, GError **error)
     return vf_record_new_from_fd(vf_io_steal_fd(&fd));
 }
 
+gboolean
+vf_record_get_size(VfRecord *self, gsize *size, GError **error)
+{
+    struct stat st;
+
+    if (fstat(self->fd, &st) < 0)
+        return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, _("cannot read a record"));
+    *size = (gsize)st.st_size;
+    return TRUE;
+}
+
 /* What could not be written is not said: no line that was refused may be found there later, and no
  * half of one in front of the next. */
 static gboolean

@@ -30,6 +30,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfRecord, vf_record_free)
 
 /* Stays the record's. */
 int vf_record_get_fd(VfRecord *self);
+/* In bytes. */
+gboolean vf_record_get_size(VfRecord *self, gsize *size, GError **error);
 
 /* Consumes a floating @details (a{sv}, or NULL). Blocks until the line is on disk: never on the
  * main loop. */

@@ -72,7 +72,6 @@ static const Rule calls[] = {
     {SCMP_SYS(lseek), EVERY},
     {SCMP_SYS(fsync), RECORD},
     {SCMP_SYS(fdatasync), RECORD},
-    {SCMP_SYS(ftruncate), RECORD},
     {SCMP_SYS(poll), EVERY},
     {SCMP_SYS(ppoll), EVERY},
     {SCMP_SYS(eventfd2), EVERY},
@@ -177,8 +176,7 @@ static const Rule conditionals[] = {
     {SCMP_SYS(sendto), NETWORK, 1, {BITS_ARE(3, MSG_FASTOPEN, 0)}},
     ALLOW_FCNTL(F_GETFD),
     ALLOW_FCNTL(F_SETFD),
-    ALLOW_FCNTL(F_GETFL),
-    ALLOW_FCNTL(F_SETFL),
+    ALLOW_FCNTL(F_GETFL), /* nothing may clear the record's O_APPEND */
     ALLOW_FCNTL(F_DUPFD_CLOEXEC),
     /* VFIO and iommufd share a type and carry neither size nor direction in their numbers; `open`
      * reads nobody's bytes, so all of theirs may be its */
@@ -324,13 +322,24 @@ add_rules(scmp_filter_ctx filter, guint verb, const Rule *rules, gsize n)
     return r;
 }
 
+/* A line that was refused is taken back, none that was there before the mover. */
 static int
-add_all_rules(scmp_filter_ctx filter, guint verb)
+allow_truncation(scmp_filter_ctx filter, guint verb, gsize record_size)
+{
+    return verb & RECORD ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ftruncate), 1,
+                                            SCMP_A1(SCMP_CMP_GE, record_size))
+                         : 0;
+}
+
+static int
+add_all_rules(scmp_filter_ctx filter, guint verb, gsize record_size)
 {
     /* abort() */
     int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
                              SCMP_A0(SCMP_CMP_EQ, (guint64)getpid()));
 
+    if (r == 0)
+        r = allow_truncation(filter, verb, record_size);
     if (r == 0)
         r = add_rules(filter, verb, calls, G_N_ELEMENTS(calls));
     if (r == 0)
@@ -339,7 +348,7 @@ add_all_rules(scmp_filter_ctx filter, guint verb)
 }
 
 static int
-install(guint verb)
+install(guint verb, gsize record_size)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
     int r = filter ? 0 : -EOPNOTSUPP; /* what it says of a kernel that has not all of it */
@@ -351,7 +360,7 @@ install(guint verb)
     if (r == 0)
         r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (r == 0)
-        r = add_all_rules(filter, verb);
+        r = add_all_rules(filter, verb, record_size);
     if (r == 0)
         r = seccomp_load(filter);
     if (filter)
@@ -371,11 +380,11 @@ load_translations(void)
 }
 
 gboolean
-vf_confine_to(VfRequestVerb verb, GError **error)
+vf_confine_to(VfRequestVerb verb, gsize record_size, GError **error)
 {
     int errnum;
 
     load_translations();
-    errnum = FILTERED ? install(1u << verb) : 0;
+    errnum = FILTERED ? install(1u << verb, record_size) : 0;
     return errnum == 0 || fail(error, errnum, "seccomp");
 }

@@ -10,8 +10,9 @@
  * nothing open beyond @control_fd, limits on what may be used up. FAILED. */
 gboolean vf_confine_process(int control_fd, GError **error);
 
-/* Once the request is known: only the system calls that @verb takes, for every thread and for good.
- * An attempt at another one ends the process with SIGSYS. Files cannot be looked up any more,
- * except by `open`. FAILED, also when the kernel cannot do it. A build with AddressSanitizer stays
- * without: its leak check traces the process. */
-gboolean vf_confine_to(VfRequestVerb verb, GError **error);
+/* Once the request is known: only the system calls that @verb takes, for every thread and for good,
+ * and no file can be made shorter than @record_size: what the record says stays. An attempt at
+ * another one ends the process with SIGSYS. Files cannot be looked up any more, except by `open`.
+ * FAILED, also when the kernel cannot do it. A build with AddressSanitizer stays without: its leak
+ * check traces the process. */
+gboolean vf_confine_to(VfRequestVerb verb, gsize record_size, GError **error);

@@ -277,6 +277,18 @@ refuse(Mover *self, GError *error)
     quit_when_done(self);
 }
 
+static gboolean
+confine_to_request(Mover *self, GError **error)
+{
+    VfSession *session = self->request->session;
+    gsize size = 0;
+
+    if (!self->confine)
+        return TRUE;
+    return (!session || !session->record || vf_record_get_size(session->record, &size, error)) &&
+           self->confine(self->request->verb, size, error);
+}
+
 static void
 take_message(Mover *self, VfControlMessage *message)
 {
@@ -284,7 +296,7 @@ take_message(Mover *self, VfControlMessage *message)
 
     if (!self->request) {
         self->request = vf_request_parse(message, self->adopt, self->adopt_data, &error);
-        if (self->request && (!self->confine || self->confine(self->request->verb, &error)))
+        if (self->request && confine_to_request(self, &error))
             begin(self);
         else
             refuse(self, error);

@@ -3,9 +3,9 @@
 
 #include "request.h"
 
-/* Gives up what a request with this verb does not take. FALSE: the request is refused with @error.
- */
-typedef gboolean (*VfMoverConfine)(VfRequestVerb verb, GError **error);
+/* Gives up what a request with this verb does not take. @record_size: of what its record says
+ * already, 0 without one. FALSE: the request is refused with @error. */
+typedef gboolean (*VfMoverConfine)(VfRequestVerb verb, gsize record_size, GError **error);
 
 /* One request of docs/mover-control.md on @control_fd, from its arrival to its result: the control
  * messages in this thread, the work in another. @adopt makes devices of the descriptors that come

@@ -36,6 +36,7 @@
 #define SCRATCH_FD 9 /* a file */
 #define SOCKET_FD 8  /* one end of a pair, its other end is 7 */
 
+static const char record[] = "begin";
 static char path[] = "/proc/self/exe";
 static char *const no_args[] = {path, NULL};
 
@@ -458,10 +459,32 @@ try_abort(void)
     abort();
 }
 
+/* Of the record, which is longer by then. */
+static long
+try_shorten(void)
+{
+    return ftruncate(SCRATCH_FD, sizeof record - 1);
+}
+
+static long
+try_take_back(void)
+{
+    return must(ftruncate(SCRATCH_FD, sizeof record) == 0);
+}
+
+static long
+try_not_append(void)
+{
+    return fcntl(SCRATCH_FD, F_SETFL, 0);
+}
+
 static const struct {
     const char *name;
     long (*call)(void);
 } attempts[] = {
+    {"shorten", try_shorten},
+    {"take-back", try_take_back},
+    {"not-append", try_not_append},
     {"execve", try_execve},
     {"fork", try_fork},
     {"clone", try_clone},
@@ -544,12 +567,13 @@ main(int argc, char **argv)
     setlocale(LC_ALL, "");
     if (argc != 3 || !scratch || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0 ||
         dup2(fileno(scratch), SCRATCH_FD) < 0 || dup2(pair[0], SOCKET_FD) < 0 ||
-        dup2(pair[1], 7) < 0)
+        dup2(pair[1], 7) < 0 || write(SCRATCH_FD, record, sizeof record) != sizeof record)
         return 3;
     for (guint verb = 0; verb < G_N_ELEMENTS(verbs); verb++) {
         if (!g_str_equal(verbs[verb], argv[1]))
             continue;
-        if (vf_confine_process(SCRATCH_FD, &error) && vf_confine_to((VfRequestVerb)verb, &error))
+        if (vf_confine_process(SCRATCH_FD, &error) &&
+            vf_confine_to((VfRequestVerb)verb, sizeof record, &error))
             return attempt(argv[2]);
         fprintf(stderr, "%s\n", error->message);
     }
