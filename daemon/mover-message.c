@@ -179,6 +179,7 @@ parse_outcome(VfControlMessage *message, GError **error)
         return NULL;
     }
     outcome = vf_outcome_new(result, result == VF_RESULT_COMPLETED ? NULL : parse_error(message));
+    g_variant_dict_lookup(message->args, "untouched", "b", &outcome->untouched);
     if (!parse_devices(message, outcome, error) || !parse_statistics(message, outcome, error))
         return NULL;
     return g_steal_pointer(&outcome);

@@ -545,15 +545,13 @@ call_free(gpointer data)
 }
 
 static GError *
-call_error(VfMover *mover, VfMoverReply *reply, const Call *call)
+call_error(VfMover *mover, const Call *call)
 {
     if (call->late)
         return g_error_new(VFERRY_ERROR, VFERRY_ERROR_DEVICE,
                            _("the mover's “%s” took longer than %u ms"), mover->verb,
                            call->deadline_ms);
-    if (!reply)
-        return g_error_copy(mover->error);
-    return reply->outcome->error ? g_error_copy(reply->outcome->error) : NULL;
+    return g_error_copy(mover->error);
 }
 
 static void
@@ -561,12 +559,11 @@ on_call_ended(VfMover *mover, VfMoverReply *reply, gpointer data)
 {
     g_autoptr(GTask) task = data;
     Call *call = g_task_get_task_data(task);
-    GError *error = call_error(mover, reply, call);
 
     g_clear_signal_handler(&call->handler, mover);
     g_clear_handle_id(&call->timer, g_source_remove);
-    if (error)
-        g_task_return_error(task, error);
+    if (call->late || !reply)
+        g_task_return_error(task, call_error(mover, call));
     else
         g_task_return_pointer(task, g_steal_pointer(&mover->reply),
                               (GDestroyNotify)vf_mover_reply_free);
@@ -603,6 +600,17 @@ vf_mover_call_async(const char *verb, GVariant *args, const int *fds, guint n_fd
 
 VfMoverReply *
 vf_mover_call_finish(GAsyncResult *result, GError **error)
+{
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish_reply(result, error);
+
+    if (!reply || !reply->outcome->error)
+        return g_steal_pointer(&reply);
+    g_propagate_error(error, g_error_copy(reply->outcome->error));
+    return NULL;
+}
+
+VfMoverReply *
+vf_mover_call_finish_reply(GAsyncResult *result, GError **error)
 {
     return g_task_propagate_pointer(G_TASK(result), error);
 }

@@ -62,11 +62,13 @@ void vf_mover_kill(VfMover *self);
 /* After "ended" without a reply. Stays the mover's. */
 const GError *vf_mover_get_error(VfMover *self);
 
-/* One request with one answer: open, inspect, return, start. Killed after @deadline_ms. An outcome
- * other than `completed` is an error. */
+/* One request with one answer: open, inspect, return, start. Killed after @deadline_ms. For
+ * vf_mover_call_finish() an outcome other than `completed` is an error; for the other it is a reply
+ * as any, and an error means that none came. */
 void vf_mover_call_async(const char *verb, GVariant *args, const int *fds, guint n_fds,
                          guint deadline_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
                          gpointer data);
 VfMoverReply *vf_mover_call_finish(GAsyncResult *result, GError **error);
+VfMoverReply *vf_mover_call_finish_reply(GAsyncResult *result, GError **error);
 
 G_END_DECLS

@@ -72,6 +72,7 @@ vf_outcome_copy(const VfOutcome *self)
     g_array_append_vals(copy->devices, self->devices->data, self->devices->len);
     g_variant_unref(copy->statistics);
     copy->statistics = g_variant_ref(self->statistics);
+    copy->untouched = self->untouched;
     return copy;
 }
 

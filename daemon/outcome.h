@@ -29,6 +29,8 @@ typedef struct {
     GError *error;        /* VFERRY_ERROR; NULL only for COMPLETED */
     GArray *devices;      /* of VfDeviceOutcome, in the job's order; may be shorter */
     GVariant *statistics; /* a{sv}, never NULL; as Job.Completed says */
+    gboolean
+        untouched; /* says a mover: it failed before any device was asked to change its state */
 } VfOutcome;
 
 /* Takes @error, which may be of any domain and NULL only with COMPLETED. */
@@ -48,7 +50,8 @@ gboolean vf_result_from_string(const char *text, VfResult *result);
 const char *vf_device_outcome_to_string(VfDeviceOutcome outcome);
 gboolean vf_device_outcome_from_string(const char *text, VfDeviceOutcome *outcome);
 
-/* Floating (sssasa{sv}); @variant of another type, or of no known words, gives NULL. */
+/* Floating (sssasa{sv}), without @untouched; @variant of another type, or of no known words, gives
+ * NULL. */
 GVariant *vf_outcome_to_variant(const VfOutcome *outcome);
 VfOutcome *vf_outcome_from_variant(GVariant *variant);
 

@@ -308,12 +308,9 @@ start(Destination *self, GError **error)
 
     if (!vf_devices_run(self->session->devices, error))
         return FALSE;
-    /* The devices run, and that must be said, whatever the disk or the link do now: a source that
-     * does not hear it is in doubt, and a record that lacks it makes this side in doubt after a
-     * crash. */
-    if (!vf_session_append(self->session, "started", &local))
-        g_warning("the devices run, but: %s", local->message);
-    g_clear_error(&local);
+    /* That must be said, whatever the disk or the link do now: a source that does not hear it is in
+     * doubt. */
+    vf_session_note(self->session, "started");
     if (!vf_stream_send(self->stream, VF_FRAME_STARTED, VF_FRAME_NO_DEVICE, NULL, 0, &local))
         g_warning("the devices run, but the source cannot be told: %s", local->message);
     else

@@ -273,6 +273,7 @@ static void
 refuse(Mover *self, GError *error)
 {
     vf_result_fail(self->result, error);
+    self->result->outcome.untouched = TRUE;
     post(self, message_new("result", vf_result_to_variant(self->result), -1));
     quit_when_done(self);
 }

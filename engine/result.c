@@ -59,19 +59,20 @@ open_device(VfResult *self, const VfRequest *request, GError **error)
     return FALSE;
 }
 
-static gboolean
+static void
 return_devices(VfSession *session, GError **error)
 {
-    return vf_devices_load_info(session->devices, error) &&
-           vf_devices_run(session->devices, error) && vf_session_append(session, "returned", error);
+    if (vf_devices_load_info(session->devices, error) && vf_devices_run(session->devices, error))
+        vf_session_note(session, "returned");
 }
 
-static gboolean
+static void
 start_devices(VfSession *session, GError **error)
 {
-    return vf_devices_load_info(session->devices, error) &&
-           vf_devices_expect_loaded(session->devices, error) &&
-           vf_devices_run(session->devices, error) && vf_session_append(session, "started", error);
+    if (vf_devices_load_info(session->devices, error) &&
+        vf_devices_expect_loaded(session->devices, error) &&
+        vf_devices_run(session->devices, error))
+        vf_session_note(session, "started");
 }
 
 void
@@ -125,6 +126,8 @@ vf_result_to_variant(const VfResult *self)
     g_variant_dict_insert(&dict, "device-states", "^as",
                           outcome->device_states ? (const char *const *)outcome->device_states
                                                  : none);
+    if (outcome->untouched)
+        g_variant_dict_insert(&dict, "untouched", "b", TRUE);
     if (outcome->statistics)
         g_variant_dict_insert_value(&dict, "statistics", outcome->statistics);
     if (!self->has_info)

@@ -67,6 +67,15 @@ vf_session_append(VfSession *self, const char *event, GError **error)
 }
 
 void
+vf_session_note(VfSession *self, const char *event)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!vf_session_append(self, event, &error))
+        g_warning("it has happened, but: %s", error->message);
+}
+
+void
 vf_outcome_clear(VfOutcome *outcome)
 {
     g_clear_error(&outcome->error);

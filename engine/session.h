@@ -63,6 +63,7 @@ typedef struct {
     GError *error;        /* set unless completed */
     char **device_states; /* see vf_devices_describe() */
     GVariant *statistics; /* a{sv} */
+    gboolean untouched;   /* it failed before any device was asked to change its state */
 } VfOutcome;
 
 /* Takes ownership of devices and record. */
@@ -75,6 +76,9 @@ gboolean vf_session_wants(const VfSession *self, const char *feature);
 VfTls *vf_session_make_tls(VfSession *self, VfRole role, GError **error);
 void vf_session_set_phase(VfSession *self, const char *phase);
 gboolean vf_session_append(VfSession *self, const char *event, GError **error);
+/* Of what has happened whether the record can say so or not: one that cannot makes this side in
+ * doubt after a crash, and is a warning. */
+void vf_session_note(VfSession *self, const char *event);
 
 void vf_outcome_clear(VfOutcome *outcome);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VfOutcome, vf_outcome_clear)

@@ -219,7 +219,6 @@ commit(Source *self, GError **error)
 static gboolean
 await_started(Source *self, GError **error)
 {
-    g_autoptr(GError) local = NULL;
     VfFrame frame;
 
     if (!vf_stream_receive_within(self->stream, self->session->config.decision_seconds, &frame,
@@ -232,10 +231,7 @@ await_started(Source *self, GError **error)
         return FALSE;
     }
     self->times.started = g_get_monotonic_time();
-    /* It is done, whether the record can say so or not; one that cannot makes this side in doubt
-     * after a crash. */
-    if (!vf_session_append(self->session, "done", &local))
-        g_warning("the devices run at the destination, but: %s", local->message);
+    vf_session_note(self->session, "done");
     return TRUE;
 }
 
@@ -249,11 +245,14 @@ give_up(Source *self, GError *error, VfOutcome *outcome)
     if (self->stream)
         vf_stream_abort(self->stream, error);
     vf_outcome_fail(outcome, error);
-    if (!self->may_run)
+    if (!self->may_run) {
+        outcome->untouched = TRUE;
         return;
-    if (vf_devices_run(self->session->devices, &local) &&
-        vf_session_append(self->session, "returned", &local))
+    }
+    if (vf_devices_run(self->session->devices, &local)) {
+        vf_session_note(self->session, "returned");
         return;
+    }
     message = g_strdup_printf(_("%s; and the way back to running failed: %s"),
                               outcome->error->message, local->message);
     g_free(outcome->error->message);

@@ -13,6 +13,7 @@
 #define KEPT_PROCESS "process"
 #define KEPT_DEVICE "device%u"
 #define STATE_SAID "said"
+#define STATE_UNTOUCHED "untouched"
 
 /* The end of this process is none of the job's: a mover that is at work goes on. */
 static void
@@ -125,6 +126,7 @@ on_said(VfMover *mover, VfMoverReply *reply, VfVfioSide *self)
 
     g_variant_dict_init(&dict, NULL);
     g_variant_dict_insert_value(&dict, STATE_SAID, vf_outcome_to_variant(reply->outcome));
+    g_variant_dict_insert(&dict, STATE_UNTOUCHED, "b", reply->outcome->untouched);
     vf_job_set_driver_state(self->job, g_variant_dict_end(&dict));
 }
 
@@ -275,7 +277,11 @@ find_said(VfJob *job)
     GVariant *state = vf_job_get_driver_state(job);
     g_autoptr(GVariant) said = state ? g_variant_lookup_value(state, STATE_SAID, NULL) : NULL;
 
-    return said ? vf_outcome_from_variant(said) : NULL;
+    VfOutcome *outcome = said ? vf_outcome_from_variant(said) : NULL;
+
+    if (outcome)
+        g_variant_lookup(state, STATE_UNTOUCHED, "b", &outcome->untouched);
+    return outcome;
 }
 
 static gboolean

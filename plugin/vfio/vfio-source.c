@@ -69,16 +69,29 @@ set_all_devices(VfJob *job, VfOutcome *outcome, VfDeviceOutcome state)
 }
 
 static void
+take_states(VfOutcome *outcome, const VfMoverReply *reply)
+{
+    g_array_set_size(outcome->devices, 0);
+    if (reply)
+        g_array_append_vals(outcome->devices, reply->outcome->devices->data,
+                            reply->outcome->devices->len);
+}
+
+static void
 on_returned(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(Return) self = data;
     g_autoptr(GError) error = NULL;
-    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish_reply(result, &error);
 
-    set_all_devices(self->job, self->outcome,
-                    reply ? VF_DEVICE_OUTCOME_RUNNING : VF_DEVICE_OUTCOME_NEEDS_RESET);
-    if (error) {
+    if (reply && reply->outcome->error)
+        error = g_error_copy(reply->outcome->error);
+    if (!error) {
+        set_all_devices(self->job, self->outcome, VF_DEVICE_OUTCOME_RUNNING);
+    } else {
         g_autofree char *before = g_steal_pointer(&self->outcome->error->message);
+
+        take_states(self->outcome, reply); /* some may run, and nobody may take those for dead */
         self->outcome->error->message = g_strdup_printf(
             _("%s; and it could not be brought back to running: %s"), before, error->message);
     }
@@ -113,7 +126,9 @@ all_running(VfJob *job, const VfOutcome *outcome)
     return TRUE;
 }
 
-/* After a commit this side must not run, or two would. */
+/* After a commit this side must not run, or two would. Before it, what a mover has stopped is
+ * brought back; a device that did not run when the mover came was stopped by its holder, and is not
+ * ours to start. */
 static void
 judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
 {
@@ -128,7 +143,10 @@ judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
                         _("%s; the commit was made, and no word came that the destination runs"),
                         said->error->message));
     } else {
-        bring_back(job, said);
+        if (said->untouched || all_running(job, said))
+            vf_job_complete(job, said);
+        else
+            bring_back(job, said);
         return;
     }
     vf_outcome_free(said);
@@ -139,10 +157,8 @@ judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
 void
 vf_vfio_source_ended(VfVfioSide *self, VfMoverReply *reply)
 {
-    gboolean failed = reply && (reply->outcome->result == VF_RESULT_FAILED ||
-                                reply->outcome->result == VF_RESULT_CANCELLED);
-
-    if (reply && (!failed || all_running(self->job, reply->outcome))) {
+    if (reply && (reply->outcome->result == VF_RESULT_COMPLETED ||
+                  reply->outcome->result == VF_RESULT_IN_DOUBT)) {
         vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
         return;
     }

@@ -41,7 +41,7 @@ SCRIPTS = {
         ['result', {'outcome': 'completed', 'device-states': ['running'], 'bytes': 96}],
     ],
 }
-TYPES = {'outcome': 's', 'error': 's', 'message': 's', 'device-states': 'as', 'flags': 'as', 'data-size': 't', 'state': 's'}
+TYPES = {'outcome': 's', 'untouched': 'b', 'error': 's', 'message': 's', 'device-states': 'as', 'flags': 'as', 'data-size': 't', 'state': 's'}
 
 DEEP = GLib.Variant('u', 1)  # deeper than D-Bus has it
 for _ in range(80):

@@ -400,6 +400,42 @@ class Failures(crossing.Test):
         self.assert_source_back(uuid, job)
         self.assertEqual(job.get('Error'), (harness.error_name('Device'), 'refused'))
 
+    def test_source_that_was_stopped_before(self):
+        """Its holder has stopped it, or has begun a migration of its own: that is not ours to undo."""
+        self.script('send', ['result', {'outcome': 'failed', 'untouched': True, 'error': 'org.vferry1.Error.Device',
+                                        'message': 'in STOP', 'device-states': ['stopped']}])
+        uuid, job = self.cross()
+        self.assertEqual(self.end('Confirm', uuid), 'failed')
+        self.assertEqual(job.get('Devices')[0]['state'], 'stopped')
+        self.assertNotIn('return', [verb for verb, *_ in self.requests()])
+        self.assertNotIn('returned', self.events(f'{uuid}.source'))
+
+    def test_source_that_lies_about_a_commit(self):
+        """Whatever it says: after a commit on record it is in doubt, and nobody makes it run."""
+        self.script('send', ['record', 'commit'],
+                    ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Device', 'message': 'refused',
+                                'device-states': ['running']}])
+        uuid, _ = self.cross()
+        self.assertEqual(self.end('Confirm', uuid), 'in-doubt')
+        self.assertNotIn('return', [verb for verb, *_ in self.requests()])
+
+    def test_source_brought_back_in_part(self):
+        """A device that runs again is not called dead because its record is full, or another one is."""
+        self.script('send', ['die'])
+        self.script('return', ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Device', 'message': 'no',
+                                          'device-states': ['running']}])
+        uuid, job = self.cross()
+        self.assertEqual(self.end('Confirm', uuid), 'failed')
+        self.assertEqual(job.get('Devices')[0]['state'], 'running')
+
+    def test_source_that_nobody_can_bring_back(self):
+        """What is not known is not called dead, either: a reset would cost the guest its device."""
+        self.script('send', ['die'])
+        self.script('return', ['die'])
+        uuid, job = self.cross()
+        self.assertEqual(self.end('Confirm', uuid), 'failed')
+        self.assertEqual(job.get('Devices')[0]['state'], 'unknown')
+
     def test_destination_that_lies_after_commit(self):
         """The only state there is is not thrown away."""
         self.script('receive', ['listening'], ['attached'], ['record', 'loaded'], ['record', 'commit'],
