@@ -24,6 +24,7 @@ class Moment:
     role: str  # of the host where it is noticed
     steps: tuple[str, ...]  # of programs/striker.c, which wait for it
     before: str  # over, when a record of that host has this line
+    there: str = ""  # or one of the other host this one
 
 
 MOMENTS: dict[str, Moment] = {
@@ -34,12 +35,12 @@ MOMENTS: dict[str, Moment] = {
     # LOADED has come, the commit line is not written yet
     "stopped": Moment("source", ("state", "stop-copy", "state", "stop"), "commit"),
     # the line is in the record, COMMIT not sent yet
-    "commit": Moment("source", ("line", ".source", "commit"), "done"),
+    "commit": Moment("source", ("line", ".source", "commit"), "done", "commit"),
     "commit-there": Moment("destination", ("line", ".destination", "commit"), "started"),
     # the line `started` is not written yet
     "runs": Moment("destination", ("loaded-runs",), "started"),
     # STARTED is not sent yet
-    "started": Moment("destination", ("line", ".destination", "started"), ""),
+    "started": Moment("destination", ("line", ".destination", "started"), "", "done"),
     "done": Moment("source", ("line", ".source", "done"), ""),
 }
 

@@ -102,7 +102,7 @@ class Play:
     strikers: dict[str, Process] = dataclasses.field(default_factory=dict)
     since: dict[str, float] = dataclasses.field(default_factory=dict)
     job: str | None = None
-    said: str = ""  # by the striker at whose host the moment was
+    said: str = ""  # by the strikers
 
     @property
     def late(self) -> bool:
@@ -142,6 +142,8 @@ def _steps(point: Point) -> dict[str, list[str]]:
     there = _strike_steps(point, other)
     here = [*moment.steps, *(["sleep", str(point.delay_ms)] if point.delay_ms else [])]
     check = ["before", f".{role}", moment.before] if moment.before else []
+    if moment.there:  # to be seen while this side stands still
+        there = ["before", f".{other}", moment.there, *there]
     if there or _from_outside(point):
         here += ["stop", "vferry-mover", *check, "say", "now", "hear", *_strike_steps(point, role),
                  *(["sleep", str(int(CANCEL_SECONDS * 1000))] if _strike_steps(point, role) else []),
@@ -293,10 +295,11 @@ class Stage:
             return None
         role = MOMENTS[point.cell.moment].role
         here = play.strikers.pop(role)
+        strikers = [here, *play.strikers.values()]
         try:
             return self._strike_with(play, here)
         finally:
-            play.said = here.out.decode("utf-8", "replace")
+            play.said = b"".join(each.out for each in strikers).decode("utf-8", "replace")
 
     def _strike_with(self, play: Play, here: Process) -> str | None:
         point = play.point
@@ -357,7 +360,7 @@ class Stage:
         if sight.fates[0] == "runs":
             self._check_holder(play, verdict)
         if verdict.violations and play.said:
-            verdict.violations.append("the striker said: " + ", ".join(play.said.splitlines()))
+            verdict.violations.append("the strikers said: " + ", ".join(play.said.splitlines()))
 
     def _check_holder(self, play: Play, verdict: Verdict) -> None:
         """The source runs: with its bytes."""
@@ -381,7 +384,9 @@ class Stage:
         if asked.status != 2 or not offered:
             verdict.violations.append(f"resolve offers nothing: {asked.describe()}")
             return sight
-        running = [side for side in offered if side != "nowhere"] or offered
+        # a source that refuses to run stays in doubt, and may be asked again
+        useless = ("nowhere", "source") if play.point.cell.strike.startswith("stuck-") else ("nowhere",)
+        running = [side for side in offered if side not in useless] or ["nowhere"]
         decision = running[int(play.point.choice * len(running))]
         verdict.resolved = decision
         done = play.source.try_run(f"{command} --run-at {decision}", timeout=60)
