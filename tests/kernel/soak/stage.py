@@ -145,11 +145,14 @@ def _steps(point: Point) -> dict[str, list[str]]:
     if moment.there:  # to be seen while this side stands still
         there = ["before", f".{other}", moment.there, *there]
     if there or _from_outside(point):
-        here += ["stop", "vferry-mover", *check, "say", "now", "hear", *_strike_steps(point, role),
+        here += ["stop", "vferry-mover", "say", "now", "hear", *check, *_strike_steps(point, role),
                  *(["sleep", str(int(CANCEL_SECONDS * 1000))] if _strike_steps(point, role) else []),
                  "cont", "vferry-mover"]
     else:
-        here += [*_strike_steps(point, role), *check]
+        strike = _strike_steps(point, role)
+        # a call that it was in is ended before it is
+        dying = any("vferry-mover" in word for word in strike)
+        here += [*strike, *(["sleep", "20"] if dying else []), *check]
     return {role: here, other: ["hear", *there]} if there else {role: here}
 
 

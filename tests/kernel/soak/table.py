@@ -53,8 +53,9 @@ _STRUCK: dict[str, dict[str, frozenset[str]]] = {
     "kill-source-both": _SOURCE_MOVER,
     "kill-destination-both": _DESTINATION_MOVER,
     "kill-client": _NOTHING,
-    "stop-source-daemon": _row(BACK, BACK, BACK, BACK, DONE, DONE, DONE, DONE, DONE),
-    # systemd lets go of its store a little after the daemon has ended: COMMIT may be quicker
+    # systemd lets go of its store a little after the daemon has ended: the mover may be quicker
+    "stop-source-daemon": _row(
+        BACK, BACK, (BACK, DONE), (BACK, DONE), DONE, DONE, DONE, DONE, DONE),
     "stop-destination-daemon": _row(
         BACK, BACK, (BACK, SOURCE_IN_DOUBT, GIVEN_UP), (BACK, SOURCE_IN_DOUBT, GIVEN_UP),
         (SOURCE_IN_DOUBT, GIVEN_UP), GIVEN_UP, GIVEN_UP, GIVEN_UP, GIVEN_UP),
