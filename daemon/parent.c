@@ -36,7 +36,7 @@ enum { PROP_0, PROP_DRIVER, PROP_OFFERS };
 G_DEFINE_TYPE(VfParent, vf_parent, G_TYPE_OBJECT)
 
 static void
-type_free(gpointer data)
+type_clear(gpointer data)
 {
     VfParentType *type = data;
 
@@ -46,7 +46,18 @@ type_free(gpointer data)
     g_clear_pointer(&type->model, vf_model_unref);
     g_free(type->description);
     g_ptr_array_unref(type->values);
-    g_free(type);
+}
+
+VfParentType *
+vf_parent_type_ref(VfParentType *type)
+{
+    return g_rc_box_acquire(type);
+}
+
+void
+vf_parent_type_unref(VfParentType *type)
+{
+    g_rc_box_release_full(type, type_clear);
 }
 
 static VfParentType *
@@ -113,7 +124,7 @@ read_values(VfParent *self, const VfModel *model, int type_fd, const char *id)
 static void
 add_type(VfParent *self, int type_fd, const char *id, VfModel *model, gboolean shared)
 {
-    VfParentType *type = g_new0(VfParentType, 1);
+    VfParentType *type = g_rc_box_new0(VfParentType);
 
     type->type = g_strdup(id);
     type->name = vf_sysfs_read(type_fd, VF_SYSFS_NAME, NULL);
@@ -357,24 +368,25 @@ add_reserved(VfParent *self, const char *id, gint64 number)
 gboolean
 vf_parent_reserve(VfParent *self, const char *type_id, GError **error)
 {
+    g_autofree char *id = g_strdup(type_id); /* of a type that the refresh may take away */
     VfParentType *type;
 
     /* no more than the room: who chose has the rest in hand */
     if (!is_pci(self))
         refresh_types(self, FALSE);
-    type = find_type(self, type_id);
+    type = find_type(self, id);
     if (!type) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("%s has no type “%s”"), self->id,
-                    type_id);
+                    id);
         return FALSE;
     }
     if (vf_parent_type_left(type) == 0) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NO_ROOM,
                     _("%s has no “%s” left: %" PRIu64 " available, %" PRIu64 " of them reserved"),
-                    self->id, type_id, type->available, type->reserved);
+                    self->id, id, type->available, type->reserved);
         return FALSE;
     }
-    add_reserved(self, type_id, 1);
+    add_reserved(self, id, 1);
     return TRUE;
 }
 
@@ -507,6 +519,6 @@ vf_parent_class_init(VfParentClass *klass)
 static void
 vf_parent_init(VfParent *self)
 {
-    self->types = g_ptr_array_new_with_free_func(type_free);
+    self->types = g_ptr_array_new_with_free_func((GDestroyNotify)vf_parent_type_unref);
     self->numa_node = -1;
 }

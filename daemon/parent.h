@@ -15,7 +15,9 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE(VfParent, vf_parent, VF, PARENT, GObject)
 
 /* A type, as one model: when the driver itself says that devices of a type can be of one of
- * several, there is one of these for each, with the same room. */
+ * several, there is one of these for each, with the same room. Who keeps one across anything that
+ * refreshes the parent, vf_parent_reserve() included, holds a reference: the driver may take the
+ * type away. */
 typedef struct {
     char *type;        /* "mtty-2" */
     char *name;        /* the driver's pretty name; may be any UTF-8 */
@@ -28,6 +30,10 @@ typedef struct {
     guint64 available; /* available_instances, read when the parent last changed */
     guint64 reserved;  /* promised to leases */
 } VfParentType;
+
+VfParentType *vf_parent_type_ref(VfParentType *type);
+void vf_parent_type_unref(VfParentType *type);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfParentType, vf_parent_type_unref)
 
 const char *vf_parent_get_id(VfParent *self);   /* its name in sysfs */
 const char *vf_parent_get_kind(VfParent *self); /* "mdev", "pci" */

@@ -87,7 +87,7 @@ vf_mdev_init(VfMdev *self)
 
 typedef struct {
     VfParent *parent;
-    const VfParentType *type;
+    VfParentType *type;
     VfReport *report;
 } Candidate;
 
@@ -97,6 +97,7 @@ candidate_free(gpointer data)
     Candidate *self = data;
 
     g_object_unref(self->parent);
+    vf_parent_type_unref(self->type);
     g_clear_pointer(&self->report, vf_report_free);
     g_free(self);
 }
@@ -131,14 +132,14 @@ candidate_compare(gconstpointer a, gconstpointer b)
 }
 
 static void
-add_candidate(GPtrArray *candidates, VfParent *parent, const VfParentType *type,
+add_candidate(GPtrArray *candidates, VfParent *parent, VfParentType *type,
               VfRequirement *requirement)
 {
     Candidate *candidate = g_new0(Candidate, 1);
     g_auto(GStrv) settable = vf_model_settable_names(type->model);
 
     candidate->parent = g_object_ref(parent);
-    candidate->type = type;
+    candidate->type = vf_parent_type_ref(type);
     candidate->report = vf_compare_requirement(requirement, type->model, type->values, settable);
     g_ptr_array_add(candidates, candidate);
 }
@@ -158,7 +159,7 @@ collect(VfRegistry *registry, VfRequirement *requirement, const VfMdevWish *wish
         if (wish->parent && !g_str_equal(wish->parent, vf_parent_get_id(parent)))
             continue;
         for (guint j = 0; j < types->len; j++) {
-            const VfParentType *type = types->pdata[j];
+            VfParentType *type = types->pdata[j];
 
             if (wish->type && !g_str_equal(wish->type, type->type))
                 continue;
@@ -252,14 +253,15 @@ mark(VfMdev *self, Candidate *candidate, const VfMdevWish *wish)
 }
 
 static VfMdev *
-new_for(VfRegistry *registry, const Candidate *candidate, VfRequirement *requirement, char *uuid)
+new_for(VfRegistry *registry, VfParent *parent, const VfParentType *type,
+        VfRequirement *requirement, char *uuid)
 {
     VfMdev *self = g_object_new(VF_TYPE_MDEV, NULL);
 
     self->registry = g_object_ref(registry);
-    self->parent = g_object_ref(candidate->parent);
-    self->type = g_strdup(candidate->type->type);
-    self->model = candidate->type->model ? g_strdup(candidate->type->model->id) : NULL;
+    self->parent = g_object_ref(parent);
+    self->type = g_strdup(type->type);
+    self->model = type->model ? g_strdup(type->model->id) : NULL;
     self->uuid = uuid;
     self->path = g_build_filename(vf_parent_get_sysfs_path(self->parent), uuid, NULL);
     self->requirement = requirement ? vf_requirement_ref(requirement) : NULL;
@@ -298,7 +300,8 @@ vf_mdev_choose(VfRegistry *registry, VfRequirement *requirement, const VfMdevWis
             continue;
         g_clear_error(&no_room);
         if (vf_parent_reserve(candidate->parent, candidate->type->type, &no_room))
-            return mark(new_for(registry, candidate, requirement, g_steal_pointer(&uuid)),
+            return mark(new_for(registry, candidate->parent, candidate->type, requirement,
+                                g_steal_pointer(&uuid)),
                         candidate, wish);
     }
     if (no_room)
@@ -367,18 +370,23 @@ is_wanted(const VfParentType *type, const char *what)
     return g_str_equal(type->type, what) || (type->model && g_str_equal(type->model->id, what));
 }
 
+static gpointer
+copy_type(gconstpointer type, gpointer data)
+{
+    return vf_parent_type_ref((VfParentType *)type);
+}
+
 VfMdev *
 vf_mdev_choose_at(VfRegistry *registry, VfParent *parent, const char *what, GPtrArray *values,
                   const char *uuid_wish, GError **error)
 {
-    GPtrArray *types = vf_parent_get_types(parent);
+    g_autoptr(GPtrArray) types = g_ptr_array_copy(vf_parent_get_types(parent), copy_type, NULL);
     g_autofree char *uuid =
         check_creates(parent, error) ? choose_uuid(registry, uuid_wish, error) : NULL;
     g_autoptr(GError) why = NULL;
 
     for (guint i = 0; uuid && i < types->len; i++) {
         const VfParentType *type = types->pdata[i];
-        const Candidate candidate = {parent, type, NULL};
         g_autoptr(VfRequirement) requirement = NULL;
         VfMdev *self;
 
@@ -391,7 +399,7 @@ vf_mdev_choose_at(VfRegistry *registry, VfParent *parent, const char *what, GPtr
         if (!vf_parent_reserve(parent, type->type, &why))
             continue;
         requirement = wanted_requirement(type, values);
-        self = new_for(registry, &candidate, requirement, g_steal_pointer(&uuid));
+        self = new_for(registry, parent, type, requirement, g_steal_pointer(&uuid));
         self->partial = TRUE;
         return self;
     }

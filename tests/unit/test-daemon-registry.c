@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "mdev.h"
 #include "names.h"
 #include "registry.h"
 #include "test-loop.h"
@@ -370,6 +371,75 @@ test_reserve_reads_afresh(Rig *rig, gconstpointer data)
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NO_ROOM);
 }
 
+/* The driver takes it away; no event has come yet. */
+static void
+drop_type(Rig *rig, const char *id)
+{
+    g_autofree char *path = g_build_filename(rig->root, PARENT, "mdev_supported_types", id, NULL);
+    g_autofree char *elsewhere = g_build_filename(rig->root, id, NULL);
+
+    g_assert_cmpint(g_rename(path, elsewhere), ==, 0);
+}
+
+static void
+drop_all_types(Rig *rig)
+{
+    drop_type(rig, "mtty-1");
+    drop_type(rig, "mtty-2");
+}
+
+static void
+test_reserve_of_what_has_gone(Rig *rig, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    start(rig);
+    drop_all_types(rig);
+    g_assert_false(vf_parent_reserve(vf_registry_find_parent(rig->registry, "mtty"),
+                                     find_type(rig, "mtty-1")->type, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND);
+    g_assert_nonnull(strstr(error->message, "mtty-1"));
+}
+
+/* The first refusal makes the parent forget all of them; the second candidate is still one. */
+static void
+test_choose_what_has_gone(Rig *rig, gconstpointer data)
+{
+    g_autoptr(VfRequirement) requirement = NULL;
+    VfMdevWish wish = {.override = "both fit"};
+    g_autoptr(GError) error = NULL;
+    const VfModel *model;
+
+    start(rig);
+    model = find_type(rig, "mtty-1")->model;
+    requirement = vf_requirement_new(model->id, model->digest);
+    drop_all_types(rig);
+    g_assert_null(vf_mdev_choose(rig->registry, requirement, &wish, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND);
+    g_assert_nonnull(strstr(error->message, "mtty-"));
+}
+
+static void
+test_choose_where_it_has_gone(Rig *rig, gconstpointer data)
+{
+    g_autoptr(GPtrArray) values = vf_value_list_new();
+    g_autoptr(VfMdev) mdev = NULL;
+    g_autoptr(GError) error = NULL;
+    VfParent *parent;
+
+    start(rig);
+    parent = vf_registry_find_parent(rig->registry, "mtty");
+    drop_type(rig, "mtty-1");
+    mdev = vf_mdev_choose_at(rig->registry, parent, "kernel.org/mtty", values, NULL, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(vf_mdev_get_type_id(mdev), ==, "mtty-2");
+    drop_type(rig, "mtty-2");
+    g_assert_null(
+        vf_mdev_choose_at(rig->registry, parent, "kernel.org/mtty", values, NULL, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND);
+    g_assert_nonnull(strstr(error->message, "mtty-2"));
+}
+
 typedef struct {
     gboolean done;
     VfDevice *device;
@@ -541,6 +611,9 @@ main(int argc, char **argv)
     add_test("types-appear-late", test_types_appear_late);
     add_test("reservations", test_reservations);
     add_test("reserve-reads-afresh", test_reserve_reads_afresh);
+    add_test("reserve-of-what-has-gone", test_reserve_of_what_has_gone);
+    add_test("choose-what-has-gone", test_choose_what_has_gone);
+    add_test("choose-where-it-has-gone", test_choose_where_it_has_gone);
     add_test("wait", test_wait);
     add_test("wait-in-vain", test_wait_in_vain);
     add_test("wait-cancelled", test_wait_cancelled);
