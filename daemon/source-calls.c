@@ -217,6 +217,25 @@ add_devices(VfSourceCalls *self, VfJob *job, const char *const *paths, const cha
     return TRUE;
 }
 
+/* Who removes an mdev that is open takes its mdev_type away at once, and waits for whoever has it
+ * open only then: mdev_device_remove_common(), drivers/vfio/mdev/mdev_core.c. */
+static gboolean
+check_models(VfJob *job, GError **error)
+{
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        const VfJobDevice *device = vf_job_get_device(job, i);
+
+        if (vf_device_get_model(device->device))
+            continue;
+        g_set_error(
+            error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+            _("device %s is being removed, or has changed: its model is not known any more"),
+            device->ref);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 static char *
 make_cookie(VfSourceCalls *self, VfJob *job)
 {
@@ -261,6 +280,8 @@ on_begun(GObject *source, GAsyncResult *result, gpointer data)
     vf_driver_call_finish(VF_DRIVER(source), result, &error);
     if (!error && !pending)
         error = g_error_new(VFERRY_ERROR, VFERRY_ERROR_CANCELLED, _("the caller left the bus"));
+    if (!error)
+        check_models(call->job, &error);
     if (error) {
         if (pending)
             drop_pending(pending);

@@ -129,6 +129,10 @@ class Sysfs:
         path = self.mdevs[uuid]
         self.link(f'{path}/mdev_type', f'{os.path.dirname(path)}/mdev_supported_types/{type_id}')
 
+    def drop_type_link(self, uuid):
+        """As the kernel does first when an mdev is to be removed that somebody has open."""
+        os.unlink(self.real(f'{self.mdevs[uuid]}/mdev_type'))
+
     def bind(self, uuid):
         path = self.mdevs[uuid]
         self.link(f'{path}/driver', '/sys/bus/mdev/drivers/' + path.split('/')[4])

@@ -114,6 +114,31 @@ class Calls(crossing.Test):
         error = self.assert_refused('Device', self.begin, device)
         self.assertIn('STOP', error.message)
 
+    def test_begin_device_that_is_being_removed(self):
+        """Its type has gone, and it has not: it is open."""
+        device = self.lend()
+        self.sysfs.drop_type_link(self.uuid)
+        error = self.assert_refused('NotFound', self.begin, device)
+        self.assertIn(self.uuid, error.message)
+        self.sysfs.add_type_link(self.uuid, 'mtty-2')
+        self.wait_for_property(device, 'Model', 'kernel.org/mtty')
+        self.begin(device)  # it kept nothing of the loan
+
+    def test_begin_device_that_begins_to_be_removed(self):
+        """While the driver looks at it."""
+        device = self.lend()
+        self.script('inspect', ['wait-for', 'go'], ['result', {'outcome': 'completed', 'flags': ['stop-copy'], 'state': 'RUNNING'}])
+        call = self.manager().start_call('Begin', Variant('(aoa{sv})', ([device.path], {})))
+        self.wait_for(lambda: len(self.requests()) == 2, 'the second look')
+        self.sysfs.drop_type_link(self.uuid)
+        self.sysfs.uevent(self.sysfs.mdevs[self.uuid], 'change')
+        self.wait_for_property(device, 'Model', '')
+        self.go()
+        with self.assertRaises(harness.Error) as caught:
+            self.finish(call)
+        self.assertEqual(caught.exception.name, harness.error_name('NotFound'))
+        self.assertTrue(self.is_free(device))
+
     def test_prepare_refuses(self):
         _, cookie = self.begin(self.lend())
         text = {key: Variant('s', value) for key, value in
