@@ -26,6 +26,17 @@ pack_devices(VfJob *job)
     return g_variant_builder_end(&list);
 }
 
+static GVariant *
+pack_moved_on(VfJob *job)
+{
+    GVariantBuilder list;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("ab"));
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        g_variant_builder_add(&list, "b", vf_job_get_device(job, i)->moved_on);
+    return g_variant_builder_end(&list);
+}
+
 static void
 fill_progress(VfJob *job, GVariantDict *state)
 {
@@ -60,6 +71,7 @@ vf_job_state_fill(VfJob *job, GVariantDict *state)
     g_variant_dict_insert(state, "times", "(xxx)", times->start, times->start_monotonic,
                           times->end_monotonic);
     g_variant_dict_insert_value(state, "devices", pack_devices(job));
+    g_variant_dict_insert_value(state, "moved-on", pack_moved_on(job));
     fill_progress(job, state);
     if (reason)
         g_variant_dict_insert(state, "cancel-reason", "(ss)",
@@ -98,6 +110,16 @@ parse_devices(VfJob *job, GVariant *state, VfRegistry *registry)
         vf_device_outcome_from_string(outcome, &device->state);
     }
     return TRUE;
+}
+
+static void
+parse_moved_on(VfJob *job, GVariant *state)
+{
+    g_autoptr(GVariant) list = g_variant_lookup_value(state, "moved-on", G_VARIANT_TYPE("ab"));
+    gsize n = list ? g_variant_n_children(list) : 0; /* that of 0.1.0 has none */
+
+    for (guint i = 0; i < n && i < vf_job_get_n_devices(job); i++)
+        g_variant_get_child(list, i, "b", &vf_job_get_device(job, i)->moved_on);
 }
 
 static void
@@ -169,8 +191,10 @@ parse(GVariant *state, VfRegistry *registry)
         vf_job_set_run_decided(job, TRUE, uid);
     if (driver_state)
         vf_job_set_driver_state(job, driver_state);
-    return parse_devices(job, state, registry) && parse_past(job, state) ? g_steal_pointer(&job)
-                                                                         : NULL;
+    if (!parse_devices(job, state, registry) || !parse_past(job, state))
+        return NULL;
+    parse_moved_on(job, state);
+    return g_steal_pointer(&job);
 }
 
 VfJob *

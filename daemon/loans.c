@@ -75,6 +75,12 @@ vf_loans_find(VfLoans *self, VfDevice *device)
     return entry && entry->verified ? entry->loan : NULL;
 }
 
+gboolean
+vf_loans_has(VfLoans *self, VfDevice *device)
+{
+    return g_hash_table_contains(self->entries, device);
+}
+
 void
 vf_loans_end(VfLoans *self, VfLoan *loan)
 {
@@ -206,8 +212,8 @@ check_lendable(VfLoans *self, VfDevice *device, GError **error)
 {
     VfDeviceState state = vf_device_get_state(device);
 
-    if (g_hash_table_contains(self->entries, device) || state == VF_DEVICE_LEASED ||
-        state == VF_DEVICE_LENT || state == VF_DEVICE_MIGRATING) {
+    if (vf_loans_has(self, device) || state == VF_DEVICE_LEASED || state == VF_DEVICE_LENT ||
+        state == VF_DEVICE_MIGRATING) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s already"),
                     vf_device_get_id(device), vf_device_state_to_string(state));
         return FALSE;
@@ -314,6 +320,7 @@ on_reclaim(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDLis
         vf_bus_return_error(invocation, error);
         return TRUE;
     }
+    vf_device_set_state(device, VF_DEVICE_UNKNOWN); /* its holder goes on with it, we do not look */
     vferry_device_complete_reclaim(skeleton, invocation, reply, g_variant_new_handle(index));
     vf_loans_end(self, loan);
     return TRUE;
@@ -350,7 +357,7 @@ find_lent(VfLoans *self, GVariant *state, GError **error)
     g_variant_lookup(state, "sysfs", "&s", &path);
     device = vf_registry_find_device(self->context->registry, id);
     if (device && g_str_equal(vf_device_get_sysfs_path(device), path) &&
-        !g_hash_table_contains(self->entries, device))
+        !vf_loans_has(self, device))
         return device;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
                 _("device %s is not here, or lent twice"), id);

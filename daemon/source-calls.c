@@ -498,12 +498,39 @@ set_device_states(VfJob *job)
             set_device_state(vf_job_get_device(job, i));
 }
 
+/* Its holder has it again, or has lent it anew, or another job has it: nothing of it is this job's
+ * any more. */
+static void
+on_moved_on(VfDevice *device, GParamSpec *spec, VfJob *job)
+{
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        if (vf_job_get_device(job, i)->device == device)
+            vf_job_get_device(job, i)->moved_on = TRUE;
+    g_signal_handlers_disconnect_by_func(device, on_moved_on, job);
+    vf_job_save(job);
+}
+
+/* What becomes of the devices that a job left behind stopped. */
+static void
+follow_devices(VfJob *job)
+{
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        VfJobDevice *device = vf_job_get_device(job, i);
+
+        if (device->device && !device->moved_on)
+            g_signal_connect_object(device->device, "notify::state", G_CALLBACK(on_moved_on), job,
+                                    0);
+    }
+}
+
 static void
 on_job_completed(VfJob *job, VfSourceCalls *self)
 {
     VfResult result = vf_job_get_result(job);
 
     set_device_states(job);
+    if (result == VF_RESULT_COMPLETED)
+        follow_devices(job);
     /* In doubt, the fd with the state is kept for Resolve. Otherwise a lender that has left, or
      * leaves, takes the loan along: nobody need confirm for that. */
     if (result != VF_RESULT_IN_DOUBT)
@@ -615,30 +642,37 @@ on_removed(GObject *source, GAsyncResult *result, gpointer data)
                       vf_mdev_get_uuid(mdev), error->message);
 }
 
+static void
+remove_device(VfSourceCalls *self, VfDevice *device)
+{
+    const char *id = vf_device_get_id(device);
+    const char *type = vf_ledger_find_created(self->context->ledger, id);
+    g_autoptr(VfMdev) mdev = NULL;
+
+    if (!type)
+        return;
+    mdev = vf_mdev_new_for_removal(vf_device_get_sysfs_path(device), id, type);
+    vf_mdev_remove_async(mdev, on_removed, NULL);
+}
+
 /* The guest has moved on: the loan is over, and what vferry made for it is not needed here any
- * more. */
+ * more. Whoever says so may be late: what its holder uses again stays. */
 static void
 clean_up(VfSourceCalls *self, VfJob *job)
 {
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         VfJobDevice *entry = vf_job_get_device(job, i);
         VfDevice *device = entry->device;
-        const char *type;
-        g_autoptr(VfMdev) mdev = NULL;
 
-        /* a holder may have reset the device since, and be at its next job */
-        if (entry->loan && !vf_loan_get_user(entry->loan))
+        if (entry->moved_on || (entry->loan && vf_loan_get_user(entry->loan)))
+            continue;
+        if (entry->loan)
             vf_loans_end(self->loans, entry->loan);
         g_clear_object(&entry->loan);
         vf_job_save(job);
-        if (!device || vf_device_is_gone(device))
-            continue;
-        type = vf_ledger_find_created(self->context->ledger, vf_device_get_id(device));
-        if (!type)
-            continue;
-        mdev = vf_mdev_new_for_removal(vf_device_get_sysfs_path(device), vf_device_get_id(device),
-                                       type);
-        vf_mdev_remove_async(mdev, on_removed, NULL);
+        if (device && !vf_device_is_gone(device) && !vf_loans_has(self->loans, device) &&
+            !vf_jobs_find_in_doubt(self->jobs, device))
+            remove_device(self, device);
     }
 }
 
@@ -714,7 +748,8 @@ resume_device_state(VfJob *job, const VfJobDevice *device)
 
     if (result == VF_RESULT_NONE)
         vf_device_set_state(device->device, VF_DEVICE_MIGRATING);
-    else if (result == VF_RESULT_IN_DOUBT || (result == VF_RESULT_COMPLETED && last))
+    else if (result == VF_RESULT_IN_DOUBT ||
+             (result == VF_RESULT_COMPLETED && last && !device->moved_on))
         set_device_state(device);
 }
 
@@ -729,6 +764,8 @@ vf_source_calls_resume(VfSourceCalls *self, VfJob *job)
     for (guint i = 0; i < vf_job_get_n_devices(job); i++)
         if (vf_job_get_device(job, i)->device)
             resume_device_state(job, vf_job_get_device(job, i));
+    if (vf_job_get_result(job) == VF_RESULT_COMPLETED)
+        follow_devices(job);
     vf_jobs_add(self->jobs, job);
 }
 

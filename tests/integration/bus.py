@@ -123,12 +123,15 @@ class Client:
         return reply.unpack(), received.steal_fds() if received else []
 
     def start_call(self, path, method, arguments=None, name='org.vferry1', timeout_ms=CALL_TIMEOUT_MS,
-                   flags=Gio.DBusCallFlags.NONE):
+                   flags=Gio.DBusCallFlags.NONE, fds=()):
         """Does not wait; the returned Call has .done, and .result() once it is."""
         interface, member = method.rsplit('.', 1)
+        sent = Gio.UnixFDList.new()
+        for fd in fds:
+            sent.append(fd)
         call = Call()
-        self.connection.call(name, path, interface, member, arguments, None, flags, timeout_ms, None,
-                             call.finish)
+        self.connection.call_with_unix_fd_list(name, path, interface, member, arguments, None, flags, timeout_ms, sent,
+                                               None, call.finish)
         return call
 
     def get(self, path, interface, name):

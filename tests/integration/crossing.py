@@ -78,6 +78,18 @@ class Test(harness.Test):
                 os.close(own)
         return device
 
+    def start_lend(self, device):
+        """Until the driver looks at it, which it does until go()."""
+        looks = len(self.requests())
+        self.script('inspect', ['wait-for', 'go'], ['result', {'outcome': 'completed', 'flags': ['stop-copy'], 'state': 'RUNNING'}])
+        fd = os.open('/dev/null', os.O_RDWR)
+        try:
+            call = device.start_call('Lend', Variant('(ha{sv})', (0, {})), fds=[fd])
+            self.wait_for(lambda: len(self.requests()) > looks, 'the look')
+        finally:
+            os.close(fd)
+        return call
+
     def begin(self, device, client=None, **options):
         return self.manager(client).call('Begin', Variant('(aoa{sv})', ([device.path], options)))
 

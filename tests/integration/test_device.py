@@ -103,6 +103,109 @@ class Remove(crossing.Test):
         self.assert_refused('NotAuthorized', device.call, 'Remove', NONE)
 
 
+class CleanUp(crossing.Test):
+    """A device that vferry made goes when it has left this host, and only then: Confirm may come late, as the end of a job's
+    memory does."""
+
+    def setUp(self):
+        super().setUp()
+        self.start_store()
+        self.daemon.stop()
+        self.launch()
+        (path,) = self.find_parent('mtty').call('CreateDevice', Variant('(sa{sv}a{sv})', ('mtty-2', {}, {})))
+        self.device = harness.Object(self.client, path, 'org.vferry1.Device')
+        self.uuid = self.device.get('Id')
+
+    def complete(self):
+        """The UUID of a job that took the device away, and was not confirmed."""
+        self.device = self.lend()
+        uuid, cookie = self.begin(self.device)
+        _, answer, secret = self.prepare(cookie)
+        self.go()
+        job = self.perform(uuid, answer, secret)
+        self.wait_for_property(job, 'Result', 'completed')
+        return uuid
+
+    def reclaim(self):
+        _, fds = self.client.call_with_fds(self.device.path, 'org.vferry1.Device.Reclaim', NONE, [])
+        for fd in fds:
+            os.close(fd)
+
+    def restart(self):
+        self.daemon.stop()
+        self.launch()
+
+    def assert_stays(self, uuid, state):
+        """Whoever says so: the holder goes on with it."""
+        self.assertEqual(self.end('Confirm', uuid), 'completed')
+        self.sleep(0.5)
+        self.assertIn(self.uuid, self.sysfs.mdevs)
+        self.assertEqual(self.find_device(self.uuid).get('State'), state)
+
+    def test_removed(self):
+        uuid = self.complete()
+        self.assertEqual(self.end('Confirm', uuid), 'completed')
+        self.wait_until_gone(self.uuid)
+
+    def test_removed_after_a_restart(self):
+        uuid = self.complete()
+        self.restart()
+        self.assertEqual(self.end('Confirm', uuid), 'completed')
+        self.wait_until_gone(self.uuid)
+
+    def test_reclaimed(self):
+        uuid = self.complete()
+        self.reclaim()
+        self.assert_stays(uuid, 'unknown')
+        self.restart()
+        self.assert_stays(uuid, 'unknown')
+
+    def test_lent_again(self):
+        uuid = self.complete()
+        self.reclaim()
+        self.lend()
+        self.assert_stays(uuid, 'lent')
+        self.restart()
+        self.assert_stays(uuid, 'lent')
+        self.begin(self.device)
+
+    def test_being_lent_again(self):
+        """The driver looks at it just now."""
+        uuid = self.complete()
+        os.unlink(os.path.join(self.mover, 'go'))
+        self.reclaim()
+        call = self.start_lend(self.device)
+        self.assert_stays(uuid, 'unknown')
+        self.go()
+        self.finish(call)
+        self.assert_stays(uuid, 'lent')
+
+    def test_in_a_job_that_failed(self):
+        """With the same loan, after a reset that nobody here saw."""
+        self.script('send', ['record', 'commit'], ['record', 'done'],
+                    ['result', {'outcome': 'completed', 'device-states': ['stopped']}])
+        first = self.complete()
+        self.script('send', ['die'])
+        second, cookie = self.begin(self.device)
+        _, answer, secret = self.prepare(cookie)
+        self.perform(second, answer, secret)
+        self.assertEqual(self.end('Confirm', second), 'failed')
+        self.assert_stays(first, 'lent')
+        self.begin(self.device)
+
+    def test_in_doubt(self):
+        first = self.complete()
+        self.script('send', ['record', 'commit'], ['die'])
+        second, cookie = self.begin(self.device)
+        _, answer, secret = self.prepare(cookie)
+        self.perform(second, answer, secret)
+        self.assertEqual(self.end('Confirm', second), 'in-doubt')
+        self.assert_stays(first, 'stopped')
+        self.restart()
+        self.assert_stays(first, 'stopped')
+        self.job(second, 'source').call('Resolve', Variant('(sa{sv})', ('run', {})))
+
+
 class Probe(crossing.Test):
     def test_probe(self):
         device = self.wait_for_device(self.uuid)
