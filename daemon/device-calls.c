@@ -20,6 +20,7 @@ struct _VfDeviceCalls {
     GObject parent_instance;
     const VfContext *context;
     VfJobs *jobs;
+    VfLoans *loans;
     GHashTable *busy; /* VfDevice: a call on it is under way */
 };
 
@@ -31,6 +32,7 @@ vf_device_calls_finalize(GObject *object)
     VfDeviceCalls *self = VF_DEVICE_CALLS(object);
 
     g_object_unref(self->jobs);
+    g_object_unref(self->loans);
     g_hash_table_unref(self->busy);
     G_OBJECT_CLASS(vf_device_calls_parent_class)->finalize(object);
 }
@@ -185,10 +187,24 @@ on_create_device(VferryParent *skeleton, GDBusMethodInvocation *invocation, cons
 
 /* --- Remove and Probe --- */
 
+/* What keeps others from it, or NULL. A job that failed may leave a device that is lent in any
+ * state, and a driver may be looking at it before it is: the loans know. */
+static const char *
+find_use(VfDeviceCalls *self, VfDevice *device)
+{
+    VfDeviceState state = vf_device_get_state(device);
+
+    if (g_hash_table_contains(self->busy, device))
+        return _("being worked on");
+    if (state == VF_DEVICE_LEASED || state == VF_DEVICE_MIGRATING)
+        return vf_device_state_to_string(state);
+    return vf_loans_has(self->loans, device) ? vf_device_state_to_string(VF_DEVICE_LENT) : NULL;
+}
+
 static gboolean
 check_free(VfDeviceCalls *self, VfDevice *device, GError **error)
 {
-    VfDeviceState state = vf_device_get_state(device);
+    const char *use = find_use(self, device);
     VfJob *doubt = vf_jobs_find_in_doubt(self->jobs, device);
 
     if (doubt) {
@@ -197,13 +213,10 @@ check_free(VfDeviceCalls *self, VfDevice *device, GError **error)
                     vf_device_get_id(device), vf_job_get_uuid(doubt));
         return FALSE;
     }
-    if (!g_hash_table_contains(self->busy, device) && state != VF_DEVICE_LENT &&
-        state != VF_DEVICE_LEASED && state != VF_DEVICE_MIGRATING)
+    if (!use)
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s"),
-                vf_device_get_id(device),
-                g_hash_table_contains(self->busy, device) ? _("being worked on")
-                                                          : vf_device_state_to_string(state));
+                vf_device_get_id(device), use);
     return FALSE;
 }
 
@@ -322,12 +335,13 @@ on_parent_exported(VfObjects *objects, VfParent *parent, VferryParent *skeleton,
 }
 
 VfDeviceCalls *
-vf_device_calls_new(const VfContext *context, VfJobs *jobs)
+vf_device_calls_new(const VfContext *context, VfJobs *jobs, VfLoans *loans)
 {
     VfDeviceCalls *self = g_object_new(VF_TYPE_DEVICE_CALLS, NULL);
 
     self->context = context;
     self->jobs = g_object_ref(jobs);
+    self->loans = g_object_ref(loans);
     g_signal_connect_object(context->objects, "device-exported", G_CALLBACK(on_device_exported),
                             self, 0);
     g_signal_connect_object(context->objects, "parent-exported", G_CALLBACK(on_parent_exported),

@@ -468,24 +468,21 @@ take_answer(VfSourceCalls *self, VfJob *job, const char *text, GVariant *secret,
     return TRUE;
 }
 
+/* What the driver does not say is as it was before the job: with whoever lent it. */
 static void
 set_device_state(const VfJobDevice *device)
 {
-    VfDeviceState lent = device->loan ? VF_DEVICE_LENT : VF_DEVICE_UNKNOWN;
-
     switch (device->state) {
-    case VF_DEVICE_OUTCOME_RUNNING:
-        vf_device_set_state(device->device, lent);
-        break;
     case VF_DEVICE_OUTCOME_STOPPED:
         vf_device_set_state(device->device, VF_DEVICE_STOPPED);
         break;
     case VF_DEVICE_OUTCOME_NEEDS_RESET:
         vf_device_set_state(device->device, VF_DEVICE_FAILED_NEEDS_RESET);
         break;
+    case VF_DEVICE_OUTCOME_RUNNING:
     case VF_DEVICE_OUTCOME_UNKNOWN:
     default:
-        vf_device_set_state(device->device, VF_DEVICE_UNKNOWN);
+        vf_device_set_state(device->device, device->loan ? VF_DEVICE_LENT : VF_DEVICE_UNKNOWN);
         break;
     }
 }

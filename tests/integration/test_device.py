@@ -81,6 +81,33 @@ class Remove(crossing.Test):
         self.assert_refused('Busy', device.call, 'Remove', NONE)
         self.assert_refused('Busy', device.call, 'Probe', NONE)
 
+    def assert_in_use(self, device):
+        for method in ('Remove', 'Probe'):
+            error = self.assert_refused('Busy', device.call, method, NONE)
+            self.assertIn('lent', error.message)
+
+    def test_being_lent(self):
+        """The driver looks at it just now."""
+        device = self.wait_for_device(self.uuid)
+        call = self.start_lend(device)
+        self.assert_in_use(device)
+        self.go()
+        self.finish(call)
+        self.assert_in_use(device)
+
+    def test_lent_and_failed(self):
+        """Its holder may reset it, and go on, and lends it still."""
+        self.script('send', ['die'])
+        self.script('return', ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Device', 'message': 'stuck',
+                                          'device-states': ['failed-needs-reset']}])
+        device = self.lend()
+        uuid, cookie = self.begin(device)
+        _, answer, secret = self.prepare(cookie)
+        self.perform(uuid, answer, secret)
+        self.assertEqual(self.end('Confirm', uuid), 'failed')
+        self.assertEqual(device.get('State'), 'failed-needs-reset')
+        self.assert_in_use(device)
+
     def test_open(self):
         """The kernel waits, the daemon does not."""
         device = self.wait_for_device(self.uuid)

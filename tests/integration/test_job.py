@@ -123,6 +123,15 @@ class Fake(crossing.Test):
         self.assert_refused('Device', self.perform, uuid, answer, secret, **{'fake-fail': Variant('b', True)})
         self.assertEqual(self.end('Confirm', uuid), 'failed')
 
+    def test_perform_of_a_lent_device_fails(self):
+        """Nobody says how the device is: it is still lent."""
+        device = self.lend()
+        uuid, cookie = self.begin(device, driver=FAKE)
+        _, answer, secret = self.prepare(cookie, driver=FAKE)
+        self.assert_refused('Device', self.perform, uuid, answer, secret, **{'fake-fail': Variant('b', True)})
+        self.assertEqual(device.get('State'), 'lent')
+        self.assert_refused('Busy', device.call, 'Remove', NONE)
+
     def test_options(self):
         device = self.wait_for_device(self.uuid)
         self.assert_refused('UnknownOption', self.begin, device, driver=FAKE, **{'fake-colour': Variant('u', 1)})
