@@ -36,13 +36,19 @@ vf_control_message_steal_fd(VfControlMessage *message, guint index)
 gboolean
 vf_control_pair(int *ours, int *theirs, GError **error)
 {
+    const int room = VF_CONTROL_ROOM;
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "socketpair");
     *ours = pair[0];
     *theirs = pair[1];
-    return TRUE;
+    if (setsockopt(*theirs, SOL_SOCKET, SO_SNDBUF, &room, sizeof room) == 0)
+        return TRUE;
+    vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "SO_SNDBUF");
+    vf_io_clear_fd(ours);
+    vf_io_clear_fd(theirs);
+    return FALSE;
 }
 
 static void

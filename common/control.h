@@ -10,6 +10,10 @@
 
 #define VF_CONTROL_SIZE_MAX 65536
 #define VF_CONTROL_FDS_MAX 8
+/* SO_SNDBUF of the worker's end, whatever net.core.wmem_default is. The kernel doubles it and
+ * counts at least 512 bytes for a message: fewer than 512 wait for a daemon that does not read, and
+ * one of VF_CONTROL_SIZE_MAX fits. */
+#define VF_CONTROL_ROOM (128 * 1024)
 
 typedef struct {
     char *verb;
@@ -24,7 +28,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfControlMessage, vf_control_message_free)
 /* The next untaken descriptor, which the caller owns now, or -1. */
 int vf_control_message_steal_fd(VfControlMessage *message, guint index);
 
-/* A connected pair, both ends close-on-exec. */
+/* A connected pair, both ends close-on-exec; @theirs holds no more than VF_CONTROL_ROOM allows. */
 gboolean vf_control_pair(int *ours, int *theirs, GError **error);
 
 /* Consumes a floating @args (a{sv}, or NULL for none). The fds stay the caller's. Never blocks when

@@ -22,7 +22,8 @@
 /* A mover that has given its result has nothing left to do but exit. */
 #define EXIT_SECONDS 5
 /* What a mover may say: twice what docs/mover-control.md has it say, and at once more than its
- * socket holds after a restart of the daemon. Each word costs us a signal on the bus. */
+ * socket (VF_CONTROL_ROOM) and its queue hold after a restart of the daemon. Each word costs us a
+ * signal on the bus. */
 #define WORDS_PER_SECOND 20
 #define WORDS_AT_ONCE 1024
 

@@ -455,6 +455,34 @@ test_control_verb(void)
     }
 }
 
+/* What waits for a daemon that is restarted is less than it hears at once (daemon/mover.c), however
+ * the host is tuned; and the largest message fits. */
+static void
+test_control_room(void)
+{
+    g_autofree char *text = g_strnfill(VF_CONTROL_SIZE_MAX - 100, 'x');
+    vf_autofd int ours = -1;
+    vf_autofd int theirs = -1;
+    g_autoptr(GError) error = NULL;
+    socklen_t size = sizeof(int);
+    int room = 0;
+    guint n = 0;
+
+    g_assert_true(vf_control_pair(&ours, &theirs, NULL));
+    g_assert_no_errno(getsockopt(theirs, SOL_SOCKET, SO_SNDBUF, &room, &size));
+    g_assert_cmpint(room, ==, 2 * VF_CONTROL_ROOM);
+    g_assert_no_errno(fcntl(theirs, F_SETFL, O_NONBLOCK));
+    g_assert_true(
+        vf_control_send(theirs, "x", g_variant_new_parsed("{'x': <%s>}", text), NULL, 0, &error));
+    g_assert_no_error(error);
+    g_clear_pointer(&text, g_free);
+    vf_control_message_free(vf_control_receive(ours, &error));
+    while (vf_control_send(theirs, "x", NULL, NULL, 0, &error))
+        n++;
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY);
+    g_assert_cmpuint(n, <, 512);
+}
+
 /* With vm.memfd_noexec=2 a kernel gives no other: what the daemon keeps over a restart would be
  * lost. */
 static void
@@ -499,6 +527,7 @@ main(int argc, char **argv)
     g_test_add_func("/io/memfd", test_memfd);
     g_test_add_func("/common/printable", test_printable);
     g_test_add_func("/common/printable/word", test_word);
+    g_test_add_func("/common/control/room", test_control_room);
     g_test_add_func("/common/control/verb", test_control_verb);
     return g_test_run();
 }
