@@ -30,6 +30,7 @@
 struct _VfMover {
     GObject parent_instance;
     char *verb;
+    char *job; /* NULL: of none, or of one that the verb does not say */
     GVariant *args;
     int fds[VF_CONTROL_FDS_MAX];
     guint n_fds;
@@ -74,6 +75,7 @@ vf_mover_finalize(GObject *object)
     g_clear_pointer(&self->args, g_variant_unref);
     g_clear_error(&self->error);
     g_free(self->verb);
+    g_free(self->job);
     G_OBJECT_CLASS(vf_mover_parent_class)->finalize(object);
 }
 
@@ -114,6 +116,7 @@ vf_mover_new(const char *verb, GVariant *args, const int *fds, guint n_fds)
     g_return_val_if_fail(n_fds <= VF_CONTROL_FDS_MAX, self);
     self->verb = g_strdup(verb);
     self->args = g_variant_ref_sink(args ? args : g_variant_new("a{sv}", NULL));
+    g_variant_lookup(self->args, "job", "s", &self->job);
     for (guint i = 0; i < n_fds && !self->error; i++) {
         self->fds[i] = vf_io_dup(fds[i], &self->error);
         self->n_fds = i + 1;
@@ -134,15 +137,16 @@ reply_new(VfOutcome *outcome)
 }
 
 VfMover *
-vf_mover_adopt(const char *verb, int control, int process, VfOutcome *said)
+vf_mover_adopt(const char *verb, int control, int process, const VfMoverPast *past)
 {
     VfMover *self = g_object_new(VF_TYPE_MOVER, NULL);
 
     self->verb = g_strdup(verb);
+    self->job = g_strdup(past->job);
     self->control = control;
     self->pidfd = process;
-    if (said)
-        self->reply = reply_new(said);
+    if (past->said)
+        self->reply = reply_new(past->said);
     return self;
 }
 
@@ -315,10 +319,8 @@ receive_one(VfMover *self, gboolean *ended)
     if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
         return FALSE;
     *ended = TRUE;
-    if (error) {
-        take_error(self, g_steal_pointer(&error));
-        vf_mover_kill(self);
-    }
+    if (error)
+        vf_mover_blame(self, g_steal_pointer(&error));
     return FALSE;
 }
 
@@ -336,18 +338,14 @@ on_control(gint fd, GIOCondition condition, gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* It ended by itself and without a word. One that we killed is no news. */
+/* It ended by itself and without a word. That we killed one is no news: vf_mover_blame() has said
+ * why, or somebody wanted it. */
 static void
 note_crash(VfMover *self)
 {
-    const char *job = NULL;
-
-    if (self->kill_wanted)
-        return;
-    if (self->args)
-        g_variant_lookup(self->args, "job", "&s", &job);
-    vf_log_event(VF_EVENT_MOVER_CRASHED, VF_ABOUT(.job = job), "%s %s: %s", PROGRAM, self->verb,
-                 self->error->message);
+    if (!self->kill_wanted)
+        vf_log_event(VF_EVENT_MOVER_CRASHED, VF_ABOUT(.job = self->job), "%s %s: %s", PROGRAM,
+                     self->verb, self->error->message);
 }
 
 static void
@@ -518,6 +516,18 @@ vf_mover_kill(VfMover *self)
         g_subprocess_force_exit(self->process);
     else if (self->pidfd >= 0)
         (void)pidfd_send_signal(self->pidfd, SIGKILL, NULL, 0); /* fails only when it has gone */
+}
+
+/* Said at once: an error behind a result reaches nobody, and one before it is only a job's. */
+void
+vf_mover_blame(VfMover *self, GError *error)
+{
+    vf_log_event(VF_EVENT_MOVER_BROKE_PROTOCOL, VF_ABOUT(.job = self->job),
+                 "%s %s has broken its protocol and is killed: %s", PROGRAM, self->verb,
+                 error->message);
+    take_error(self, error);
+    g_clear_handle_id(&self->watch, g_source_remove); /* what else it has said is nothing */
+    vf_mover_kill(self);
 }
 
 const GError *

@@ -40,10 +40,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfMoverReply, vf_mover_reply_free)
  * before vf_mover_start(). */
 VfMover *vf_mover_new(const char *verb, GVariant *args, const int *fds, guint n_fds);
 
-/* One that an earlier daemon has started, by its end of the control socket and a pidfd, which are
- * taken, after vf_mover_start(). @said: the result that it has given already, which is taken, or
- * NULL. How it exited nobody can know who is not its parent. */
-VfMover *vf_mover_adopt(const char *verb, int control, int process, VfOutcome *said);
+/* Of one that an earlier daemon has started. */
+typedef struct {
+    const char *job; /* its Uuid */
+    VfOutcome *said; /* the result that it has given already, which is taken, or NULL */
+} VfMoverPast;
+
+/* By its end of the control socket and a pidfd, which are taken, after vf_mover_start(). How it
+ * exited nobody can know who is not its parent. */
+VfMover *vf_mover_adopt(const char *verb, int control, int process, const VfMoverPast *past);
 
 /* For whoever is to adopt it; stay the mover's. -1 before "started" and after "ended", or when the
  * kernel gave no pidfd. */
@@ -58,6 +63,10 @@ void vf_mover_cancel(VfMover *self);
 
 /* SIGKILL; "ended" still comes, after the process is gone. */
 void vf_mover_kill(VfMover *self);
+
+/* It broke the protocol as only the one who listens can see: logged, and it is killed. A result
+ * that it has given stays its result, else @error, which is taken, is how it ended. */
+void vf_mover_blame(VfMover *self, GError *error);
 
 /* After "ended" without a reply. Stays the mover's. */
 const GError *vf_mover_get_error(VfMover *self);

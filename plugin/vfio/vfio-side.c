@@ -290,14 +290,16 @@ restore_mover(VfVfioSide *self, VfKept *kept, GError **error)
     vf_autofd int control = vf_kept_take(kept, KEPT_CONTROL);
     vf_autofd int process = vf_kept_take(kept, KEPT_PROCESS);
     gboolean source = vf_job_get_role(self->job) == VF_JOB_SOURCE;
+    VfMoverPast past;
 
     if (control < 0 || process < 0) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
                     _("its mover cannot be reached any more"));
         return FALSE;
     }
+    past = (VfMoverPast){.job = vf_job_get_uuid(self->job), .said = find_said(self->job)};
     vf_vfio_side_run(self, vf_mover_adopt(source ? "send" : "receive", vf_io_steal_fd(&control),
-                                          vf_io_steal_fd(&process), find_said(self->job)));
+                                          vf_io_steal_fd(&process), &past));
     return TRUE;
 }
 

@@ -368,6 +368,23 @@ class Failures(crossing.Test):
                 self.assertEqual(self.device.get('State'), 'lent')
                 self.reclaim()
 
+    def test_broken_protocol_is_logged(self):
+        """With what it broke; what it had given as its result before that stays the result."""
+        done = [['record', 'commit'], ['record', 'done'], ['result', {'outcome': 'completed', 'device-states': ['stopped']}]]
+        for steps, result, part in (([['garbage']], 'failed', 'a message of 31 bytes is malformed'),
+                                    ([['say', 'sing']], 'failed', 'said “sing”, which is unknown'),
+                                    ([*done, ['phase', 'pre-copy']], 'completed', 'said “phase” after its result')):
+            with self.subTest(steps=steps):
+                self.script('send', *steps, ['deaf', 60])
+                uuid, job = self.cross()
+                self.assertEqual(self.end('Confirm', uuid), result)
+                self.assertEqual(job.get('Result'), result)
+                lines = [line for line in self.daemon.text().splitlines() if 'has broken its protocol' in line]
+                self.assertIn('vferry-mover send', lines[-1])
+                self.assertIn(part, lines[-1])
+                if result == 'failed':
+                    self.reclaim()
+
     def reclaim(self):
         _, fds = self.client.call_with_fds(self.device.path, 'org.vferry1.Device.Reclaim', Variant('(a{sv})', ({},)), [])
         for fd in fds:
