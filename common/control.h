@@ -14,6 +14,8 @@
  * counts at least 512 bytes for a message: fewer than 512 wait for a daemon that does not read, and
  * one of VF_CONTROL_SIZE_MAX fits. */
 #define VF_CONTROL_ROOM (128 * 1024)
+/* Of what a worker says in prose: characters. */
+#define VF_CONTROL_TEXT_MAX 1024
 
 typedef struct {
     char *verb;

@@ -9,12 +9,14 @@
 
 #include "error.h"
 #include "io.h"
+#include "job.h"
 #include "printable.h"
 
-#define TEXT_MAX 4096
 #define WORD_MAX 64
 #define FLAGS_MAX 16
-#define LIST_MAX 256
+/* A result is kept for the next daemon, twice in a job that has ended, and a job that does not fit
+ * into its memo is not kept at all. The mover has eight. */
+#define STATISTICS_MAX 32
 
 static gboolean
 fail(VfControlMessage *message, const char *what, GError **error)
@@ -47,7 +49,7 @@ vf_mover_message_parse_progress(VfControlMessage *message, VfProgress *progress,
     progress->has_expected_downtime = g_variant_dict_lookup(message->args, "expected-downtime", "t",
                                                             &progress->expected_downtime);
     devices = g_variant_dict_lookup_value(message->args, "devices", G_VARIANT_TYPE("at"));
-    if (!devices || g_variant_n_children(devices) > LIST_MAX)
+    if (!devices || g_variant_n_children(devices) > VF_JOB_DEVICES_MAX)
         return fail(message, "devices", error);
     progress->device_bytes =
         g_variant_get_fixed_array(devices, &progress->n_devices, sizeof(guint64));
@@ -107,7 +109,7 @@ parse_error(VfControlMessage *message)
         return NULL;
     if (g_variant_dict_lookup(message->args, "error", "s", &name))
         vf_error_from_name(name, &code);
-    clean = vf_printable(text, TEXT_MAX);
+    clean = vf_printable(text, VF_CONTROL_TEXT_MAX);
     return g_error_new_literal(VFERRY_ERROR, code, clean);
 }
 
@@ -121,7 +123,7 @@ parse_devices(VfControlMessage *message, VfOutcome *outcome, GError **error)
 
     if (!list)
         return TRUE;
-    if (g_variant_n_children(list) > LIST_MAX)
+    if (g_variant_n_children(list) > VF_JOB_DEVICES_MAX)
         return fail(message, "device-states", error);
     g_variant_iter_init(&iter, list);
     while (g_variant_iter_next(&iter, "&s", &name)) {
@@ -147,7 +149,7 @@ parse_statistics(VfControlMessage *message, VfOutcome *outcome, GError **error)
 
     if (!statistics)
         return TRUE;
-    if (g_variant_n_children(statistics) > LIST_MAX)
+    if (g_variant_n_children(statistics) > STATISTICS_MAX)
         return fail(message, "statistics", error);
     g_variant_iter_init(&iter, statistics);
     while (g_variant_iter_next(&iter, "{&sv}", &key, &value)) {

@@ -3,6 +3,7 @@
 
 #include "result.h"
 
+#include "control.h"
 #include "destination.h"
 #include "error.h"
 #include "io.h"
@@ -106,6 +107,17 @@ vf_result_obtain(VfResult *self, VfRequest *request)
         vf_result_fail(self, error);
 }
 
+/* As much of it as the daemon takes. */
+static char *
+cut_message(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+
+    if (g_utf8_strlen(valid, -1) <= VF_CONTROL_TEXT_MAX)
+        return g_steal_pointer(&valid);
+    return g_utf8_substring(valid, 0, VF_CONTROL_TEXT_MAX);
+}
+
 GVariant *
 vf_result_to_variant(const VfResult *self)
 {
@@ -119,7 +131,7 @@ vf_result_to_variant(const VfResult *self)
         VferryError code = outcome->error->domain == VFERRY_ERROR
                                ? (VferryError)outcome->error->code
                                : VFERRY_ERROR_FAILED;
-        g_autofree char *message = g_utf8_make_valid(outcome->error->message, -1);
+        g_autofree char *message = cut_message(outcome->error->message);
         g_variant_dict_insert(&dict, "error", "s", vf_error_to_name(code));
         g_variant_dict_insert(&dict, "message", "s", message);
     }

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "fuzz.h"
 #include "io.h"
+#include "job.h"
 #include "mover-message.h"
 #include "printable.h"
 
@@ -56,7 +57,7 @@ parse_progress(VfControlMessage *message)
     }
     for (gsize i = 0; i < progress.n_devices; i++)
         sum ^= progress.device_bytes[i];
-    FUZZ_RULE(progress.n_devices <= 256 || sum == 0);
+    FUZZ_RULE(progress.n_devices <= VF_JOB_DEVICES_MAX || sum == 0);
 }
 
 static void

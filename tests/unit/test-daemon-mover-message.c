@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "error.h"
+#include "io.h"
+#include "job-state.h"
+#include "memo.h"
 #include "mover-message.h"
 
 /* What a mover says goes to the bus, to logs and to terminals, and a stranger may have taken it
@@ -22,6 +25,9 @@ message_new(const char *verb, const char *args)
     message->args = g_variant_dict_new(dict);
     return message;
 }
+
+#define SEVEN                                                                                      \
+    "['stopped', 'stopped', 'stopped', 'stopped', 'stopped', 'stopped', 'failed-needs-reset'"
 
 typedef struct {
     const char *name;
@@ -55,6 +61,9 @@ static const Case results[] = {
      "{'outcome': <'completed'>, 'flags': <['a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', "
      "'a', 'a', 'a', 'a', 'a', 'a', 'a']>}",
      "flags"},
+    {"device-states-most", "{'outcome': <'completed'>, 'device-states': <" SEVEN "]>}", NULL},
+    {"device-states-many", "{'outcome': <'completed'>, 'device-states': <" SEVEN ", 'stopped']>}",
+     "device-states"},
     {"state-control", "{'outcome': <'completed'>, 'state': <'RUN\\nNING'>}", "state"},
 };
 
@@ -87,7 +96,7 @@ test_prose(void)
 
     g_assert_nonnull(reply);
     g_assert_true(g_str_has_prefix(reply->outcome->error->message, "a?[31m?b?x"));
-    g_assert_cmpuint(strlen(reply->outcome->error->message), ==, 4096);
+    g_assert_cmpuint(strlen(reply->outcome->error->message), ==, VF_CONTROL_TEXT_MAX);
 }
 
 static void
@@ -118,6 +127,62 @@ test_text(void)
     check_text("\\u00e9", FALSE);
 }
 
+static VfControlMessage *
+message_with_statistics(guint n)
+{
+    g_autoptr(GString) statistics = g_string_new(NULL);
+    g_autofree char *args = NULL;
+    g_autoptr(GString) prose = g_string_new(NULL);
+
+    for (guint i = 0; i < n; i++)
+        g_string_append_printf(statistics, "%s'%064u': <uint64 %u>", i > 0 ? ", " : "", i, i);
+    while (prose->len < 4 * (VF_CONTROL_TEXT_MAX + 1))
+        g_string_append(prose, "😀"); /* as many bytes as a character can have */
+    args =
+        g_strdup_printf("{'outcome': <'in-doubt'>, 'error': <'org.vferry1.Error.InDoubt'>, "
+                        "'message': <'%s'>, 'device-states': <" SEVEN "]>, 'statistics': <{%s}>}",
+                        prose->str, statistics->str);
+    return message_new("result", args);
+}
+
+static VfJob *
+job_that_ended(const VfOutcome *outcome)
+{
+    VfJob *job = vf_job_new(VF_JOB_DESTINATION, "11111111-2222-4333-8444-555555555555", 7, ":1.9");
+    GVariantDict said;
+
+    g_variant_dict_init(&said, NULL);
+    g_variant_dict_insert_value(&said, "said", vf_outcome_to_variant(outcome));
+    vf_job_set_driver_state(job, g_variant_dict_end(&said));
+    vf_job_complete(job, vf_outcome_copy(outcome));
+    return job;
+}
+
+/* Whatever a mover says, its job is there for the next daemon: what the result takes leaves half of
+ * the memo to the rest. */
+static void
+test_largest_is_kept(void)
+{
+    g_autoptr(VfControlMessage) most = message_with_statistics(32);
+    g_autoptr(VfControlMessage) more = message_with_statistics(33);
+    g_autoptr(VfMoverReply) reply = vf_mover_message_parse_result(most, NULL);
+    g_autoptr(GVariant) kept = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfJob) job = NULL;
+    vf_autofd int memo = vf_memo_new("test", NULL);
+    GVariantDict state;
+
+    g_assert_null(vf_mover_message_parse_result(more, NULL));
+    g_assert_nonnull(reply);
+    job = job_that_ended(reply->outcome);
+    g_variant_dict_init(&state, NULL);
+    vf_job_state_fill(job, &state);
+    kept = g_variant_ref_sink(g_variant_dict_end(&state));
+    g_assert_cmpuint(g_variant_get_size(kept), <, VF_MEMO_SIZE_MAX / 2);
+    g_assert_true(vf_memo_write(memo, kept, &error));
+    g_assert_no_error(error);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -127,6 +192,7 @@ main(int argc, char **argv)
         g_test_add_data_func(path, &results[i], test_result);
     }
     g_test_add_func("/daemon/mover-message/prose", test_prose);
+    g_test_add_func("/daemon/mover-message/largest-is-kept", test_largest_is_kept);
     g_test_add_func("/daemon/mover-message/text", test_text);
     return g_test_run();
 }

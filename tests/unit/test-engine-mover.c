@@ -20,6 +20,7 @@
 #include "names.h"
 #include "pair.h"
 #include "record.h"
+#include "result.h"
 
 /* The real vferry-mover, by its control socket: it knows only VFIO devices, so what it is given are
  * descriptors that are none. And the same main loop in a child of this process, with devices in
@@ -288,6 +289,24 @@ test_version(void)
     g_assert_no_error(error);
     g_assert_cmpint(status, ==, 0);
     g_assert_cmpstr(text, ==, "vferry-mover " PACKAGE_VERSION "\n");
+}
+
+/* The daemon takes no longer one, and a cut character would be no text. */
+static void
+test_long_message(void)
+{
+    g_autoptr(VfResult) result = vf_result_new();
+    g_autoptr(GString) text = g_string_new("x");
+    g_autoptr(GVariant) args = NULL;
+    const char *said = NULL;
+
+    while (g_utf8_strlen(text->str, -1) <= 2 * VF_CONTROL_TEXT_MAX)
+        g_string_append(text, "€");
+    vf_result_fail(result, g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_FAILED, text->str));
+    args = g_variant_ref_sink(vf_result_to_variant(result));
+    g_assert_true(g_variant_lookup(args, "message", "&s", &said));
+    g_assert_true(g_str_has_prefix(text->str, said));
+    g_assert_cmpint(g_utf8_strlen(said, -1), ==, VF_CONTROL_TEXT_MAX);
 }
 
 /* A pair of movers, this process their daemons */
@@ -746,6 +765,7 @@ main(int argc, char **argv)
     g_test_add_func("/engine/mover/end-of-file", test_end_of_file);
     g_test_add_func("/engine/mover/without-control", test_without_control);
     g_test_add_func("/engine/mover/version", test_version);
+    g_test_add_func("/engine/mover/long-message", test_long_message);
     g_test_add_func("/engine/mover/migration", test_migration);
     g_test_add_func("/engine/mover/cancel", test_cancel);
     g_test_add_func("/engine/mover/cancel-while-listening", test_cancel_while_listening);
