@@ -37,13 +37,6 @@ vf_request_free(VfRequest *self)
 }
 
 static gboolean
-invalid(GError **error, const char *what)
-{
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, "%s", what);
-    return FALSE;
-}
-
-static gboolean
 take_typed(VfOptions *options, const char *key, const GVariantType *type, GVariant **value,
            GError **error)
 {
@@ -99,8 +92,11 @@ take_key(VfOptions *options, VfSessionConfig *config, GError **error)
     if (!take_typed(options, "key", G_VARIANT_TYPE_BYTESTRING, &value, error))
         return FALSE;
     bytes = g_variant_get_fixed_array(value, &n, 1);
-    if (n != VF_TLS_KEY_SIZE)
-        return invalid(error, _("the key must have 32 bytes"));
+    if (n != VF_TLS_KEY_SIZE) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("the key has %zu bytes; it must have %d"), n, VF_TLS_KEY_SIZE);
+        return FALSE;
+    }
     memcpy(config->key, bytes, VF_TLS_KEY_SIZE);
     return TRUE;
 }
@@ -175,7 +171,20 @@ take_receive(VfRequest *self, VfOptions *options, GError **error)
     config->size_max = g_variant_get_uint64(size_max);
     if (config->port_min <= config->port_max)
         return TRUE;
-    return invalid(error, _("port-min is larger than port-max"));
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("port-min %u is larger than port-max %u"), config->port_min, config->port_max);
+    return FALSE;
+}
+
+/* It names one thing in a folder, and must not lead out of it. */
+static gboolean
+check_name(const char *key, const char *name, GError **error)
+{
+    if (!strchr(name, '/'))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("argument “%s” is “%.80s”; a “/” must not be in it"), key, name);
+    return FALSE;
 }
 
 static gboolean
@@ -185,13 +194,19 @@ take_open(VfRequest *self, VfOptions *options, GError **error)
 
     self->node = vf_options_take_string(options, "vfio-dev", "");
     if (!take_string(options, "device", &self->device, error) ||
-        !take_typed(options, "group", G_VARIANT_TYPE_INT32, &group, error))
+        !take_typed(options, "group", G_VARIANT_TYPE_INT32, &group, error) ||
+        !check_name("device", self->device, error) || !check_name("vfio-dev", self->node, error))
         return FALSE;
     self->group = g_variant_get_int32(group);
-    if (self->group >= 0 && self->device[0] != '\0' && !strchr(self->device, '/') &&
-        !strchr(self->node, '/'))
+    if (self->group >= 0 && self->device[0] != '\0')
         return TRUE;
-    return invalid(error, _("the device's name, its node's or its group's number is not one"));
+    if (self->device[0] == '\0')
+        g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                            _("argument “device” is empty; it must be a device's name"));
+    else
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("argument “group” is %d; it must be a group's number"), self->group);
+    return FALSE;
 }
 
 static const Verb verbs[] = {
