@@ -275,7 +275,9 @@ count_word(VfMover *self, GError **error)
     }
     if (self->words_left == 0) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                    _("the mover says more than %d words a second"), WORDS_PER_SECOND);
+                    _("the mover has said more than it may: its %d messages are used up, and %d "
+                      "a second are added"),
+                    WORDS_AT_ONCE, WORDS_PER_SECOND);
         return FALSE;
     }
     self->words_left--;

@@ -167,7 +167,7 @@ test_after_the_result(void)
     g_assert_finalize_object(fixture.mover);
 }
 
-/* Who talks without end does not do so for long. */
+/* An allowance that is used up is named as it is. */
 static void
 test_flood(void)
 {
@@ -183,7 +183,7 @@ test_flood(void)
             continue;
     }
     end(&fixture, "");
-    assert_blamed(&fixture, "words a second");
+    assert_blamed(&fixture, "1024");
 }
 
 int
