@@ -393,6 +393,13 @@ set_phase(VfJob *self, VfJobPhase phase)
     g_signal_emit_by_name(self, "phase-changed");
 }
 
+const char *
+vf_job_phase_to_string(VfJobPhase phase)
+{
+    g_return_val_if_fail((gsize)phase < G_N_ELEMENTS(phase_names), "");
+    return phase_names[phase];
+}
+
 gboolean
 vf_job_phase_from_string(const char *name, VfJobPhase *phase)
 {

@@ -173,6 +173,7 @@ typedef struct {
 } VfJobPast;
 
 void vf_job_set_past(VfJob *self, VfJobPast *past);
+const char *vf_job_phase_to_string(VfJobPhase phase);
 gboolean vf_job_phase_from_string(const char *name, VfJobPhase *phase);
 
 /* Until it has ended; an in-doubt job has. */

@@ -13,9 +13,9 @@
 #include "control.h"
 #include "error.h"
 #include "io.h"
-#include "job.h"
 #include "log.h"
 #include "mover-message.h"
+#include "mover-order.h"
 #include "spawn.h"
 
 #define PROGRAM "vferry-mover"
@@ -43,6 +43,7 @@ struct _VfMover {
     guint pidfd_watch;
     gboolean kill_wanted; /* before there was a process */
     gboolean ended;
+    VfMoverOrder order;
     guint words_left;
     gint64 words_time; /* when some were added to it */
     VfMoverReply *reply;
@@ -115,6 +116,7 @@ vf_mover_new(const char *verb, GVariant *args, const int *fds, guint n_fds)
 
     g_return_val_if_fail(n_fds <= VF_CONTROL_FDS_MAX, self);
     self->verb = g_strdup(verb);
+    vf_mover_order_begin(&self->order, self->verb);
     self->args = g_variant_ref_sink(args ? args : g_variant_new("a{sv}", NULL));
     g_variant_lookup(self->args, "job", "s", &self->job);
     for (guint i = 0; i < n_fds && !self->error; i++) {
@@ -143,6 +145,7 @@ vf_mover_adopt(const char *verb, int control, int process, const VfMoverPast *pa
 
     self->verb = g_strdup(verb);
     self->job = g_strdup(past->job);
+    vf_mover_order_resume(&self->order, self->verb, past->phase);
     self->control = control;
     self->pidfd = process;
     if (past->said)
@@ -250,15 +253,9 @@ static gboolean
 handle_phase(VfMover *self, VfControlMessage *message, GError **error)
 {
     g_autofree char *name = vf_mover_message_parse_text(message, "phase", error);
-    VfJobPhase phase;
 
-    if (!name)
+    if (!name || !vf_mover_order_take_phase(&self->order, name, error))
         return FALSE;
-    if (!vf_job_phase_from_string(name, &phase) || phase == VF_JOB_FINISHED) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                    _("the mover said “%s”, which is no phase"), name);
-        return FALSE;
-    }
     g_signal_emit_by_name(self, "phase", name);
     return TRUE;
 }
@@ -284,28 +281,32 @@ count_word(VfMover *self, GError **error)
     return TRUE;
 }
 
+static const struct {
+    const char *word;
+    gboolean (*handle)(VfMover *self, VfControlMessage *message, GError **error);
+} words[] = {
+    {"result", handle_result},     {"progress", handle_progress}, {"listening", handle_listening},
+    {"attached", handle_attached}, {"phase", handle_phase},
+};
+
 static gboolean
 handle(VfMover *self, VfControlMessage *message, GError **error)
 {
+    const char *word = message->verb;
+
     if (!count_word(self, error))
         return FALSE;
     if (self->reply) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                    _("the mover said “%s” after its result"), message->verb);
+                    _("the mover said “%s” after its result"), word);
         return FALSE;
     }
-    if (g_str_equal(message->verb, "result"))
-        return handle_result(self, message, error);
-    if (g_str_equal(message->verb, "progress"))
-        return handle_progress(self, message, error);
-    if (g_str_equal(message->verb, "listening"))
-        return handle_listening(self, message, error);
-    if (g_str_equal(message->verb, "attached"))
-        return handle_attached(self, message, error);
-    if (g_str_equal(message->verb, "phase"))
-        return handle_phase(self, message, error);
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
+        if (g_str_equal(words[i].word, word))
+            return vf_mover_order_take(&self->order, word, error) &&
+                   words[i].handle(self, message, error);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER, _("the mover said “%s”, which is unknown"),
-                message->verb);
+                word);
     return FALSE;
 }
 

@@ -42,8 +42,9 @@ VfMover *vf_mover_new(const char *verb, GVariant *args, const int *fds, guint n_
 
 /* Of one that an earlier daemon has started. */
 typedef struct {
-    const char *job; /* its Uuid */
-    VfOutcome *said; /* the result that it has given already, which is taken, or NULL */
+    const char *job;   /* its Uuid */
+    const char *phase; /* that the job has come to */
+    VfOutcome *said;   /* the result that it has given already, which is taken, or NULL */
 } VfMoverPast;
 
 /* By its end of the control socket and a pidfd, which are taken, after vf_mover_start(). How it

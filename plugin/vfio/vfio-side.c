@@ -135,10 +135,15 @@ on_listening(VfMover *mover, const char *address, guint port, VfVfioSide *self)
 {
     VfJobChannel *channel = vf_job_get_channel(self->job);
 
+    /* Nobody waits for it after a restart, which has made an end of the call that wished for a
+     * range: the job is on its way out. */
+    if (!self->waiting && channel->port_max == 0)
+        return;
+    /* prepare fails with this when it has ended */
     if (port < channel->port_min || port > channel->port_max) {
-        answer_waiting(self, g_error_new(VFERRY_ERROR, VFERRY_ERROR_PEER,
-                                         _("the mover listens at port %u, outside %u to %u"), port,
-                                         channel->port_min, channel->port_max));
+        vf_mover_blame(mover, g_error_new(VFERRY_ERROR, VFERRY_ERROR_PEER,
+                                          _("the mover listens at port %u, outside %u to %u"), port,
+                                          channel->port_min, channel->port_max));
         return;
     }
     channel->port = (guint16)port;
@@ -297,7 +302,9 @@ restore_mover(VfVfioSide *self, VfKept *kept, GError **error)
                     _("its mover cannot be reached any more"));
         return FALSE;
     }
-    past = (VfMoverPast){.job = vf_job_get_uuid(self->job), .said = find_said(self->job)};
+    past = (VfMoverPast){.job = vf_job_get_uuid(self->job),
+                         .phase = vf_job_get_phase_name(self->job),
+                         .said = find_said(self->job)};
     vf_vfio_side_run(self, vf_mover_adopt(source ? "send" : "receive", vf_io_steal_fd(&control),
                                           vf_io_steal_fd(&process), &past));
     return TRUE;

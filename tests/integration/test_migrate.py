@@ -368,6 +368,61 @@ class Failures(crossing.Test):
                 self.assertEqual(self.device.get('State'), 'lent')
                 self.reclaim()
 
+    def test_source_mover_talks_out_of_turn(self):
+        """Only what a source may say, phases only forwards; what does is killed, and the record decides."""
+        listening = ['say', 'listening', {'address': ['s', '::1'], 'port': ['q', 49300]}]
+        for steps, part in (([listening], '“listening”, which is no answer to “send”'),
+                            ([['attached']], '“attached”, which is no answer to “send”'),
+                            ([['phase', 'preparing']], '“preparing”, which is no phase'),
+                            ([['phase', 'loading'], ['phase', 'switchover']], '“switchover” after “loading”'),
+                            ([['phase', 'loading'], ['phase', 'loading']], '“loading” after “loading”'),
+                            ([['record', 'commit'], ['attached']], '“attached”')):
+            with self.subTest(steps=steps):
+                self.script('send', *steps, ['deaf', 60])
+                uuid, job = self.cross()
+                committed = ['record', 'commit'] in steps
+                self.assertEqual(self.end('Confirm', uuid), 'in-doubt' if committed else 'failed')
+                self.assertIn(part, job.get('Error')[1])
+                if not committed:
+                    self.reclaim()
+
+    def test_destination_mover_talks_out_of_turn(self):
+        for steps, part in (([['listening'], ['listening']], '“listening” a second time'),
+                            ([['attached']], '“attached” before “listening”'),
+                            ([['phase', 'loading']], '“phase” before “listening”'),
+                            ([['progress', 1, 96]], '“progress” before “listening”'),
+                            ([['listening'], ['attached'], ['attached']], '“attached” a second time')):
+            with self.subTest(steps=steps):
+                self.script('receive', *steps, ['deaf', 60])
+                caller = self.connect()
+                uuid, cookie = self.begin(self.lend(caller), caller)
+                if steps[0] == ['listening']:
+                    self.lease, _, _ = self.prepare(cookie)
+                else:
+                    error = self.assert_refused('Peer', self.prepare, cookie)
+                    self.assertIn(part, error.message)
+                self.assert_destination_undone(uuid)
+                self.assertIn(part, self.job(uuid, 'destination').get('Error')[1])
+                caller.close()  # and with it its Begin
+                self.wait_for(self.can_lend, 'the end of the loan')
+                self.client.call_with_fds(self.wait_for_device(self.uuid).path, 'org.vferry1.Device.Reclaim',
+                                          Variant('(a{sv})', ({},)), [])
+
+    def test_inspection_that_talks(self):
+        """A request with one answer has one."""
+        self.script('inspect', ['progress', 1, 96], ['deaf', 60])
+        error = self.assert_refused('Peer', self.lend)
+        self.assertIn('“progress”, which is no answer to “inspect”', error.message)
+
+    def test_listens_elsewhere(self):
+        """The port that it was not given is nobody's, and it is killed for it."""
+        self.script('receive', ['listening', 80], ['attached'],
+                    ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.NoRoom', 'message': 'not heard'}], ['deaf', 60])
+        _, cookie = self.begin(self.lend())
+        error = self.assert_refused('Peer', self.prepare, cookie)
+        self.assertIn('at port 80, outside', error.message)
+        self.assertIn('vferry-mover receive has broken its protocol', self.daemon.text())
+
     def test_broken_protocol_is_logged(self):
         """With what it broke; what it had given as its result before that stays the result."""
         done = [['record', 'commit'], ['record', 'done'], ['result', {'outcome': 'completed', 'device-states': ['stopped']}]]

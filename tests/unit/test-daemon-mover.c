@@ -89,7 +89,7 @@ fork_sleeper(void)
 }
 
 static void
-begin(Fixture *fixture, const char *verb)
+begin(Fixture *fixture, const char *verb, const char *phase)
 {
     int ours = -1;
 
@@ -97,8 +97,8 @@ begin(Fixture *fixture, const char *verb)
     fixture->pid = fork_sleeper();
     g_assert_true(vf_control_pair(&ours, &fixture->fd, NULL));
     g_assert_true(g_unix_set_fd_nonblocking(ours, TRUE, NULL));
-    fixture->mover =
-        vf_mover_adopt(verb, ours, pidfd_open(fixture->pid, 0), &(VfMoverPast){.job = JOB});
+    fixture->mover = vf_mover_adopt(verb, ours, pidfd_open(fixture->pid, 0),
+                                    &(VfMoverPast){.job = JOB, .phase = phase});
     fixture->heard = g_string_new(NULL);
     fixture->ended = FALSE;
     g_signal_connect(fixture->mover, "listening", G_CALLBACK(on_listening), fixture);
@@ -116,6 +116,16 @@ say(Fixture *fixture, const char *verb, const char *args)
 
     vf_control_send(fixture->fd, verb, dict, NULL, 0, &error);
     g_assert_no_error(error);
+}
+
+static void
+say_all(Fixture *fixture, const char *const *phases)
+{
+    for (; *phases; phases++) {
+        g_autofree char *args = g_strdup_printf("{'phase': <'%s'>}", *phases);
+
+        say(fixture, "phase", args);
+    }
 }
 
 /* Until it was killed. */
@@ -158,7 +168,7 @@ test_after_the_result(void)
 {
     Fixture fixture = {0};
 
-    begin(&fixture, "send");
+    begin(&fixture, "send", "committing");
     say(&fixture, "result", "{'outcome': <'completed'>}");
     say(&fixture, "phase", "{'phase': <'committing'>}");
     end(&fixture, "");
@@ -167,13 +177,51 @@ test_after_the_result(void)
     g_assert_finalize_object(fixture.mover);
 }
 
+/* What an earlier daemon has heard is not known, but what can come next is. */
+static void
+test_adopted(void)
+{
+    Fixture fixture = {0};
+
+    begin(&fixture, "receive", "preparing");
+    say(&fixture, "attached", "{'peer-address': <'::1'>}");
+    say_all(&fixture, (const char *const[]){"loading", NULL});
+    say(&fixture, "attached", "{'peer-address': <'::1'>}");
+    end(&fixture, "attached loading ");
+    assert_blamed(&fixture, "“attached”");
+
+    begin(&fixture, "receive", "preparing");
+    say(&fixture, "listening", "{'address': <'::1'>, 'port': <uint16 5>}");
+    say(&fixture, "listening", "{'address': <'::1'>, 'port': <uint16 5>}");
+    end(&fixture, "listening ");
+    assert_blamed(&fixture, "“listening”");
+}
+
+/* Forwards from where the job was. */
+static void
+test_adopted_phase(void)
+{
+    static const char *const phases[] = {"loading", "committing", "switchover", NULL};
+    Fixture fixture = {0};
+
+    begin(&fixture, "send", "switchover");
+    say_all(&fixture, phases);
+    end(&fixture, "loading committing ");
+    assert_blamed(&fixture, "“switchover” after “committing”");
+
+    begin(&fixture, "send", "switchover");
+    say_all(&fixture, phases + 2);
+    end(&fixture, "");
+    assert_blamed(&fixture, "“switchover” after “switchover”");
+}
+
 /* An allowance that is used up is named as it is. */
 static void
 test_flood(void)
 {
     Fixture fixture = {0};
 
-    begin(&fixture, "send");
+    begin(&fixture, "send", "preparing");
     while (!fixture.ended && journal->len == 0) {
         for (guint i = 0; i < 50; i++)
             say(&fixture, "progress",
@@ -193,6 +241,8 @@ main(int argc, char **argv)
     journal = g_ptr_array_new_with_free_func(g_free);
     g_log_set_writer_func(collect, NULL, NULL);
     g_test_add_func("/daemon/mover/after-the-result", test_after_the_result);
+    g_test_add_func("/daemon/mover/adopted", test_adopted);
+    g_test_add_func("/daemon/mover/adopted-phase", test_adopted_phase);
     g_test_add_func("/daemon/mover/flood", test_flood);
     return g_test_run();
 }
