@@ -3,7 +3,9 @@
 
 #include "gate.h"
 
+#include <gio/gunixfdlist.h>
 #include <glib/gi18n-lib.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "log.h"
@@ -13,6 +15,8 @@
 struct _VfGate {
     GObject parent;
 
+    GDBusConnection *connection;
+    guint filter;
     VfAuthority *authority;
     VfSenders *senders;
     GMainContext *context;
@@ -312,11 +316,45 @@ vf_gate_get_sender_uid(VfGate *self, const char *sender)
     return vf_senders_get_uid(self->senders, sender);
 }
 
+/* --- what comes along --- */
+
+/* A message may bring 16, and many messages may wait. */
+static gboolean
+takes_descriptors(GDBusMessage *message, GUnixFDList *list)
+{
+    return g_unix_fd_list_get_length(list) == 1 &&
+           g_dbus_message_get_message_type(message) == G_DBUS_MESSAGE_TYPE_METHOD_CALL &&
+           g_strcmp0(g_dbus_message_get_interface(message), "org.vferry1.Device") == 0 &&
+           g_strcmp0(g_dbus_message_get_member(message), "Lend") == 0;
+}
+
+/* Closes what no method takes. In GDBus' own thread, so that this touches no state of the daemon:
+ * the close of a file whose file system is a stranger's may take its time, and then no message
+ * comes in or goes out (nor would the bus, which closes its copy, pass any on), but the main loop
+ * goes on. The message is locked, and a copy of it would dup() the descriptors; its list is not. */
+static GDBusMessage *
+drop_descriptors(GDBusConnection *connection, GDBusMessage *message, gboolean incoming,
+                 gpointer data)
+{
+    GUnixFDList *list = incoming ? g_dbus_message_get_unix_fd_list(message) : NULL;
+    g_autofree int *fds = NULL;
+    int n = 0;
+
+    if (!list || takes_descriptors(message, list))
+        return message;
+    fds = g_unix_fd_list_steal_fds(list, &n);
+    for (int i = 0; i < n; i++)
+        close(fds[i]);
+    return message;
+}
+
 VfGate *
 vf_gate_new(GDBusConnection *connection, VfAuthority *authority)
 {
     VfGate *self = g_object_new(VF_TYPE_GATE, NULL);
 
+    self->connection = g_object_ref(connection);
+    self->filter = g_dbus_connection_add_filter(connection, drop_descriptors, NULL, NULL);
     self->senders = vf_senders_new(connection);
     self->authority = g_object_ref(authority);
     return self;
@@ -329,6 +367,8 @@ vf_gate_finalize(GObject *object)
 
     g_clear_object(&self->authority);
     g_clear_object(&self->senders);
+    g_dbus_connection_remove_filter(self->connection, self->filter);
+    g_clear_object(&self->connection);
     g_main_context_unref(self->context);
     G_OBJECT_CLASS(vf_gate_parent_class)->finalize(object);
 }

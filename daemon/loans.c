@@ -194,6 +194,7 @@ add_loan(VfLoans *self, VfLoan *loan)
     return entry;
 }
 
+/* The gate lets a call keep its descriptor only if there is but one. */
 static int
 take_fd(GUnixFDList *list, GVariant *handle, GError **error)
 {
@@ -201,7 +202,8 @@ take_fd(GUnixFDList *list, GVariant *handle, GError **error)
 
     if (!list || index < 0 || index >= g_unix_fd_list_get_length(list)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                    _("the call carries no descriptor %d"), index);
+                    _("there is no descriptor %d: the call must carry one, number 0, and no other"),
+                    index);
         return -1;
     }
     return g_unix_fd_list_get(list, index, error); /* a close-on-exec copy */

@@ -34,6 +34,15 @@ def guarded_methods(name):
         yield method.get('name'), action, Variant.parse(None, text, None, None)
 
 
+def methods_with_descriptors():
+    """Those that take some."""
+    for name in os.listdir(os.path.join(harness.SOURCE, 'dbus')):
+        if name.endswith('.xml'):
+            tree = ElementTree.parse(os.path.join(harness.SOURCE, 'dbus', name))
+            yield from ((name, method.get('name'), arg.get('type')) for method in tree.getroot().iter('method')
+                        for arg in method.findall('arg') if arg.get('direction') == 'in' and 'h' in arg.get('type'))
+
+
 class Gate(harness.Test):
     def setUp(self):
         super().setUp()
@@ -54,8 +63,19 @@ class Gate(harness.Test):
         """A guarded method that does nothing without a job."""
         return self.manager().call('Confirm', Variant('(sa{sv})', (UUID, {})), **options)
 
-    def start_confirm(self, client=None):
-        return self.manager(client).start_call('Confirm', Variant('(sa{sv})', (UUID, {})))
+    def start_confirm(self, client=None, **options):
+        return self.manager(client).start_call('Confirm', Variant('(sa{sv})', (UUID, {})), **options)
+
+    def hold(self, number, client=None, **options):
+        """So many calls that wait for polkit."""
+        before = len(self.polkit.questions())
+        calls = [self.start_confirm(client, flags=Gio.DBusCallFlags.ALLOW_INTERACTIVE_AUTHORIZATION, **options)
+                 for _ in range(number)]
+        self.wait_for(lambda: len(self.polkit.questions()) == before + number, 'the questions')
+        return calls
+
+    def count_descriptors(self):
+        return len(os.listdir(f'/proc/{self.daemon.process.pid}/fd'))
 
     def assert_let_through(self, function, *arguments, **options):
         with self.assertRaises(harness.Error) as caught:
@@ -159,6 +179,24 @@ class Gate(harness.Test):
         self.polkit.hang()
         error = self.assert_refused('NotAuthorized', self.confirm, timeout_ms=60000)
         self.assertIn('did not answer', error.message)
+
+    def test_descriptors_do_not_wait(self):
+        """But for the one that is lent."""
+        self.assertEqual(list(methods_with_descriptors()), [('org.vferry1.Device.xml', 'Lend', 'h')])  # as gate.c has it
+        self.start_polkit()
+        self.start_daemon()
+        self.polkit.hang()
+        self.hold(1)
+        before = self.count_descriptors()
+        with open(os.devnull, 'rb') as file:
+            self.hold(30, fds=[file.fileno()] * 16)
+            self.assertEqual(self.count_descriptors(), before)
+            lend = self.find_device(UUID).start_call('Lend', Variant('(ha{sv})', (0, {})), fds=[file.fileno()])
+            self.wait_for(lambda: len(self.polkit.questions()) == 32, 'the question')
+        self.assertEqual(self.count_descriptors(), before + 1)
+        self.polkit.hang(False)
+        self.assert_refused('NotAuthorized', self.finish, lend)
+        self.wait_for(lambda: self.count_descriptors() == before, 'the end of what was not lent')
 
     def test_caller_leaves_meanwhile(self):
         self.start_polkit(MIGRATE)

@@ -64,6 +64,13 @@ class Loans(crossing.Test):
         device = self.wait_for_device(self.uuid)
         self.assert_refused('InvalidArgument', device.call, 'Lend', Variant('(ha{sv})', (0, {})))
 
+    def test_with_another_descriptor(self):
+        device = self.wait_for_device(self.uuid)
+        with open(os.devnull, 'rb') as file:
+            error = self.assert_refused('InvalidArgument', self.client.call_with_fds, device.path,
+                                        'org.vferry1.Device.Lend', Variant('(ha{sv})', (0, {})), [file.fileno()] * 2)
+        self.assertIn('no other', error.message)
+
     def test_another_file(self):
         """The real reason is that this is no device."""
         self.script('inspect', ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Device',
