@@ -12,6 +12,22 @@
 #include "names.h"
 #include "senders.h"
 
+#define UID_UNKNOWN ((guint32)-1)
+
+/* Calls that wait, each with its message. */
+typedef struct {
+    guint calls;
+    gsize bytes;
+} Amount;
+
+/* For polkit, which may ask a person first. The bus lets a connection wait for 128 answers, see
+ * max_replies_per_connection in dbus-daemon(1); so that others never keep root out, the two of all
+ * the others and of root together are below that. */
+static const Amount MAX_OF_CALLER = {40, 64 << 20}; /* a user; for the bus: a unique name */
+static const Amount MAX_OF_USERS = {80, 128 << 20}; /* root is none of them */
+/* For the bus to say whose they are, which takes it no time. */
+static const Amount MAX_UNKNOWN = {1024, 256 << 20};
+
 struct _VfGate {
     GObject parent;
 
@@ -20,6 +36,7 @@ struct _VfGate {
     VfAuthority *authority;
     VfSenders *senders;
     GMainContext *context;
+    GPtrArray *waiting; /* of Call: for polkit, or for the bus */
 };
 
 G_DEFINE_TYPE(VfGate, vf_gate, G_TYPE_OBJECT)
@@ -36,6 +53,8 @@ typedef struct {
     VfGate *gate;
     GDBusInterfaceSkeleton *skeleton;
     GDBusMethodInvocation *invocation; /* consumed by whoever answers it */
+    gsize size;                        /* of its arguments */
+    guint32 uid;                       /* UID_UNKNOWN while it waits for the bus */
     VfGateOwnerFunc owner;
     gpointer owner_data;
 } Call;
@@ -87,6 +106,98 @@ refuse(Call *call, const GError *error)
     g_dbus_method_invocation_return_gerror(invocation, error);
 }
 
+/* --- what waits --- */
+
+static const char *
+get_sender(const Call *call)
+{
+    return g_dbus_method_invocation_get_sender(call->invocation);
+}
+
+static void
+count(Amount *amount, const Call *call)
+{
+    amount->calls++;
+    amount->bytes += call->size;
+}
+
+static gboolean
+has_room(const Amount *used, const Call *call, const Amount *max)
+{
+    return used->calls < max->calls && used->bytes + call->size <= max->bytes;
+}
+
+static gboolean
+check_caller(const Call *call, const Amount *used, GError **error)
+{
+    g_autofree char *who = call->uid == UID_UNKNOWN ? g_strdup(get_sender(call))
+                                                    : g_strdup_printf("uid %u", call->uid);
+
+    if (has_room(used, call, &MAX_OF_CALLER))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                _("%u calls of %s with %zu MiB wait to be authorised already, and no more than %u "
+                  "with %zu MiB may: try again later"),
+                used->calls, who, used->bytes >> 20, MAX_OF_CALLER.calls,
+                MAX_OF_CALLER.bytes >> 20);
+    return FALSE;
+}
+
+static gboolean
+check_all(const Call *call, const Amount *used, GError **error)
+{
+    const Amount *max = call->uid == UID_UNKNOWN ? &MAX_UNKNOWN : &MAX_OF_USERS;
+
+    if (call->uid == 0 || has_room(used, call, max))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                _("%u calls of all users with %zu MiB wait to be authorised already, and no more "
+                  "than %u with %zu MiB may: try again later"),
+                used->calls, used->bytes >> 20, max->calls, max->bytes >> 20);
+    return FALSE;
+}
+
+/* Those whose user is known and the others are counted by themselves. */
+static gboolean
+check_room(const Call *call, GError **error)
+{
+    const GPtrArray *waiting = call->gate->waiting;
+    gboolean known = call->uid != UID_UNKNOWN;
+    Amount of_caller = {0}, of_all = {0};
+
+    for (guint i = 0; i < waiting->len; i++) {
+        const Call *other = waiting->pdata[i];
+
+        if (known ? other->uid == call->uid
+                  : other->uid == UID_UNKNOWN && g_str_equal(get_sender(other), get_sender(call)))
+            count(&of_caller, other);
+        if (known ? other->uid != UID_UNKNOWN && other->uid != 0 : other->uid == UID_UNKNOWN)
+            count(&of_all, other);
+    }
+    return check_caller(call, &of_caller, error) && check_all(call, &of_all, error);
+}
+
+static gboolean
+start_waiting(Call *call)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!check_room(call, &error)) {
+        refuse(call, error);
+        return FALSE;
+    }
+    g_ptr_array_add(call->gate->waiting, call);
+    return TRUE;
+}
+
+static void
+stop_waiting(Call *call)
+{
+    g_ptr_array_remove_fast(call->gate->waiting, call);
+}
+
+/* --- from the arrival to the handler --- */
+
 static gboolean
 is_exported(Call *call)
 {
@@ -122,8 +233,9 @@ on_checked(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(Call) call = data;
     g_autoptr(GError) error = NULL;
     g_autofree char *method = describe_method(call->invocation);
-    const char *sender = g_dbus_method_invocation_get_sender(call->invocation);
+    const char *sender = get_sender(call);
 
+    stop_waiting(call);
     if (!vf_authority_check_finish(VF_AUTHORITY(source), result, &error)) {
         refuse(call, error);
         return;
@@ -131,7 +243,7 @@ on_checked(GObject *source, GAsyncResult *result, gpointer data)
     vf_log(G_LOG_LEVEL_MESSAGE,
            VF_ABOUT(.sender = sender,
                     .action = get_annotation(call->invocation, VF_ANNOTATION_ACTION)),
-           "%s by %s (uid %u)", method, sender, vf_senders_get_uid(call->gate->senders, sender));
+           "%s by %s (uid %u)", method, sender, call->uid);
     dispatch(call);
 }
 
@@ -154,21 +266,27 @@ ask_authority(VfGate *self, GDBusMethodInvocation *invocation, const char *actio
     vf_authority_check_async(self->authority, &question, callback, data);
 }
 
-static void
-ask(Call *call)
-{
-    ask_authority(call->gate, call->invocation,
-                  get_annotation(call->invocation, VF_ANNOTATION_ACTION), on_checked, call);
-}
-
 static gboolean
-is_owner(Call *call, guint32 uid)
+is_owner(Call *call)
 {
     return call->owner &&
            g_strcmp0(get_annotation(call->invocation, VF_ANNOTATION_OWNER), "yes") == 0 &&
-           is_exported(call) &&
-           call->owner(g_dbus_method_invocation_get_sender(call->invocation), uid,
-                       call->owner_data);
+           is_exported(call) && call->owner(get_sender(call), call->uid, call->owner_data);
+}
+
+/* An owner waits for nobody, whoever else does. Takes @call. */
+static void
+on_known(Call *taken)
+{
+    g_autoptr(Call) call = taken;
+
+    if (is_owner(call)) {
+        dispatch(call);
+    } else if (start_waiting(call)) {
+        ask_authority(call->gate, call->invocation,
+                      get_annotation(call->invocation, VF_ANNOTATION_ACTION), on_checked, call);
+        call = NULL; /* on_checked() has it */
+    }
 }
 
 static void
@@ -176,14 +294,12 @@ on_resolved(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(Call) call = data;
     g_autoptr(GError) error = NULL;
-    guint32 uid;
 
-    if (!vf_senders_resolve_finish(VF_SENDERS(source), result, &uid, &error))
-        refuse(call, error);
-    else if (is_owner(call, uid))
-        dispatch(call);
+    stop_waiting(call);
+    if (vf_senders_resolve_finish(VF_SENDERS(source), result, &call->uid, &error))
+        on_known(g_steal_pointer(&call));
     else
-        ask(g_steal_pointer(&call));
+        refuse(call, error);
 }
 
 static gboolean
@@ -191,8 +307,7 @@ begin(gpointer data)
 {
     g_autoptr(Call) call = data;
     const char *action = get_annotation(call->invocation, VF_ANNOTATION_ACTION);
-    const char *sender = g_dbus_method_invocation_get_sender(call->invocation);
-    VfSenders *senders = call->gate->senders;
+    const char *sender = get_sender(call);
 
     if (!action || !sender) {
         g_autofree char *method = describe_method(call->invocation);
@@ -203,8 +318,29 @@ begin(gpointer data)
         refuse(call, error);
         return G_SOURCE_REMOVE;
     }
-    vf_senders_resolve_async(senders, sender, on_resolved, g_steal_pointer(&call));
+    call->uid = vf_senders_get_uid(call->gate->senders, sender);
+    if (call->uid != UID_UNKNOWN) {
+        on_known(g_steal_pointer(&call));
+    } else if (start_waiting(call)) {
+        vf_senders_resolve_async(call->gate->senders, sender, on_resolved, call);
+        call = NULL; /* on_resolved() has it */
+    }
     return G_SOURCE_REMOVE;
+}
+
+/* Calls may have to wait, public ones included (model-calls.c), and GDBus has parsed their
+ * arguments into trees, which take some 160 bytes for each leaf, be it but one letter. A block
+ * takes its size. One of each argument: the message keeps the first by itself. */
+static void
+make_blocks(GVariant *arguments)
+{
+    gsize n = g_variant_n_children(arguments);
+
+    for (gsize i = 0; i < n; i++) {
+        g_autoptr(GVariant) argument = g_variant_get_child_value(arguments, i);
+
+        (void)g_variant_get_data(argument);
+    }
 }
 
 /* In a worker thread of GDBus: looks at nothing but what never changes. FALSE: the invocation is
@@ -215,14 +351,18 @@ on_authorize_method(GDBusInterfaceSkeleton *skeleton, GDBusMethodInvocation *inv
 {
     const Guard *guard = data;
     g_autoptr(GSource) source = NULL;
+    GVariant *arguments = g_dbus_method_invocation_get_parameters(invocation);
     Call *call;
 
+    make_blocks(arguments);
     if (g_strcmp0(get_annotation(invocation, VF_ANNOTATION_ACTION), VF_ACTION_PUBLIC) == 0)
         return TRUE;
     call = g_new0(Call, 1);
     call->gate = g_object_ref(guard->gate);
     call->skeleton = g_object_ref(skeleton);
     call->invocation = invocation;
+    call->size = g_variant_get_size(arguments);
+    call->uid = UID_UNKNOWN;
     call->owner = guard->owner;
     call->owner_data = guard->owner_data;
     /* not g_main_context_invoke(), which may run it right here while nobody iterates the context */
@@ -369,6 +509,7 @@ vf_gate_finalize(GObject *object)
     g_clear_object(&self->senders);
     g_dbus_connection_remove_filter(self->connection, self->filter);
     g_clear_object(&self->connection);
+    g_ptr_array_unref(self->waiting);
     g_main_context_unref(self->context);
     G_OBJECT_CLASS(vf_gate_parent_class)->finalize(object);
 }
@@ -383,4 +524,5 @@ static void
 vf_gate_init(VfGate *self)
 {
     self->context = g_main_context_ref_thread_default();
+    self->waiting = g_ptr_array_new();
 }

@@ -4,7 +4,9 @@
 
 import os
 import re
+import signal
 import time
+import unittest
 import xml.etree.ElementTree as ElementTree
 
 from gi.repository import Gio
@@ -63,8 +65,8 @@ class Gate(harness.Test):
         """A guarded method that does nothing without a job."""
         return self.manager().call('Confirm', Variant('(sa{sv})', (UUID, {})), **options)
 
-    def start_confirm(self, client=None, **options):
-        return self.manager(client).start_call('Confirm', Variant('(sa{sv})', (UUID, {})), **options)
+    def start_confirm(self, client=None, name=UUID, **options):
+        return self.manager(client).start_call('Confirm', Variant('(sa{sv})', (name, {})), **options)
 
     def hold(self, number, client=None, **options):
         """So many calls that wait for polkit."""
@@ -73,6 +75,20 @@ class Gate(harness.Test):
                  for _ in range(number)]
         self.wait_for(lambda: len(self.polkit.questions()) == before + number, 'the questions')
         return calls
+
+    def connect_as(self, uid):
+        """A caller who is another user."""
+        os.chmod(self.bus.directory.name, 0o755)
+        os.setresuid(uid, uid, 0)
+        try:
+            return self.connect()
+        finally:
+            os.setresuid(0, 0, 0)
+
+    def count_memory(self):
+        """In KiB."""
+        with open(f'/proc/{self.daemon.process.pid}/status', encoding='utf-8') as file:
+            return int(re.search(r'VmRSS:\s+(\d+)', file.read())[1])
 
     def count_descriptors(self):
         return len(os.listdir(f'/proc/{self.daemon.process.pid}/fd'))
@@ -197,6 +213,83 @@ class Gate(harness.Test):
         self.polkit.hang(False)
         self.assert_refused('NotAuthorized', self.finish, lend)
         self.wait_for(lambda: self.count_descriptors() == before, 'the end of what was not lent')
+
+    def test_a_user_has_so_many_waiting(self):
+        self.start_polkit(MIGRATE)
+        self.start_daemon()
+        self.polkit.hang()
+        calls = self.hold(20) + self.hold(20, self.connect())
+        for client in self.client, self.connect():
+            error = self.assert_refused('LimitExceeded', self.finish, self.start_confirm(client))
+            self.assertIn(f'40 calls of uid {os.getuid()} ', error.message)
+        self.assertEqual(len(self.polkit.questions()), 40)
+        self.polkit.hang(False)
+        for call in calls:
+            self.assert_let_through(self.finish, call)
+        self.assert_let_through(self.confirm)
+
+    def test_a_newcomer_has_so_many_waiting(self):
+        """The daemon does not know yet who it is."""
+        self.start_polkit(MIGRATE)
+        self.start_daemon()
+        self.polkit.hang()
+        caller = self.connect()
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        calls = [self.start_confirm(caller) for _ in range(100)]
+        caller.has_owner(caller.name)  # the bus has them all
+        self.daemon.process.send_signal(signal.SIGCONT)
+        self.wait_for(lambda: sum(call.done for call in calls) == 60 and len(self.polkit.questions()) == 40, 'the others')
+        refused = [call for call in calls if call.done]
+        errors = [self.assert_refused('LimitExceeded', call.result) for call in refused]
+        self.assertIn(f'40 calls of {caller.name} ', ''.join(error.message for error in errors))
+        self.polkit.hang(False)
+        for call in set(calls) - set(refused):
+            self.assert_let_through(self.finish, call)
+
+    def test_a_user_has_so_much_waiting(self):
+        self.start_polkit(MIGRATE)
+        self.start_daemon()
+        self.polkit.hang()
+        calls = self.hold(2, name='x' * (30 << 20))
+        error = self.assert_refused('LimitExceeded', self.finish, self.start_confirm(name='x' * (30 << 20)))
+        self.assertIn('60 MiB', error.message)
+        self.assertIn('64 MiB', error.message)
+        calls += self.hold(1)
+        self.polkit.hang(False)
+        for call in calls:
+            self.assert_let_through(self.finish, call)
+
+    @unittest.skipIf(harness.find_asan(os.environ['VFERRY_TEST_DAEMON']) or os.environ.get('VFERRY_TEST_WRAPPER'),
+                     'what counts memory itself keeps some that is free')
+    def test_small_arguments_take_little(self):
+        """No more than their size, when they wait."""
+        self.start_polkit()
+        self.start_daemon()
+        self.polkit.hang()
+        arguments = Variant('(aoa{sv})', (['/'] * 100000, {}))  # 600 kB
+        used = []
+        for number in range(6):
+            self.manager().start_call('Begin', arguments)
+            self.wait_for(lambda wanted=number + 1: len(self.polkit.questions()) == wanted, 'the question')
+            used.append(self.count_memory())
+        self.assertLess(used[-1] - used[0], 5 * 2048, used)
+
+    @unittest.skipUnless(os.getuid() == 0, 'only root can be several users')
+    def test_others_do_not_keep_root_out(self):
+        """Nor does the bus, which counts what the daemon waits for."""
+        self.start_polkit(MIGRATE)
+        self.start_daemon()
+        self.polkit.hang()
+        third = self.connect_as(3)
+        calls = self.hold(40, self.connect_as(1)) + self.hold(40, self.connect_as(2))
+        error = self.assert_refused('LimitExceeded', self.finish, self.start_confirm(third))
+        self.assertIn('80 calls of all users ', error.message)
+        calls += self.hold(40)
+        self.assert_refused('LimitExceeded', self.confirm)
+        self.polkit.hang(False)
+        for call in calls:
+            self.assert_let_through(self.finish, call)
+        self.assert_let_through(self.finish, self.start_confirm(third))
 
     def test_caller_leaves_meanwhile(self):
         self.start_polkit(MIGRATE)
