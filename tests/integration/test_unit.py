@@ -52,6 +52,11 @@ class Unit(unittest.TestCase):
         for name in ', '.join(listed).split(', '):
             self.assertNotRegex(self.text, rf'(?m)^{name.split("=")[0]}=')
 
+    def test_descriptors_have_room(self):
+        """A daemon that is handed all that the store holds can still work."""
+        store, limit = (int(re.search(rf'(?m)^{name}=(\d+)$', self.text)[1]) for name in ('FileDescriptorStoreMax', 'LimitNOFILE'))
+        self.assertGreaterEqual(limit, 4 * store)
+
     def test_is_understood(self):
         """systemd knows every directive and every value."""
         with tempfile.TemporaryDirectory() as folder:
