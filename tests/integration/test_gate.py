@@ -259,10 +259,9 @@ class Gate(harness.Test):
         for call in calls:
             self.assert_let_through(self.finish, call)
 
-    @unittest.skipIf(harness.find_asan(os.environ['VFERRY_TEST_DAEMON']) or os.environ.get('VFERRY_TEST_WRAPPER'),
-                     'what counts memory itself keeps some that is free')
     def test_small_arguments_take_little(self):
-        """No more than their size, when they wait."""
+        """No more than their size, when they wait. What watches memory itself keeps some that is free: then they only wait."""
+        watched = harness.find_asan(os.environ['VFERRY_TEST_DAEMON']) or os.environ.get('VFERRY_TEST_WRAPPER')
         self.start_polkit()
         self.start_daemon()
         self.polkit.hang()
@@ -272,7 +271,8 @@ class Gate(harness.Test):
             self.manager().start_call('Begin', arguments)
             self.wait_for(lambda wanted=number + 1: len(self.polkit.questions()) == wanted, 'the question')
             used.append(self.count_memory())
-        self.assertLess(used[-1] - used[0], 5 * 2048, used)
+        if not watched:
+            self.assertLess(used[-1] - used[0], 5 * 2048, used)
 
     @unittest.skipUnless(os.getuid() == 0, 'only root can be several users')
     def test_others_do_not_keep_root_out(self):
