@@ -285,13 +285,13 @@ vf_bus_find_job(VfBus *self, const char *id, const char *role, GError **error)
     if (found)
         return g_object_ref(found);
     if (role)
-        g_set_error(
-            error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
-            _("there is no job “%s” in the role “%s” (a finished one is kept for ten minutes)"), id,
-            role);
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                    _("there is no job “%s” in the role “%s” (a finished one is kept for ten "
+                      "minutes at most)"),
+                    id, role);
     else
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
-                    _("there is no job “%s” (a finished one is kept for ten minutes)"), id);
+                    _("there is no job “%s” (a finished one is kept for ten minutes at most)"), id);
     return NULL;
 }
 

@@ -372,7 +372,10 @@ start_prepare(Prepare *prepare, const char *cookie, GVariant *options, GError **
             g_strv_builder_add(features, *feature);
     common = g_strv_builder_end(features);
     vf_job_set_features(prepare->job, (const char *const *)common);
-    return take_options(prepare, options, error) && choose_devices(prepare, error);
+    /* the devices stay open here, and the lease has a description of its own */
+    return take_options(prepare, options, error) &&
+           vf_jobs_reserve(self->jobs, prepare->job, prepare->cookie->devices->len + 1, error) &&
+           choose_devices(prepare, error);
 }
 
 static void

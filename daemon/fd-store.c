@@ -5,8 +5,10 @@
 
 #include <string.h>
 
+#include <glib/gi18n-lib.h>
 #include <systemd/sd-daemon.h>
 
+#include "error.h"
 #include "io.h"
 
 #define NAME_MAX_LENGTH 255
@@ -14,6 +16,8 @@
 struct _VfFdStore {
     GObject parent_instance;
     gboolean there;
+    guint size;        /* places in it */
+    guint used;        /* of these, taken or promised */
     GHashTable *found; /* name -> fd, what was handed over and is not taken */
 };
 
@@ -62,6 +66,18 @@ take_one(VfFdStore *self, const char *name, int fd)
     g_hash_table_insert(self->found, g_strdup(name), GINT_TO_POINTER(fd));
 }
 
+/* systemd says it since 254; before, it is what the unit says. */
+static guint
+find_size(void)
+{
+    const char *text = g_getenv("FDSTORE");
+    guint64 size;
+
+    if (text && g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT, &size, NULL))
+        return (guint)size;
+    return VF_FD_STORE_MAX;
+}
+
 VfFdStore *
 vf_fd_store_new(void)
 {
@@ -71,6 +87,7 @@ vf_fd_store_new(void)
     int n;
 
     self->there = socket && *socket;
+    self->size = find_size();
     if (!self->there)
         g_debug("there is no descriptor store: what is open here ends with this process");
     n = sd_listen_fds_with_names(TRUE, &names);
@@ -113,6 +130,24 @@ vf_fd_store_remove(VfFdStore *self, const char *name)
     g_autofree char *message = g_strdup_printf("FDSTOREREMOVE=1\nFDNAME=%s", name);
 
     notify(self, message, NULL, 0);
+}
+
+void
+vf_fd_store_count(VfFdStore *self, gint change)
+{
+    self->used = (guint)((gint)self->used + change);
+}
+
+gboolean
+vf_fd_store_check_room(VfFdStore *self, guint n, GError **error)
+{
+    if (!self->there || self->used + n <= self->size)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                _("%u descriptors are kept for a restart of the daemon or promised a place, and %u "
+                  "more are needed: there is room for %u (FileDescriptorStoreMax= of its unit)"),
+                self->used, n, self->size);
+    return FALSE;
 }
 
 char **

@@ -12,8 +12,8 @@ G_BEGIN_DECLS
  * Not started by systemd there is no store: nothing is kept, and nothing was.
  *
  * systemd takes no second descriptor of an open file that it has already (kcmp(2)); one that is
- * full drops what it is sent and tells nobody but the journal: what comes back has to be looked at
- * for being whole. */
+ * full drops what it is sent and tells nobody but the journal: so what is to be kept is counted
+ * before it is begun, and what comes back is looked at for being whole. */
 #define VF_TYPE_FD_STORE (vf_fd_store_get_type())
 G_DECLARE_FINAL_TYPE(VfFdStore, vf_fd_store, VF, FD_STORE, GObject)
 
@@ -25,6 +25,11 @@ VfFdStore *vf_fd_store_new(void);
 void vf_fd_store_put(VfFdStore *self, const char *name, int fd);
 /* Whatever has that name. */
 void vf_fd_store_remove(VfFdStore *self, const char *name);
+
+/* For those who put: how many more, or fewer, places are taken or promised. */
+void vf_fd_store_count(VfFdStore *self, gint change);
+/* Whether @n more would fit: LIMIT_EXCEEDED when not. */
+gboolean vf_fd_store_check_room(VfFdStore *self, guint n, GError **error);
 
 /* The names of what was handed over and is not taken yet. Free with g_strfreev(). */
 char **vf_fd_store_list(VfFdStore *self);

@@ -12,11 +12,15 @@
 #include "names.h"
 #include "options.h"
 
+/* Its description, its record, and its mover's socket and process. */
+#define KEPT_PARTS 4
+
 struct _VfJobs {
     GObject parent_instance;
     const VfContext *context;
     guint memory_ms;
     GPtrArray *entries; /* of Entry */
+    guint pruning;
 };
 
 G_DEFINE_FINAL_TYPE(VfJobs, vf_jobs, G_TYPE_OBJECT)
@@ -26,6 +30,7 @@ typedef struct {
     VfJob *job;
     VferryJob *skeleton;
     guint expiry;
+    gint64 since; /* when the time to its expiry began */
     guint holds;
     gboolean resolving;
 } Entry;
@@ -48,6 +53,7 @@ vf_jobs_finalize(GObject *object)
 {
     VfJobs *self = VF_JOBS(object);
 
+    g_clear_handle_id(&self->pruning, g_source_remove);
     g_ptr_array_unref(self->entries);
     G_OBJECT_CLASS(vf_jobs_parent_class)->finalize(object);
 }
@@ -156,6 +162,39 @@ on_expiry(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* One that is about to expire, and after which enough others of its user have ended. */
+static Entry *
+find_surplus(VfJobs *self)
+{
+    for (guint i = 0; i < self->entries->len; i++) {
+        const Entry *entry = self->entries->pdata[i];
+        guint newer = 0;
+
+        for (guint j = 0; j < self->entries->len && entry->expiry; j++) {
+            const Entry *other = self->entries->pdata[j];
+
+            if (other->expiry && vf_job_get_uid(other->job) == vf_job_get_uid(entry->job) &&
+                (other->since > entry->since || (other->since == entry->since && j > i)))
+                newer++;
+        }
+        if (newer >= VF_JOBS_ENDED_MAX)
+            return self->entries->pdata[i];
+    }
+    return NULL;
+}
+
+static gboolean
+on_prune(gpointer data)
+{
+    VfJobs *self = data;
+    Entry *entry;
+
+    self->pruning = 0;
+    while ((entry = find_surplus(self)))
+        expire(entry);
+    return G_SOURCE_REMOVE;
+}
+
 /* In doubt: kept until somebody resolves it, however long that takes. */
 static void
 arm_expiry(Entry *entry, gint64 age_ms)
@@ -164,13 +203,19 @@ arm_expiry(Entry *entry, gint64 age_ms)
     gint64 left = (gint64)entry->jobs->memory_ms - age_ms;
 
     g_clear_handle_id(&entry->expiry, g_source_remove);
-    if (result != VF_RESULT_NONE && result != VF_RESULT_IN_DOUBT && entry->holds == 0)
-        entry->expiry = g_timeout_add((guint)MAX(left, 0), on_expiry, entry);
+    if (result == VF_RESULT_NONE || result == VF_RESULT_IN_DOUBT || entry->holds > 0)
+        return;
+    entry->since = g_get_monotonic_time() - age_ms * 1000;
+    entry->expiry = g_timeout_add((guint)MAX(left, 0), on_expiry, entry);
+    if (!entry->jobs->pruning) /* not under the feet of whoever ended it */
+        entry->jobs->pruning = g_timeout_add(0, on_prune, entry->jobs);
 }
 
 static void
 on_completed(VfJob *job, Entry *entry)
 {
+    if (vf_job_get_kept(job))
+        vf_kept_reserve(vf_job_get_kept(job), 0, NULL);
     arm_expiry(entry, 0);
 }
 
@@ -460,19 +505,19 @@ is_owner(const char *sender, guint32 uid, gpointer data)
     return uid != (guint32)-1 && uid == vf_job_get_uid(entry->job);
 }
 
-static void
-keep(VfJobs *self, VfJob *job)
+gboolean
+vf_jobs_reserve(VfJobs *self, VfJob *job, guint n_more, GError **error)
 {
     gboolean source = vf_job_get_role(job) == VF_JOB_SOURCE;
     VfDriver *driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
 
-    /* one that a record alone brought back is brought back by it the next time, too */
-    if (!vf_job_get_kept(job) && !vf_job_get_outcome(job) && driver &&
-        vf_driver_can_restore(driver))
+    if (!driver || !vf_driver_can_restore(driver))
+        return TRUE;
+    if (!vf_job_get_kept(job))
         vf_job_set_kept(job, vf_kept_new(self->context->store,
                                          source ? VF_KEPT_SOURCE : VF_KEPT_DESTINATION,
                                          vf_job_get_uuid(job)));
-    vf_job_save(job);
+    return vf_kept_reserve(vf_job_get_kept(job), KEPT_PARTS + n_more, error);
 }
 
 const char *
@@ -497,7 +542,7 @@ vf_jobs_add(VfJobs *self, VfJob *job)
     path = vf_objects_add(self->context->objects, VF_PATH_JOB, vf_job_get_uuid(job),
                           G_DBUS_INTERFACE_SKELETON(entry->skeleton), is_owner, entry);
     vf_job_set_path(job, path);
-    keep(self, job);
+    vf_job_save(job);
     resume_resolution(entry);
     return path;
 }

@@ -6,18 +6,25 @@
 
 G_BEGIN_DECLS
 
-/* The jobs that are on the bus: Cancel, Resolve, and ten minutes of memory after the end.
+/* The jobs that are on the bus: Cancel, Resolve, and ten minutes of memory after the end, or until
+ * 64 more of the same user have ended: each takes descriptors, here and in the store.
  *
  * Signals: "expired"(VfJob), when it leaves the bus; its record goes with it. */
 #define VF_TYPE_JOBS (vf_jobs_get_type())
 G_DECLARE_FINAL_TYPE(VfJobs, vf_jobs, VF, JOBS, GObject)
 
 #define VF_JOBS_MEMORY_MS (10 * 60 * 1000)
+#define VF_JOBS_ENDED_MAX 64
 
 VfJobs *vf_jobs_new(const VfContext *context, guint memory_ms);
 
-/* Exports it, at the path that it had before, if any, and returns its path. From now on it outlives
- * this process where its driver can go on with it. */
+/* Before anything is begun for @job: it outlives this process where its driver can go on with it,
+ * and takes places in the store then, @n_more beside its own. LIMIT_EXCEEDED when there are not
+ * enough left. */
+gboolean vf_jobs_reserve(VfJobs *self, VfJob *job, guint n_more, GError **error);
+
+/* Exports it, at the path that it had before, if any, and returns its path. From now on what
+ * is kept of it is kept. */
 const char *vf_jobs_add(VfJobs *self, VfJob *job);
 
 /* The device of a job in doubt, which may be all there is of its state. NULL when there is none. */

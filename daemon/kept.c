@@ -20,6 +20,8 @@ struct VfKept {
     char *kind;
     char *id;
     GHashTable *parts; /* names of those that are in the store */
+    guint promised;    /* places for parts */
+    guint counted;     /* what the store counts for it */
     int memo;
 };
 
@@ -28,7 +30,7 @@ vf_kept_new(VfFdStore *store, const char *kind, const char *id)
 {
     VfKept *self = g_new0(VfKept, 1);
 
-    self->store = store;
+    self->store = g_object_ref(store);
     self->kind = g_strdup(kind);
     self->id = g_strdup(id);
     self->parts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -36,9 +38,21 @@ vf_kept_new(VfFdStore *store, const char *kind, const char *id)
     return self;
 }
 
+static void
+count(VfKept *self)
+{
+    guint now = MAX(self->promised, g_hash_table_size(self->parts));
+
+    vf_fd_store_count(self->store, (gint)now - (gint)self->counted);
+    self->counted = now;
+}
+
 void
 vf_kept_free(VfKept *self)
 {
+    self->promised = 0;
+    count(self);
+    g_object_unref(self->store);
     vf_io_clear_fd(&self->memo);
     g_hash_table_unref(self->parts);
     g_free(self->kind);
@@ -50,6 +64,16 @@ const char *
 vf_kept_get_id(const VfKept *self)
 {
     return self->id;
+}
+
+gboolean
+vf_kept_reserve(VfKept *self, guint n, GError **error)
+{
+    if (n > self->counted && !vf_fd_store_check_room(self->store, n - self->counted, error))
+        return FALSE;
+    self->promised = n;
+    count(self);
+    return TRUE;
 }
 
 static char *
@@ -65,6 +89,7 @@ vf_kept_put(VfKept *self, const char *part, int fd)
 
     vf_kept_drop(self, part);
     g_hash_table_add(self->parts, g_strdup(part));
+    count(self);
     vf_fd_store_put(self->store, name, fd);
 }
 
@@ -77,6 +102,7 @@ vf_kept_drop(VfKept *self, const char *part)
     vf_io_clear_fd(&fd); /* handed over, and never asked for */
     if (g_hash_table_remove(self->parts, part))
         vf_fd_store_remove(self->store, name);
+    count(self);
 }
 
 static gboolean
@@ -112,6 +138,7 @@ vf_kept_forget(VfKept *self)
 {
     g_autofree char **parts = NULL;
 
+    self->promised = 0;
     /* the description first: what is left of a half without it is let go */
     vf_kept_drop(self, STATE);
     parts = (char **)g_hash_table_get_keys_as_array(self->parts, NULL);
@@ -140,6 +167,7 @@ vf_kept_list(VfFdStore *store, const char *kind)
             g_ptr_array_add(all, kept);
         }
         g_hash_table_add(kept->parts, g_steal_pointer(&words[2]));
+        count(kept);
     }
     return all;
 }

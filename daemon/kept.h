@@ -14,14 +14,17 @@ typedef struct VfKept VfKept;
 #define VF_KEPT_SOURCE "source" /* jobs */
 #define VF_KEPT_DESTINATION "destination"
 
-/* Nothing is in the store before something is put or written. @store must live longer. @id has no
- * '.' in it. */
+/* Nothing is in the store before something is put or written. @id has no '.' in it. */
 VfKept *vf_kept_new(VfFdStore *store, const char *kind, const char *id);
 /* What is in the store stays there. */
 void vf_kept_free(VfKept *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfKept, vf_kept_free)
 
 const char *vf_kept_get_id(const VfKept *self);
+
+/* Promises places for @n parts in all, put already or later; 0: no more will come. LIMIT_EXCEEDED
+ * when the store has not that many left. */
+gboolean vf_kept_reserve(VfKept *self, guint n, GError **error);
 
 /* The description, in place of the one before. Takes @state; its key `version` is set here. */
 void vf_kept_write(VfKept *self, GVariantDict *state);

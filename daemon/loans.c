@@ -27,11 +27,12 @@ typedef struct {
     VfLoans *loans;
     VfLoan *loan;
     gboolean verified; /* the driver has looked at it */
-    VfKept *kept;      /* when it has */
+    VfKept *kept;      /* put there when it has */
     guint watch;
 } Entry;
 
 #define KEPT_DEVICE "device"
+#define KEPT_PARTS 2 /* and its description */
 
 static void
 entry_free(gpointer data)
@@ -143,7 +144,6 @@ keep(Entry *entry)
     VfDevice *device = vf_loan_get_device(loan);
     g_auto(GVariantDict) state = G_VARIANT_DICT_INIT(NULL);
 
-    entry->kept = vf_kept_new(entry->loans->context->store, VF_KEPT_LOAN, vf_loan_get_id(loan));
     g_variant_dict_insert(&state, "device", "s", vf_device_get_id(device));
     g_variant_dict_insert(&state, "sysfs", "s", vf_device_get_sysfs_path(device));
     g_variant_dict_insert(&state, "path", "s",
@@ -247,6 +247,14 @@ prepare_loan(VfLoans *self, VfDevice *device, GDBusMethodInvocation *invocation,
                        keep);
 }
 
+static VfKept *
+reserve(VfLoans *self, VfLoan *loan, GError **error)
+{
+    g_autoptr(VfKept) kept = vf_kept_new(self->context->store, VF_KEPT_LOAN, vf_loan_get_id(loan));
+
+    return vf_kept_reserve(kept, KEPT_PARTS, error) ? g_steal_pointer(&kept) : NULL;
+}
+
 static gboolean
 on_lend(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *list,
         GVariant *handle, GVariant *options, gpointer data)
@@ -258,6 +266,7 @@ on_lend(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
     g_autoptr(VfLoan) loan = NULL;
     g_autofree char *name = NULL;
     VfDriver *driver = NULL;
+    VfKept *kept = NULL;
     Lending *lending;
 
     if (device)
@@ -266,12 +275,14 @@ on_lend(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
         g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the device has gone"));
     if (loan)
         driver = vf_context_choose_driver(self->context, name, device, &error);
-    if (!driver) {
+    if (driver)
+        kept = reserve(self, loan, &error);
+    if (!kept) {
         vf_bus_return_error(invocation, g_steal_pointer(&error));
         return TRUE;
     }
     vf_registry_refresh_device(self->context->registry, device);
-    add_loan(self, loan);
+    add_loan(self, loan)->kept = kept;
     lending = g_new0(Lending, 1);
     lending->loans = g_object_ref(self);
     lending->loan = g_object_ref(loan);

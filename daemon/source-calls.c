@@ -256,18 +256,6 @@ make_cookie(VfSourceCalls *self, VfJob *job)
     return vf_migration_format(cookie);
 }
 
-/* From here on its caller counts on it. */
-static void
-keep(VfSourceCalls *self, VfJob *job)
-{
-    VfDriver *driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
-
-    if (!driver || !vf_driver_can_restore(driver))
-        return;
-    vf_job_set_kept(job, vf_kept_new(self->context->store, VF_KEPT_SOURCE, vf_job_get_uuid(job)));
-    vf_job_save(job);
-}
-
 static void
 on_begun(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -289,7 +277,7 @@ on_begun(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     pending->begun = TRUE;
-    keep(self, call->job);
+    vf_job_save(call->job); /* from here on its caller counts on it */
     cookie = make_cookie(self, call->job);
     vferry_manager_complete_begin(call->manager, call->invocation, vf_job_get_uuid(call->job),
                                   cookie);
@@ -345,7 +333,8 @@ new_job(VfSourceCalls *self, GDBusMethodInvocation *invocation, const char *cons
     if (!add_devices(self, job, paths, driver_name, error) ||
         !vf_context_take_driver_options(
             job, vf_context_find_driver(self->context, vf_job_get_driver_name(job)), options_dict,
-            common, error)) {
+            common, error) ||
+        !vf_jobs_reserve(self->jobs, job, 0, error)) {
         release_loans(self, job);
         return NULL;
     }
@@ -754,6 +743,7 @@ void
 vf_source_calls_resume(VfSourceCalls *self, VfJob *job)
 {
     if (!vf_job_get_record(job)) {
+        vf_jobs_reserve(self->jobs, job, 0, NULL); /* promised by the last daemon */
         add_pending(self, job)->begun = TRUE;
         return;
     }

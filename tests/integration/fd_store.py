@@ -125,6 +125,6 @@ class FdStore:
         self.drain()
         with self.lock:
             names, fds = [entry[0] for entry in self.entries], [entry[1] for entry in self.entries]
-        environment = dict(environment, NOTIFY_SOCKET=self.path, FD_STORE_PRELOAD=environment['LD_PRELOAD'])
+        environment = dict(environment, NOTIFY_SOCKET=self.path, FDSTORE=str(self.limit), FD_STORE_PRELOAD=environment['LD_PRELOAD'])
         del environment['LD_PRELOAD']
         return [sys.executable, '-I', '-S', '-c', EXEC, json.dumps([fds, names]), *command], environment, fds

@@ -86,8 +86,9 @@ class Sysfs:
         del self.parents[name]
 
     def set_available(self, parent, type_id, number):
-        self.write(f'{self.parents[parent]}/mdev_supported_types/{type_id}/available_instances',
-                   f'{number}\n')
+        path = f'{self.parents[parent]}/mdev_supported_types/{type_id}/available_instances'
+        self.write('/written', f'{number}\n')  # nobody finds it empty
+        os.replace(self.real('/written'), self.real(path))
 
     def take(self, parent, type_id, sign):
         if parent not in self.pools:

@@ -3,6 +3,7 @@
 """Jobs on the bus, with the fake driver, and what a new daemon makes of an old one's records."""
 
 import os
+import re
 import signal
 import time
 
@@ -103,6 +104,24 @@ class Fake(crossing.Test):
         self.sleep(0.3)
         self.assertFalse(call.done)
         self.assertEqual(self.finish(call), ('completed',))
+
+    def test_memory_has_an_end(self):
+        """Of a user's ended jobs the last 64 are there; what is in doubt, or waits for its adopter, stays."""
+        _, cookie = self.begin(self.wait_for_device(self.uuid), driver=FAKE)
+        uuid, job = self.cross(source={'fake-outcome': Variant('s', 'in-doubt')})
+        self.assertEqual(self.end('Confirm', uuid), 'in-doubt')
+        self.assertEqual(self.end('Finish', uuid), 'completed')
+        others = [f'00000000-0000-4000-8000-{i:012}' for i in range(66)]
+        for other in others:
+            self.assert_refused('Device', self.prepare, re.sub(' job="[^"]*"', f' job="{other}"', cookie, count=1), driver=FAKE,
+                                **{'fake-fail': Variant('b', True)})
+        self.wait_for(lambda: f'{others[1]}.destination' not in self.records(), 'the end of its record')
+        for other in others[:2]:
+            self.assert_refused('NotFound', self.end, 'Finish', other)
+        self.assertEqual({self.end('Finish', other) for other in others[2:]}, {'failed'})
+        self.assertEqual(job.get('Result'), 'in-doubt')
+        self.assertEqual(self.end('Finish', uuid), 'completed')
+        self.assertEqual(self.find_object('Lease', 'JobUuid', uuid).get('State'), 'loaded')
 
     def test_driver_fails(self):
         """In each call, and the runner says whose mistake it is."""

@@ -631,6 +631,68 @@ class Doubtful(Test):
         self.assertEqual(self.end('Finish', self.job_uuid), 'failed')
 
 
+class Room(Test):
+    """A store with an end: what would not fit is not begun, and whatever is begun is kept."""
+
+    def launch_with(self, places):
+        self.end_daemon(signal.SIGTERM)
+        self.store.limit = places
+        self.launch()
+
+    def lend_another(self):
+        own, self.uuid = self.uuid, self.other
+        try:
+            return self.lend()
+        finally:
+            self.uuid = own
+
+    def setUp(self):
+        super().setUp()
+        self.other = self.sysfs.add_mdev('mtty-2')
+
+    def test_just_enough(self):
+        """For a loan 2, for a source 4, for a destination with its lease and device 6."""
+        self.launch_with(12)
+        self.script('send', ['phase', 'pre-copy'], ['wait-for', 'sent'], *Source.DONE)
+        job = self.cross()
+        self.wait_for_property(job, 'Phase', 'pre-copy')
+        error = self.assert_refused('LimitExceeded', self.lend_another)
+        self.assertIn('FileDescriptorStoreMax', error.message)
+        self.restart()
+        self.assert_refused('LimitExceeded', self.lend_another)
+        self.go('sent')
+        self.go()
+        self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'completed')
+        self.lend_another()
+        self.adopt()
+        self.assertEqual(self.store.refused, 0)
+
+    def test_begun(self):
+        """What is promised to a Begin is still promised after a restart, and taken back with it."""
+        self.launch_with(7)
+        caller = self.connect()
+        device = self.lend()
+        _, cookie = self.begin(device, caller)
+        for _ in range(2):
+            self.assert_refused('LimitExceeded', self.prepare, cookie)
+            self.assert_refused('LimitExceeded', self.lend_another)
+            self.restart()
+        self.assertEqual((self.mdevs() - {self.other}, self.records()), (set(), []))
+        self.assertIsNone(self.find_object('Lease', 'State', 'reserved'))
+        caller.close()
+        self.wait_for(lambda: not self.store.parts('source'), 'the end of the Begin')
+        self.lend_another()
+
+    def test_begin(self):
+        self.launch_with(5)
+        device = self.lend()
+        self.assert_refused('LimitExceeded', self.begin, device)
+        self.reclaim(device)  # it was not kept from its lender
+        self.lend()
+        self.lend_another()
+
+
 class Stopped(Test):
     """systemctl stop: the store is closed, movers see end of file."""
 
