@@ -279,43 +279,55 @@ check_stopped(Discard *self, const VfMoverReply *reply, GError **error)
     return FALSE;
 }
 
+static GError *
+explain_silence(const Discard *self, const GError *error)
+{
+    return g_error_new(
+        VFERRY_ERROR, VFERRY_ERROR_BUSY,
+        _("whether device %s runs here cannot be told, and nothing may run it elsewhere: %s"),
+        vf_job_get_device(self->job, self->next)->ref, error->message);
+}
+
 static void
 on_discard_inspected(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
+    Discard *self = g_task_get_task_data(task);
+    g_autoptr(GError) silence = NULL;
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &silence);
     GError *error = NULL;
-    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
 
-    if (error || !check_stopped(g_task_get_task_data(task), reply, &error))
+    if (silence)
+        g_task_return_error(task, explain_silence(self, silence));
+    else if (!check_stopped(self, reply, &error))
         g_task_return_error(task, error);
     else
         discard_next(g_steal_pointer(&task));
 }
 
-/* Those that nobody has open here any more cannot be asked. */
+/* Those that nobody has open here any more cannot be asked, and have no state that could run. */
 static void
 discard_next(GTask *task)
 {
     Discard *self = g_task_get_task_data(task);
-    VfLoan *loan = NULL;
-    int fd;
+    int fd = -1;
 
     while (self->next < vf_job_get_n_devices(self->job) &&
-           !(loan = vf_job_get_device(self->job, self->next)->loan))
+           (fd = vf_vfio_side_get_fd(self->job, self->next)) < 0)
         self->next++;
-    if (!loan) {
+    if (fd < 0) {
         g_task_return_boolean(task, TRUE);
         g_object_unref(task);
         return;
     }
-    fd = vf_loan_get_fd(loan);
     vf_mover_call_async("inspect", NULL, &fd, 1, INSPECT_DEADLINE_MS, NULL, on_discard_inspected,
                         task);
 }
 
 /* A `run` that failed may have set some of the devices running, or all, when only the record could
- * not be written: where one runs, the other side must not. A destination's are closed, whatever
- * they do, before anybody hears of the decision's end. */
+ * not be written; its mover may even hang in the kernel still, which no signal ends, with a copy of
+ * the descriptor that closing ours leaves open. So the kernel is asked, at either side: it answers
+ * when a change of state is over. Where one runs, the other side must not. */
 static void
 discard(VfDriver *driver, VfJob *job, GTask *task)
 {

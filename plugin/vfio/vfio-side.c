@@ -319,29 +319,35 @@ vf_vfio_side_restore(VfJob *job, GError **error)
 
     if (!source)
         restore_devices(self, kept);
-    if (vf_job_get_outcome(job))
+    /* a destination in doubt without its devices is let go: a mover of the last daemon may have
+     * them, and only who comes by the record waits for its lock, and so for that mover's end */
+    if (vf_job_get_outcome(job) && (source || vf_job_get_result(job) != VF_RESULT_IN_DOUBT))
         return TRUE;
     if (!source && self->fds->len == 0) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
                     _("its devices are not open any more"));
         return FALSE;
     }
-    return restore_mover(self, kept, error);
+    return vf_job_get_outcome(job) || restore_mover(self, kept, error);
+}
+
+int
+vf_vfio_side_get_fd(VfJob *job, guint index)
+{
+    const VfVfioSide *self = vf_job_get_driver_data(job);
+    VfLoan *loan = vf_job_get_device(job, index)->loan;
+
+    if (vf_job_get_role(job) == VF_JOB_SOURCE)
+        return loan ? vf_loan_get_fd(loan) : -1;
+    return self && index < self->fds->len ? g_array_index(self->fds, int, index) : -1;
 }
 
 static gboolean
 add_device_fds(VfJob *job, GArray *fds)
 {
-    VfVfioSide *self = vf_job_get_driver_data(job);
-
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
-        const VfJobDevice *device = vf_job_get_device(job, i);
-        int fd = -1;
+        int fd = vf_vfio_side_get_fd(job, i);
 
-        if (vf_job_get_role(job) == VF_JOB_SOURCE)
-            fd = device->loan ? vf_loan_get_fd(device->loan) : -1;
-        else if (self && i < self->fds->len)
-            fd = g_array_index(self->fds, int, i);
         if (fd < 0)
             return FALSE;
         g_array_append_val(fds, fd);

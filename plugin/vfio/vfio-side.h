@@ -31,6 +31,10 @@ void vf_vfio_side_take_device(VfVfioSide *self, int fd);
 /* Takes and starts @mover; its reports go to the job. */
 void vf_vfio_side_run(VfVfioSide *self, VfMover *mover);
 
+/* A device of the job's: the loan's, or the side's at a destination; it stays there. -1 when nobody
+ * has it open any more. */
+int vf_vfio_side_get_fd(VfJob *job, guint index);
+
 /* The devices and the record of the job, as `return` and `start` want them (record last), or `send`
  * and `receive` (record first). The fds stay the job's. FALSE with NOT_SUPPORTED when nobody has
  * the devices open any more. */

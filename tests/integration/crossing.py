@@ -44,6 +44,10 @@ class Test(harness.Test):
             json.dump(steps, file)
         os.rename(path + '.new', path)
 
+    def inspected(self, state):
+        """What the kernel says of every device from now on."""
+        self.script('inspect', ['result', {'outcome': 'completed', 'flags': ['stop-copy'], 'state': state}])
+
     def go(self, name='go'):
         with open(os.path.join(self.mover, name), 'w', encoding='utf-8'):
             pass

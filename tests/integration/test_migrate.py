@@ -667,11 +667,39 @@ class Failures(crossing.Test):
         self.assertEqual(len(fds), 1)
         os.close(fds[0])
 
-    def test_destination_resolved_to_discard(self):
+    def assert_discarded(self, state):
         uuid, job = self.in_doubt_at_destination()
+        self.inspected(state)
         self.resolve(job, 'discard')
         self.assert_destination_undone(uuid, 'cancelled')
         self.assertEqual(self.events(f'{uuid}.destination')[-2:], ['resolved', 'undone'])
+        self.assertEqual([verb for verb, *_ in self.requests()].count('inspect'), 3)  # after Lend's and Begin's
+
+    def test_destination_resolved_to_discard(self):
+        self.assert_discarded('STOP')
+
+    def test_destination_that_failed_resolved_to_discard(self):
+        self.assert_discarded('ERROR')
+
+    def test_destination_that_runs_is_not_discarded(self):
+        """A `run` that was answered with an error may have been carried out, or still be: the kernel is asked first."""
+        uuid, job = self.in_doubt_at_destination()
+        before = self.events(f'{uuid}.destination')
+        self.script('start', ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Failed',
+                                         'message': 'no space for “started”', 'device-states': ['running']}])
+        self.assert_refused('Failed', self.resolve, job, 'run')
+        for state in ('RUNNING', 'RUNNING_P2P', 'PRE_COPY'):
+            self.inspected(state)
+            error = self.assert_refused('Busy', self.resolve, job, 'discard')
+            self.assertIn(state, error.message)
+        self.script('inspect', ['die'])  # as at its deadline, when the kernel does not answer
+        error = self.assert_refused('Busy', self.resolve, job, 'discard')
+        self.assertIn('signal 9', error.message)
+        self.assertEqual((job.get('Result'), len(self.mdevs())), ('in-doubt', 1))
+        self.assertEqual(self.events(f'{uuid}.destination'), before)
+        os.unlink(os.path.join(self.mover, 'start.json'))
+        self.resolve(job, 'run')
+        self.assertEqual(self.end('Finish', uuid), 'completed')
 
     def test_destination_killed_after_commit(self):
         self.script('receive', ['listening'], ['attached'], ['record', 'loaded'], ['record', 'commit'], ['die'])

@@ -450,6 +450,9 @@ class Destination(Test):
                 job = self.destination()
                 self.assertEqual(job.get('Result'), 'in-doubt')
                 self.assert_refused('InDoubt', self.lease.call, 'Adopt', NONE)
+                if decision == 'discard':  # the kernel says that it runs
+                    self.assert_refused('Busy', job.call, 'Resolve', Variant('(sa{sv})', (decision, {})))
+                    self.inspected('STOP')
                 job.call('Resolve', Variant('(sa{sv})', (decision, {})))
                 self.finish_source()
                 if decision == 'run':
@@ -580,6 +583,29 @@ class Doubtful(Test):
                 self.assertEqual(self.end('Confirm', self.job_uuid), 'cancelled')
                 self.reclaim(self.find_device(self.uuid))
                 self.assert_clean()
+
+    def test_destination_in_doubt_lost(self):
+        """While a mover that was to run it may still be at it, nobody can say that it never will."""
+        self.script('send', ['phase', 'pre-copy'], ['wait-for', 'sent'], *Source.DONE)
+        self.script('receive', ['listening'], ['attached'], ['record', 'loaded'], ['record', 'commit'], ['die'])
+        self.script('start', ['wait-for-deaf', 'starting'])
+        self.cross()
+        self.assertEqual(self.end('Finish', self.job_uuid), 'in-doubt')
+        self.destination().start_call('Resolve', Variant('(sa{sv})', ('run', {})))
+        self.wait_for(lambda: 'start' in [verb for verb, *_ in self.requests()], 'the mover that starts it')
+        self.end_daemon()
+        self.assertEqual(len(self.store.lose('destination', '.device0')), 1)
+        self.launch()
+        self.sleep(1.5)
+        self.assertIsNone(self.destination())
+        self.go('starting')
+        self.wait_for(self.destination, 'the job by its record')
+        self.assertEqual(self.destination().get('Result'), 'in-doubt')
+        self.assertIn('cannot go on', self.daemon.text())
+        self.assert_refused('NotSupported', self.destination().call, 'Resolve', Variant('(sa{sv})', ('run', {})))
+        self.destination().call('Resolve', Variant('(sa{sv})', ('discard', {})))
+        self.assertEqual(self.end('Finish', self.job_uuid), 'cancelled')
+        self.wait_for(lambda: not self.mdevs(), 'the removal of what was created')
 
     def test_state_of_another_version(self):
         self.under_way()
