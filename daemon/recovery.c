@@ -19,7 +19,7 @@ struct _VfRecovery {
     guint retry;
     gboolean started;    /* the first look is done: what comes later is this daemon's own */
     GHashTable *own;     /* names of records that are decided on */
-    GHashTable *waiting; /* names of records whose mover is still at work */
+    GHashTable *waiting; /* and of those, seen by the last scan, whose mover is still at work */
 };
 
 G_DEFINE_FINAL_TYPE(VfRecovery, vf_recovery, G_TYPE_OBJECT)
@@ -292,14 +292,22 @@ take(VfRecovery *self, VfLedgerFound *found)
     }
 }
 
+/* Of a job of this daemon's, as long as it is on the bus. */
+static gboolean
+is_ours(VfRecovery *self, const VfLedgerFound *found)
+{
+    VfJob *job = vf_jobs_find(self->jobs, found->uuid, found->role);
+
+    return job && vf_job_get_record(job); /* without one it has met this one, which is in its way */
+}
+
 static void
-look_at(VfRecovery *self, VfLedgerFound *found)
+look_at(VfRecovery *self, VfLedgerFound *found, GHashTable *waited)
 {
     g_autofree char *name = vf_ledger_name(found->uuid, found->role);
-    gboolean waited = g_hash_table_remove(self->waiting, name);
 
-    if (self->started && !waited)
-        return; /* made after the start */
+    if ((self->started && !g_hash_table_contains(waited, name)) || is_ours(self, found))
+        return; /* made after the start, or while the first scan ran */
     if (g_error_matches(found->error, VFERRY_ERROR, VFERRY_ERROR_BUSY)) {
         g_hash_table_add(self->waiting, g_steal_pointer(&name));
         return;
@@ -311,6 +319,17 @@ look_at(VfRecovery *self, VfLedgerFound *found)
                      found->error->message);
     else
         take(self, found);
+}
+
+/* What waited and is not there any more has nobody to wait for. */
+static void
+look_at_all(VfRecovery *self, GPtrArray *all)
+{
+    g_autoptr(GHashTable) waited = g_steal_pointer(&self->waiting);
+
+    self->waiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < all->len; i++)
+        look_at(self, all->pdata[i], waited);
 }
 
 static void scan(VfRecovery *self);
@@ -332,10 +351,10 @@ on_scanned(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) all = vf_ledger_scan_finish(VF_LEDGER(source), result, &error);
 
-    if (!all)
+    if (all)
+        look_at_all(self, all);
+    else
         g_warning("cannot read what the last daemon left: %s", error->message);
-    for (guint i = 0; all && i < all->len; i++)
-        look_at(self, all->pdata[i]);
     self->started = TRUE;
     if (g_hash_table_size(self->waiting) > 0)
         self->retry = g_timeout_add(self->retry_ms, on_retry, self);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Jobs on the bus, with the fake driver, and what a new daemon makes of an old one's records."""
 
+import fcntl
 import os
 import re
 import signal
@@ -322,6 +323,45 @@ class Recovery(crossing.Test):
         self.restart()
         self.wait_for(lambda: 'README is no record' in self.daemon.text(), 'a word about it')
         self.assertIn('README', self.records())
+
+    def scans(self):
+        """How often the records were looked at: each look complains of a foreign file."""
+        return self.daemon.text().count('README is no record')
+
+    def wait_for_a_mover(self, name):
+        """One whose record is locked, and which the new daemon waits for."""
+        folder = os.path.join(self.environment['VFERRY_STATE_DIR'], 'jobs')
+        for each in ('README', name):
+            with open(os.path.join(folder, each), 'w', encoding='utf-8'):
+                pass
+        mover = open(os.path.join(folder, name), 'r+', encoding='utf-8')
+        self.addCleanup(mover.close)
+        fcntl.flock(mover, fcntl.LOCK_EX)
+        self.restart()
+        self.wait_for(lambda: self.scans() > 1, 'the second look')
+        return os.path.join(folder, name)
+
+    def assert_nothing_is_waited_for(self):
+        self.sleep(1.5)
+        before = self.scans()
+        self.sleep(2.5)
+        self.assertEqual(self.scans(), before)
+
+    def test_waited_for_and_gone(self):
+        os.unlink(self.wait_for_a_mover('11111111-2222-4333-8444-555555555555.source'))
+        self.assert_nothing_is_waited_for()
+
+    def test_waited_for_and_our_own(self):
+        """The record of a job that this daemon has begun is none that another one left."""
+        uuid = '11111111-2222-4333-8444-555555555555'
+        path = self.wait_for_a_mover(f'{uuid}.destination')
+        _, cookie = self.begin(self.lend())
+        seen = self.scans()
+        self.wait_for(lambda: self.scans() > seen, 'another look, and time until the next')
+        os.unlink(path)
+        self.prepare(re.sub(' job="[^"]*"', f' job="{uuid}"', cookie, count=1))
+        self.assert_nothing_is_waited_for()
+        self.assertEqual(self.job(uuid, 'destination').get('Result'), '')
 
     def test_empty_record(self):
         """Killed before its first line was written: nothing had been done."""
