@@ -62,6 +62,7 @@ struct VfBusDelivery {
     guint filter;
     GMutex lock;     /* filters run in GDBus' own thread */
     GArray *refused; /* of guint32: serials of what the bus has refused since */
+    guint32 before;  /* serial of what this thread sent last before the reply */
     guint32 serial;
     char *unique_name;
 };
@@ -126,11 +127,12 @@ on_has_owner(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GTask) task = data;
     g_autoptr(GVariant) reply =
         g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, NULL);
+    VfBusDelivery *self = g_task_get_task_data(task);
     gboolean there = FALSE;
 
     if (reply)
         g_variant_get(reply, "(b)", &there);
-    finish_delivery(task, there && !was_refused(g_task_get_task_data(task)));
+    finish_delivery(task, there && self->serial != self->before && !was_refused(self));
 }
 
 static void
@@ -159,6 +161,7 @@ vf_bus_delivery_new(GDBusConnection *connection)
     g_mutex_init(&self->lock);
     self->refused = g_array_new(FALSE, FALSE, sizeof(guint32));
     self->connection = g_object_ref(connection);
+    self->before = g_dbus_connection_get_last_serial(connection);
     self->filter = g_dbus_connection_add_filter(connection, watch_for_refusal,
                                                 g_atomic_rc_box_acquire(self), delivery_unref);
     return self;

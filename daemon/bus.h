@@ -23,7 +23,8 @@ VfBusDelivery *vf_bus_delivery_new(GDBusConnection *connection);
 
 /* Right after the reply to @unique_name was sent, in the same thread: takes @self and completes
  * when the bus has dealt with it. TRUE when it was passed on and @unique_name is still there; FALSE
- * also when the bus refused it, as it does for descriptors to a connection that takes none. */
+ * also when the bus refused it, as it does for descriptors to a connection that takes none, and
+ * when none was sent, because the caller wants none. */
 void vf_bus_delivered_async(VfBusDelivery *self, const char *unique_name,
                             GAsyncReadyCallback callback, gpointer data);
 gboolean vf_bus_delivered_finish(GAsyncResult *result);

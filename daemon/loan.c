@@ -18,6 +18,7 @@ struct _VfLoan {
     gboolean keep;
     char *user;
     gboolean orphaned;
+    gboolean reclaiming;
 };
 
 G_DEFINE_FINAL_TYPE(VfLoan, vf_loan, G_TYPE_OBJECT)
@@ -112,6 +113,11 @@ vf_loan_use(VfLoan *self, const char *job_uuid, GError **error)
                     vf_device_get_id(self->device), self->user);
         return FALSE;
     }
+    if (self->reclaiming) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is being reclaimed"),
+                    vf_device_get_id(self->device));
+        return FALSE;
+    }
     self->user = g_strdup(job_uuid);
     return TRUE;
 }
@@ -139,6 +145,18 @@ void
 vf_loan_set_orphaned(VfLoan *self)
 {
     self->orphaned = TRUE;
+}
+
+gboolean
+vf_loan_is_reclaiming(VfLoan *self)
+{
+    return self->reclaiming;
+}
+
+void
+vf_loan_set_reclaiming(VfLoan *self, gboolean reclaiming)
+{
+    self->reclaiming = reclaiming;
 }
 
 void

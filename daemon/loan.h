@@ -23,14 +23,19 @@ guint32 vf_loan_get_uid(VfLoan *self);
 const char *vf_loan_get_owner(VfLoan *self);
 gboolean vf_loan_get_keep(VfLoan *self); /* outlives the lender's connection */
 
-/* One job at a time. FALSE with BUSY when another uses it. */
+/* One job at a time. FALSE with BUSY when another uses it, or it is being reclaimed. */
 gboolean vf_loan_use(VfLoan *self, const char *job_uuid, GError **error);
 void vf_loan_unuse(VfLoan *self, const char *job_uuid);
 const char *vf_loan_get_user(VfLoan *self); /* the job's UUID, or NULL */
 
-/* Whether the lender left the bus without `keep` while a job used it: it ends with the job. */
+/* Whether the lender left the bus without `keep` while a job used it, or it should have ended
+ * while it was being reclaimed: it ends with that. */
 gboolean vf_loan_is_orphaned(VfLoan *self);
 void vf_loan_set_orphaned(VfLoan *self);
+
+/* Whether somebody was sent the device, and it is not known yet that it arrived. */
+gboolean vf_loan_is_reclaiming(VfLoan *self);
+void vf_loan_set_reclaiming(VfLoan *self, gboolean reclaiming);
 
 void vf_loan_close(VfLoan *self);
 

@@ -90,6 +90,10 @@ vf_loans_end(VfLoans *self, VfLoan *loan)
 
     if (!entry || entry->loan != loan)
         return;
+    if (vf_loan_is_reclaiming(loan)) {
+        vf_loan_set_orphaned(loan); /* on_reclaimed() comes back here */
+        return;
+    }
     if (vf_device_get_state(device) == VF_DEVICE_LENT)
         vf_device_set_state(device, VF_DEVICE_UNKNOWN); /* its holder has it, we do not look */
     vf_log_device(G_LOG_LEVEL_INFO, vf_device_get_id(device), "the loan of %s has ended",
@@ -303,11 +307,56 @@ check_reclaim(VfLoan *loan, guint32 uid, GError **error)
                     vf_loan_get_uid(loan));
         return FALSE;
     }
+    if (vf_loan_is_reclaiming(loan)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is being reclaimed"),
+                    vf_device_get_id(vf_loan_get_device(loan)));
+        return FALSE;
+    }
     if (!vf_loan_get_user(loan))
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("job %s uses it"),
                 vf_loan_get_user(loan));
     return FALSE;
+}
+
+typedef struct {
+    VfLoans *loans;
+    VfLoan *loan;
+} Reclaiming;
+
+/* The copy here may be the only one left: it goes when the other has arrived, and not before. */
+static void
+on_reclaimed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree Reclaiming *reclaiming = data;
+    g_autoptr(VfLoans) self = reclaiming->loans;
+    g_autoptr(VfLoan) loan = reclaiming->loan;
+    gboolean delivered = vf_bus_delivered_finish(result);
+    const char *id = vf_device_get_id(vf_loan_get_device(loan));
+
+    vf_loan_set_reclaiming(loan, FALSE);
+    if (delivered) /* its holder goes on with it, we do not look */
+        vf_device_set_state(vf_loan_get_device(loan), VF_DEVICE_UNKNOWN);
+    else
+        vf_log_device(G_LOG_LEVEL_WARNING, id, "%s was reclaimed by somebody who did not get it",
+                      id);
+    if (delivered || vf_loan_is_orphaned(loan))
+        vf_loans_end(self, loan);
+}
+
+static void
+send_device(VfLoans *self, VfLoan *loan, VferryDevice *skeleton, GDBusMethodInvocation *invocation,
+            GUnixFDList *fds, int index)
+{
+    g_autofree char *sender = g_strdup(g_dbus_method_invocation_get_sender(invocation));
+    VfBusDelivery *delivery = vf_bus_delivery_new(self->context->connection);
+    Reclaiming *reclaiming = g_new0(Reclaiming, 1);
+
+    reclaiming->loans = g_object_ref(self);
+    reclaiming->loan = g_object_ref(loan);
+    vf_loan_set_reclaiming(loan, TRUE);
+    vferry_device_complete_reclaim(skeleton, invocation, fds, g_variant_new_handle(index));
+    vf_bus_delivered_async(delivery, sender, on_reclaimed, reclaiming);
 }
 
 static gboolean
@@ -333,9 +382,7 @@ on_reclaim(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDLis
         vf_bus_return_error(invocation, error);
         return TRUE;
     }
-    vf_device_set_state(device, VF_DEVICE_UNKNOWN); /* its holder goes on with it, we do not look */
-    vferry_device_complete_reclaim(skeleton, invocation, reply, g_variant_new_handle(index));
-    vf_loans_end(self, loan);
+    send_device(self, loan, skeleton, invocation, reply, index);
     return TRUE;
 }
 

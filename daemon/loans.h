@@ -24,7 +24,8 @@ gboolean vf_loans_has(VfLoans *self, VfDevice *device);
 /* A job no longer uses it; a loan whose lender has left meanwhile ends with it. */
 void vf_loans_release(VfLoans *self, VfLoan *loan, const char *job_uuid);
 
-/* Closes the daemon's copy. The device's state stays what it is. */
+/* Closes the daemon's copy. The device's state stays what it is. One that is being reclaimed ends
+ * when it is known whether the device arrived, and either way. */
 void vf_loans_end(VfLoans *self, VfLoan *loan);
 
 G_END_DECLS

@@ -157,6 +157,7 @@ class CleanUp(crossing.Test):
         _, fds = self.client.call_with_fds(self.device.path, 'org.vferry1.Device.Reclaim', NONE, [])
         for fd in fds:
             os.close(fd)
+        self.wait_for_property(self.device, 'State', 'unknown')
 
     def restart(self):
         self.daemon.stop()

@@ -19,6 +19,7 @@ class Loans(crossing.Test):
         (index,), fds = device.client.call_with_fds(device.path, 'org.vferry1.Device.Reclaim', NONE, [])
         self.assertEqual((index, len(fds)), (0, 1))
         os.close(fds[0])
+        self.wait_for_property(device, 'State', 'unknown')
 
     def test_lend_and_reclaim(self):
         device = self.lend()
@@ -49,6 +50,67 @@ class Loans(crossing.Test):
         device = harness.Object(self.client, device.path, device.interface)
         self.assertEqual(device.get('State'), 'lent')
         self.reclaim(device)
+
+    def open_devices(self):
+        """In the daemon, by what the tests lend."""
+        folder = f'/proc/{self.daemon.process.pid}/fd'
+        return [n for n in os.listdir(folder) if os.readlink(f'{folder}/{n}') == self.lent]
+
+    def lend_alone(self):
+        """Kept, and the lender has closed its own: the daemon's copy is the only one there is."""
+        self.lent = os.path.join(self.make_directory('lent'), 'device')
+        lender = self.connect()
+        fd = os.open(self.lent, os.O_RDWR | os.O_CREAT)
+        device = self.lend(lender, fd, keep=Variant('b', True))
+        os.close(fd)
+        lender.close()
+        return harness.Object(self.client, device.path, device.interface)
+
+    def assert_still_lent(self, device):
+        self.wait_for(lambda: 'did not get it' in self.daemon.text(), 'the refusal to be noticed')
+        self.assertEqual(device.get('State'), 'lent')
+        self.assertEqual(len(self.open_devices()), 1)
+        self.reclaim(device)
+        self.wait_for(lambda: not self.open_devices(), 'the end of the copy')
+
+    def test_reclaimer_without_descriptors(self):
+        """The bus refuses the answer to a connection that cannot take it: the only copy is not thrown away."""
+        device = self.lend_alone()
+        with bus.PlainConnection(self.bus.address) as reclaimer:
+            reclaimer.call('org.vferry1', device.path, 'org.vferry1.Device', 'Reclaim', NONE)
+            self.assert_still_lent(device)
+
+    def test_reclaimer_that_leaves(self):
+        """During the dialogue, say."""
+        device = self.lend_alone()
+        self.polkit.hang()
+        reclaimer = self.connect()
+        before = len(self.polkit.questions())
+        reclaimer.start_call(device.path, 'org.vferry1.Device.Reclaim', NONE)
+        self.wait_for(lambda: len(self.polkit.questions()) > before, 'the question')
+        reclaimer.close()
+        self.sleep(0.3)
+        self.polkit.hang(False)
+        self.sleep(0.3)
+        self.assertEqual((device.get('State'), len(self.open_devices())), ('lent', 1))
+        self.reclaim(device)
+
+    def test_reclaimer_that_wants_no_answer(self):
+        device = self.lend_alone()
+        self.client.connection.call('org.vferry1', device.path, 'org.vferry1.Device', 'Reclaim', NONE, None,
+                                    bus.Gio.DBusCallFlags.NONE, -1, None, None)
+        self.assert_still_lent(device)
+
+    def test_reclaim_twice_at_once(self):
+        """Both would have what only one may use."""
+        device = self.lend()
+        calls = [device.start_call('Reclaim', NONE) for _ in range(2)]
+        self.finish(calls[0])
+        with self.assertRaises(harness.Error) as caught:
+            self.finish(calls[1])
+        # the first is on its way, or has just arrived
+        self.assertIn(caught.exception.name, (harness.error_name('Busy'), harness.error_name('NotFound')))
+        self.wait_for_property(device, 'State', 'unknown')
 
     def test_ends_with_the_device(self):
         self.lend()

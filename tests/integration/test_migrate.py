@@ -273,6 +273,7 @@ class Calls(crossing.Test):
         except harness.Error:
             return False
         os.close(fds[0])
+        self.wait_for_property(self.find_device(self.uuid), 'State', 'unknown')
         return True
 
     def test_perform_refuses(self):
@@ -444,6 +445,7 @@ class Failures(crossing.Test):
         _, fds = self.client.call_with_fds(self.device.path, 'org.vferry1.Device.Reclaim', Variant('(a{sv})', ({},)), [])
         for fd in fds:
             os.close(fd)
+        self.wait_for_property(self.device, 'State', 'unknown')
 
     def test_source_cannot_be_brought_back(self):
         self.script('send', ['die'])
@@ -586,8 +588,7 @@ class Failures(crossing.Test):
                     os.unlink(os.path.join(self.mover, verb + '.json'))
                 self.resolve(job, 'run')
                 self.assertEqual(self.end('Confirm', uuid), 'cancelled')
-                self.client.call_with_fds(self.device.path, 'org.vferry1.Device.Reclaim',
-                                            Variant('(a{sv})', ({},)), [])
+                self.reclaim()
 
     def test_lender_leaves_after_a_discard(self):
         """What was discarded need not be confirmed to let go of the device."""

@@ -55,6 +55,7 @@ class Test(crossing.Test):
         _, fds = self.client.call_with_fds(device.path, 'org.vferry1.Device.Reclaim', NONE, [])
         for fd in fds:
             os.close(fd)
+        self.wait_for_property(device, 'State', 'unknown')
 
     def is_alive(self, verb):
         pid = [pid for name, _, _, pid in self.requests() if name == verb][-1]
