@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <glib/gi18n-lib.h>
+#include <systemd/sd-id128.h>
 
 #include "error.h"
 
@@ -69,4 +70,23 @@ vf_host_read_id(const char *path, GError **error)
     g_hmac_update(hmac, application_id, ID_SIZE);
     g_hmac_get_digest(hmac, digest, &size);
     return format_uuid(digest);
+}
+
+const char *
+vf_host_get_boot(void)
+{
+    static gsize known;
+    static char boot[SD_ID128_STRING_MAX];
+
+    if (g_once_init_enter(&known)) {
+        sd_id128_t id;
+        int r = sd_id128_get_boot(&id);
+
+        if (r < 0)
+            g_warning("the boot has no id: %s", g_strerror(-r));
+        else
+            sd_id128_to_string(id, boot);
+        g_once_init_leave(&known, 1);
+    }
+    return boot;
 }

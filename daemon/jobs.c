@@ -7,6 +7,7 @@
 
 #include "bus.h"
 #include "error.h"
+#include "host.h"
 #include "job-log.h"
 #include "job-object.h"
 #include "names.h"
@@ -561,6 +562,8 @@ vf_jobs_begin_details(VfJob *job)
     g_variant_dict_insert(&dict, "time", "x", vf_job_get_times(job)->start);
     g_variant_dict_insert(&dict, "peer", "s", vf_job_get_peer(job));
     g_variant_dict_insert(&dict, "driver", "s", vf_job_get_driver_name(job));
+    if (*vf_host_get_boot())
+        g_variant_dict_insert(&dict, "boot", "s", vf_host_get_boot());
     if (*vf_job_get_override(job))
         g_variant_dict_insert(&dict, "override", "s", vf_job_get_override(job));
     g_variant_dict_insert_value(

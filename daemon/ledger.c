@@ -11,6 +11,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
+#include "host.h"
 #include "io.h"
 #include "names.h"
 #include "sysfs.h"
@@ -27,7 +28,9 @@ struct _VfLedger {
     int created_dir;
     GMutex locking;      /* from making or opening a record to having its lock: a scan must not
                             lock the new record of a job before its maker does */
-    GHashTable *created; /* uuid -> type; what created_dir says, kept in step */
+    GMutex noting;       /* a thread brings a file in created_dir into step */
+    GMutex table;        /* of the next; held for moments only */
+    GHashTable *created; /* uuid -> type; what created_dir says, or will say */
 };
 
 G_DEFINE_FINAL_TYPE(VfLedger, vf_ledger, G_TYPE_OBJECT)
@@ -41,6 +44,8 @@ vf_ledger_finalize(GObject *object)
     vf_io_clear_fd(&self->created_dir);
     g_hash_table_unref(self->created);
     g_mutex_clear(&self->locking);
+    g_mutex_clear(&self->noting);
+    g_mutex_clear(&self->table);
     G_OBJECT_CLASS(vf_ledger_parent_class)->finalize(object);
 }
 
@@ -56,6 +61,8 @@ vf_ledger_init(VfLedger *self)
     self->jobs = -1;
     self->created_dir = -1;
     g_mutex_init(&self->locking);
+    g_mutex_init(&self->noting);
+    g_mutex_init(&self->table);
     self->created = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 }
 
@@ -72,6 +79,38 @@ open_directory(const char *parent, const char *name, GError **error)
     return fd;
 }
 
+/* NULL when it is another boot's, or none of ours. */
+static char *
+read_note(VfLedger *self, const char *name)
+{
+    g_autofree char *text = vf_sysfs_read(self->created_dir, name, NULL);
+    g_auto(GStrv) lines = text ? g_strsplit(text, "\n", 2) : NULL;
+
+    if (!lines || g_strv_length(lines) != 2 || !g_str_equal(lines[1], vf_host_get_boot()))
+        return NULL;
+    return g_strdup(lines[0]);
+}
+
+static gboolean
+remove_note(VfLedger *self, const char *name, GError **error)
+{
+    if (unlinkat(self->created_dir, name, 0) == 0 || errno == ENOENT)
+        return TRUE;
+    return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "unlink");
+}
+
+static gboolean
+write_note(VfLedger *self, const char *name, const char *type, GError **error)
+{
+    vf_autofd int fd = openat(self->created_dir, name,
+                              O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    g_autofree char *text = g_strconcat(type, "\n", vf_host_get_boot(), NULL);
+
+    if (fd < 0)
+        return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "open");
+    return vf_io_write_all(fd, text, strlen(text), error);
+}
+
 static void
 load_created(VfLedger *self)
 {
@@ -79,12 +118,12 @@ load_created(VfLedger *self)
 
     for (char **name = names; name && *name; name++) {
         g_autofree char *uuid = vf_uuid_normalize(*name, "UUID", NULL);
-        char *type = vf_sysfs_read(self->created_dir, *name, NULL);
+        char *type = uuid ? read_note(self, *name) : NULL;
 
-        if (uuid && type)
+        if (type)
             g_hash_table_replace(self->created, g_steal_pointer(&uuid), type);
-        else
-            g_free(type);
+        else if (uuid)
+            (void)remove_note(self, *name, NULL); /* the next start tries again */
     }
 }
 
@@ -368,56 +407,69 @@ vf_ledger_scan_finish(VfLedger *self, GAsyncResult *result, GError **error)
     return g_task_propagate_pointer(G_TASK(result), error);
 }
 
+/* What the table says now, not what it said when this was begun: threads overtake each other, and
+ * the file has to say what came last. */
 static void
 note_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     VfLedger *self = source;
     Operation *operation = data;
-    vf_autofd int fd = openat(self->created_dir, operation->name,
-                              O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&self->noting);
+    g_autofree char *type = NULL;
     g_autoptr(GError) error = NULL;
 
-    if (fd < 0)
-        g_warning("cannot note that %s was created here: %s", operation->name, g_strerror(errno));
-    else if (!vf_io_write_all(fd, operation->event, strlen(operation->event), &error))
+    g_mutex_lock(&self->table);
+    type = g_strdup(g_hash_table_lookup(self->created, operation->name));
+    g_mutex_unlock(&self->table);
+    if (type && !write_note(self, operation->name, type, &error))
         g_warning("cannot note that %s was created here: %s", operation->name, error->message);
+    else if (!type && !remove_note(self, operation->name, &error))
+        g_warning("cannot forget that %s was created here: %s", operation->name, error->message);
     g_task_return_boolean(task, TRUE);
 }
 
 static void
-forget_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+start_noting(VfLedger *self, const char *uuid)
 {
-    VfLedger *self = source;
-    Operation *operation = data;
+    Operation *operation;
+    g_autoptr(GTask) task = operation_new(self, &operation, NULL, NULL);
 
-    if (unlinkat(self->created_dir, operation->name, 0) < 0 && errno != ENOENT)
-        g_warning("cannot forget that %s was created here: %s", operation->name, g_strerror(errno));
-    g_task_return_boolean(task, TRUE);
+    operation->name = g_strdup(uuid);
+    g_task_run_in_thread(task, note_in_thread);
 }
 
 void
 vf_ledger_note_created(VfLedger *self, const char *uuid, const char *type)
 {
-    Operation *operation;
-    g_autoptr(GTask) task = operation_new(self, &operation, NULL, NULL);
-
+    g_mutex_lock(&self->table);
     g_hash_table_replace(self->created, g_strdup(uuid), g_strdup(type));
-    operation->name = g_strdup(uuid);
-    operation->event = g_strdup(type);
-    g_task_run_in_thread(task, note_in_thread);
+    g_mutex_unlock(&self->table);
+    start_noting(self, uuid);
 }
 
 void
 vf_ledger_forget_created(VfLedger *self, const char *uuid)
 {
-    Operation *operation;
-    g_autoptr(GTask) task = NULL;
+    gboolean known;
 
-    if (!g_hash_table_remove(self->created, uuid))
-        return;
-    task = operation_new(self, &operation, NULL, NULL);
-    operation->name = g_strdup(uuid);
-    g_task_run_in_thread(task, forget_in_thread);
+    g_mutex_lock(&self->table);
+    known = g_hash_table_remove(self->created, uuid);
+    g_mutex_unlock(&self->table);
+    if (known)
+        start_noting(self, uuid);
+}
+
+char **
+vf_ledger_list_created(VfLedger *self)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    GHashTableIter iter;
+    gpointer uuid;
+
+    g_hash_table_iter_init(&iter, self->created);
+    while (g_hash_table_iter_next(&iter, &uuid, NULL))
+        g_strv_builder_add(builder, uuid);
+    return g_strv_builder_end(builder);
 }
 
 const char *

@@ -56,10 +56,14 @@ GPtrArray *vf_ledger_scan_finish(VfLedger *self, GAsyncResult *result, GError **
 char *vf_ledger_name(const char *uuid, VfJobRole role);
 
 /* Devices that vferry created, so that a source's can be removed after it has left:
- * <state>/created/<uuid>. */
+ * <state>/created/<uuid>, the type in its first line and the boot (vf_host_get_boot()) in its
+ * second. Another boot's are dropped when the ledger is made: what has the UUID now is somebody
+ * else's. */
 void vf_ledger_note_created(VfLedger *self, const char *uuid, const char *type);
 void vf_ledger_forget_created(VfLedger *self, const char *uuid);
 /* The type it was created from, or NULL when we did not. Stays the ledger's. */
 const char *vf_ledger_find_created(VfLedger *self, const char *uuid);
+/* Their UUIDs. Free with g_strfreev(). */
+char **vf_ledger_list_created(VfLedger *self);
 
 G_END_DECLS

@@ -6,6 +6,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
+#include "host.h"
 #include "log.h"
 #include "mdev.h"
 #include "uuid.h"
@@ -86,6 +87,18 @@ vf_recovery_judge(VfJobRole role, GPtrArray *entries)
     return VF_RECOVERY_IN_DOUBT;
 }
 
+/* Then whatever has a device's path and UUID, or its address, now is another one. A record without
+ * a boot is of a daemon that noted none. */
+static gboolean
+is_of_another_boot(GPtrArray *entries)
+{
+    const VfRecordEntry *begin = vf_record_find(entries, "begin");
+    const char *boot;
+
+    return begin && g_variant_lookup(begin->details, "boot", "&s", &boot) &&
+           !g_str_equal(boot, vf_host_get_boot());
+}
+
 static VfJob *
 make_job(VfRecovery *self, VfLedgerFound *found)
 {
@@ -97,6 +110,7 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     g_auto(GStrv) devices = NULL;
     guint32 uid = (guint32)-1;
     gint64 start = 0;
+    gboolean here = found->role == VF_JOB_SOURCE && !is_of_another_boot(found->entries);
     VfJob *job;
 
     g_variant_dict_lookup(&details, "uid", "u", &uid);
@@ -113,9 +127,7 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     vf_job_set_override(job, override);
     for (char **id = devices; id && *id; id++)
         vf_job_add_device(job, *id,
-                          found->role == VF_JOB_SOURCE
-                              ? vf_registry_find_device(self->context->registry, *id)
-                              : NULL);
+                          here ? vf_registry_find_device(self->context->registry, *id) : NULL);
     vf_job_take_record(job, g_steal_pointer(&found->record));
     return job;
 }
@@ -142,12 +154,13 @@ make_mdev(GVariant *details)
     return vf_mdev_new_for_removal(path, uuid, type);
 }
 
-static GPtrArray *
-make_mdevs(GPtrArray *entries)
+GPtrArray *
+vf_recovery_list_mdevs(GPtrArray *entries)
 {
     GPtrArray *mdevs = g_ptr_array_new_with_free_func(g_object_unref);
+    gboolean here = !is_of_another_boot(entries);
 
-    for (guint i = 0; i < entries->len; i++) {
+    for (guint i = 0; here && i < entries->len; i++) {
         const VfRecordEntry *entry = entries->pdata[i];
         VfMdev *mdev = g_str_equal(entry->event, "create") ? make_mdev(entry->details) : NULL;
 
@@ -161,7 +174,7 @@ static void
 restore_lease(VfRecovery *self, VfJob *job, VfLedgerFound *found)
 {
     vf_jobs_hold(self->jobs, job);
-    vf_leases_restore(self->leases, job, make_mdevs(found->entries));
+    vf_leases_restore(self->leases, job, vf_recovery_list_mdevs(found->entries));
 }
 
 static void
@@ -216,12 +229,12 @@ show_in_doubt(VfRecovery *self, VfLedgerFound *found)
 static void
 note_created(VfRecovery *self, VfLedgerFound *found)
 {
-    for (guint i = 0; i < found->entries->len; i++) {
-        const VfRecordEntry *entry = found->entries->pdata[i];
-        g_autoptr(VfMdev) mdev =
-            g_str_equal(entry->event, "create") ? make_mdev(entry->details) : NULL;
+    g_autoptr(GPtrArray) mdevs = vf_recovery_list_mdevs(found->entries);
 
-        if (mdev && vf_registry_find_device(self->context->registry, vf_mdev_get_uuid(mdev)))
+    for (guint i = 0; i < mdevs->len; i++) {
+        VfMdev *mdev = mdevs->pdata[i];
+
+        if (vf_registry_find_device(self->context->registry, vf_mdev_get_uuid(mdev)))
             vf_ledger_note_created(self->context->ledger, vf_mdev_get_uuid(mdev),
                                    vf_mdev_get_type_id(mdev));
     }

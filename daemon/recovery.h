@@ -33,4 +33,8 @@ typedef enum {
 
 VfRecoveryVerdict vf_recovery_judge(VfJobRole role, GPtrArray *entries);
 
+/* What may be left of the devices that it says were created, as an array of VfMdev: nothing of
+ * those of another boot. Free with g_ptr_array_unref(). */
+GPtrArray *vf_recovery_list_mdevs(GPtrArray *entries);
+
 G_END_DECLS

@@ -122,6 +122,17 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
     return g_steal_pointer(&self);
 }
 
+/* Those that went while no daemon ran. */
+static void
+forget_gone(VfService *self)
+{
+    g_auto(GStrv) uuids = vf_ledger_list_created(self->context.ledger);
+
+    for (char **uuid = uuids; *uuid; uuid++)
+        if (!vf_registry_find_device(self->context.registry, *uuid))
+            vf_ledger_forget_created(self->context.ledger, *uuid);
+}
+
 void
 vf_service_start(VfService *self)
 {
@@ -131,5 +142,6 @@ vf_service_start(VfService *self)
                             .leases = self->leases,
                             .source = self->source,
                             .recovery = self->recovery});
+    forget_gone(self);
     vf_recovery_start(self->recovery);
 }

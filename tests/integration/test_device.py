@@ -69,6 +69,35 @@ class Create(crossing.Test):
         self.assertEqual(parent.get('Offers')[1]['left'], 11)
         self.wait_for(lambda: not self.notes(), 'the end of the note')
 
+    def stop_and(self, change):
+        self.daemon.stop()
+        self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
+        change()
+        self.launch()
+
+    def test_gone_while_no_daemon_ran(self):
+        """Whatever gets its UUID later is not ours; of one that stayed it is still known."""
+        stays, goes = (self.create('mtty-1').get('Id') for _ in range(2))
+        self.wait_for(lambda: len(self.notes()) == 2, 'the notes')
+        self.stop_and(lambda: self.sysfs.remove_mdev(goes))
+        self.wait_for(lambda: self.notes() == [stays], 'the end of the note')
+
+    def test_another_boot(self):
+        """Made again by somebody else, under the same UUID."""
+        created = self.create('mtty-1').get('Id')
+        self.wait_for(self.notes, 'the note')
+        path = os.path.join(self.environment['VFERRY_STATE_DIR'], 'created', created)
+
+        def reboot():
+            with open(path, encoding='utf-8') as file:
+                self.assertEqual(file.readline(), 'mtty-1\n')
+            with open(path, 'w', encoding='utf-8') as file:
+                file.write('mtty-1\n0123456789abcdef0123456789abcdef')
+
+        self.stop_and(reboot)
+        self.assertEqual(self.notes(), [])
+        self.assertIn(created, self.mdevs())
+
 
 class Remove(crossing.Test):
     def test_remove(self):

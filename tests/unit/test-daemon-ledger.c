@@ -9,6 +9,7 @@
 
 #include "config-file.h"
 #include "error.h"
+#include "host.h"
 #include "io.h"
 #include "ledger.h"
 #include "record-reader.h"
@@ -200,6 +201,21 @@ test_scan(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(found->len, ==, 0);
 }
 
+static void
+assert_note(Fixture *fixture, gboolean there)
+{
+    g_autofree char *path = g_build_filename(fixture->dir, "created", UUID, NULL);
+    gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+
+    /* every thread has a reference, and lets go of it without an event */
+    while (g_atomic_int_get(&G_OBJECT(fixture->ledger)->ref_count) > 1 &&
+           g_get_monotonic_time() < end) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
+    }
+    g_assert_cmpint(g_file_test(path, G_FILE_TEST_EXISTS), ==, there);
+}
+
 /* What vferry created is known to the next daemon, too. */
 static void
 test_created(Fixture *fixture, gconstpointer data)
@@ -211,19 +227,68 @@ test_created(Fixture *fixture, gconstpointer data)
     g_assert_null(vf_ledger_find_created(fixture->ledger, UUID));
     vf_ledger_note_created(fixture->ledger, UUID, "mtty-2");
     g_assert_cmpstr(vf_ledger_find_created(fixture->ledger, UUID), ==, "mtty-2");
-    while (!next && g_get_monotonic_time() < end) {
-        g_autoptr(VfLedger) look = vf_ledger_new(fixture->dir, NULL);
-
-        if (g_strcmp0(vf_ledger_find_created(look, UUID), "mtty-2") == 0)
-            next = g_steal_pointer(&look);
-        g_usleep(1000);
-    }
-    g_assert_nonnull(next);
+    assert_note(fixture, TRUE);
+    next = vf_ledger_new(fixture->dir, NULL);
+    g_assert_cmpstr(vf_ledger_find_created(next, UUID), ==, "mtty-2");
     vf_ledger_forget_created(next, UUID);
     g_assert_null(vf_ledger_find_created(next, UUID));
     while (g_file_test(path, G_FILE_TEST_EXISTS) && g_get_monotonic_time() < end)
         g_usleep(1000);
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+/* The UUID may have been used again since; a note without a boot is not known to be of this one. */
+static void
+test_created_before_a_reboot(Fixture *fixture, gconstpointer data)
+{
+    static const char *const others[] = {"mtty-2\n0123456789abcdef0123456789abcdef", "mtty-2\n",
+                                         "mtty-2", ""};
+    g_autofree char *path = g_build_filename(fixture->dir, "created", UUID, NULL);
+    g_autofree char *this_one = g_strconcat("mtty-2\n", vf_host_get_boot(), NULL);
+    g_autoptr(VfLedger) same = NULL;
+
+    g_assert_cmpuint(strlen(vf_host_get_boot()), ==, 32);
+    for (gsize i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_autoptr(VfLedger) next = NULL;
+
+        g_assert_true(g_file_set_contents(path, others[i], -1, NULL));
+        next = vf_ledger_new(fixture->dir, NULL);
+        g_assert_null(vf_ledger_find_created(next, UUID));
+        g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    }
+    g_assert_true(g_file_set_contents(path, this_one, -1, NULL));
+    same = vf_ledger_new(fixture->dir, NULL);
+    g_assert_cmpstr(vf_ledger_find_created(same, UUID), ==, "mtty-2");
+}
+
+/* However the threads overtake each other, the file says what was said last. */
+static void
+test_created_in_order(Fixture *fixture, gconstpointer data)
+{
+    for (guint i = 0; i < 100; i++) {
+        vf_ledger_note_created(fixture->ledger, UUID, "mtty-2");
+        vf_ledger_forget_created(fixture->ledger, UUID);
+    }
+    assert_note(fixture, FALSE);
+    for (guint i = 0; i < 100; i++) {
+        vf_ledger_forget_created(fixture->ledger, UUID);
+        vf_ledger_note_created(fixture->ledger, UUID, "mtty-2");
+    }
+    assert_note(fixture, TRUE);
+}
+
+static void
+test_list_created(Fixture *fixture, gconstpointer data)
+{
+    g_auto(GStrv) none = vf_ledger_list_created(fixture->ledger);
+    g_auto(GStrv) one = NULL;
+
+    g_assert_cmpuint(g_strv_length(none), ==, 0);
+    vf_ledger_note_created(fixture->ledger, UUID, "mtty-2");
+    one = vf_ledger_list_created(fixture->ledger);
+    g_assert_cmpuint(g_strv_length(one), ==, 1);
+    g_assert_cmpstr(one[0], ==, UUID);
+    assert_note(fixture, TRUE);
 }
 
 /* --- what a record means: the table of docs/migration-stream.md --- */
@@ -277,6 +342,41 @@ test_judge(void)
         g_test_message("%s", judgements[i].events);
         g_assert_cmpint(vf_recovery_judge(judgements[i].role, entries), ==, judgements[i].verdict);
     }
+}
+
+/* Another boot's are gone with it, and what is there now was made by somebody else. */
+static void
+test_mdevs(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *here = g_strdup_printf("{'boot': <'%s'>}", vf_host_get_boot());
+    const struct {
+        const char *begin;
+        guint n;
+    } cases[] = {
+        {here, 1},
+        {"{'boot': <'0123456789abcdef0123456789abcdef'>}", 0},
+        {"{'uid': <uint32 7>}", 1}, /* as an older daemon wrote it */
+    };
+    int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *name = g_strdup_printf("%zu", i);
+        g_autoptr(VfRecord) record = vf_record_create(dir, name, NULL);
+        g_autoptr(GPtrArray) entries = NULL;
+        g_autoptr(GPtrArray) mdevs = NULL;
+
+        g_assert_true(
+            vf_record_append(record, "begin", g_variant_new_parsed(cases[i].begin), NULL));
+        g_assert_true(vf_record_append(record, "create",
+                                       g_variant_new_parsed("{'parent': <'/sys/p'>, 'type': "
+                                                            "<'mtty-2'>, 'uuid': <'" UUID "'>}"),
+                                       NULL));
+        entries = vf_record_read(record, NULL);
+        mdevs = vf_recovery_list_mdevs(entries);
+        g_test_message("%s", cases[i].begin);
+        g_assert_cmpuint(mdevs->len, ==, cases[i].n);
+    }
+    vf_io_clear_fd(&dir);
 }
 
 /* --- the configuration --- */
@@ -352,6 +452,10 @@ main(int argc, char **argv)
     ADD(append_outlives_the_owner);
     ADD(scan);
     ADD(created);
+    ADD(created_before_a_reboot);
+    ADD(created_in_order);
+    ADD(list_created);
+    ADD(mdevs);
     ADD(config);
     g_test_add_func("/recovery/judge", test_judge);
     return g_test_run();
