@@ -25,6 +25,71 @@ vf_io_clear_fd(int *fd)
     errno = saved;
 }
 
+typedef struct {
+    int fd;
+    VfIoClosed closed;
+    gpointer data;
+    GMainContext *context;
+} Closing;
+
+static gboolean
+tell_closed(gpointer data)
+{
+    const Closing *closing = data;
+
+    closing->closed(closing->data);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+closing_free(gpointer data)
+{
+    Closing *closing = data;
+
+    g_main_context_unref(closing->context);
+    g_free(closing);
+}
+
+static gpointer
+close_in_thread(gpointer data)
+{
+    Closing *closing = data;
+    GSource *source;
+
+    vf_io_clear_fd(&closing->fd);
+    if (!closing->closed) {
+        closing_free(closing);
+        return NULL;
+    }
+    source = g_idle_source_new();
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, tell_closed, closing, closing_free);
+    g_source_attach(source, closing->context);
+    g_source_unref(source);
+    return NULL;
+}
+
+void
+vf_io_close_in_thread(int *fd, VfIoClosed closed, gpointer data)
+{
+    Closing *closing;
+    GThread *thread = NULL;
+
+    if (*fd < 0 && !closed)
+        return;
+    closing = g_new0(Closing, 1);
+    closing->fd = vf_io_steal_fd(fd);
+    closing->closed = closed;
+    closing->data = data;
+    closing->context = g_main_context_ref_thread_default();
+    if (closing->fd >= 0)
+        thread = g_thread_try_new("close", close_in_thread, closing, NULL);
+    if (thread)
+        g_thread_unref(thread);
+    else /* nothing to close, or no room for a thread: then waiting is better than a leak */
+        close_in_thread(closing);
+}
+
 gboolean
 vf_io_read_exact(int fd, void *buffer, gsize size, GError **error)
 {

@@ -7,6 +7,14 @@
 /* Closes *fd unless it is negative, keeps errno, and leaves -1. */
 void vf_io_clear_fd(int *fd);
 
+/* The same, for an open device or a file that somebody sent us, in a thread of its own, and returns
+ * at once: the last close of a VFIO device resets it in the context of who closes it
+ * (vfio_pci_core_close_device(); pci_dev_wait() gives it 60 s), and a file system may hold any
+ * close for ever (FUSE_FLUSH). Not in GTask's pool, which a few of those would use up. @closed
+ * (nullable) is called when it is done, never before this returns, in the caller's main context. */
+typedef void (*VfIoClosed)(gpointer data);
+void vf_io_close_in_thread(int *fd, VfIoClosed closed, gpointer data);
+
 static inline int
 vf_io_steal_fd(int *fd)
 {

@@ -58,7 +58,8 @@ struct _VfDriverClass {
     /* The loaded devices' fds, running, in the job's order. */
     gboolean (*adopt)(VfDriver *self, VfJob *job, GUnixFDList *fds, GError **error);
     /* Forgets the job: processes, sockets and fds of it go at once, without a report. Required. The
-     * end of this process is no such thing: the driver data goes with it, and the work goes on. */
+     * end of this process is no such thing: the driver data goes with it, and the work goes on.
+     * Devices are closed with vf_job_close_fd(), and who has to know waits for that. */
     void (*drop)(VfDriver *self, VfJob *job);
     /* Goes on with a job of an earlier daemon, from what it put into vf_job_get_kept() and
      * vf_job_set_driver_state(). FALSE when that is not whole: `drop` follows. NULL: a restart of

@@ -180,11 +180,11 @@ vf_fd_store_remove_rest(VfFdStore *self)
 {
     g_auto(GStrv) names = vf_fd_store_list(self);
 
+    g_hash_table_remove_all(self->found); /* before systemd's: the last close is not ours then */
     for (char **name = names; *name; name++) {
         g_warning("systemd's store has a descriptor “%s” that belongs to nothing here: it is "
                   "closed",
                   *name);
         vf_fd_store_remove(self, *name);
     }
-    g_hash_table_remove_all(self->found);
 }

@@ -39,6 +39,9 @@ struct _VfJob {
     VfOutcome *outcome;
     GError *cancel_reason;
     GQueue waiting; /* of GTask */
+
+    guint closing;             /* descriptors */
+    GQueue waiting_for_closed; /* of GTask */
 };
 
 G_DEFINE_FINAL_TYPE(VfJob, vf_job, G_TYPE_OBJECT)
@@ -109,6 +112,7 @@ vf_job_init(VfJob *self)
     self->driver_name = g_strdup("");
     self->override = g_strdup("");
     g_queue_init(&self->waiting);
+    g_queue_init(&self->waiting_for_closed);
 }
 
 VfJob *
@@ -365,6 +369,46 @@ gpointer
 vf_job_get_driver_data(VfJob *self)
 {
     return self->driver_data;
+}
+
+static void
+on_fd_closed(gpointer data)
+{
+    g_autoptr(VfJob) self = data;
+    GTask *task;
+
+    self->closing--;
+    while (self->closing == 0 && (task = g_queue_pop_head(&self->waiting_for_closed))) {
+        g_task_return_boolean(task, TRUE);
+        g_object_unref(task);
+    }
+}
+
+void
+vf_job_close_fd(VfJob *self, int *fd)
+{
+    self->closing++;
+    vf_io_close_in_thread(fd, on_fd_closed, g_object_ref(self));
+}
+
+void
+vf_job_wait_closed_async(VfJob *self, GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(self, NULL, callback, data);
+
+    g_task_set_source_tag(task, vf_job_wait_closed_async);
+    if (self->closing > 0) {
+        g_queue_push_tail(&self->waiting_for_closed, task);
+        return;
+    }
+    g_task_return_boolean(task, TRUE);
+    g_object_unref(task);
+}
+
+void
+vf_job_wait_closed_finish(VfJob *self, GAsyncResult *result)
+{
+    g_task_propagate_boolean(G_TASK(result), NULL);
 }
 
 void

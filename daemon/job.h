@@ -132,6 +132,12 @@ void vf_job_set_driver_state(VfJob *self, GVariant *state);
 void vf_job_set_driver_data(VfJob *self, gpointer data, GDestroyNotify destroy);
 gpointer vf_job_get_driver_data(VfJob *self);
 
+/* Closes a device of the job's (vf_io_close_in_thread()); takes *@fd. The kernel removes no mdev
+ * that is open, and what is open may run: who goes on only when nothing is waits for it. */
+void vf_job_close_fd(VfJob *self, int *fd);
+void vf_job_wait_closed_async(VfJob *self, GAsyncReadyCallback callback, gpointer data);
+void vf_job_wait_closed_finish(VfJob *self, GAsyncResult *result);
+
 /* --- reports of the driver --- */
 
 /* The other side is there and has shown the secret. */

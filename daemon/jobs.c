@@ -366,6 +366,26 @@ finish_resolution(Resolution *resolution, GError *error)
 }
 
 static void
+on_let_go(GObject *source, GAsyncResult *result, gpointer data)
+{
+    vf_job_wait_closed_finish(VF_JOB(source), result);
+    finish_resolution(data, NULL);
+}
+
+/* Whoever hears that this side is discarded may run the other one: nothing is open here then. */
+static void
+let_go(Resolution *resolution)
+{
+    VfJob *job = resolution->job;
+    VfDriver *driver =
+        vf_context_find_driver(resolution->jobs->context, vf_job_get_driver_name(job));
+
+    if (driver)
+        vf_driver_drop(driver, job);
+    vf_job_wait_closed_async(job, on_let_go, resolution);
+}
+
+static void
 on_recorded(GObject *source, GAsyncResult *result, gpointer data)
 {
     Resolution *resolution = data;
@@ -377,7 +397,10 @@ on_recorded(GObject *source, GAsyncResult *result, gpointer data)
                    "the decision is done but not in the record: %s", error->message);
         g_clear_error(&error);
     }
-    finish_resolution(resolution, error);
+    if (!error && !resolution->run && vf_job_get_role(resolution->job) == VF_JOB_DESTINATION)
+        let_go(resolution);
+    else
+        finish_resolution(resolution, error);
 }
 
 static GVariant *

@@ -284,6 +284,18 @@ undo(Entry *entry)
 }
 
 static void
+on_closed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Entry *entry = data;
+
+    vf_job_wait_closed_finish(VF_JOB(source), result);
+    if (vf_lease_get_state(entry->lease) == VF_LEASE_STUCK)
+        on_retry(entry);
+    else
+        undo(entry);
+}
+
+static void
 start_undo(Entry *entry)
 {
     VfJob *job = vf_lease_get_job(entry->lease);
@@ -300,7 +312,7 @@ start_undo(Entry *entry)
         return;
     if (driver)
         vf_driver_drop(driver, job);
-    undo(entry);
+    vf_job_wait_closed_async(job, on_closed, entry);
 }
 
 void
@@ -708,10 +720,8 @@ catch_up(Entry *entry)
     if (driver &&
         (state == VF_LEASE_UNDOING || state == VF_LEASE_STUCK || state == VF_LEASE_ADOPTED))
         vf_driver_drop(driver, job);
-    if (state == VF_LEASE_UNDOING)
-        undo(entry);
-    else if (state == VF_LEASE_STUCK)
-        on_retry(entry);
+    if (state == VF_LEASE_UNDOING || state == VF_LEASE_STUCK)
+        vf_job_wait_closed_async(job, on_closed, entry);
     else if (state < VF_LEASE_LOADED && vf_job_get_outcome(job))
         on_job_completed(job, entry);
     else if (state == VF_LEASE_READY && vf_job_is_attached(job))

@@ -28,7 +28,7 @@ vf_loan_finalize(GObject *object)
 {
     VfLoan *self = VF_LOAN(object);
 
-    vf_io_clear_fd(&self->fd);
+    vf_loan_close(self);
     g_clear_object(&self->device);
     g_free(self->id);
     g_free(self->owner);
@@ -162,5 +162,5 @@ vf_loan_set_reclaiming(VfLoan *self, gboolean reclaiming)
 void
 vf_loan_close(VfLoan *self)
 {
-    vf_io_clear_fd(&self->fd);
+    vf_io_close_in_thread(&self->fd, NULL, NULL);
 }

@@ -37,6 +37,7 @@ void vf_loan_set_orphaned(VfLoan *self);
 gboolean vf_loan_is_reclaiming(VfLoan *self);
 void vf_loan_set_reclaiming(VfLoan *self, gboolean reclaiming);
 
+/* In a thread, see vf_io_close_in_thread(). */
 void vf_loan_close(VfLoan *self);
 
 G_END_DECLS

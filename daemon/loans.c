@@ -198,19 +198,25 @@ add_loan(VfLoans *self, VfLoan *loan)
     return entry;
 }
 
-/* The gate lets a call keep its descriptor only if there is but one. */
+/* The gate lets a call keep its descriptor only if there is but one. It is taken out of the
+ * message: what that still has is closed with it, on the main loop. */
 static int
 take_fd(GUnixFDList *list, GVariant *handle, GError **error)
 {
     int index = g_variant_get_handle(handle);
+    g_autofree int *fds = NULL;
+    int n = 0;
 
-    if (!list || index < 0 || index >= g_unix_fd_list_get_length(list)) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                    _("there is no descriptor %d: the call must carry one, number 0, and no other"),
-                    index);
-        return -1;
-    }
-    return g_unix_fd_list_get(list, index, error); /* a close-on-exec copy */
+    if (list)
+        fds = g_unix_fd_list_steal_fds(list, &n);
+    if (index == 0 && n == 1)
+        return fds[0];
+    for (int i = 0; i < n; i++)
+        vf_io_close_in_thread(&fds[i], NULL, NULL);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("there is no descriptor %d: the call must carry one, number 0, and no other"),
+                index);
+    return -1;
 }
 
 static gboolean

@@ -56,7 +56,7 @@ static void
 close_fds(VfMover *self)
 {
     for (guint i = 0; i < self->n_fds; i++)
-        vf_io_clear_fd(&self->fds[i]);
+        vf_io_close_in_thread(&self->fds[i], NULL, NULL); /* a lender's may hold any close */
     self->n_fds = 0;
 }
 

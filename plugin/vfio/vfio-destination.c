@@ -82,10 +82,13 @@ on_opened(GObject *source, GAsyncResult *result, gpointer data)
 
     if (!error && g_cancellable_is_cancelled(g_task_get_cancellable(task)))
         error = g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED, _("cancelled"));
-    if (error || !take_opened(job, reply, &error))
-        g_task_return_error(task, error);
-    else
+    if (!error && take_opened(job, reply, &error)) {
         open_next(job, g_steal_pointer(&task));
+        return;
+    }
+    if (reply)
+        vf_job_close_fd(job, &reply->fd);
+    g_task_return_error(task, error);
 }
 
 static void

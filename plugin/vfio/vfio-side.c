@@ -27,7 +27,7 @@ side_free(gpointer data)
     }
     g_signal_handlers_disconnect_by_data(self->job, self);
     for (guint i = 0; i < self->fds->len; i++)
-        vf_io_clear_fd(&g_array_index(self->fds, int, i));
+        vf_io_close_in_thread(&g_array_index(self->fds, int, i), NULL, NULL);
     g_array_unref(self->fds);
     if (self->waiting) {
         g_task_return_new_error(self->waiting, VFERRY_ERROR, VFERRY_ERROR_CANCELLED,
@@ -78,6 +78,8 @@ vf_vfio_side_drop(VfJob *job)
 
         vf_kept_drop(kept, part);
     }
+    for (guint i = 0; i < self->fds->len; i++)
+        vf_job_close_fd(job, &g_array_index(self->fds, int, i));
     vf_job_set_driver_data(job, NULL, NULL);
 }
 
@@ -272,7 +274,7 @@ restore_devices(VfVfioSide *self, VfKept *kept)
     if (self->fds->len == vf_job_get_n_devices(self->job))
         return;
     for (guint i = 0; i < self->fds->len; i++)
-        vf_io_clear_fd(&g_array_index(self->fds, int, i));
+        vf_job_close_fd(self->job, &g_array_index(self->fds, int, i));
     g_array_set_size(self->fds, 0);
 }
 

@@ -19,7 +19,8 @@ typedef struct {
 /* The job's, made when it has none. */
 VfVfioSide *vf_vfio_side_get(VfJob *job);
 
-/* The mover is killed, the devices are closed, and the next daemon finds nothing of them. */
+/* The mover is killed, the devices are closed (vf_job_close_fd()), and the next daemon finds
+ * nothing of them. */
 void vf_vfio_side_drop(VfJob *job);
 
 /* From what an earlier daemon kept. FALSE when it is not whole. */

@@ -17,6 +17,8 @@ import time
 
 import gi
 
+import slow_close
+
 gi.require_version('GLib', '2.0')
 from gi.repository import GLib  # noqa: E402
 
@@ -159,11 +161,16 @@ class Mover:
     def do_garbage(self):
         self.control.send(b'\xff' * 31)
 
+    @staticmethod
+    def open_device(path):
+        """A number is the port for one that is slow to close."""
+        return slow_close.connect(path).detach() if isinstance(path, int) else os.open(path, os.O_RDWR)
+
     def do_result(self, result, path=None):
         arguments = {key: GLib.Variant(TYPES[key], value) for key, value in result.items() if key in TYPES}
         statistics = {key: GLib.Variant('t', value) for key, value in result.items() if key not in TYPES}
         arguments['statistics'] = GLib.Variant('a{sv}', statistics)
-        fds = [os.open(path, os.O_RDWR)] if path else []
+        fds = [self.open_device(path)] if path else []
         self.send('result', arguments, fds)
 
     def run(self):

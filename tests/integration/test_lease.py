@@ -3,11 +3,13 @@
 """Loans and leases: who may have what, how long, and what is left when they go."""
 
 import os
+import socket
 import time
 
 import bus
 import crossing
 import harness
+import slow_close
 import tap
 
 Variant = crossing.Variant
@@ -100,6 +102,34 @@ class Loans(crossing.Test):
         self.client.connection.call('org.vferry1', device.path, 'org.vferry1.Device', 'Reclaim', NONE, None,
                                     bus.Gio.DBusCallFlags.NONE, -1, None, None)
         self.assert_still_lent(device)
+
+    def closing(self):
+        """Threads of the daemon that are at it."""
+        folder = f'/proc/{self.daemon.process.pid}/task'
+        names = []
+        for task in os.listdir(folder):
+            try:
+                with open(f'{folder}/{task}/comm', encoding='utf-8') as file:
+                    names.append(file.read().strip())
+            except FileNotFoundError:  # it has just ended
+                pass
+        return [name for name in names if name == 'close']
+
+    def test_close_that_waits(self):
+        """As that of a device that is reset, or of a file whose server does not answer: nobody else waits."""
+        with socket.create_server(('127.0.0.1', 0)) as server:
+            fd = slow_close.connect(server.getsockname()[1])
+            reader, _ = server.accept()
+        lender = self.connect()
+        device = self.lend(lender, fd.fileno())
+        device = harness.Object(self.client, device.path, device.interface)
+        fd.close()
+        lender.close()
+        self.wait_for_property(device, 'State', 'unknown')
+        self.wait_for(self.closing, 'the close')
+        self.lend()
+        reader.close()
+        self.wait_for(lambda: not self.closing(), 'the end of the close')
 
     def test_reclaim_twice_at_once(self):
         """Both would have what only one may use."""
@@ -322,7 +352,7 @@ class Leases(crossing.Test):
         _, fds = self.client.call_with_fds(lease.path, 'org.vferry1.Lease.Adopt', NONE, [])
         os.close(fds[0])
         self.wait_for_property(lease, 'State', 'adopted')
-        self.assertEqual(len(self.open_devices()), before - 1)
+        self.wait_for(lambda: len(self.open_devices()) == before - 1, 'the end of the copy')
 
     def test_adopter_without_descriptors(self):
         """The bus refuses the reply to a connection that cannot take it: the devices stay here."""

@@ -4,6 +4,7 @@
 
 import os
 import re
+import socket
 
 import crossing
 import harness
@@ -701,6 +702,36 @@ class Failures(crossing.Test):
         os.unlink(os.path.join(self.mover, 'start.json'))
         self.resolve(job, 'run')
         self.assertEqual(self.end('Finish', uuid), 'completed')
+
+    def test_destination_that_is_slow_to_close(self):
+        """Nobody hears that it never runs here, and it is not removed, while it is open."""
+        with socket.create_server(('127.0.0.1', 0)) as server:
+            self.script('open', ['result', {'outcome': 'completed', 'flags': ['stop-copy']}, server.getsockname()[1]])
+            uuid, job = self.in_doubt_at_destination()
+            reader, _ = server.accept()
+        self.inspected('STOP')
+        call = job.start_call('Resolve', Variant('(sa{sv})', ('discard', {})))
+        self.wait_for(lambda: self.events(f'{uuid}.destination')[-1] == 'resolved', 'the decision')
+        self.sleep(0.5)
+        self.assertFalse(call.done)
+        self.assertEqual((job.get('Result'), self.lease.get('State')), ('in-doubt', 'attached'))
+        self.assertEqual(len(self.mdevs()), 1)
+        reader.close()
+        self.finish(call)
+        self.assert_destination_undone(uuid, 'cancelled')
+
+    def test_destination_that_is_slow_to_close_undone(self):
+        with socket.create_server(('127.0.0.1', 0)) as server:
+            self.script('open', ['result', {'outcome': 'completed', 'flags': ['stop-copy']}, server.getsockname()[1]])
+            self.script('receive', ['listening'], ['attached'], ['die'])
+            uuid, job = self.cross()
+            reader, _ = server.accept()
+        job = self.job(uuid, 'destination')
+        self.wait_for_property(job, 'Result', 'failed')
+        self.sleep(0.5)
+        self.assertEqual((self.lease.get('State'), len(self.mdevs())), ('undoing', 1))
+        reader.close()
+        self.assert_destination_undone(uuid)
 
     def test_destination_killed_after_commit(self):
         self.script('receive', ['listening'], ['attached'], ['record', 'loaded'], ['record', 'commit'], ['die'])

@@ -16,7 +16,9 @@
 #include "number.h"
 #include "options.h"
 #include "printable.h"
+#include "slow-close.h"
 #include "sysfs.h"
+#include "test-loop.h"
 #include "uuid.h"
 
 static void
@@ -499,6 +501,60 @@ test_memfd(void)
         g_assert_cmpint(info.st_mode & 0111, ==, 0);
 }
 
+static void
+on_closed(gpointer data)
+{
+    *(gboolean *)data = TRUE;
+}
+
+static void
+test_close_in_thread(void)
+{
+    gboolean closed = FALSE;
+    int ends[2], none = -1;
+    char byte;
+
+    g_assert_cmpint(pipe2(ends, O_CLOEXEC), ==, 0);
+    vf_io_close_in_thread(&ends[1], on_closed, &closed);
+    g_assert_cmpint(ends[1], ==, -1);
+    g_assert_false(closed);
+    wait_until(closed);
+    g_assert_cmpint(read(ends[0], &byte, 1), ==, 0);
+    closed = FALSE;
+    vf_io_close_in_thread(&none, on_closed, &closed);
+    g_assert_false(closed);
+    wait_until(closed);
+    vf_io_close_in_thread(&none, NULL, NULL);
+    vf_io_close_in_thread(&ends[0], NULL, NULL); /* nobody asks */
+    g_assert_cmpint(ends[0], ==, -1);
+}
+
+static void
+test_close_that_waits(void)
+{
+    gboolean closed = FALSE;
+    int others[8];
+    gint64 begin = g_get_monotonic_time();
+
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+        int fd = open_slow_to_close(&others[i]);
+
+        vf_io_close_in_thread(&fd, on_closed, &closed);
+        g_assert_cmpint(fd, ==, -1);
+    }
+    while (g_get_monotonic_time() - begin < G_USEC_PER_SEC / 2)
+        settle();
+    g_assert_false(closed);
+    g_assert_cmpint(g_get_monotonic_time() - begin, <, SLOW_CLOSE_SECONDS / 2 * G_USEC_PER_SEC);
+    close(others[0]);
+    wait_until(closed);
+    for (guint i = 1; i < G_N_ELEMENTS(others); i++) {
+        closed = FALSE;
+        close(others[i]);
+        wait_until(closed);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -525,6 +581,8 @@ main(int argc, char **argv)
     g_test_add("/sysfs/no-symlink", Dir, NULL, dir_setup, test_sysfs_no_symlink, dir_teardown);
     g_test_add("/sysfs/write", Dir, NULL, dir_setup, test_sysfs_write, dir_teardown);
     g_test_add_func("/io/memfd", test_memfd);
+    g_test_add_func("/io/close-in-thread", test_close_in_thread);
+    g_test_add_func("/io/close-that-waits", test_close_that_waits);
     g_test_add_func("/common/printable", test_printable);
     g_test_add_func("/common/printable/word", test_word);
     g_test_add_func("/common/control/room", test_control_room);

@@ -5,6 +5,8 @@
 
 #include "error.h"
 #include "job.h"
+#include "slow-close.h"
+#include "test-loop.h"
 
 #define UUID "11111111-2222-4333-8444-555555555555"
 
@@ -245,6 +247,40 @@ test_outcome_errors(void)
     g_assert_error(copy->error, VFERRY_ERROR, VFERRY_ERROR_CANCELLED);
 }
 
+static void
+on_all_closed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    vf_job_wait_closed_finish(VF_JOB(source), result);
+    *(gboolean *)data = TRUE;
+}
+
+/* Of all its devices, and of a job of which nobody else knows any more. */
+static void
+test_wait_closed(Fixture *fixture, gconstpointer data)
+{
+    VfJob *job = vf_job_new(VF_JOB_DESTINATION, UUID, 1000, ":1.7");
+    gboolean none = FALSE, all = FALSE;
+    gint64 begin = g_get_monotonic_time();
+    int others[2];
+
+    vf_job_wait_closed_async(job, on_all_closed, &none);
+    wait_until(none);
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+        int fd = open_slow_to_close(&others[i]);
+
+        vf_job_close_fd(job, &fd);
+        g_assert_cmpint(fd, ==, -1);
+    }
+    vf_job_wait_closed_async(job, on_all_closed, &all);
+    g_object_unref(job);
+    close(others[0]);
+    while (g_get_monotonic_time() - begin < G_USEC_PER_SEC / 2)
+        settle();
+    g_assert_false(all);
+    close(others[1]);
+    wait_until(all);
+}
+
 #define ADD(name) g_test_add("/job/" #name, Fixture, &complaints, set_up, test_##name, tear_down)
 
 /* Structured messages pass g_test_expect_message() by. */
@@ -273,6 +309,7 @@ main(int argc, char **argv)
     ADD(in_doubt_is_followed_by_one);
     ADD(wait);
     ADD(device_states);
+    ADD(wait_closed);
     g_test_add_func("/outcome/errors", test_outcome_errors);
     return g_test_run();
 }
