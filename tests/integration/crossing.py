@@ -118,6 +118,17 @@ class Test(harness.Test):
         (outcome,) = self.manager().call(method, Variant('(sa{sv})', (uuid, {})))
         return outcome
 
+    def open_files(self, path):
+        """How often the daemon has it open, besides its standard streams; others come and go meanwhile."""
+        folder = f'/proc/{self.daemon.process.pid}/fd'
+        found = 0
+        for number in os.listdir(folder):
+            try:
+                found += int(number) > 2 and os.readlink(f'{folder}/{number}') == path
+            except FileNotFoundError:  # closed since
+                pass
+        return found
+
     def mdevs(self):
         return set(self.sysfs.mdevs) - {self.uuid}
 

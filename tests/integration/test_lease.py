@@ -54,9 +54,8 @@ class Loans(crossing.Test):
         self.reclaim(device)
 
     def open_devices(self):
-        """In the daemon, by what the tests lend."""
-        folder = f'/proc/{self.daemon.process.pid}/fd'
-        return [n for n in os.listdir(folder) if os.readlink(f'{folder}/{n}') == self.lent]
+        """By what the tests lend."""
+        return self.open_files(self.lent)
 
     def lend_alone(self):
         """Kept, and the lender has closed its own: the daemon's copy is the only one there is."""
@@ -71,7 +70,7 @@ class Loans(crossing.Test):
     def assert_still_lent(self, device):
         self.wait_for(lambda: 'did not get it' in self.daemon.text(), 'the refusal to be noticed')
         self.assertEqual(device.get('State'), 'lent')
-        self.assertEqual(len(self.open_devices()), 1)
+        self.assertEqual(self.open_devices(), 1)
         self.reclaim(device)
         self.wait_for(lambda: not self.open_devices(), 'the end of the copy')
 
@@ -94,7 +93,7 @@ class Loans(crossing.Test):
         self.sleep(0.3)
         self.polkit.hang(False)
         self.sleep(0.3)
-        self.assertEqual((device.get('State'), len(self.open_devices())), ('lent', 1))
+        self.assertEqual((device.get('State'), self.open_devices()), ('lent', 1))
         self.reclaim(device)
 
     def test_reclaimer_that_wants_no_answer(self):
@@ -343,16 +342,15 @@ class Leases(crossing.Test):
         self.wait_for_property(lease, 'State', 'adopted')
 
     def open_devices(self):
-        folder = f'/proc/{self.daemon.process.pid}/fd'
-        return [n for n in os.listdir(folder) if int(n) > 2 and os.readlink(f'{folder}/{n}') == '/dev/null']
+        return self.open_files('/dev/null')
 
     def test_adopted_devices_are_closed_here(self):
         lease = self.loaded()
-        before = len(self.open_devices())
+        before = self.open_devices()
         _, fds = self.client.call_with_fds(lease.path, 'org.vferry1.Lease.Adopt', NONE, [])
         os.close(fds[0])
         self.wait_for_property(lease, 'State', 'adopted')
-        self.wait_for(lambda: len(self.open_devices()) == before - 1, 'the end of the copy')
+        self.wait_for(lambda: self.open_devices() == before - 1, 'the end of the copy')
 
     def test_adopter_without_descriptors(self):
         """The bus refuses the reply to a connection that cannot take it: the devices stay here."""
@@ -368,14 +366,14 @@ class Leases(crossing.Test):
     def test_adopter_that_leaves(self):
         """A state that nobody received is not thrown away."""
         lease = self.loaded()
-        before = len(self.open_devices())
+        before = self.open_devices()
         adopter = self.connect()
         adopter.start_call(lease.path, 'org.vferry1.Lease.Adopt', NONE)
         adopter.connection.flush_sync(None)
         adopter.close()
         self.sleep(0.5)
         if lease.get('State') == 'loaded':  # else it was quick enough to get them
-            self.assertEqual(len(self.open_devices()), before)
+            self.assertEqual(self.open_devices(), before)
             _, fds = self.client.call_with_fds(lease.path, 'org.vferry1.Lease.Adopt', NONE, [])
             os.close(fds[0])
 
