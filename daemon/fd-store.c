@@ -12,6 +12,7 @@
 #include "io.h"
 
 #define NAME_MAX_LENGTH 255
+#define SETTLE_SECONDS 30
 
 struct _VfFdStore {
     GObject parent_instance;
@@ -130,6 +131,34 @@ vf_fd_store_remove(VfFdStore *self, const char *name)
     g_autofree char *message = g_strdup_printf("FDSTOREREMOVE=1\nFDNAME=%s", name);
 
     notify(self, message, NULL, 0);
+}
+
+static void
+settle(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    int r = sd_notify_barrier(FALSE, SETTLE_SECONDS * G_USEC_PER_SEC);
+
+    if (r < 0)
+        g_warning("systemd does not say whether it has closed what it kept: %s", g_strerror(-r));
+    g_task_return_boolean(task, TRUE);
+}
+
+void
+vf_fd_store_settle_async(VfFdStore *self, GAsyncReadyCallback callback, gpointer data)
+{
+    g_autoptr(GTask) task = g_task_new(self, NULL, callback, data);
+
+    g_task_set_source_tag(task, vf_fd_store_settle_async);
+    if (self->there)
+        g_task_run_in_thread(task, settle);
+    else
+        g_task_return_boolean(task, TRUE);
+}
+
+void
+vf_fd_store_settle_finish(VfFdStore *self, GAsyncResult *result)
+{
+    g_task_propagate_boolean(G_TASK(result), NULL);
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib-object.h>
+#include <gio/gio.h>
 
 G_BEGIN_DECLS
 
@@ -25,6 +25,11 @@ VfFdStore *vf_fd_store_new(void);
 void vf_fd_store_put(VfFdStore *self, const char *name, int fd);
 /* Whatever has that name. */
 void vf_fd_store_remove(VfFdStore *self, const char *name);
+
+/* Completes when systemd has closed what was removed before (sd_notify_barrier(3)), or after 30 s,
+ * with a line in the log; at once when there is no store. */
+void vf_fd_store_settle_async(VfFdStore *self, GAsyncReadyCallback callback, gpointer data);
+void vf_fd_store_settle_finish(VfFdStore *self, GAsyncResult *result);
 
 /* For those who put: how many more, or fewer, places are taken or promised. */
 void vf_fd_store_count(VfFdStore *self, gint change);

@@ -366,13 +366,23 @@ finish_resolution(Resolution *resolution, GError *error)
 }
 
 static void
-on_let_go(GObject *source, GAsyncResult *result, gpointer data)
+on_settled(GObject *source, GAsyncResult *result, gpointer data)
 {
-    vf_job_wait_closed_finish(VF_JOB(source), result);
+    vf_fd_store_settle_finish(VF_FD_STORE(source), result);
     finish_resolution(data, NULL);
 }
 
-/* Whoever hears that this side is discarded may run the other one: nothing is open here then. */
+static void
+on_let_go(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Resolution *resolution = data;
+
+    vf_job_wait_closed_finish(VF_JOB(source), result);
+    vf_fd_store_settle_async(resolution->jobs->context->store, on_settled, resolution);
+}
+
+/* Whoever hears that this side is discarded may run the other one: nothing is open here then, nor
+ * in systemd's store. */
 static void
 let_go(Resolution *resolution)
 {

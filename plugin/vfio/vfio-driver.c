@@ -265,13 +265,17 @@ discard_free(gpointer data)
 
 static void discard_next(GTask *task);
 
+/* What a destination has started has no guest yet, and ends with the last descriptor, which is
+ * closed before anybody hears of the discard (daemon/jobs.c). A source's holder has its own. */
 static gboolean
 check_stopped(Discard *self, const VfMoverReply *reply, GError **error)
 {
     static const char *const stopped[] = {"STOP", "STOP_COPY", "ERROR", NULL};
+    static const char *const runs[] = {"RUNNING", "RUNNING_P2P", NULL};
     const VfJobDevice *device = vf_job_get_device(self->job, self->next++);
 
-    if (g_strv_contains(stopped, reply->state))
+    if (g_strv_contains(stopped, reply->state) ||
+        (vf_job_get_role(self->job) == VF_JOB_DESTINATION && g_strv_contains(runs, reply->state)))
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
                 _("device %s is in state “%s” here, not stopped: nothing may run it elsewhere"),

@@ -683,14 +683,18 @@ class Failures(crossing.Test):
     def test_destination_that_failed_resolved_to_discard(self):
         self.assert_discarded('ERROR')
 
-    def test_destination_that_runs_is_not_discarded(self):
-        """A `run` that was answered with an error may have been carried out, or still be: the kernel is asked first."""
+    def test_destination_that_runs_resolved_to_discard(self):
+        """Its mover was killed between the start and the line about it: it has no guest, and ends with its last descriptor."""
+        self.assert_discarded('RUNNING')
+
+    def test_destination_that_changes_is_not_discarded(self):
+        """A `run` that was answered with an error may still be carried out: the kernel is asked first."""
         uuid, job = self.in_doubt_at_destination()
         before = self.events(f'{uuid}.destination')
         self.script('start', ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Failed',
                                          'message': 'no space for “started”', 'device-states': ['running']}])
         self.assert_refused('Failed', self.resolve, job, 'run')
-        for state in ('RUNNING', 'RUNNING_P2P', 'PRE_COPY'):
+        for state in ('RESUMING', 'PRE_COPY'):
             self.inspected(state)
             error = self.assert_refused('Busy', self.resolve, job, 'discard')
             self.assertIn(state, error.message)

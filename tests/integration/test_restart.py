@@ -451,9 +451,6 @@ class Destination(Test):
                 job = self.destination()
                 self.assertEqual(job.get('Result'), 'in-doubt')
                 self.assert_refused('InDoubt', self.lease.call, 'Adopt', NONE)
-                if decision == 'discard':  # the kernel says that it runs
-                    self.assert_refused('Busy', job.call, 'Resolve', Variant('(sa{sv})', (decision, {})))
-                    self.inspected('STOP')
                 job.call('Resolve', Variant('(sa{sv})', (decision, {})))
                 self.finish_source()
                 if decision == 'run':
