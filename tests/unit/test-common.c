@@ -536,6 +536,8 @@ test_close_that_waits(void)
     int others[8];
     gint64 begin = g_get_monotonic_time();
 
+    if (!can_close_slowly())
+        return;
     for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
         int fd = open_slow_to_close(&others[i]);
 

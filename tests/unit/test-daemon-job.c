@@ -265,6 +265,10 @@ test_wait_closed(Fixture *fixture, gconstpointer data)
 
     vf_job_wait_closed_async(job, on_all_closed, &none);
     wait_until(none);
+    if (!can_close_slowly()) {
+        g_object_unref(job);
+        return;
+    }
     for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
         int fd = open_slow_to_close(&others[i]);
 
