@@ -19,6 +19,13 @@ struct vfio_precopy_info {
 #define VFIO_MIG_GET_PRECOPY_INFO _IO(VFIO_TYPE, VFIO_BASE + 21)
 #endif
 
+/* After 6.12; as 7.3 has it. SET, without data, and until the last close: from then on the flags of
+ * vfio_precopy_info mean something. Before, drivers give back what they were given. */
+#ifndef VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
+#define VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2 12
+#define VFIO_PRECOPY_INFO_REINIT (1 << 0)
+#endif
+
 #ifndef VFIO_DEVICE_FEATURE_MIG_DATA_SIZE /* 6.2 */
 #define VFIO_DEVICE_FEATURE_MIG_DATA_SIZE 9
 

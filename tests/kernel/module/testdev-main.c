@@ -284,6 +284,24 @@ static long testdev_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned l
 	}
 }
 
+/* VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2, which has no data and lasts until the last close. */
+static int testdev_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t argsz)
+{
+	struct testdev *tdev = testdev_from_vdev(vdev);
+	int ret;
+
+	if ((flags & VFIO_DEVICE_FEATURE_MASK) != VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2 ||
+	    !(tdev->type->migration_flags & VFIO_MIGRATION_PRE_COPY))
+		return -ENOTTY;
+	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET, 0);
+	if (ret != 1)
+		return ret;
+
+	guard(mutex)(&tdev->lock);
+	tdev->wants_reinit = true;
+	return 0;
+}
+
 static int testdev_open(struct vfio_device *vdev)
 {
 	struct testdev *tdev = testdev_from_vdev(vdev);
@@ -296,6 +314,7 @@ static int testdev_open(struct vfio_device *vdev)
 
 	testdev_migration_reset(tdev);
 	testdev_reset_config(tdev);
+	tdev->wants_reinit = false;
 	tdev->opens++;
 	return 0;
 }
@@ -360,6 +379,7 @@ static const struct vfio_device_ops testdev_vfio_ops = {
 	.read = testdev_read,
 	.write = testdev_write,
 	.ioctl = testdev_ioctl,
+	.device_feature = testdev_feature,
 	.request = testdev_request,
 };
 

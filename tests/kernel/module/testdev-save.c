@@ -34,6 +34,30 @@ static u64 testdev_save_in_flight(struct testdev_session *session)
 	return session->left + session->data_left;
 }
 
+/*
+ * What was sent becomes initial again, whole, as when a device is set up anew
+ * while it runs.  A user who has not asked to be told of that never meets it.
+ */
+static void testdev_save_reinit(struct testdev_session *session)
+{
+	const struct testdev_reinit *reinit = &session->tdev->knobs.reinit;
+
+	lockdep_assert_held(&session->tdev->lock);
+	if (!session->tdev->wants_reinit || session->reinit_done ||
+	    reinit->kind == TESTDEV_REINIT_NONE)
+		return;
+	if (reinit->kind == TESTDEV_REINIT_AFTER ? session->moved < reinit->bytes :
+						   session->tdev->mig_state != reinit->state)
+		return;
+
+	session->reinit_done = true;
+	session->reinit_untold = true;
+	session->next = 0;
+	session->first_pass = true;
+	bitmap_zero(session->pages, session->npages);
+	session->changed = 0;
+}
+
 static u64 testdev_save_initial_bytes(struct testdev_session *session)
 {
 	u64 pages = (u64)(session->npages - session->next) << TESTDEV_PAGE_SHIFT;
@@ -240,6 +264,8 @@ static __poll_t testdev_save_poll(struct file *filp, poll_table *table)
 		return EPOLLIN | EPOLLRDNORM | (session->ended ? EPOLLRDHUP : EPOLLERR);
 
 	testdev_state_advance(tdev);
+	if (testdev_migration_is_precopy(tdev->mig_state))
+		testdev_save_reinit(session);
 	if (tdev->mig_state == VFIO_DEVICE_STATE_STOP_COPY || testdev_save_pending(session))
 		return EPOLLIN | EPOLLRDNORM;
 
@@ -258,7 +284,9 @@ static int testdev_save_get_info(struct testdev_session *session, struct vfio_pr
 		return -ENODEV;
 
 	testdev_state_advance(tdev);
-	info->flags = 0;
+	testdev_save_reinit(session);
+	info->flags = session->reinit_untold ? VFIO_PRECOPY_INFO_REINIT : 0;
+	session->reinit_untold = false;
 	info->initial_bytes = testdev_save_initial_bytes(session);
 	info->dirty_bytes = testdev_save_dirty_bytes(session);
 	return session->error;

@@ -71,6 +71,40 @@ static int testdev_parse_write_delay_us(const char *buf, struct testdev_knobs *k
 	return testdev_parse_delay(buf, &knobs->write_delay_us);
 }
 
+/* At PRE_COPY and PRE_COPY_P2P, the states in which the user can be told. */
+static int testdev_parse_reinit_state(const char *name, struct testdev_reinit *reinit)
+{
+	enum vfio_device_mig_state state;
+
+	for (state = VFIO_DEVICE_STATE_PRE_COPY; state <= VFIO_DEVICE_STATE_PRE_COPY_P2P; state++) {
+		if (sysfs_streq(name, testdev_migration_state_name(state))) {
+			reinit->state = state;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int testdev_parse_reinit(const char *buf, struct testdev_knobs *knobs)
+{
+	struct testdev_reinit reinit = { .kind = TESTDEV_REINIT_NONE };
+	size_t length;
+	int ret = 0;
+
+	if ((length = str_has_prefix(buf, "after "))) {
+		reinit.kind = TESTDEV_REINIT_AFTER;
+		ret = kstrtou64(buf + length, 10, &reinit.bytes);
+	} else if ((length = str_has_prefix(buf, "at "))) {
+		reinit.kind = TESTDEV_REINIT_AT;
+		ret = testdev_parse_reinit_state(buf + length, &reinit);
+	} else if (!sysfs_streq(buf, "none")) {
+		ret = -EINVAL;
+	}
+	if (!ret)
+		knobs->reinit = reinit;
+	return ret;
+}
+
 static const struct {
 	const char *word;
 	enum testdev_fault_kind kind;
@@ -148,6 +182,20 @@ static ssize_t testdev_print_write_delay_us(const struct testdev_knobs *knobs, c
 	return sysfs_emit(buf, "%u\n", knobs->write_delay_us);
 }
 
+static ssize_t testdev_print_reinit(const struct testdev_knobs *knobs, char *buf)
+{
+	const struct testdev_reinit *reinit = &knobs->reinit;
+
+	switch (reinit->kind) {
+	case TESTDEV_REINIT_AFTER:
+		return sysfs_emit(buf, "after %llu\n", reinit->bytes);
+	case TESTDEV_REINIT_AT:
+		return sysfs_emit(buf, "at %s\n", testdev_migration_state_name(reinit->state));
+	default:
+		return sysfs_emit(buf, "none\n");
+	}
+}
+
 static ssize_t testdev_print_fault(const struct testdev_knobs *knobs, char *buf)
 {
 	const struct testdev_fault *fault = &knobs->fault;
@@ -186,6 +234,8 @@ static ssize_t testdev_store(struct device *dev, const char *buf, size_t count,
 
 	if (parse == testdev_parse_dirty_rate)
 		testdev_state_start_clock(tdev);
+	if (parse == testdev_parse_reinit && tdev->session)
+		tdev->session->reinit_done = false;
 	/* A poller looks again: at the new rate, or into a fault. */
 	if (tdev->session)
 		testdev_save_wake(tdev->session);
@@ -240,6 +290,7 @@ TESTDEV_KNOB(state_size);
 TESTDEV_KNOB(dirty_rate);
 TESTDEV_KNOB(read_delay_us);
 TESTDEV_KNOB(write_delay_us);
+TESTDEV_KNOB(reinit);
 TESTDEV_KNOB(fault);
 
 static ssize_t migration_state_show(struct device *dev, struct device_attribute *attr, char *buf)
@@ -293,6 +344,7 @@ static struct attribute *testdev_device_attrs[] = {
 	&dev_attr_dirty_rate.attr,
 	&dev_attr_read_delay_us.attr,
 	&dev_attr_write_delay_us.attr,
+	&dev_attr_reinit.attr,
 	&dev_attr_fault.attr,
 	&dev_attr_migration_state.attr,
 	&dev_attr_checksum.attr,
@@ -316,6 +368,7 @@ static struct attribute *testdev_parent_attrs[] = {
 	&dev_attr_default_dirty_rate.attr,
 	&dev_attr_default_read_delay_us.attr,
 	&dev_attr_default_write_delay_us.attr,
+	&dev_attr_default_reinit.attr,
 	&dev_attr_default_fault.attr,
 	NULL,
 };

@@ -23,6 +23,12 @@
 
 #define TESTDEV_NAME		"vferry_testdev"
 
+/* What linux/vfio.h got after 6.12; the vfio core leaves the feature to the driver. */
+#ifndef VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
+#define VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2	12
+#define VFIO_PRECOPY_INFO_REINIT		(1 << 0)
+#endif
+
 #define TESTDEV_PAGE_SHIFT	12
 #define TESTDEV_PAGE_SIZE	SZ_4K
 #define TESTDEV_BAR_SIZE	TESTDEV_PAGE_SIZE
@@ -155,12 +161,31 @@ struct testdev_fault {
 	u64 bytes;
 };
 
+enum testdev_reinit_kind {
+	TESTDEV_REINIT_NONE,
+	TESTDEV_REINIT_AFTER,		/* when @bytes of a saving session have passed */
+	TESTDEV_REINIT_AT,		/* when the device is in @state */
+};
+
+/**
+ * struct testdev_reinit - when initial bytes appear anew, once in a saving session
+ * @kind: what decides
+ * @state: PRE_COPY or PRE_COPY_P2P
+ * @bytes: counted from the start of the session
+ */
+struct testdev_reinit {
+	enum testdev_reinit_kind kind;
+	enum vfio_device_mig_state state;
+	u64 bytes;
+};
+
 /**
  * struct testdev_knobs - what a test may set, for a device or as its default
  * @state_size: payload in bytes, taken when the device is opened
  * @dirty_rate: bytes of payload that change in a second of running
  * @read_delay_us: sleep for each 64 KiB that a saving fd hands out
  * @write_delay_us: sleep for each 64 KiB that a loading fd takes
+ * @reinit: when initial bytes appear anew
  * @fault: the fault in force
  */
 struct testdev_knobs {
@@ -168,6 +193,7 @@ struct testdev_knobs {
 	u64 dirty_rate;
 	u32 read_delay_us;
 	u32 write_delay_us;
+	struct testdev_reinit reinit;
 	struct testdev_fault fault;
 };
 
@@ -195,6 +221,8 @@ struct testdev;
  * @first_pass: saving: the piece now moving belongs to the initial bytes
  * @data_left: saving: bytes of @piece that follow the record header now moving
  * @end_sent: saving: the end record was handed out
+ * @reinit_done: saving: &struct testdev_knobs.reinit has struck
+ * @reinit_untold: saving: and the user has not been told
  * @got_header: loading: @header was received and accepted
  * @in_data: loading: @buf is in @piece
  * @got_end: loading: the end record was received
@@ -223,6 +251,8 @@ struct testdev_session {
 	bool first_pass;
 	size_t data_left;
 	bool end_sent;
+	bool reinit_done;
+	bool reinit_untold;
 	bool got_header;
 	bool in_data;
 	bool got_end;
@@ -247,6 +277,7 @@ struct testdev_session {
  * @clock: CLOCK_MONOTONIC nanoseconds up to which changes were made
  * @config: PCI configuration space; not migrated, as with vfio-pci
  * @mig_state: migration state, meaningful while the device is open
+ * @wants_reinit: whoever has the device open knows VFIO_PRECOPY_INFO_REINIT
  * @session: the data session, NULL outside saving and loading states
  * @tick: makes changes on time for those who poll a saving session
  */
@@ -268,6 +299,7 @@ struct testdev {
 	u64 clock;
 	u8 config[TESTDEV_CONFIG_SIZE];
 	enum vfio_device_mig_state mig_state;
+	bool wants_reinit;
 	struct testdev_session *session;
 	struct delayed_work tick;
 };

@@ -281,6 +281,21 @@ device_data_size(const struct device *device, uint64_t *size)
 }
 
 int
+device_want_reinit(const struct device *device)
+{
+    return device_feature(device, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2,
+                          NULL, 0);
+}
+
+uint32_t
+precopy_flags(int data_fd, uint32_t echo)
+{
+    struct vfio_precopy_info info = {.argsz = sizeof info, .flags = echo};
+
+    return ioctl(data_fd, VFIO_MIG_GET_PRECOPY_INFO, &info) ? UINT32_MAX : info.flags;
+}
+
+int
 precopy_info(int data_fd, uint64_t *initial_bytes, uint64_t *dirty_bytes)
 {
     struct vfio_precopy_info info = {.argsz = sizeof info};

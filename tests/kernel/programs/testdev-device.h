@@ -65,7 +65,11 @@ int device_set_state(const struct device *device, unsigned state, int *data_fd);
 int device_flags(const struct device *device, uint64_t *flags);
 int device_data_size(const struct device *device, uint64_t *size);
 
+int device_want_reinit(const struct device *device);
+
 int precopy_info(int data_fd, uint64_t *initial_bytes, uint64_t *dirty_bytes);
+/* The flags of the same; UINT32_MAX when it fails. The kernel is given `echo` for them. */
+uint32_t precopy_flags(int data_fd, uint32_t echo);
 
 /* Until end of stream (0), ENOMSG or another error; `most` bytes at most. */
 int stream_read(struct stream *stream, int data_fd, size_t most, size_t chunk);

@@ -155,6 +155,75 @@ walk_precopy(struct walk *walk)
     pair_close(walk, &pair);
 }
 
+/* Not told to who has not asked, nor to the next who opens the device. */
+static void
+check_unasked(struct walk *walk, const struct device *device)
+{
+    struct stream stream = {0};
+    uint64_t initial, dirty;
+    int data_fd;
+
+    device_set(device, "reinit", "after 0");
+    enter(device, STATE_PRE_COPY, &data_fd);
+    stream_read(&stream, data_fd, SIZE_MAX, 1 << 20);
+    check(walk, precopy_flags(data_fd, 0) == 0 && poll_for(data_fd, 0) == 0, "nobody has asked");
+    check(walk, !precopy_info(data_fd, &initial, &dirty) && initial == 0, "so nothing is anew");
+    close(data_fd);
+    stream_clear(&stream);
+}
+
+static void
+check_reinit(struct walk *walk, struct pair *pair)
+{
+    const struct device *device = &pair->a;
+    uint64_t initial, dirty, whole = stream_size(STATE_SIZE) - HEADER_SIZE - RECORD_SIZE;
+    struct stream stream = {0};
+    int data_fd, ignored, final_error;
+
+    check_error(walk, device_want_reinit(device), 0, "asking to be told");
+    device_set(device, "reinit", "after 5000");
+    enter(device, STATE_PRE_COPY, &data_fd);
+    stream_read(&stream, data_fd, 4999, 4999);
+    check(walk, precopy_flags(data_fd, 1) == 0, "not before its time, and no echo");
+    stream_read(&stream, data_fd, SIZE_MAX, 1 << 20);
+    check(walk, poll_for(data_fd, 0) == POLLIN, "poll knows of initial bytes anew");
+    device_write_at(device, BAR0, 0, "again", 5);
+    check(walk, precopy_flags(data_fd, 0) == 1, "REINIT");
+    check(walk, !precopy_info(data_fd, &initial, &dirty) && initial == whole && dirty == 0,
+          "all of it is initial again: %llu, and nothing dirty", (unsigned long long)initial);
+    check(walk, precopy_flags(data_fd, 0) == 0, "said once");
+    check_error(walk, stream_read(&stream, data_fd, SIZE_MAX, 1 << 20), ENOMSG, "read it");
+    check(walk, !precopy_info(data_fd, &initial, &dirty) && initial == 0 && dirty == 0, "once");
+    device_set(device, "reinit", "at pre-copy-p2p");
+    check(walk, precopy_flags(data_fd, 0) == 0, "not in pre-copy");
+    device_set_state(device, STATE_PRE_COPY_P2P, &ignored);
+    check(walk, precopy_flags(data_fd, 0) == 1, "REINIT in pre-copy-p2p");
+    check_error(walk, device_set_state(device, STATE_PRE_COPY, &ignored), 0, "and back");
+    stream_read(&stream, data_fd, 100000, 4096);
+    device_set_state(device, STATE_STOP_COPY, &ignored);
+    check_error(walk, stream_read(&stream, data_fd, SIZE_MAX, 1 << 20), 0, "read to the end");
+    check_error(walk, load(&pair->b, &stream, stream.size, 1 << 20, &final_error), 0, "load it");
+    check_error(walk, final_error, 0, "it is whole");
+    check_error(walk, device_set(device, "reinit", "at stop-copy"), EINVAL, "nobody could be told");
+    close(data_fd);
+    stream_clear(&stream);
+}
+
+void
+walk_reinit(struct walk *walk)
+{
+    struct pair pair;
+
+    if (pair_open(walk, &pair, TYPE_ONE, TYPE_ONE, "1048576")) {
+        check_unasked(walk, &pair.a);
+        check_reinit(walk, &pair);
+        device_close(&pair.a);
+        if (check_error(walk, device_open(&pair.a), 0, "open it anew"))
+            check_unasked(walk, &pair.a);
+    }
+    pair_close(walk, &pair);
+}
+
 enum wake_up {
     WAKE_BANK,
     WAKE_RATE,

@@ -17,10 +17,10 @@ static const struct {
     const char *name;
     void (*run)(struct walk *walk);
 } groups[] = {
-    {"identity", walk_identity}, {"arcs", walk_arcs},         {"precopy", walk_precopy},
-    {"polling", walk_polling},   {"transfer", walk_transfer}, {"refusals", walk_refusals},
-    {"faults", walk_faults},     {"life", walk_life},         {"large", walk_large},
-    {"cycles", walk_cycles},     {"storm", walk_storm},
+    {"identity", walk_identity}, {"arcs", walk_arcs},       {"precopy", walk_precopy},
+    {"reinit", walk_reinit},     {"polling", walk_polling}, {"transfer", walk_transfer},
+    {"refusals", walk_refusals}, {"faults", walk_faults},   {"life", walk_life},
+    {"large", walk_large},       {"cycles", walk_cycles},   {"storm", walk_storm},
 };
 #define GROUPS (sizeof groups / sizeof *groups)
 

@@ -53,6 +53,7 @@ uint64_t stream_size(uint64_t state_size);
 void walk_identity(struct walk *walk);
 void walk_arcs(struct walk *walk);
 void walk_precopy(struct walk *walk);
+void walk_reinit(struct walk *walk);
 void walk_polling(struct walk *walk);
 void walk_transfer(struct walk *walk);
 void walk_refusals(struct walk *walk);

@@ -36,8 +36,8 @@ def arcs(ctx: Context) -> None:
 
 @scenario(deadline=60, mtty=False, only_on=SAME)
 def precopy(ctx: Context) -> None:
-    """Initial bytes fall, dirty bytes come and go, ENOMSG and poll agree, one fd to the end."""
-    walk(ctx, "precopy", "polling")
+    """Initial bytes fall, dirty bytes come and go, ENOMSG and poll agree, one fd to the end; REINIT for who asked."""
+    walk(ctx, "precopy", "reinit", "polling")
 
 
 @scenario(deadline=60, mtty=False, only_on=SAME)
