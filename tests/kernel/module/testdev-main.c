@@ -257,12 +257,24 @@ static long testdev_get_irq_info(void __user *arg)
 	return copy_to_user(arg, &info, minsz) ? -EFAULT : 0;
 }
 
-static long testdev_reset(struct testdev *tdev)
+/**
+ * testdev_reset - lose the state and run
+ * @tdev: an open device: its user, its driver or an administrator asks for it
+ */
+void testdev_reset(struct testdev *tdev)
 {
-	guard(mutex)(&tdev->lock);
+	lockdep_assert_held(&tdev->lock);
+	tdev->reset_due = false;
+	testdev_history_add(tdev, "reset");
 	testdev_migration_reset(tdev);
 	testdev_state_clear(tdev);
 	testdev_reset_config(tdev);
+}
+
+static long testdev_reset_by_user(struct testdev *tdev)
+{
+	guard(mutex)(&tdev->lock);
+	testdev_reset(tdev);
 	return 0;
 }
 
@@ -278,7 +290,7 @@ static long testdev_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned l
 	case VFIO_DEVICE_SET_IRQS:
 		return -EINVAL;
 	case VFIO_DEVICE_RESET:
-		return testdev_reset(testdev_from_vdev(vdev));
+		return testdev_reset_by_user(testdev_from_vdev(vdev));
 	default:
 		return -ENOTTY;
 	}

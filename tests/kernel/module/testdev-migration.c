@@ -13,8 +13,10 @@
  *
  * In-tree drivers defer a reset to the next unlock of their state mutex,
  * because a PCI core reset arrives with locks held that they also take inside
- * it.  Here VFIO_DEVICE_RESET arrives with no lock held and nobody else resets
- * the device, so the reset waits for the mutex like everything else.
+ * it.  Here VFIO_DEVICE_RESET and the attribute testdev/reset arrive with no
+ * lock held, so they wait for the mutex like everything else.  A reset that the
+ * device makes by itself (TESTDEV_FAULT_RESET) comes when theirs would: after
+ * the last arc of a change of state, which succeeds all the same.
  */
 #include <linux/delay.h>
 #include <linux/fs.h>
@@ -109,6 +111,8 @@ static struct file *testdev_migration_step(struct testdev *tdev, enum vfio_devic
 
 	tdev->mig_state = next;
 	testdev_history_add(tdev, testdev_migration_state_name(next));
+	if (testdev_migration_strikes(tdev, TESTDEV_FAULT_RESET, next))
+		tdev->reset_due = true;
 	if (testdev_migration_is_running(next) && !testdev_migration_is_running(cur))
 		testdev_state_start_clock(tdev);
 
@@ -141,15 +145,12 @@ static void testdev_migration_hang(struct testdev *tdev, enum vfio_device_mig_st
 		ssleep(testdev_hang_seconds);
 }
 
-static struct file *testdev_migration_set_state(struct vfio_device *vdev,
-						enum vfio_device_mig_state want)
+static struct file *testdev_migration_walk(struct testdev *tdev, enum vfio_device_mig_state want)
 {
-	struct testdev *tdev = testdev_from_vdev(vdev);
+	struct vfio_device *vdev = &tdev->vdev;
 	struct file *filp = NULL;
 
-	testdev_migration_hang(tdev, want);
-	guard(mutex)(&tdev->lock);
-	testdev_state_advance(tdev);
+	lockdep_assert_held(&tdev->lock);
 	while (tdev->mig_state != want) {
 		enum vfio_device_mig_state next;
 		int ret;
@@ -165,6 +166,22 @@ static struct file *testdev_migration_set_state(struct vfio_device *vdev,
 		if (IS_ERR(filp))
 			return filp;
 	}
+	return filp;
+}
+
+static struct file *testdev_migration_set_state(struct vfio_device *vdev,
+						enum vfio_device_mig_state want)
+{
+	struct testdev *tdev = testdev_from_vdev(vdev);
+	struct file *filp;
+
+	testdev_migration_hang(tdev, want);
+	guard(mutex)(&tdev->lock);
+	testdev_state_advance(tdev);
+	filp = testdev_migration_walk(tdev, want);
+	/* As mlx5vf_state_mutex_unlock() does it; the caller's answer is not touched. */
+	if (tdev->reset_due)
+		testdev_reset(tdev);
 	return filp;
 }
 

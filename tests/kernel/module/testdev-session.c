@@ -120,6 +120,10 @@ int testdev_session_check(struct testdev_session *session)
 		session->error = -EIO;
 	if (fault->kind == TESTDEV_FAULT_ERROR_AFTER)
 		testdev_migration_fail(session->tdev);
+	if (fault->kind == TESTDEV_FAULT_RESET_AFTER) {
+		testdev_reset(session->tdev);
+		return -ENODEV;
+	}
 	return session->error;
 }
 

@@ -116,6 +116,8 @@ static const struct {
 	{ "io-after ", TESTDEV_FAULT_IO_AFTER },
 	{ "error-after ", TESTDEV_FAULT_ERROR_AFTER },
 	{ "hang-after ", TESTDEV_FAULT_HANG_AFTER },
+	{ "reset ", TESTDEV_FAULT_RESET, true },
+	{ "reset-after ", TESTDEV_FAULT_RESET_AFTER },
 };
 
 /* ERROR can't be entered on request, so no fault can strike there. */
@@ -339,6 +341,24 @@ static ssize_t loaded_show(struct device *dev, struct device_attribute *attr, ch
 }
 static DEVICE_ATTR_RO(loaded);
 
+/* As an administrator resets a PCI function, whoever uses it. */
+static ssize_t reset_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			   size_t count)
+{
+	struct testdev *tdev = dev_get_drvdata(dev);
+
+	if (!sysfs_streq(buf, "1"))
+		return -EINVAL;
+
+	guard(mutex)(&tdev->lock);
+	/* There is no state that could be lost. */
+	if (!tdev->bank)
+		return -ENODEV;
+	testdev_reset(tdev);
+	return count;
+}
+static DEVICE_ATTR_WO(reset);
+
 static struct attribute *testdev_device_attrs[] = {
 	&dev_attr_state_size.attr,
 	&dev_attr_dirty_rate.attr,
@@ -350,6 +370,7 @@ static struct attribute *testdev_device_attrs[] = {
 	&dev_attr_checksum.attr,
 	&dev_attr_opens.attr,
 	&dev_attr_loaded.attr,
+	&dev_attr_reset.attr,
 	NULL,
 };
 

@@ -147,6 +147,8 @@ enum testdev_fault_kind {
 	TESTDEV_FAULT_ERROR_AFTER,	/* so does it, and the device is in ERROR */
 	TESTDEV_FAULT_HANG_AFTER,	/* the data fd hangs once after @bytes */
 	TESTDEV_FAULT_LOAD_FINAL,	/* RESUMING -> STOP fails with -EINVAL */
+	TESTDEV_FAULT_RESET,		/* entering @state ends with a reset */
+	TESTDEV_FAULT_RESET_AFTER,	/* the device is reset after @bytes */
 };
 
 /**
@@ -278,6 +280,7 @@ struct testdev_session {
  * @config: PCI configuration space; not migrated, as with vfio-pci
  * @mig_state: migration state, meaningful while the device is open
  * @wants_reinit: whoever has the device open knows VFIO_PRECOPY_INFO_REINIT
+ * @reset_due: TESTDEV_FAULT_RESET has struck: reset when the change of state is over
  * @session: the data session, NULL outside saving and loading states
  * @tick: makes changes on time for those who poll a saving session
  */
@@ -300,6 +303,7 @@ struct testdev {
 	u8 config[TESTDEV_CONFIG_SIZE];
 	enum vfio_device_mig_state mig_state;
 	bool wants_reinit;
+	bool reset_due;
 	struct testdev_session *session;
 	struct delayed_work tick;
 };
@@ -401,6 +405,7 @@ ssize_t testdev_versions_show_type(const struct testdev_type *type, char *buf);
 
 /* testdev-main.c */
 u64 testdev_default_state_size(void);
+void testdev_reset(struct testdev *tdev);
 
 /* testdev-sysfs.c */
 extern const struct attribute_group testdev_device_group;

@@ -21,6 +21,7 @@ static const struct {
     {"reinit", walk_reinit},     {"polling", walk_polling}, {"transfer", walk_transfer},
     {"refusals", walk_refusals}, {"faults", walk_faults},   {"life", walk_life},
     {"large", walk_large},       {"cycles", walk_cycles},   {"storm", walk_storm},
+    {"resets", walk_resets},
 };
 #define GROUPS (sizeof groups / sizeof *groups)
 

@@ -62,3 +62,4 @@ void walk_life(struct walk *walk);
 void walk_large(struct walk *walk);
 void walk_storm(struct walk *walk);
 void walk_cycles(struct walk *walk);
+void walk_resets(struct walk *walk);

@@ -297,6 +297,16 @@ vmm_reclaim(Vmm *self, GError **error)
     return TRUE;
 }
 
+gboolean
+vmm_reset(Vmm *self, GError **error)
+{
+    if (ioctl(self->fd, VFIO_DEVICE_RESET) < 0)
+        return fail(error, "VFIO_DEVICE_RESET");
+    puts("reset");
+    fflush(stdout);
+    return TRUE;
+}
+
 static gboolean
 on_print(gpointer vmm)
 {
@@ -318,6 +328,16 @@ on_reclaim(gpointer vmm)
 }
 
 static gboolean
+on_reset(gpointer vmm)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!vmm_reset(vmm, &error))
+        (void)vmm_fail(error);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean
 on_end(gpointer loop)
 {
     g_main_loop_quit(loop);
@@ -331,6 +351,7 @@ vmm_serve(Vmm *self)
 
     (void)g_unix_signal_add(SIGUSR1, on_print, self);
     (void)g_unix_signal_add(SIGUSR2, on_reclaim, self);
+    (void)g_unix_signal_add(SIGHUP, on_reset, self);
     (void)g_unix_signal_add(SIGTERM, on_end, loop);
     (void)g_unix_signal_add(SIGINT, on_end, loop);
     g_main_loop_run(loop);

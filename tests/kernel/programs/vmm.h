@@ -49,7 +49,10 @@ gboolean vmm_lend(Vmm *self, GDBusConnection *bus, const char *path, gboolean ke
 /* Device.Reclaim, then "reclaimed". */
 gboolean vmm_reclaim(Vmm *self, GError **error);
 
-/* Stays alive: SIGUSR1 prints, SIGUSR2 reclaims, SIGTERM and SIGINT end it. */
+/* VFIO_DEVICE_RESET, whoever else has the device open, then "reset". */
+gboolean vmm_reset(Vmm *self, GError **error);
+
+/* Stays alive: SIGUSR1 prints, SIGUSR2 reclaims, SIGHUP resets, SIGTERM and SIGINT end it. */
 int vmm_serve(Vmm *self);
 
 /* "<program>: <message>" on standard error, with the bus name of the error. Returns 1. */

@@ -30,6 +30,8 @@ def never_ran(host: Host, but: str = "") -> None:
         _, uuid, state = line.split()
         if state == "resuming":
             loading.add(uuid)
+        elif state == "reset":
+            loading.discard(uuid)
         expect(not (uuid in loading - {but} and state.startswith("running")),
                f"{uuid} runs at {host.name}")
 

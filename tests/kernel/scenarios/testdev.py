@@ -58,6 +58,12 @@ def device_faults(ctx: Context) -> None:
     walk(ctx, "faults")
 
 
+@scenario(deadline=60, mtty=False, only_on=SAME)
+def resets(ctx: Context) -> None:
+    """A reset by the driver, at each state, or by an administrator takes the state and says so."""
+    walk(ctx, "resets")
+
+
 @scenario(deadline=60, mtty=False)
 def life(ctx: Context) -> None:
     """Open, close, reset and remove clear, end and free what they should."""
