@@ -603,24 +603,12 @@ apply_reason(VfJob *self, VfOutcome *outcome)
     outcome->error = g_steal_pointer(&ours->error);
 }
 
-void
-vf_job_complete(VfJob *self, VfOutcome *outcome)
+static void
+end(VfJob *self, VfOutcome *outcome)
 {
     g_autoptr(VfJob) alive = g_object_ref(self);
-    gboolean resolves = self->outcome && self->outcome->result == VF_RESULT_IN_DOUBT &&
-                        outcome->result != VF_RESULT_IN_DOUBT;
     GTask *task;
 
-    g_return_if_fail(outcome->result != VF_RESULT_NONE);
-    if (self->outcome && !resolves) {
-        vf_outcome_free(outcome);
-        return;
-    }
-    if (!resolves) {
-        apply_reason(self, outcome);
-        settle_counters(self, outcome);
-        complete_statistics(self, outcome);
-    }
     take_outcome(self, outcome);
     vf_job_save(self);
     set_phase(self, VF_JOB_FINISHED);
@@ -629,6 +617,36 @@ vf_job_complete(VfJob *self, VfOutcome *outcome)
         g_task_return_int(task, (gssize)self->outcome->result);
         g_object_unref(task);
     }
+}
+
+void
+vf_job_complete(VfJob *self, VfOutcome *outcome)
+{
+    g_return_if_fail(outcome->result != VF_RESULT_NONE);
+    if (self->outcome) {
+        vf_outcome_free(outcome);
+        return;
+    }
+    apply_reason(self, outcome);
+    settle_counters(self, outcome);
+    complete_statistics(self, outcome);
+    end(self, outcome);
+}
+
+gboolean
+vf_job_is_in_doubt(VfJob *self)
+{
+    return vf_job_get_result(self) == VF_RESULT_IN_DOUBT;
+}
+
+void
+vf_job_resolve_doubt(VfJob *self, VfOutcome *outcome)
+{
+    if (vf_job_is_in_doubt(self) && outcome->result != VF_RESULT_IN_DOUBT &&
+        outcome->result != VF_RESULT_NONE)
+        end(self, outcome);
+    else
+        vf_outcome_free(outcome);
 }
 
 void

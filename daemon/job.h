@@ -17,7 +17,7 @@ G_BEGIN_DECLS
  * listen.
  *
  * Signals: "attached"; "phase-changed"; "progress" (at most ten a second); "completed" (once, and
- * once more when an in-doubt job is resolved). */
+ * once more when a doubt is resolved). */
 #define VF_TYPE_JOB (vf_job_get_type())
 G_DECLARE_FINAL_TYPE(VfJob, vf_job, VF, JOB, GObject)
 
@@ -157,8 +157,16 @@ void vf_job_report_progress(VfJob *self, const VfProgress *progress);
 void vf_job_set_cancel_reason(VfJob *self, GError *error);
 const GError *vf_job_get_cancel_reason(VfJob *self); /* NULL: none, or it has been used */
 
-/* Takes @outcome. Only the first counts, except that IN_DOUBT is followed by one more. */
+/* Takes @outcome. Only the first counts: one that is in doubt stays so, whoever says what. */
 void vf_job_complete(VfJob *self, VfOutcome *outcome);
+
+/* --- a decision --- */
+
+gboolean vf_job_is_in_doubt(VfJob *self);
+
+/* Takes @outcome: what somebody who may decide has decided, and what is on record. For nobody else;
+ * nothing happens to a job that is not in doubt. */
+void vf_job_resolve_doubt(VfJob *self, VfOutcome *outcome);
 
 /* --- what it is now --- */
 

@@ -112,8 +112,7 @@ vf_jobs_find_in_doubt(VfJobs *self, VfDevice *device)
         VfJob *job = ((Entry *)self->entries->pdata[i])->job;
 
         for (guint j = 0; j < vf_job_get_n_devices(job); j++)
-            if (vf_job_get_device(job, j)->device == device &&
-                vf_job_get_result(job) == VF_RESULT_IN_DOUBT)
+            if (vf_job_get_device(job, j)->device == device && vf_job_is_in_doubt(job))
                 return job;
     }
     return NULL;
@@ -360,7 +359,7 @@ finish_resolution(Resolution *resolution, GError *error)
                      vf_job_get_uuid(done->job),
                      vf_job_get_role(done->job) == VF_JOB_SOURCE ? "source" : "destination",
                      done->uid, done->run ? "its devices run here" : "its devices never run here");
-    vf_job_complete(done->job, resolved_outcome(done));
+    vf_job_resolve_doubt(done->job, resolved_outcome(done));
     if (done->invocation)
         vferry_job_complete_resolve(done->skeleton, done->invocation);
 }
@@ -491,7 +490,7 @@ check_resolve(Entry *entry, const char *decision, GVariant *options_dict, GError
                     _("decision “%.100s” is neither “run” nor “discard”"), decision);
         return FALSE;
     }
-    if (vf_job_get_result(entry->job) == VF_RESULT_IN_DOUBT && !entry->resolving)
+    if (vf_job_is_in_doubt(entry->job) && !entry->resolving)
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
                 entry->resolving ? _("job %s is being resolved") : _("job %s is not in doubt"),
@@ -526,8 +525,7 @@ resume_resolution(Entry *entry)
 {
     guint32 uid;
 
-    if (vf_job_get_result(entry->job) == VF_RESULT_IN_DOUBT &&
-        vf_job_get_run_decided(entry->job, &uid))
+    if (vf_job_is_in_doubt(entry->job) && vf_job_get_run_decided(entry->job, &uid))
         run_here(resolution_new(entry, NULL, TRUE, uid));
 }
 

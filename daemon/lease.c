@@ -165,5 +165,6 @@ vf_lease_set_deadline(VfLease *self, gint64 deadline)
 gboolean
 vf_lease_is_revocable(VfLease *self)
 {
-    return self->state == VF_LEASE_RESERVED || self->state == VF_LEASE_READY;
+    return (self->state == VF_LEASE_RESERVED || self->state == VF_LEASE_READY) &&
+           !vf_job_is_in_doubt(self->job);
 }

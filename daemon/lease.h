@@ -43,7 +43,8 @@ gboolean vf_lease_move(VfLease *self, VfLeaseState state, GError **error);
 gint64 vf_lease_get_deadline(VfLease *self);
 void vf_lease_set_deadline(VfLease *self, gint64 deadline);
 
-/* Owner's leaving and the deadline count until a source is attached. */
+/* Owner's leaving, the deadline and Release count until a source is attached, and not while the job
+ * is in doubt: that is for Resolve alone to decide, in any state. */
 gboolean vf_lease_is_revocable(VfLease *self);
 
 G_END_DECLS

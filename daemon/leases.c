@@ -319,14 +319,16 @@ void
 vf_leases_settle(VfLeases *self, VfLease *lease)
 {
     Entry *entry = find_entry(self, lease);
-    VfResult result = vf_job_get_result(vf_lease_get_job(lease));
+    VfJob *job = vf_lease_get_job(lease);
+    VfResult result = vf_job_get_result(job);
 
     if (!entry)
         return;
     entry->busy = FALSE;
-    if (!entry->kept && result == VF_RESULT_NONE) {
+    if (!entry->kept && vf_job_get_kept(job) &&
+        (result == VF_RESULT_NONE || result == VF_RESULT_IN_DOUBT)) {
         entry->kept = vf_kept_new(self->context->store, VF_KEPT_LEASE, vf_lease_get_id(lease));
-        vf_job_save(vf_lease_get_job(lease)); /* its devices have come to be meanwhile */
+        vf_job_save(job); /* its devices have come to be meanwhile */
         save(entry);
     }
     if (result == VF_RESULT_FAILED || result == VF_RESULT_CANCELLED)
@@ -370,6 +372,10 @@ vf_leases_revoke(VfLeases *self, VfLease *lease, GError *error)
     Entry *entry = find_entry(self, lease);
     g_autoptr(VfJob) job = g_object_ref(vf_lease_get_job(lease));
 
+    if (vf_job_is_in_doubt(job)) {
+        g_error_free(error);
+        return;
+    }
     vf_job_set_cancel_reason(job, error);
     /* on_job_completed() does the rest */
     if (!entry || !ask_driver(entry))
@@ -411,7 +417,13 @@ on_job_completed(VfJob *job, Entry *entry)
     case VF_RESULT_CANCELLED:
         start_undo(entry);
         break;
-    case VF_RESULT_IN_DOUBT: /* held until somebody resolves it */
+    case VF_RESULT_IN_DOUBT: /* held until somebody resolves it, whatever else happens */
+        g_clear_handle_id(&entry->deadline, g_source_remove);
+        g_clear_handle_id(&entry->revoking, g_source_remove);
+        g_clear_handle_id(&entry->watch, vf_bus_unwatch);
+        show(entry);
+        save(entry);
+        break;
     case VF_RESULT_NONE:
     default:
         break;
@@ -451,20 +463,46 @@ on_owner_vanished(gpointer data)
 
 /* --- methods --- */
 
+/* What Resolve alone decides, nobody else has a say in. */
+static gboolean
+check_no_doubt(Entry *entry, GError **error)
+{
+    VfJob *job = vf_lease_get_job(entry->lease);
+
+    if (!vf_job_is_in_doubt(job))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
+                _("job %s is in doubt: resolve it first"), vf_job_get_uuid(job));
+    return FALSE;
+}
+
+/* Who has asked for the end of it is not called back. */
+static gboolean
+check_renew(Entry *entry, guint seconds, GError **error)
+{
+    const char *id = vf_lease_get_id(entry->lease);
+
+    if (seconds < VF_LEASE_SECONDS_MIN || seconds > VF_LEASE_SECONDS_MAX)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("%u seconds are not between %d and %d"), seconds, VF_LEASE_SECONDS_MIN,
+                    VF_LEASE_SECONDS_MAX);
+    else if (!check_no_doubt(entry, error))
+        return FALSE;
+    else if (!vf_lease_is_revocable(entry->lease))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is %s: no deadline counts"),
+                    id, vf_lease_get_state_name(entry->lease));
+    else
+        return TRUE;
+    return FALSE;
+}
+
 static gboolean
 on_renew(VferryLease *skeleton, GDBusMethodInvocation *invocation, guint seconds, Entry *entry)
 {
-    if (seconds < VF_LEASE_SECONDS_MIN || seconds > VF_LEASE_SECONDS_MAX) {
-        g_dbus_method_invocation_return_error(invocation, VFERRY_ERROR,
-                                              VFERRY_ERROR_INVALID_ARGUMENT,
-                                              _("%u seconds are not between %d and %d"), seconds,
-                                              VF_LEASE_SECONDS_MIN, VF_LEASE_SECONDS_MAX);
-        return TRUE;
-    }
-    if (!vf_lease_is_revocable(entry->lease)) {
-        g_dbus_method_invocation_return_error(
-            invocation, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is %s: no deadline counts"),
-            vf_lease_get_id(entry->lease), vf_lease_get_state_name(entry->lease));
+    GError *error = NULL;
+
+    if (!check_renew(entry, seconds, &error)) {
+        vf_bus_return_error(invocation, error);
         return TRUE;
     }
     arm_deadline(entry, seconds);
@@ -480,7 +518,7 @@ check_release(Entry *entry, GVariant *options_dict, GError **error)
     g_autoptr(VfOptions) options = vf_options_new(options_dict);
     VfLeaseState state = vf_lease_get_state(entry->lease);
 
-    if (!vf_options_end(options, error))
+    if (!vf_options_end(options, error) || !check_no_doubt(entry, error))
         return FALSE;
     if (vf_lease_is_revocable(entry->lease) || state == VF_LEASE_UNDOING || state == VF_LEASE_STUCK)
         return TRUE;
@@ -544,13 +582,8 @@ get_fds(Entry *entry, GVariant *options_dict, GError **error)
     VfJob *job = vf_lease_get_job(entry->lease);
     VfDriver *driver;
 
-    if (!vf_options_end(options, error))
+    if (!vf_options_end(options, error) || !check_no_doubt(entry, error))
         return NULL;
-    if (vf_job_get_result(job) == VF_RESULT_IN_DOUBT) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
-                    _("job %s is in doubt: resolve it first"), vf_job_get_uuid(job));
-        return NULL;
-    }
     if (vf_lease_get_state(entry->lease) != VF_LEASE_LOADED) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is %s, not loaded"),
                     vf_lease_get_id(entry->lease), vf_lease_get_state_name(entry->lease));

@@ -54,7 +54,8 @@ VfLease *vf_leases_find(VfLeases *self, VfJob *job);
 /* "/" when it is not on the bus. */
 const char *vf_leases_get_path(VfLeases *self, VfLease *lease);
 
-/* Fails the job with @error (which is taken) and undoes the lease. */
+/* Fails the job with @error (which is taken) and undoes the lease; a job that is in doubt stays so.
+ */
 void vf_leases_revoke(VfLeases *self, VfLease *lease, GError *error);
 
 /* Until nothing is left of it, or it is stuck; at once for NULL and for a lease that is not being

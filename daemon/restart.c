@@ -100,15 +100,15 @@ settle_doubt(VfJob *job, GError **error)
     gboolean source = vf_job_get_role(job) == VF_JOB_SOURCE;
     g_autoptr(GPtrArray) entries = NULL;
 
-    if (vf_job_get_result(job) != VF_RESULT_IN_DOUBT)
+    if (!vf_job_is_in_doubt(job))
         return TRUE;
     entries = vf_record_read(vf_job_get_record(job), error);
     if (!entries)
         return FALSE;
     if (vf_record_find(entries, source ? "returned" : "started"))
-        vf_job_complete(job, make_outcome(job, !source, VF_DEVICE_OUTCOME_RUNNING));
+        vf_job_resolve_doubt(job, make_outcome(job, !source, VF_DEVICE_OUTCOME_RUNNING));
     else if (vf_record_find(entries, "done") || vf_record_find(entries, "resolved"))
-        vf_job_complete(job, make_outcome(job, source, VF_DEVICE_OUTCOME_STOPPED));
+        vf_job_resolve_doubt(job, make_outcome(job, source, VF_DEVICE_OUTCOME_STOPPED));
     return TRUE;
 }
 

@@ -182,19 +182,52 @@ test_first_outcome_counts(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(fixture->completed, ==, 1);
 }
 
-static void
-test_in_doubt_is_followed_by_one(Fixture *fixture, gconstpointer data)
+static VfOutcome *
+in_doubt(void)
 {
-    vf_job_complete(fixture->job,
-                    vf_outcome_new(VF_RESULT_IN_DOUBT, an_error(VFERRY_ERROR_IN_DOUBT)));
-    vf_job_complete(fixture->job,
-                    vf_outcome_new(VF_RESULT_IN_DOUBT, an_error(VFERRY_ERROR_IN_DOUBT)));
+    return vf_outcome_new(VF_RESULT_IN_DOUBT, an_error(VFERRY_ERROR_IN_DOUBT));
+}
+
+/* Whatever comes of a doubt: not from those who report, revoke or time out. */
+static void
+test_doubt_stays(Fixture *fixture, gconstpointer data)
+{
+    vf_job_complete(fixture->job, in_doubt());
+    g_assert_true(vf_job_is_in_doubt(fixture->job));
+    vf_job_set_cancel_reason(fixture->job, an_error(VFERRY_ERROR_FAILED));
+    for (VfResult result = VF_RESULT_COMPLETED; result <= VF_RESULT_IN_DOUBT; result++) {
+        vf_job_complete(fixture->job, vf_outcome_new(result, an_error(VFERRY_ERROR_DEVICE)));
+        g_assert_true(vf_job_is_in_doubt(fixture->job));
+        g_assert_error(vf_job_get_outcome(fixture->job)->error, VFERRY_ERROR,
+                       VFERRY_ERROR_IN_DOUBT);
+    }
     g_assert_cmpuint(fixture->completed, ==, 1);
-    vf_job_complete(fixture->job, vf_outcome_new(VF_RESULT_COMPLETED, NULL));
+}
+
+static void
+test_doubt_is_resolved_once(Fixture *fixture, gconstpointer data)
+{
+    vf_job_complete(fixture->job, in_doubt());
+    vf_job_resolve_doubt(fixture->job, in_doubt());
+    g_assert_cmpuint(fixture->completed, ==, 1);
+    vf_job_resolve_doubt(fixture->job, vf_outcome_new(VF_RESULT_COMPLETED, NULL));
     g_assert_cmpint(vf_job_get_result(fixture->job), ==, VF_RESULT_COMPLETED);
-    vf_job_complete(fixture->job, vf_outcome_new(VF_RESULT_FAILED, an_error(VFERRY_ERROR_DEVICE)));
+    vf_job_resolve_doubt(fixture->job,
+                         vf_outcome_new(VF_RESULT_FAILED, an_error(VFERRY_ERROR_DEVICE)));
     g_assert_cmpint(vf_job_get_result(fixture->job), ==, VF_RESULT_COMPLETED);
     g_assert_cmpuint(fixture->completed, ==, 2);
+}
+
+/* What runs, or has ended, is not decided upon. */
+static void
+test_no_doubt_to_resolve(Fixture *fixture, gconstpointer data)
+{
+    vf_job_resolve_doubt(fixture->job, vf_outcome_new(VF_RESULT_COMPLETED, NULL));
+    g_assert_cmpint(vf_job_get_result(fixture->job), ==, VF_RESULT_NONE);
+    vf_job_complete(fixture->job, vf_outcome_new(VF_RESULT_FAILED, an_error(VFERRY_ERROR_DEVICE)));
+    vf_job_resolve_doubt(fixture->job, vf_outcome_new(VF_RESULT_COMPLETED, NULL));
+    g_assert_cmpint(vf_job_get_result(fixture->job), ==, VF_RESULT_FAILED);
+    g_assert_cmpuint(fixture->completed, ==, 1);
 }
 
 static void
@@ -310,7 +343,9 @@ main(int argc, char **argv)
     ADD(bytes_never_fall);
     ADD(totals_agree_at_the_end);
     ADD(first_outcome_counts);
-    ADD(in_doubt_is_followed_by_one);
+    ADD(doubt_stays);
+    ADD(doubt_is_resolved_once);
+    ADD(no_doubt_to_resolve);
     ADD(wait);
     ADD(device_states);
     ADD(wait_closed);

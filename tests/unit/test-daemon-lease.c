@@ -107,6 +107,19 @@ test_deadline(void)
     }
 }
 
+/* In doubt, neither deadline nor owner has a say, in no state. */
+static void
+test_doubt(void)
+{
+    for (guint state = VF_LEASE_RESERVED; state <= VF_LEASE_GONE; state++) {
+        g_autoptr(VfLease) lease = lease_in((VfLeaseState)state);
+
+        vf_job_complete(vf_lease_get_job(lease), vf_outcome_new(VF_RESULT_IN_DOUBT, NULL));
+        g_assert_false(vf_lease_is_revocable(lease));
+        g_assert_cmpint(vf_lease_get_deadline(lease), ==, 0);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -114,5 +127,6 @@ main(int argc, char **argv)
     g_test_add_func("/lease/moves", test_moves);
     g_test_add_func("/lease/notify", test_notify);
     g_test_add_func("/lease/deadline", test_deadline);
+    g_test_add_func("/lease/doubt", test_doubt);
     return g_test_run();
 }
