@@ -123,9 +123,9 @@ static struct file *testdev_migration_step(struct testdev *tdev, enum vfio_devic
 }
 
 /*
- * What the state machine has no arc for.  vfio_mig_get_next_state() is not asked:
- * that of 6.12.95, for one, follows the ERROR entries of its table for ever, with
- * this driver's lock held.
+ * What the state machine has no way to.  vfio_mig_get_next_state() is never asked
+ * for such: there are kernels in which it does not come back, and the caller hangs
+ * with this driver's lock held.
  */
 static bool testdev_migration_is_blocked(enum vfio_device_mig_state cur,
 					 enum vfio_device_mig_state want)

@@ -28,7 +28,7 @@ DEVICES = (
     "-device", "virtio-rng-pci,bus=shared,addr=1",
     "-device", "virtio-rng-pci,bus=shared,addr=2",
 )
-# A hub with nothing else on it: QEMU crashes at a packet for a stream that nobody has connected to.
+# A hub with nothing else on it: this QEMU is not safe with a card that is connected to nothing.
 NO_CABLE = "hubport,id=cable,hubid=1"
 
 

@@ -20,8 +20,8 @@ from .rootfs import HOSTS
 
 BOOT_DEADLINE = 180.0
 MEMORY_MIB = 1024
-# One: QEMU 7.2 now and then loses a race of the kernel's text patching with two, and both guests
-# together have enough for the two cores of a small machine.
+# One: with two, guests of this QEMU now and then do not finish booting, and both together have
+# enough for the two cores of a small machine.
 CPUS = 1
 # Plain and cheap to emulate, with what libraries choose their implementations by.
 CPU_MODEL = "qemu64,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand,+aes,+pclmulqdq"
