@@ -280,7 +280,8 @@ class Runner(unittest.TestCase):
         with self.captured() as output:
             report = suite.Report(len(chosen))
             suite.Suite(self.pair, Path("logs"), report).run(chosen)  # type: ignore[arg-type]
-        lines = output.getvalue().splitlines()
+        self.said = output.getvalue()
+        lines = [line for line in self.said.splitlines() if not line.startswith("#")]
         self.assertEqual(lines[0], f"1..{len(functions)}")
         for number, line in enumerate(lines[1:], start=1):
             self.assertRegex(line, rf"^(not )?ok {number} - x/{number - 1} # \d+\.\ds$")
@@ -296,6 +297,7 @@ class Runner(unittest.TestCase):
             yield output
 
     def setUp(self) -> None:
+        self.said = ""
         self.pair = FakePair()
         patch = mock.patch.object(suite, "reset_hosts", lambda pair: pair.done.append("reset"))
         patch.start()
@@ -319,6 +321,18 @@ class Runner(unittest.TestCase):
 
         self.assertEqual(self.run_suite(fails, lambda ctx: None), [False, True])
         self.assertEqual(self.pair.done, ["boot", "logs x-0", "reset"])
+
+    def test_failure_is_explained(self) -> None:
+        """Why, and where the logs are, comes before the result, on the same channel; a guest's own TAP is none."""
+
+        def fails(_ctx: Context) -> None:
+            raise CommandFailed("'walk' ended with 1\nnot ok 7 - walks # 1.0s")
+
+        self.run_suite(fails)
+        lines = self.said.splitlines()
+        self.assertEqual(lines[1:4], ["# --- x/0:", "# 'walk' ended with 1", "# not ok 7 - walks # 1.0s"])
+        self.assertIn("# logs: logs/x-0", lines)
+        self.assertTrue(lines[-1].startswith("not ok 1 - "))
 
     def test_deadline(self) -> None:
         """A scenario that hangs, and catches what it can, ends at its deadline."""
@@ -393,13 +407,13 @@ class Beside(unittest.TestCase):
         slow = "echo 1..1; sleep 0.1; echo slow says; sleep 0.6; echo 'not ok 1 - b/slow # 0.7s'; exit 1"
         status, results, said = self.run_both(quick, slow)
         self.assertEqual(results, [("a/quick", True, 0.3), ("b/slow", False, 0.7)])
-        self.assertEqual(said, "quick says\nso >\nslow says\n")
+        self.assertEqual(said, "# quick says\n# so >\n# slow says\n")
         self.assertEqual(status, 1)
 
     def test_ends_early(self) -> None:
         """One that dies, or says why it gives up, is no success."""
         status, results, said = self.run_both("echo 'ok 1 - a # 1.0s'", "echo last words; kill -KILL $$")
-        self.assertEqual((results, said), ([("a", True, 1.0)], "last words\n"))
+        self.assertEqual((results, said), ([("a", True, 1.0)], "# last words\n"))
         self.assertNotEqual(status, 0)
         self.assertEqual(self.run_both("exit 0", "echo 'Bail out! no kernel'; exit 1"), (1, [], "Bail out! no kernel\n"))
 
@@ -428,6 +442,30 @@ class Discovery(Folder):
         good = found["good/it-works"]
         assert isinstance(good, Scenario)
         self.assertEqual((good.deadline, good.summary), (5, "It works."))
+
+    def failure(self, body: str) -> str:
+        """What a scenario with this body fails with."""
+        (self.folder / "one.py").write_text(
+            "from rig.ferry import expect\nfrom rig.scenario import scenario\n"
+            "class Host:\n  asked = 0\n  def state(self, name):\n    self.asked += 1\n    return f'{name}{self.asked}'\n"
+            f"@scenario()\ndef it(ctx):\n  host = Host()\n  {body}\n")
+        found = suite.discover(self.folder)["one/it"]
+        assert isinstance(found, Scenario), found
+        with self.assertRaises(AssertionError) as caught:
+            found.function(mock.MagicMock())
+        return str(caught.exception)
+
+    def test_values_of_a_failure(self) -> None:
+        """A bare comparison in a scenario says what was there instead, and asks for it only once."""
+        self.assertEqual(self.failure("expect(host.state('a') == 'running' and host.asked, 'the source runs')"),
+                         "expected: the source runs\n  host.state('a') was 'a1'")
+        self.assertEqual(self.failure("assert 1 < len(host.state('bc')) != 3"),
+                         "expected: 1 < len(host.state('bc')) != 3\n  len(host.state('bc')) was 3")
+        self.assertEqual(self.failure("assert not host.state('b'), f'nothing is at {host.asked}'"),
+                         "expected: nothing is at 1\n  host.state('b') was 'b1'")
+        self.assertEqual(self.failure("expect(all(host.state(x) == 'd' for x in 'ab') or host.asked > 5, 'd')"),
+                         "expected: d\n  all((host.state(x) == 'd' for x in 'ab')) was False\n  host.asked was 1")
+        self.assertIn("… (9002 characters)", self.failure("assert 'x' * 9000 == host.state('')"))
 
     def choose(self, kernel: str, *globs: str) -> dict[str, list[str]]:
         """The full names that a choice comes to, by kernel."""

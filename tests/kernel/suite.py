@@ -32,6 +32,7 @@ from rig import beside, terminal  # noqa: E402
 from rig.cache import Cache, note  # noqa: E402
 from rig.card import Card  # noqa: E402
 from rig.errors import DeadlineReached, RigError  # noqa: E402
+from rig.explain import Loader, comment  # noqa: E402
 from rig.pair import KERNELS, Pair, Supplies  # noqa: E402
 from rig.scenario import Context, Scenario, reset_hosts  # noqa: E402
 
@@ -45,7 +46,8 @@ def discover(folder: Path) -> dict[str, Scenario | str]:
     """All scenarios by full name; a file that cannot be imported is there with its traceback."""
     found: dict[str, Scenario | str] = {}
     for path in sorted(folder.glob("*.py")):
-        spec = importlib.util.spec_from_file_location(f"scenarios.{path.stem}", path)
+        name = f"scenarios.{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path, loader=Loader(name, str(path)))
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         try:
@@ -95,7 +97,8 @@ class Report:
     def add(self, name: str, failure: str | None, seconds: float) -> None:
         """One scenario has ended."""
         if failure is not None:
-            print(f"--- {name}:\n{failure.rstrip()}\n---", file=sys.stderr, flush=True)
+            # On standard output: what reads both channels hears them in any order.
+            print(comment(f"--- {name}:\n{failure.rstrip()}\n---"), flush=True)
         self.count(name, failure is None, seconds)
 
     def count(self, name: str, passed: bool, seconds: float) -> None:
@@ -130,7 +133,7 @@ class Suite:
             failure = "\n".join(filter(None, (failure, trouble))) or None
             self._used = True
             if failure is not None:
-                self._keep_logs(name)
+                failure += "\n" + self._keep_logs(name)
             if trouble is not None or item.fresh or not undone:
                 self._drop()
         return failure
@@ -189,14 +192,15 @@ class Suite:
             trouble.append(f"it left the pair unusable: {broken}")
         return "\n".join(trouble) or None
 
-    def _keep_logs(self, name: str) -> None:
+    def _keep_logs(self, name: str) -> str:
+        """Where they are."""
         target = self._logs / name.replace("/", "-")
         try:
             with deadline(120.0, "collecting logs"):
                 self._pair.save_logs(target)
         except (RigError, DeadlineReached, OSError) as error:
-            note(f"the logs of {name} are incomplete: {error}")
-        note(f"the logs of {name} are in {target}")
+            return f"logs: {target}, incomplete: {error}"
+        return f"logs: {target}"
 
 
 def _attempt(step: Callable[[], object], seconds: float, what: str, item: Scenario) -> str | None:
@@ -283,7 +287,7 @@ def _run_suite(options: argparse.Namespace) -> int:
             for pair, _ in groups:
                 pair.prepare()  # a kernel that cannot be built is known before minutes of tests
         except RigError as error:
-            print(f"Bail out! {str(error).splitlines()[0]}", flush=True)
+            print(comment(str(error)), f"Bail out! {str(error).splitlines()[0]}", sep="\n", flush=True)
             raise
         report = Report(sum(map(len, chosen.values())))
         for pair, items in groups:

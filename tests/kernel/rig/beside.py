@@ -10,10 +10,11 @@ import os
 import queue
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import IO
+
+from .explain import comment
 
 PAIR_MEMORY = 3 << 30
 RESULT = re.compile(r"(ok|not ok) \d+ - (.*) # ([\d.]+)s$")
@@ -45,9 +46,9 @@ class _Child:
         threading.Thread(target=_pump, args=(self.process.stdout, name, lines), daemon=True).start()
 
     def tell(self) -> None:
-        """What it has said since its last result, in one piece."""
+        """What it has said since its last result, in one piece, and before the next result, whatever reads both channels."""
         if self.said:
-            print("\n".join(self.said), file=sys.stderr, flush=True)
+            print(comment("\n".join(self.said)), flush=True)
             self.said.clear()
 
     def end(self) -> int:

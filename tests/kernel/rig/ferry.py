@@ -9,6 +9,7 @@ import time
 import uuid as uuids
 from typing import Any
 
+from . import explain
 from .agent import Process, Result
 from .errors import CommandFailed
 from .host import Host
@@ -20,10 +21,10 @@ MDEVS = "/sys/bus/mdev/devices"
 RECOVERY = 10.0
 
 
-def expect(condition: bool, what: str) -> None:
-    """Fail with a sentence."""
+def expect(condition: object, what: str) -> None:
+    """Fail with a sentence; in a scenario also with the values that the condition was about (explain.py)."""
     if not condition:
-        raise AssertionError(what)
+        raise AssertionError(explain.sentence(what, condition))
 
 
 def parent_of(type_id: str) -> str:

@@ -7,17 +7,12 @@ import hashlib
 import time
 
 from rig.errors import CommandFailed
+from rig.ferry import expect
 from rig.scenario import Context, scenario
 
 RIG = ("debian", "this part of the rig knows no kernel")
 UUID = "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
 MTTY = "/sys/class/mdev_bus/mtty/mdev_supported_types"
-
-
-def expect(condition: bool, what: str) -> None:
-    """Fail with a sentence."""
-    if not condition:
-        raise AssertionError(what)
 
 
 @scenario(deadline=30)
