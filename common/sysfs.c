@@ -172,3 +172,11 @@ vf_sysfs_exists(int dir_fd, const char *name)
 {
     return faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
+
+guint64
+vf_sysfs_get_inode(int dir_fd)
+{
+    struct stat info;
+
+    return fstat(dir_fd, &info) == 0 ? info.st_ino : 0;
+}

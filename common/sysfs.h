@@ -31,3 +31,8 @@ char *vf_sysfs_read_link(int dir_fd, const char *name, GError **error);
 char **vf_sysfs_list(int dir_fd, GError **error);
 
 gboolean vf_sysfs_exists(int dir_fd, const char *name);
+
+/* Of the open directory; 0 when it cannot be told. Names are used again in sysfs, numbers are not
+ * until the next boot: kernfs counts on (kernfs_new_node(), fs/kernfs/dir.c), in 64 bits where
+ * ino_t has them. */
+guint64 vf_sysfs_get_inode(int dir_fd);

@@ -12,13 +12,13 @@ struct _VfDevice {
     char *id;
     char *kind;
     char *sysfs_path;
+    guint64 inode; /* from the first facts on */
     char *parent_id;
 
     /* what sysfs says */
     char *driver;
     char *type_name;
     char *vfio_dev;
-    guint64 binding;
     int iommu_group;
     int numa_node;
     VfModel *model;
@@ -143,6 +143,12 @@ vf_device_get_sysfs_path(VfDevice *self)
     return self->sysfs_path;
 }
 
+guint64
+vf_device_get_inode(VfDevice *self)
+{
+    return self->inode;
+}
+
 const char *
 vf_device_get_uuid(VfDevice *self)
 {
@@ -235,9 +241,9 @@ vf_device_is_complete(VfDevice *self)
 }
 
 gboolean
-vf_device_was_rebound(VfDevice *self, const VfFacts *facts)
+vf_device_is_of(VfDevice *self, const VfFacts *facts)
 {
-    return self->binding != facts->binding;
+    return self->inode == facts->inode;
 }
 
 void
@@ -299,7 +305,7 @@ vf_device_update(VfDevice *self, const VfFacts *facts)
     set_model(self, facts->model);
     set_values(self, facts->values);
     set_migration_from_debugfs(self, (const char *const *)facts->migration);
-    self->binding = facts->binding;
+    self->inode = facts->inode;
     g_object_thaw_notify(G_OBJECT(self));
 }
 

@@ -32,6 +32,10 @@ const char *vf_device_state_to_string(VfDeviceState state);
 const char *vf_device_get_id(VfDevice *self);
 const char *vf_device_get_kind(VfDevice *self); /* "mdev", "pci" */
 const char *vf_device_get_sysfs_path(VfDevice *self);
+/* What tells it from whatever had its name before or has it after: the inode of its directory in
+ * sysfs, of a PCI function that of its child in `vfio-dev`, which each binding makes anew. Within
+ * one boot (vf_host_get_boot()). */
+guint64 vf_device_get_inode(VfDevice *self);
 const char *vf_device_get_uuid(VfDevice *self);      /* "" unless an mdev */
 const char *vf_device_get_address(VfDevice *self);   /* "" unless pci */
 const char *vf_device_get_parent_id(VfDevice *self); /* "" when none */
@@ -65,11 +69,12 @@ const char *vf_device_get_migration_source(VfDevice *self);
 /* For the registry alone. */
 VfDevice *vf_device_new(const char *id, const char *kind, const char *sysfs_path,
                         const char *parent_id);
-/* Takes over what @facts says; one notify for each property that changed. */
+/* Takes over what @facts says of it (and of no other: vf_device_is_of()); one notify for each
+ * property that changed. */
 void vf_device_update(VfDevice *self, const VfFacts *facts);
 void vf_device_set_gone(VfDevice *self);
-/* Whether @facts are of another binding to a VFIO driver than those that it was updated with: all
- * that was known of it, and every open descriptor, is of the one before. */
-gboolean vf_device_was_rebound(VfDevice *self, const VfFacts *facts);
+/* Whether @facts are of this device, and not of one that took its place: all that was known of it,
+ * and every open descriptor, is of the one before. */
+gboolean vf_device_is_of(VfDevice *self, const VfFacts *facts);
 
 G_END_DECLS

@@ -4,7 +4,6 @@
 #include "facts.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "debugfs.h"
 #include "error.h"
@@ -38,6 +37,15 @@ read_link_or_empty(int dir_fd, const char *name)
     return target ? target : g_strdup("");
 }
 
+/* The kernel takes the `subsystem` link away before it announces a removal, the directory only
+ * after (device_del() and bus_remove_device(), drivers/base), and in between it waits for whoever
+ * has the device open. */
+static gboolean
+is_leaving(int dir_fd)
+{
+    return !vf_sysfs_exists(dir_fd, "subsystem");
+}
+
 static int
 read_iommu_group(int dir_fd)
 {
@@ -50,25 +58,18 @@ read_iommu_group(int dir_fd)
 }
 
 /* Whichever driver it is, what is registered with VFIO has a child in this class:
- * vfio_register_group_dev() makes exactly one, drivers/vfio/vfio_main.c. Names are used again, but
- * sysfs numbers its directories anew each time (kernfs_new_node(), fs/kernfs/dir.c): the number
- * tells a device that was bound again from one that never was unbound. The kernel takes the
- * `subsystem` link away before it announces a removal, the directory only after (device_del(),
- * drivers/base/core.c), and then waits for whoever has the device open. */
-static void
+ * vfio_register_group_dev() makes exactly one, drivers/vfio/vfio_main.c. Returns its inode, 0 when
+ * there is none. */
+static guint64
 read_vfio_dev(VfFacts *self, int dir_fd)
 {
     vf_autofd int fd = vf_sysfs_open_subdir(dir_fd, VF_SYSFS_VFIO_DEV, NULL);
     g_auto(GStrv) names = fd < 0 ? NULL : vf_sysfs_list(fd, NULL);
     vf_autofd int child_fd = names && names[0] ? vf_sysfs_open_subdir(fd, names[0], NULL) : -1;
-    struct stat info;
+    guint64 inode = child_fd >= 0 && !is_leaving(child_fd) ? vf_sysfs_get_inode(child_fd) : 0;
 
-    if (child_fd >= 0 && vf_sysfs_exists(child_fd, "subsystem") && fstat(child_fd, &info) == 0) {
-        self->vfio_dev = g_strdup(names[0]);
-        self->binding = info.st_ino;
-    } else {
-        self->vfio_dev = g_strdup("");
-    }
+    self->vfio_dev = g_strdup(inode ? names[0] : "");
+    return inode;
 }
 
 int
@@ -88,15 +89,16 @@ vf_facts_read_driver(int dir_fd)
     return read_link_or_empty(dir_fd, "driver");
 }
 
-/* What is said of any device that VFIO can hand out. */
+/* What is said of any device that VFIO can hand out; @binding: the inode of its child. */
 static VfFacts *
-read_common(const char *sysfs_path, int dir_fd)
+read_common(const char *sysfs_path, int dir_fd, guint64 *binding)
 {
     g_autofree char *name = g_path_get_basename(sysfs_path);
     VfFacts *self = g_new0(VfFacts, 1);
 
     self->driver = vf_facts_read_driver(dir_fd);
-    read_vfio_dev(self, dir_fd);
+    *binding = read_vfio_dev(self, dir_fd);
+    self->leaving = is_leaving(dir_fd);
     self->iommu_group = read_iommu_group(dir_fd);
     self->migration = self->vfio_dev[0] ? vf_debugfs_read_migration(name) : NULL;
     return self;
@@ -136,11 +138,13 @@ vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver, const VfMo
         dir_fd < 0 ? -1 : vf_sysfs_open_subdir(dir_fd, VF_SYSFS_MDEV_TYPE, NULL);
     VfReading reading = {"", sysfs_path, dir_fd, parent_fd, -1, type_fd};
     g_autoptr(VfModel) model = NULL;
+    guint64 binding;
     VfFacts *self;
 
     if (dir_fd < 0 || parent_fd < 0)
         return NULL;
-    self = read_common(sysfs_path, dir_fd);
+    self = read_common(sysfs_path, dir_fd, &binding);
+    self->inode = vf_sysfs_get_inode(dir_fd);
     self->type_name = read_link_or_empty(dir_fd, VF_SYSFS_MDEV_TYPE);
     self->physfn = g_strdup("");
     /* an mdev has no numa_node of its own: its memory and its interrupts are the parent's */
@@ -184,11 +188,13 @@ vf_facts_read_pci(const char *sysfs_path, const VfModels *models, GError **error
     vf_autofd int dir_fd = vf_sysfs_open_dir(sysfs_path, error);
     vf_autofd int physfn_fd = dir_fd < 0 ? -1 : vf_sysfs_open_subdir(dir_fd, VF_SYSFS_PHYSFN, NULL);
     VfReading reading = {"", sysfs_path, dir_fd, physfn_fd, physfn_fd, -1};
+    guint64 binding;
     VfFacts *self;
 
     if (dir_fd < 0)
         return NULL;
-    self = read_common(sysfs_path, dir_fd);
+    self = read_common(sysfs_path, dir_fd, &binding);
+    self->inode = binding;
     self->type_name = g_strdup("");
     self->physfn = read_link_or_empty(dir_fd, VF_SYSFS_PHYSFN);
     self->numa_node = vf_facts_read_numa_node(dir_fd);

@@ -280,6 +280,8 @@ on_lend(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
     Lending *lending;
 
     if (device)
+        vf_registry_refresh_device(self->context->registry, device);
+    if (device)
         loan = prepare_loan(self, device, invocation, list, handle, options, &name, &error);
     else
         g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the device has gone"));
@@ -291,7 +293,6 @@ on_lend(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
         vf_bus_return_error(invocation, g_steal_pointer(&error));
         return TRUE;
     }
-    vf_registry_refresh_device(self->context->registry, device);
     add_loan(self, loan)->kept = kept;
     lending = g_new0(Lending, 1);
     lending->loans = g_object_ref(self);

@@ -117,15 +117,7 @@ on_refresh(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static gboolean
-on_settle(gpointer data)
-{
-    VfRegistry *self = data;
-
-    self->settle_source = 0;
-    refresh_parents(self);
-    return G_SOURCE_REMOVE;
-}
+static gboolean on_settle(gpointer data);
 
 static void
 queue_refresh(VfRegistry *self, gboolean settle)
@@ -206,17 +198,25 @@ is_pci(VfDevice *device)
 }
 
 static VfFacts *
-read_facts(VfRegistry *self, VfDevice *device, GError **error)
+read_mdev(VfRegistry *self, const char *path, const char *parent_id, GError **error)
 {
-    VfParent *parent = g_hash_table_lookup(self->parents, vf_device_get_parent_id(device));
+    VfParent *parent = g_hash_table_lookup(self->parents, parent_id);
 
-    if (is_pci(device))
-        return vf_facts_read_pci(vf_device_get_sysfs_path(device), self->models, error);
-    return vf_facts_read_mdev(vf_device_get_sysfs_path(device),
-                              parent ? vf_parent_get_driver(parent) : "", self->models, error);
+    return vf_facts_read_mdev(path, parent ? vf_parent_get_driver(parent) : "", self->models,
+                              error);
 }
 
-/* FALSE when it has gone already; the event that says so follows. */
+static VfFacts *
+read_facts(VfRegistry *self, VfDevice *device, GError **error)
+{
+    const char *path = vf_device_get_sysfs_path(device);
+
+    return is_pci(device) ? vf_facts_read_pci(path, self->models, error)
+                          : read_mdev(self, path, vf_device_get_parent_id(device), error);
+}
+
+/* FALSE when it has gone already, or another one is in its place; the event that says so follows.
+ */
 static gboolean
 update_device(VfRegistry *self, VfDevice *device)
 {
@@ -227,7 +227,7 @@ update_device(VfRegistry *self, VfDevice *device)
         g_debug("%s", error->message);
         return FALSE;
     }
-    if (is_pci(device) && vf_device_was_rebound(device, facts))
+    if (!vf_device_is_of(device, facts))
         return FALSE;
     vf_device_update(device, facts);
     return TRUE;
@@ -285,16 +285,45 @@ announce_device(VfRegistry *self, VfDevice *device)
     after_change(self, device);
 }
 
+/* Whether @device is not at @path any more, where @facts (NULL: @error) are what is there now. */
+static gboolean
+has_left(VfDevice *device, const char *path, const VfFacts *facts, gboolean told,
+         const GError *error)
+{
+    if (!facts)
+        return told || g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND);
+    return !g_str_equal(vf_device_get_sysfs_path(device), path) ||
+           !vf_device_is_of(device, facts) || (told && facts->leaving);
+}
+
+/* Looks what is there under the UUID now. @told: an event says that it was removed, which may be
+ * late, and the one that came after it be known already. Until that event comes, what the kernel
+ * has begun to remove is there. */
 static void
-add_mdev(VfRegistry *self, const char *id, const char *path)
+check_mdev(VfRegistry *self, const char *id, const char *path, gboolean told)
 {
     g_autofree char *parent_path = g_path_get_dirname(path);
     g_autofree char *parent_id = g_path_get_basename(parent_path);
-    g_autoptr(VfDevice) device = vf_device_new(id, "mdev", path, parent_id);
+    VfDevice *device = g_hash_table_lookup(self->devices, id);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfFacts) facts = NULL;
 
-    check_parent(self, parent_id);
-    if (update_device(self, device))
-        announce_device(self, device);
+    if (!device)
+        check_parent(self, parent_id);
+    facts = read_mdev(self, path, parent_id, &error);
+    if (device && has_left(device, path, facts, told, error)) {
+        remove_device(self, id);
+        device = NULL;
+    }
+    if (device && facts) {
+        vf_device_update(device, facts);
+        after_change(self, device);
+    } else if (!device && facts && !facts->leaving) {
+        g_autoptr(VfDevice) added = vf_device_new(id, "mdev", path, parent_id);
+
+        vf_device_update(added, facts);
+        announce_device(self, added);
+    }
 }
 
 static void
@@ -302,25 +331,15 @@ handle_mdev(VfRegistry *self, const VfUdevEvent *event)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *id = vf_uuid_normalize(event->name, "mdev", &error);
-    VfDevice *device = id ? g_hash_table_lookup(self->devices, id) : NULL;
+    gboolean told = g_str_equal(event->action, "remove");
 
     if (!id) {
         g_warning("%s", error->message);
         return;
     }
-    if (g_str_equal(event->action, "remove")) {
-        remove_device(self, id);
+    check_mdev(self, id, event->sysfs_path, told);
+    if (told)
         queue_refresh(self, TRUE);
-        return;
-    }
-    if (device && !g_str_equal(vf_device_get_sysfs_path(device), event->sysfs_path)) {
-        remove_device(self, id); /* the same UUID somewhere else is another device */
-        device = NULL;
-    }
-    if (!device)
-        add_mdev(self, id, event->sysfs_path);
-    else if (update_device(self, device))
-        after_change(self, device);
 }
 
 static void
@@ -344,7 +363,7 @@ check_function(VfRegistry *self, const char *id, const char *path)
     gboolean is_device = facts && facts->vfio_dev[0];
     VfDevice *device = g_hash_table_lookup(self->devices, id);
 
-    if (device && (!is_device || vf_device_was_rebound(device, facts) ||
+    if (device && (!is_device || !vf_device_is_of(device, facts) ||
                    !g_str_equal(vf_device_get_sysfs_path(device), path))) {
         remove_device(self, id);
         device = NULL;
@@ -385,8 +404,8 @@ handle_vfio_dev(VfRegistry *self, const VfUdevEvent *event)
 
     if (device ? is_pci(device) : is_function(device_dir))
         check_function(self, id, device_dir);
-    else if (device && update_device(self, device))
-        after_change(self, device);
+    else if (device)
+        check_mdev(self, id, device_dir, FALSE);
 }
 
 void
@@ -411,15 +430,36 @@ on_event(VfUdev *udev, const VfUdevEvent *event, VfRegistry *self)
 }
 
 static void
-on_overrun(VfUdev *udev, VfRegistry *self)
+remove_gone(VfRegistry *self)
 {
     g_autoptr(GPtrArray) devices = vf_registry_list_devices(self);
+
+    for (guint i = 0; i < devices->len; i++)
+        if (!g_file_test(vf_device_get_sysfs_path(devices->pdata[i]), G_FILE_TEST_IS_DIR)) {
+            remove_device(self, vf_device_get_id(devices->pdata[i]));
+            queue_refresh(self, TRUE);
+        }
+}
+
+/* After a removal was announced, which comes before the directory goes. */
+static gboolean
+on_settle(gpointer data)
+{
+    VfRegistry *self = data;
+
+    self->settle_source = 0;
+    remove_gone(self);
+    refresh_parents(self);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+on_overrun(VfUdev *udev, VfRegistry *self)
+{
     g_autoptr(GPtrArray) parents = vf_registry_list_parents(self);
     g_autoptr(GError) error = NULL;
 
-    for (guint i = 0; i < devices->len; i++)
-        if (!g_file_test(vf_device_get_sysfs_path(devices->pdata[i]), G_FILE_TEST_IS_DIR))
-            remove_device(self, vf_device_get_id(devices->pdata[i]));
+    remove_gone(self);
     for (guint i = 0; i < parents->len; i++)
         check_parent(self, vf_parent_get_id(parents->pdata[i]));
     if (!vf_udev_enumerate(self->udev, &error))
@@ -449,8 +489,14 @@ vf_registry_start(VfRegistry *self, GError **error)
 void
 vf_registry_refresh_device(VfRegistry *self, VfDevice *device)
 {
-    if (!vf_device_is_gone(device) && update_device(self, device))
-        after_change(self, device);
+    const char *path = vf_device_get_sysfs_path(device);
+
+    if (vf_device_is_gone(device))
+        return;
+    if (is_pci(device))
+        check_function(self, vf_device_get_id(device), path);
+    else
+        check_mdev(self, vf_device_get_id(device), path, FALSE);
 }
 
 const VfModels *
@@ -463,6 +509,14 @@ VfDevice *
 vf_registry_find_device(VfRegistry *self, const char *id)
 {
     return g_hash_table_lookup(self->devices, id);
+}
+
+VfDevice *
+vf_registry_find_this_device(VfRegistry *self, const char *id, guint64 inode)
+{
+    VfDevice *device = vf_registry_find_device(self, id);
+
+    return device && vf_device_get_inode(device) == inode ? device : NULL;
 }
 
 VfParent *

@@ -31,13 +31,16 @@ void vf_registry_handle(VfRegistry *self, const VfUdevEvent *event);
 /* The loaded descriptors. */
 const VfModels *vf_registry_get_models(VfRegistry *self);
 
-/* Reads @device again now: drivers need not send an event when one of their attributes is written.
- */
+/* Reads @device again now: drivers need not send an event when one of their attributes is written,
+ * and the event that says that it has gone, or that another one is in its place, may be on its way:
+ * then it is vf_device_is_gone() afterwards. */
 void vf_registry_refresh_device(VfRegistry *self, VfDevice *device);
 
 /* By stable id (UUID or PCI address). No reference is passed. NULL when there is none. */
 VfDevice *vf_registry_find_device(VfRegistry *self, const char *id);
 VfParent *vf_registry_find_parent(VfRegistry *self, const char *id);
+/* That of vf_device_get_inode() @inode, NULL when another one has its place. */
+VfDevice *vf_registry_find_this_device(VfRegistry *self, const char *id, guint64 inode);
 
 /* Free the list with g_ptr_array_unref(); it holds references, ordered by id. */
 GPtrArray *vf_registry_list_devices(VfRegistry *self);

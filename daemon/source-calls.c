@@ -225,7 +225,7 @@ check_models(VfJob *job, GError **error)
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         const VfJobDevice *device = vf_job_get_device(job, i);
 
-        if (vf_device_get_model(device->device))
+        if (vf_device_get_model(device->device) && !vf_device_is_gone(device->device))
             continue;
         g_set_error(
             error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,

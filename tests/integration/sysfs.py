@@ -23,6 +23,7 @@ class Sysfs:
         self.mdevs = {}    # uuid -> path
         self.pools = {}    # parent name -> (free units, type -> units each)
         self.numbers = 0
+        self.left = []     # open directories of what has been removed
         self.kernel = None
         self.lock = threading.RLock()
 
@@ -148,14 +149,19 @@ class Sysfs:
                 self.take(parent, os.path.basename(os.readlink(type_link)), -1)
             self.remove_vfio_devs(path)
             self.uevent(path, 'remove')
-            self.testbed.remove_device(path)
+            self.remove_directory(path)
+
+    def remove_directory(self, path):
+        """Unlike sysfs, the test bed's file system would use the inode again, but not while it is open."""
+        self.left.append(os.open(self.real(path), os.O_PATH))
+        self.testbed.remove_device(path)
 
     def remove_vfio_devs(self, path):
         vfio_dir = self.real(f'{path}/vfio-dev')
         for name in os.listdir(vfio_dir) if os.path.isdir(vfio_dir) else []:
             child = f'{path}/vfio-dev/{name}'
             self.uevent(child, 'remove')
-            self.testbed.remove_device(child)
+            self.remove_directory(child)
 
     # --- PCI functions
 
@@ -226,6 +232,8 @@ class Sysfs:
         if self.kernel:
             self.kernel.stop()
         self.testbed = None
+        while self.left:
+            os.close(self.left.pop())
 
 
 class Kernel(threading.Thread):

@@ -264,22 +264,89 @@ test_add_of_what_has_gone(Rig *rig, gconstpointer data)
     g_assert_cmpstr(rig->seen->str, ==, "+parent ");
 }
 
-/* remove and add of one UUID in a burst: the second is another device, though sysfs already shows
- * it at the remove. */
+/* Another one takes its place, of which no event has been handled yet. The first is kept elsewhere:
+ * else a file system may number the second the same, as sysfs does not. */
+static void
+replace_mdev(Rig *rig)
+{
+    g_autofree char *real = g_strconcat(rig->root, MDEV, NULL);
+    g_autofree char *aside = g_strconcat(rig->root, "/aside", NULL);
+
+    g_assert_cmpint(g_rename(real, aside), ==, 0);
+    make_link(rig, MDEV "/subsystem", "../../../../../bus/mdev");
+}
+
+/* remove and add of one UUID in a burst: the second is another device, and sysfs shows it at the
+ * remove. Nothing that was known of the first is known of it. */
 static void
 test_replaced(Rig *rig, gconstpointer data)
 {
+    static const char *const flags[] = {"stop-copy", NULL};
     g_autoptr(VfDevice) first = NULL;
+    VfDevice *second;
 
     add_bare_mdev(rig);
     start(rig);
+    settle();
     first = g_object_ref(find(rig));
+    vf_device_set_migration(first, flags, "probe");
+    vf_device_set_state(first, VF_DEVICE_LENT);
+    replace_mdev(rig);
     handle(rig, "remove", "mdev", MDEV, NULL);
-    handle(rig, "add", "mdev", MDEV, NULL);
+    second = find(rig);
     g_assert_true(vf_device_is_gone(first));
-    g_assert_nonnull(find(rig));
-    g_assert_true(find(rig) != first);
+    g_assert_nonnull(second);
+    g_assert_cmpuint(vf_device_get_inode(first), !=, vf_device_get_inode(second));
+    g_assert_cmpstr(vf_device_get_migration_source(second), ==, "unknown");
+    g_assert_cmpint(vf_device_get_state(second), ==, VF_DEVICE_UNKNOWN);
+    handle(rig, "add", "mdev", MDEV, NULL);
+    g_assert_true(find(rig) == second);
     g_assert_cmpstr(rig->seen->str, ==, "+parent +device -device +device ");
+}
+
+/* A look comes before the events, which say nothing new then: not even that of the first one's end
+ * takes the second away. */
+static void
+test_replaced_before_the_event(Rig *rig, gconstpointer data)
+{
+    static const char *const actions[] = {"remove", "add", "bind"};
+    g_autoptr(VfDevice) first = NULL;
+    VfDevice *second;
+
+    add_bare_mdev(rig);
+    start(rig);
+    settle();
+    first = g_object_ref(find(rig));
+    replace_mdev(rig);
+    vf_registry_refresh_device(rig->registry, first);
+    second = find(rig);
+    g_assert_true(vf_device_is_gone(first));
+    g_assert_nonnull(second);
+    g_assert_null(
+        vf_registry_find_this_device(rig->registry, UUID, vf_device_get_inode(first)));
+    g_assert_true(vf_registry_find_this_device(rig->registry, UUID, vf_device_get_inode(second)) ==
+                  second);
+    for (guint i = 0; i < G_N_ELEMENTS(actions); i++)
+        handle(rig, actions[i], "mdev", MDEV, NULL);
+    g_assert_true(find(rig) == second);
+    g_assert_cmpstr(rig->seen->str, ==, "+parent +device -device +device ");
+}
+
+/* The kernel waits for the last descriptor before it announces the removal: until then it is there,
+ * and nobody takes it for a new one after. */
+static void
+test_on_its_way_out(Rig *rig, gconstpointer data)
+{
+    add_bare_mdev(rig);
+    start(rig);
+    settle();
+    drop_link(rig, MDEV "/subsystem");
+    handle(rig, "change", "mdev", MDEV, NULL);
+    g_assert_nonnull(find(rig));
+    handle(rig, "remove", "mdev", MDEV, NULL);
+    g_assert_null(find(rig));
+    handle(rig, "change", "mdev", MDEV, NULL);
+    g_assert_cmpstr(rig->seen->str, ==, "+parent +device -device ");
 }
 
 static void
@@ -606,6 +673,8 @@ main(int argc, char **argv)
     add_test("remove-unknown", test_remove_unknown);
     add_test("add-of-what-has-gone", test_add_of_what_has_gone);
     add_test("replaced", test_replaced);
+    add_test("replaced-before-the-event", test_replaced_before_the_event);
+    add_test("on-its-way-out", test_on_its_way_out);
     add_test("moved", test_moved);
     add_test("parent-announced", test_parent_announced);
     add_test("types-appear-late", test_types_appear_late);
