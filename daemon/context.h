@@ -6,6 +6,7 @@
 #include "fd-store.h"
 #include "ledger.h"
 #include "objects.h"
+#include "uses.h"
 
 G_BEGIN_DECLS
 
@@ -16,6 +17,7 @@ typedef struct {
     VfRegistry *registry;
     VfGate *gate;
     VfObjects *objects;
+    VfUses *uses;
     VfLedger *ledger;
     VfFdStore *store;
     const VfConfigFile *config;

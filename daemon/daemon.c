@@ -93,10 +93,8 @@ start_service(VfDaemon *self, GError **error)
 {
     self->service = vf_service_new(self->connection, self->registry, self->gate, self->objects,
                                    self->drivers, error);
-    if (!self->service || !vf_registry_start(self->registry, error))
-        return FALSE;
-    vf_service_start(self->service);
-    return TRUE;
+    return self->service && vf_registry_start(self->registry, error) &&
+           vf_service_start(self->service, error);
 }
 
 static void

@@ -191,9 +191,11 @@ choose_devices(Prepare *prepare, GError **error)
         VfMdev *mdev =
             vf_mdev_choose(prepare->self->context->registry, device->requirement, &wish, error);
 
-        if (!mdev)
-            return FALSE; /* the others' room goes back with them */
-        g_ptr_array_add(mdevs, mdev);
+        if (mdev)
+            g_ptr_array_add(mdevs, mdev);
+        if (!mdev || !vf_uses_check(prepare->self->context->uses,
+                                    &(VfTouch){.id = vf_mdev_get_uuid(mdev)}, error))
+            return FALSE; /* the room of all goes back with them */
         if (vf_mdev_get_overridden(mdev))
             vf_job_set_override(prepare->job, prepare->override->reason);
         vf_job_add_device(prepare->job, device->ref, NULL);
@@ -241,7 +243,7 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
         vf_steps_done(prepare->steps, error);
         return;
     }
-    vf_job_get_device(prepare->job, prepare->next_device)->device = g_object_ref(device);
+    vf_job_set_device(prepare->job, prepare->next_device, device);
     vf_leases_add_device(prepare->self->leases, prepare->lease, device);
     prepare->next_device++;
     create_next(prepare);

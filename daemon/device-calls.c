@@ -19,9 +19,7 @@
 struct _VfDeviceCalls {
     GObject parent_instance;
     const VfContext *context;
-    VfJobs *jobs;
-    VfLoans *loans;
-    GHashTable *busy; /* VfDevice: a call on it is under way */
+    GHashTable *busy; /* Ids of the devices that calls under way make, open or remove */
 };
 
 G_DEFINE_FINAL_TYPE(VfDeviceCalls, vf_device_calls, G_TYPE_OBJECT)
@@ -31,8 +29,6 @@ vf_device_calls_finalize(GObject *object)
 {
     VfDeviceCalls *self = VF_DEVICE_CALLS(object);
 
-    g_object_unref(self->jobs);
-    g_object_unref(self->loans);
     g_hash_table_unref(self->busy);
     G_OBJECT_CLASS(vf_device_calls_parent_class)->finalize(object);
 }
@@ -46,34 +42,39 @@ vf_device_calls_class_init(VfDeviceCallsClass *class)
 static void
 vf_device_calls_init(VfDeviceCalls *self)
 {
-    self->busy = g_hash_table_new_full(NULL, NULL, g_object_unref, NULL);
+    self->busy = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
 
 typedef struct {
     VfDeviceCalls *self;
     GObject *skeleton;
     GDBusMethodInvocation *invocation;
+    char *id;         /* of the device */
     VfDevice *device; /* of Remove and Probe */
     VfMdev *mdev;     /* of CreateDevice */
     GError *error;
 } Call;
 
+/* Nobody else touches the device until it is answered. */
 static Call *
-call_new(VfDeviceCalls *self, gpointer skeleton, GDBusMethodInvocation *invocation)
+call_new(VfDeviceCalls *self, gpointer skeleton, GDBusMethodInvocation *invocation, const char *id)
 {
     Call *call = g_new0(Call, 1);
 
     call->self = g_object_ref(self);
     call->skeleton = g_object_ref(skeleton);
     call->invocation = invocation;
+    call->id = g_strdup(id);
+    g_hash_table_add(self->busy, g_strdup(id));
     return call;
 }
 
 static void
 call_free(Call *call)
 {
-    if (call->device)
-        g_hash_table_remove(call->self->busy, call->device);
+    g_hash_table_remove(call->self->busy, call->id);
+    g_free(call->id);
+    g_clear_object(&call->device);
     g_clear_object(&call->mdev);
     g_clear_error(&call->error);
     g_object_unref(call->skeleton);
@@ -143,6 +144,18 @@ take_parameters(GVariant *dict, GError **error)
     return g_steal_pointer(&values);
 }
 
+/* Takes @mdev, and gives it back unless somebody has its UUID already. */
+static VfMdev *
+check_uuid(VfDeviceCalls *self, VfMdev *taken, GError **error)
+{
+    g_autoptr(VfMdev) mdev = taken;
+
+    if (!mdev ||
+        !vf_uses_check(self->context->uses, &(VfTouch){.id = vf_mdev_get_uuid(mdev)}, error))
+        return NULL;
+    return g_steal_pointer(&mdev);
+}
+
 static VfMdev *
 choose(VfDeviceCalls *self, const char *path, const char *what, GVariant *parameters,
        GVariant *options_dict, GError **error)
@@ -158,7 +171,9 @@ choose(VfDeviceCalls *self, const char *path, const char *what, GVariant *parame
     if (!values)
         return NULL;
     if (parent)
-        return vf_mdev_choose_at(self->context->registry, parent, what, values, uuid, error);
+        return check_uuid(
+            self, vf_mdev_choose_at(self->context->registry, parent, what, values, uuid, error),
+            error);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the parent has gone"));
     return NULL;
 }
@@ -176,7 +191,7 @@ on_create_device(VferryParent *skeleton, GDBusMethodInvocation *invocation, cons
         vf_bus_return_error(invocation, error);
         return TRUE;
     }
-    call = call_new(self, skeleton, invocation);
+    call = call_new(self, skeleton, invocation, vf_mdev_get_uuid(mdev));
     call->mdev = mdev;
     /* before it exists: what a crash leaves behind is known to be ours */
     vf_ledger_note_created(self->context->ledger, vf_mdev_get_uuid(mdev),
@@ -187,36 +202,15 @@ on_create_device(VferryParent *skeleton, GDBusMethodInvocation *invocation, cons
 
 /* --- Remove and Probe --- */
 
-/* What keeps others from it, or NULL. A job that failed may leave a device that is lent in any
- * state, and a driver may be looking at it before it is: the loans know. */
-static const char *
-find_use(VfDeviceCalls *self, VfDevice *device)
-{
-    VfDeviceState state = vf_device_get_state(device);
-
-    if (g_hash_table_contains(self->busy, device))
-        return _("being worked on");
-    if (state == VF_DEVICE_LEASED || state == VF_DEVICE_MIGRATING)
-        return vf_device_state_to_string(state);
-    return vf_loans_has(self->loans, device) ? vf_device_state_to_string(VF_DEVICE_LENT) : NULL;
-}
-
 static gboolean
-check_free(VfDeviceCalls *self, VfDevice *device, GError **error)
+check_use(gpointer user, const VfTouch *touch, GError **error)
 {
-    const char *use = find_use(self, device);
-    VfJob *doubt = vf_jobs_find_in_doubt(self->jobs, device);
+    VfDeviceCalls *self = user;
 
-    if (doubt) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
-                    _("device %s is in job %s, which is in doubt: resolve it first"),
-                    vf_device_get_id(device), vf_job_get_uuid(doubt));
-        return FALSE;
-    }
-    if (!use)
+    if (!g_hash_table_contains(self->busy, touch->id))
         return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s"),
-                vf_device_get_id(device), use);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s"), touch->id,
+                _("being worked on"));
     return FALSE;
 }
 
@@ -233,13 +227,13 @@ start_call(VfDeviceCalls *self, VferryDevice *skeleton, GDBusMethodInvocation *i
 
     if (!device)
         g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the device has gone"));
-    if (error || !vf_options_end(options, &error) || !check_free(self, device, &error)) {
+    if (error || !vf_options_end(options, &error) ||
+        !vf_uses_check_device(self->context->uses, device, &error)) {
         vf_bus_return_error(invocation, error);
         return NULL;
     }
-    call = call_new(self, skeleton, invocation);
-    call->device = device;
-    g_hash_table_add(self->busy, g_object_ref(device));
+    call = call_new(self, skeleton, invocation, vf_device_get_id(device));
+    call->device = g_object_ref(device);
     return call;
 }
 
@@ -335,13 +329,12 @@ on_parent_exported(VfObjects *objects, VfParent *parent, VferryParent *skeleton,
 }
 
 VfDeviceCalls *
-vf_device_calls_new(const VfContext *context, VfJobs *jobs, VfLoans *loans)
+vf_device_calls_new(const VfContext *context)
 {
     VfDeviceCalls *self = g_object_new(VF_TYPE_DEVICE_CALLS, NULL);
 
     self->context = context;
-    self->jobs = g_object_ref(jobs);
-    self->loans = g_object_ref(loans);
+    vf_uses_add(context->uses, check_use, self);
     g_signal_connect_object(context->objects, "device-exported", G_CALLBACK(on_device_exported),
                             self, 0);
     g_signal_connect_object(context->objects, "parent-exported", G_CALLBACK(on_parent_exported),

@@ -2,8 +2,6 @@
 #pragma once
 
 #include "context.h"
-#include "jobs.h"
-#include "loans.h"
 
 G_BEGIN_DECLS
 
@@ -12,6 +10,6 @@ G_BEGIN_DECLS
 #define VF_TYPE_DEVICE_CALLS (vf_device_calls_get_type())
 G_DECLARE_FINAL_TYPE(VfDeviceCalls, vf_device_calls, VF, DEVICE_CALLS, GObject)
 
-VfDeviceCalls *vf_device_calls_new(const VfContext *context, VfJobs *jobs, VfLoans *loans);
+VfDeviceCalls *vf_device_calls_new(const VfContext *context);
 
 G_END_DECLS

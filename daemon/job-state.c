@@ -18,10 +18,10 @@ pack_devices(VfJob *job)
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         const VfJobDevice *device = vf_job_get_device(job, i);
 
-        g_variant_builder_add(
-            &list, DEVICE_TYPE, device->ref, device->device ? vf_device_get_id(device->device) : "",
-            device->loan ? vf_loan_get_id(device->loan) : "", device->bytes,
-            vf_device_outcome_to_string(device->state), device->has_estimate, device->estimate);
+        g_variant_builder_add(&list, DEVICE_TYPE, device->ref, device->id ? device->id : "",
+                              device->loan ? vf_loan_get_id(device->loan) : "", device->bytes,
+                              vf_device_outcome_to_string(device->state), device->has_estimate,
+                              device->estimate);
     }
     return g_variant_builder_end(&list);
 }
@@ -103,6 +103,8 @@ parse_devices(VfJob *job, GVariant *state, VfRegistry *registry)
         VfJobDevice *device =
             vf_job_add_device(job, ref, *id ? vf_registry_find_device(registry, id) : NULL);
 
+        if (!device->id && *id)
+            device->id = g_strdup(id);
         device->kept_loan = *loan ? g_strdup(loan) : NULL;
         device->bytes = bytes;
         device->has_estimate = has_estimate;

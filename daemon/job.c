@@ -58,6 +58,7 @@ job_device_free(gpointer data)
     VfJobDevice *device = data;
 
     g_free(device->ref);
+    g_free(device->id);
     g_free(device->kept_loan);
     g_clear_object(&device->device);
     g_clear_object(&device->loan);
@@ -259,8 +260,9 @@ vf_job_add_device(VfJob *self, const char *ref, VfDevice *device)
     VfJobDevice *entry = g_new0(VfJobDevice, 1);
 
     entry->ref = g_strdup(ref);
-    entry->device = device ? g_object_ref(device) : NULL;
     g_ptr_array_add(self->devices, entry);
+    if (device)
+        vf_job_set_device(self, self->devices->len - 1, device);
     return entry;
 }
 
@@ -275,6 +277,25 @@ vf_job_get_device(VfJob *self, guint index)
 {
     g_return_val_if_fail(index < self->devices->len, NULL);
     return self->devices->pdata[index];
+}
+
+void
+vf_job_set_device(VfJob *self, guint index, VfDevice *device)
+{
+    VfJobDevice *entry = vf_job_get_device(self, index);
+
+    g_set_object(&entry->device, device);
+    g_free(entry->id);
+    entry->id = g_strdup(vf_device_get_id(device));
+}
+
+gboolean
+vf_job_has_device(VfJob *self, const char *id)
+{
+    for (guint i = 0; i < self->devices->len; i++)
+        if (g_strcmp0(vf_job_get_device(self, i)->id, id) == 0)
+            return TRUE;
+    return FALSE;
 }
 
 VfRecord *

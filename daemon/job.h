@@ -38,8 +38,10 @@ typedef enum {
 } VfJobPhase;
 
 typedef struct {
-    char *ref;        /* its Id at the source */
-    VfDevice *device; /* NULL at a destination until it is made, and when only a record knows it */
+    char *ref; /* its Id at the source */
+    char *id;  /* and here, whether it is there or not; NULL at a destination until it is made,
+                  and when it was one of another boot */
+    VfDevice *device; /* NULL when it is not there */
     VfLoan *loan;     /* at the source, when somebody lent it */
     char *kept_loan;  /* its Id, in one that an earlier daemon kept: it is to be found */
     guint64 bytes;
@@ -105,6 +107,9 @@ void vf_job_set_features(VfJob *self, const char *const *features);
 VfJobDevice *vf_job_add_device(VfJob *self, const char *ref, VfDevice *device);
 guint vf_job_get_n_devices(VfJob *self);
 VfJobDevice *vf_job_get_device(VfJob *self, guint index);
+/* Takes ownership of nothing. */
+void vf_job_set_device(VfJob *self, guint index, VfDevice *device);
+gboolean vf_job_has_device(VfJob *self, const char *id);
 
 /* Shared with the mover; NULL before there is one. Takes ownership. */
 VfRecord *vf_job_get_record(VfJob *self);

@@ -73,16 +73,6 @@ vf_jobs_init(VfJobs *self)
     self->entries = g_ptr_array_new_with_free_func(entry_free);
 }
 
-VfJobs *
-vf_jobs_new(const VfContext *context, guint memory_ms)
-{
-    VfJobs *self = g_object_new(VF_TYPE_JOBS, NULL);
-
-    self->context = context;
-    self->memory_ms = memory_ms;
-    return self;
-}
-
 static Entry *
 find_entry(VfJobs *self, VfJob *job)
 {
@@ -105,17 +95,31 @@ vf_jobs_find(VfJobs *self, const char *uuid, VfJobRole role)
     return NULL;
 }
 
-VfJob *
-vf_jobs_find_in_doubt(VfJobs *self, VfDevice *device)
+/* One that runs has it open, and one in doubt may have all there is of its state. */
+static gboolean
+check_use(gpointer user, const VfTouch *touch, GError **error)
 {
+    VfJobs *self = user;
+
     for (guint i = 0; i < self->entries->len; i++) {
         VfJob *job = ((Entry *)self->entries->pdata[i])->job;
+        gboolean in_doubt = vf_job_is_in_doubt(job);
 
-        for (guint j = 0; j < vf_job_get_n_devices(job); j++)
-            if (vf_job_get_device(job, j)->device == device && vf_job_is_in_doubt(job))
-                return job;
+        if ((in_doubt || !vf_job_get_outcome(job)) && vf_job_has_device(job, touch->id))
+            return vf_touch_refuse_job(touch, vf_job_get_uuid(job), in_doubt, error);
     }
-    return NULL;
+    return TRUE;
+}
+
+VfJobs *
+vf_jobs_new(const VfContext *context, guint memory_ms)
+{
+    VfJobs *self = g_object_new(VF_TYPE_JOBS, NULL);
+
+    self->context = context;
+    self->memory_ms = memory_ms;
+    vf_uses_add(context->uses, check_use, self);
+    return self;
 }
 
 static const char *

@@ -27,9 +27,6 @@ gboolean vf_jobs_reserve(VfJobs *self, VfJob *job, guint n_more, GError **error)
  * is kept of it is kept. */
 const char *vf_jobs_add(VfJobs *self, VfJob *job);
 
-/* The device of a job in doubt, which may be all there is of its state. NULL when there is none. */
-VfJob *vf_jobs_find_in_doubt(VfJobs *self, VfDevice *device);
-
 /* NULL when there is none. */
 VfJob *vf_jobs_find(VfJobs *self, const char *uuid, VfJobRole role);
 /* "/" when it is not here. */

@@ -106,16 +106,6 @@ vf_leases_init(VfLeases *self)
     self->entries = g_ptr_array_new_with_free_func(entry_free);
 }
 
-VfLeases *
-vf_leases_new(const VfContext *context, guint retry_ms)
-{
-    VfLeases *self = g_object_new(VF_TYPE_LEASES, NULL);
-
-    self->context = context;
-    self->retry_ms = retry_ms;
-    return self;
-}
-
 static Entry *
 find_entry(VfLeases *self, VfLease *lease)
 {
@@ -136,6 +126,49 @@ vf_leases_find(VfLeases *self, VfJob *job)
             return entry->lease;
     }
     return NULL;
+}
+
+static gboolean
+has_device(const Entry *entry, const char *id)
+{
+    for (guint i = 0; i < entry->mdevs->len; i++)
+        if (g_str_equal(vf_mdev_get_uuid(entry->mdevs->pdata[i]), id))
+            return TRUE;
+    return FALSE;
+}
+
+/* From the choice of its devices, before they are made, until they are adopted or removed. */
+static gboolean
+check_use(gpointer user, const VfTouch *touch, GError **error)
+{
+    VfLeases *self = user;
+
+    for (guint i = 0; i < self->entries->len; i++) {
+        const Entry *entry = self->entries->pdata[i];
+        VfJob *job = vf_lease_get_job(entry->lease);
+
+        if (vf_lease_get_state(entry->lease) == VF_LEASE_ADOPTED || !has_device(entry, touch->id))
+            continue;
+        if (vf_job_is_in_doubt(job))
+            return vf_touch_refuse_job(touch, vf_job_get_uuid(job), TRUE, error);
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                    _("device %s is in lease %s of job %s, which is %s"), touch->id,
+                    vf_lease_get_id(entry->lease), vf_job_get_uuid(job),
+                    vf_lease_get_state_name(entry->lease));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+VfLeases *
+vf_leases_new(const VfContext *context, guint retry_ms)
+{
+    VfLeases *self = g_object_new(VF_TYPE_LEASES, NULL);
+
+    self->context = context;
+    self->retry_ms = retry_ms;
+    vf_uses_add(context->uses, check_use, self);
+    return self;
 }
 
 /* --- the bus object --- */
@@ -685,6 +718,13 @@ vf_leases_add(VfLeases *self, VfJob *job, guint seconds)
     return entry->lease;
 }
 
+static void
+hold_device(Entry *entry, VfDevice *device)
+{
+    vf_device_set_state(device, VF_DEVICE_LEASED);
+    g_ptr_array_add(entry->devices, g_object_ref(device));
+}
+
 VfLease *
 vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *mdevs)
 {
@@ -693,6 +733,13 @@ vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *mdevs)
 
     g_ptr_array_unref(entry->mdevs);
     entry->mdevs = mdevs;
+    for (guint i = 0; i < mdevs->len; i++) {
+        VfDevice *device =
+            vf_registry_find_device(self->context->registry, vf_mdev_get_uuid(mdevs->pdata[i]));
+
+        if (device)
+            hold_device(entry, device);
+    }
     vf_lease_move(lease, VF_LEASE_READY, NULL);
     vf_lease_move(lease, VF_LEASE_ATTACHED, NULL);
     export_entry(entry);
@@ -835,8 +882,7 @@ vf_leases_add_device(VfLeases *self, VfLease *lease, VfDevice *device)
 {
     Entry *entry = find_entry(self, lease);
 
-    vf_device_set_state(device, VF_DEVICE_LEASED);
-    g_ptr_array_add(entry->devices, g_object_ref(device));
+    hold_device(entry, device);
     show(entry);
 }
 

@@ -331,19 +331,24 @@ changed_at(VfRecord *record)
     return fstat(vf_record_get_fd(record), &st) == 0 ? (gint64)st.st_mtime * G_USEC_PER_SEC : 0;
 }
 
+/* Whose it is may be seen from what it says, also when a mover has the lock. */
 static VfRecord *
-open_locked(VfLedger *self, const char *name, GError **error)
+open_locked(VfLedger *self, VfLedgerFound *found, const char *name)
 {
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&self->locking);
-    g_autoptr(VfRecord) record = vf_record_open(self->jobs, name, error);
+    g_autoptr(VfRecord) record = vf_record_open(self->jobs, name, &found->error);
 
-    return record && vf_record_lock(record, error) ? g_steal_pointer(&record) : NULL;
+    if (record && !vf_record_lock(record, &found->error)) {
+        found->entries = vf_record_read(record, NULL);
+        return NULL;
+    }
+    return g_steal_pointer(&record);
 }
 
 static void
 take_over(VfLedger *self, VfLedgerFound *found, const char *name)
 {
-    g_autoptr(VfRecord) record = open_locked(self, name, &found->error);
+    g_autoptr(VfRecord) record = open_locked(self, found, name);
 
     if (!record)
         return;
@@ -353,23 +358,16 @@ take_over(VfLedger *self, VfLedgerFound *found, const char *name)
         found->record = g_steal_pointer(&record);
 }
 
-static void
-scan_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+GPtrArray *
+vf_ledger_scan(VfLedger *self, GHashTable *except, GError **error)
 {
-    VfLedger *self = source;
-    Operation *operation = data;
-    GError *error = NULL;
-    g_auto(GStrv) names = vf_sysfs_list(self->jobs, &error);
+    g_auto(GStrv) names = vf_sysfs_list(self->jobs, error);
     g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func((GDestroyNotify)vf_ledger_found_free);
 
-    if (!names) {
-        g_task_return_error(task, error);
-        return;
-    }
-    for (char **name = names; *name; name++) {
+    for (char **name = names; name && *name; name++) {
         VfLedgerFound *found;
 
-        if (operation->except && g_hash_table_contains(operation->except, *name))
+        if (except && g_hash_table_contains(except, *name))
             continue;
         found = found_new(*name);
         if (!found) {
@@ -379,7 +377,20 @@ scan_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancel
         take_over(self, found, *name);
         g_ptr_array_add(all, found);
     }
-    g_task_return_pointer(task, g_steal_pointer(&all), (GDestroyNotify)g_ptr_array_unref);
+    return names ? g_steal_pointer(&all) : NULL;
+}
+
+static void
+scan_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    Operation *operation = data;
+    GError *error = NULL;
+    GPtrArray *all = vf_ledger_scan(source, operation->except, &error);
+
+    if (all)
+        g_task_return_pointer(task, all, (GDestroyNotify)g_ptr_array_unref);
+    else
+        g_task_return_error(task, error);
 }
 
 void

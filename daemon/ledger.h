@@ -37,8 +37,8 @@ typedef struct {
     char *uuid;
     VfJobRole role;
     VfRecord *record;   /* locked; NULL when @error is set */
-    GPtrArray *entries; /* NULL when @error is set */
-    GError *error;      /* BUSY: a mover is still at work on it */
+    GPtrArray *entries; /* NULL when it cannot be read */
+    GError *error;      /* BUSY: a mover is still at work on it, and goes on writing */
     gint64 changed;     /* microseconds, CLOCK_REALTIME: when its last line was written */
 } VfLedgerFound;
 
@@ -51,6 +51,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfLedgerFound, vf_ledger_found_free)
 void vf_ledger_scan_async(VfLedger *self, GHashTable *except, GAsyncReadyCallback callback,
                           gpointer data);
 GPtrArray *vf_ledger_scan_finish(VfLedger *self, GAsyncResult *result, GError **error);
+/* The same, of all. Blocks; for start-up. */
+GPtrArray *vf_ledger_scan(VfLedger *self, GHashTable *except, GError **error);
 
 /* "<uuid>.source". Free with g_free(). */
 char *vf_ledger_name(const char *uuid, VfJobRole role);

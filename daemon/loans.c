@@ -76,10 +76,22 @@ vf_loans_find(VfLoans *self, VfDevice *device)
     return entry && entry->verified ? entry->loan : NULL;
 }
 
-gboolean
-vf_loans_has(VfLoans *self, VfDevice *device)
+/* Also while the driver looks at it, and what is still in a job when its device has gone. */
+static gboolean
+check_use(gpointer user, const VfTouch *touch, GError **error)
 {
-    return g_hash_table_contains(self->entries, device);
+    VfLoans *self = user;
+    GHashTableIter iter;
+    gpointer device;
+
+    g_hash_table_iter_init(&iter, self->entries);
+    while (!touch->lent && g_hash_table_iter_next(&iter, &device, NULL))
+        if (g_str_equal(vf_device_get_id(device), touch->id)) {
+            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s already"),
+                        touch->id, vf_device_state_to_string(VF_DEVICE_LENT));
+            return FALSE;
+        }
+    return TRUE;
 }
 
 void
@@ -222,16 +234,8 @@ take_fd(GUnixFDList *list, GVariant *handle, GError **error)
 static gboolean
 check_lendable(VfLoans *self, VfDevice *device, GError **error)
 {
-    VfDeviceState state = vf_device_get_state(device);
-
-    if (vf_loans_has(self, device) || state == VF_DEVICE_LEASED || state == VF_DEVICE_LENT ||
-        state == VF_DEVICE_MIGRATING) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s already"),
-                    vf_device_get_id(device), vf_device_state_to_string(state));
-        return FALSE;
-    }
     if (!vf_device_is_gone(device))
-        return TRUE;
+        return vf_uses_check_device(self->context->uses, device, error);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("device %s has gone"),
                 vf_device_get_id(device));
     return FALSE;
@@ -424,7 +428,7 @@ find_lent(VfLoans *self, GVariant *state, GError **error)
     g_variant_lookup(state, "sysfs", "&s", &path);
     device = vf_registry_find_device(self->context->registry, id);
     if (device && g_str_equal(vf_device_get_sysfs_path(device), path) &&
-        !vf_loans_has(self, device))
+        !g_hash_table_contains(self->entries, device))
         return device;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
                 _("device %s is not here, or lent twice"), id);
@@ -510,6 +514,7 @@ vf_loans_new(const VfContext *context)
 
     self->context = context;
     self->left = vf_kept_list(context->store, VF_KEPT_LOAN);
+    vf_uses_add(context->uses, check_use, self);
     expect_paths(self);
     g_signal_connect_object(context->objects, "device-exported", G_CALLBACK(on_device_exported),
                             self, 0);

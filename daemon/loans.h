@@ -18,9 +18,6 @@ void vf_loans_restore(VfLoans *self);
 /* NULL when the device is not lent. Stays the table's. */
 VfLoan *vf_loans_find(VfLoans *self, VfDevice *device);
 
-/* Whether somebody lent it, or is about to: a loan that no driver has looked at yet counts. */
-gboolean vf_loans_has(VfLoans *self, VfDevice *device);
-
 /* A job no longer uses it; a loan whose lender has left meanwhile ends with it. */
 void vf_loans_release(VfLoans *self, VfLoan *loan, const char *job_uuid);
 

@@ -20,7 +20,8 @@ struct _VfRecovery {
     guint retry;
     gboolean started;    /* the first look is done: what comes later is this daemon's own */
     GHashTable *own;     /* names of records that are decided on */
-    GHashTable *waiting; /* and of those, seen by the last scan, whose mover is still at work */
+    GHashTable *waiting; /* and of those, seen by the last scan, whose mover is still at work: name
+                            -> Orphan */
 };
 
 G_DEFINE_FINAL_TYPE(VfRecovery, vf_recovery, G_TYPE_OBJECT)
@@ -44,11 +45,51 @@ vf_recovery_class_init(VfRecoveryClass *class)
     G_OBJECT_CLASS(class)->finalize = vf_recovery_finalize;
 }
 
+/* A record that somebody works on who is none of this daemon's, and the devices in it. */
+typedef struct {
+    char *job;
+    char **devices; /* Ids */
+} Orphan;
+
+static void
+orphan_free(gpointer data)
+{
+    Orphan *self = data;
+
+    g_free(self->job);
+    g_strfreev(self->devices);
+    g_free(self);
+}
+
+static GHashTable *
+orphans_new(void)
+{
+    return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, orphan_free);
+}
+
 static void
 vf_recovery_init(VfRecovery *self)
 {
     self->own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    self->waiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    self->waiting = orphans_new();
+}
+
+/* A second mover on one device would be two who decide about it. */
+static gboolean
+check_use(gpointer user, const VfTouch *touch, GError **error)
+{
+    VfRecovery *self = user;
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, self->waiting);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Orphan *orphan = value;
+
+        if (g_strv_contains((const char *const *)orphan->devices, touch->id))
+            return vf_touch_refuse_job(touch, orphan->job, FALSE, error);
+    }
+    return TRUE;
 }
 
 VfRecovery *
@@ -60,6 +101,7 @@ vf_recovery_new(const VfContext *context, VfJobs *jobs, VfLeases *leases, guint 
     self->jobs = g_object_ref(jobs);
     self->leases = g_object_ref(leases);
     self->retry_ms = retry_ms;
+    vf_uses_add(context->uses, check_use, self);
     return self;
 }
 
@@ -125,9 +167,13 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     vf_job_set_peer(job, peer);
     vf_job_set_driver_name(job, driver);
     vf_job_set_override(job, override);
-    for (char **id = devices; id && *id; id++)
-        vf_job_add_device(job, *id,
-                          here ? vf_registry_find_device(self->context->registry, *id) : NULL);
+    for (char **id = devices; id && *id; id++) {
+        VfJobDevice *device = vf_job_add_device(
+            job, *id, here ? vf_registry_find_device(self->context->registry, *id) : NULL);
+
+        if (here && !device->id)
+            device->id = g_strdup(*id);
+    }
     vf_job_take_record(job, g_steal_pointer(&found->record));
     return job;
 }
@@ -305,6 +351,26 @@ take(VfRecovery *self, VfLedgerFound *found)
     }
 }
 
+static Orphan *
+orphan_new(const VfLedgerFound *found)
+{
+    GPtrArray *entries = found->entries;
+    const VfRecordEntry *begin = entries ? vf_record_find(entries, "begin") : NULL;
+    g_autoptr(GPtrArray) mdevs = entries ? vf_recovery_list_mdevs(entries) : NULL;
+    g_autoptr(GStrvBuilder) devices = g_strv_builder_new();
+    g_auto(GStrv) named = NULL;
+    Orphan *self = g_new0(Orphan, 1);
+
+    if (begin && found->role == VF_JOB_SOURCE &&
+        g_variant_lookup(begin->details, "devices", "^as", &named))
+        g_strv_builder_addv(devices, (const char **)named);
+    for (guint i = 0; mdevs && i < mdevs->len; i++)
+        g_strv_builder_add(devices, vf_mdev_get_uuid(mdevs->pdata[i]));
+    self->job = g_strdup(found->uuid);
+    self->devices = g_strv_builder_end(devices);
+    return self;
+}
+
 /* Of a job of this daemon's, as long as it is on the bus. */
 static gboolean
 is_ours(VfRecovery *self, const VfLedgerFound *found)
@@ -322,7 +388,7 @@ look_at(VfRecovery *self, VfLedgerFound *found, GHashTable *waited)
     if ((self->started && !g_hash_table_contains(waited, name)) || is_ours(self, found))
         return; /* made after the start, or while the first scan ran */
     if (g_error_matches(found->error, VFERRY_ERROR, VFERRY_ERROR_BUSY)) {
-        g_hash_table_add(self->waiting, g_steal_pointer(&name));
+        g_hash_table_insert(self->waiting, g_steal_pointer(&name), orphan_new(found));
         return;
     }
     g_hash_table_add(self->own, g_steal_pointer(&name));
@@ -334,27 +400,18 @@ look_at(VfRecovery *self, VfLedgerFound *found, GHashTable *waited)
         take(self, found);
 }
 
+static void wait_for_movers(VfRecovery *self);
+
 /* What waited and is not there any more has nobody to wait for. */
 static void
 look_at_all(VfRecovery *self, GPtrArray *all)
 {
     g_autoptr(GHashTable) waited = g_steal_pointer(&self->waiting);
 
-    self->waiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    self->waiting = orphans_new();
     for (guint i = 0; i < all->len; i++)
         look_at(self, all->pdata[i], waited);
-}
-
-static void scan(VfRecovery *self);
-
-static gboolean
-on_retry(gpointer data)
-{
-    VfRecovery *self = data;
-
-    self->retry = 0;
-    scan(self);
-    return G_SOURCE_REMOVE;
+    wait_for_movers(self);
 }
 
 static void
@@ -364,19 +421,29 @@ on_scanned(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) all = vf_ledger_scan_finish(VF_LEDGER(source), result, &error);
 
-    if (all)
+    if (all) {
         look_at_all(self, all);
-    else
-        g_warning("cannot read what the last daemon left: %s", error->message);
-    self->started = TRUE;
-    if (g_hash_table_size(self->waiting) > 0)
-        self->retry = g_timeout_add(self->retry_ms, on_retry, self);
+        return;
+    }
+    g_warning("cannot read what the last daemon left: %s", error->message);
+    wait_for_movers(self); /* what it knows of them still counts */
+}
+
+static gboolean
+on_retry(gpointer data)
+{
+    VfRecovery *self = data;
+
+    self->retry = 0;
+    vf_ledger_scan_async(self->context->ledger, self->own, on_scanned, g_object_ref(self));
+    return G_SOURCE_REMOVE;
 }
 
 static void
-scan(VfRecovery *self)
+wait_for_movers(VfRecovery *self)
 {
-    vf_ledger_scan_async(self->context->ledger, self->own, on_scanned, g_object_ref(self));
+    if (g_hash_table_size(self->waiting) > 0)
+        self->retry = g_timeout_add(self->retry_ms, on_retry, self);
 }
 
 void
@@ -385,8 +452,16 @@ vf_recovery_leave(VfRecovery *self, const char *uuid, VfJobRole role)
     g_hash_table_add(self->own, vf_ledger_name(uuid, role));
 }
 
-void
-vf_recovery_start(VfRecovery *self)
+gboolean
+vf_recovery_start(VfRecovery *self, GError **error)
 {
-    scan(self);
+    g_autoptr(GPtrArray) all = vf_ledger_scan(self->context->ledger, self->own, error);
+
+    if (!all) {
+        g_prefix_error(error, _("cannot read what the last daemon left: "));
+        return FALSE;
+    }
+    look_at_all(self, all);
+    self->started = TRUE;
+    return TRUE;
 }

@@ -19,8 +19,9 @@ VfRecovery *vf_recovery_new(const VfContext *context, VfJobs *jobs, VfLeases *le
 /* The record of that job is not this one's business: the job goes on. Before the start. */
 void vf_recovery_leave(VfRecovery *self, const char *uuid, VfJobRole role);
 
-/* Starts; there is nothing to wait for. */
-void vf_recovery_start(VfRecovery *self);
+/* Blocks until it has looked at all of them once: before anybody asks for a device, it is known
+ * whose it is. */
+gboolean vf_recovery_start(VfRecovery *self, GError **error);
 
 /* What a record says about its job. */
 typedef enum {

@@ -50,6 +50,7 @@ vf_service_finalize(GObject *object)
     g_clear_object(&self->jobs);
     g_clear_object(&self->context.ledger);
     g_clear_object(&self->context.store);
+    g_clear_object(&self->context.uses);
     g_clear_object(&self->context.objects);
     g_clear_object(&self->context.gate);
     g_clear_object(&self->context.registry);
@@ -106,6 +107,7 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
     self->context.registry = g_object_ref(registry);
     self->context.gate = g_object_ref(gate);
     self->context.objects = g_object_ref(objects);
+    self->context.uses = vf_uses_new();
     self->context.drivers = g_ptr_array_ref(drivers);
     if (!fill_context(self, error))
         return NULL;
@@ -116,7 +118,7 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
         vf_source_calls_new(&self->context, self->jobs, self->loans, VF_SOURCE_CALLS_PENDING_MS);
     self->destination = vf_destination_calls_new(&self->context, self->jobs, self->leases);
     self->recovery = vf_recovery_new(&self->context, self->jobs, self->leases, RECORD_RETRY_MS);
-    self->device_calls = vf_device_calls_new(&self->context, self->jobs, self->loans);
+    self->device_calls = vf_device_calls_new(&self->context);
     self->model_calls = vf_model_calls_new(&self->context);
     g_signal_connect_object(registry, "device-removed", G_CALLBACK(on_device_removed), self, 0);
     return g_steal_pointer(&self);
@@ -133,8 +135,8 @@ forget_gone(VfService *self)
             vf_ledger_forget_created(self->context.ledger, *uuid);
 }
 
-void
-vf_service_start(VfService *self)
+gboolean
+vf_service_start(VfService *self, GError **error)
 {
     vf_restart(&(VfRestart){.context = &self->context,
                             .jobs = self->jobs,
@@ -143,5 +145,5 @@ vf_service_start(VfService *self)
                             .source = self->source,
                             .recovery = self->recovery});
     forget_gone(self);
-    vf_recovery_start(self->recovery);
+    return vf_recovery_start(self->recovery, error);
 }

@@ -15,7 +15,8 @@ G_DECLARE_FINAL_TYPE(VfService, vf_service, VF, SERVICE, GObject)
 VfService *vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate,
                           VfObjects *objects, GPtrArray *drivers, GError **error);
 
-/* After the registry has started: takes over what an earlier daemon left. */
-void vf_service_start(VfService *self);
+/* After the registry has started: takes over what an earlier daemon left. Fails when that cannot be
+ * known. */
+gboolean vf_service_start(VfService *self, GError **error);
 
 G_END_DECLS

@@ -132,19 +132,17 @@ call_free(Call *call)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Call, call_free)
 
 static gboolean
-check_device(VfDevice *device, GError **error)
+check_device(VfSourceCalls *self, VfDevice *device, GError **error)
 {
+    const VfTouch touch = {.id = vf_device_get_id(device), .lent = TRUE};
+
     if (!vf_device_get_model(device)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN,
                     _("no model is known for device %s: no descriptor matches it"),
                     vf_device_get_id(device));
         return FALSE;
     }
-    if (vf_device_get_state(device) != VF_DEVICE_MIGRATING)
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is migrating already"),
-                vf_device_get_id(device));
-    return FALSE;
+    return vf_uses_check(self->context->uses, &touch, error);
 }
 
 static gboolean
@@ -153,7 +151,7 @@ add_device(VfSourceCalls *self, VfJob *job, VfDriver *driver, VfDevice *device, 
     VfLoan *loan = vf_loans_find(self->loans, device);
     VfJobDevice *entry;
 
-    if (!check_device(device, error))
+    if (!check_device(self, device, error))
         return FALSE;
     if (vf_job_get_n_devices(job) == VF_JOB_DEVICES_MAX) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
@@ -656,8 +654,8 @@ clean_up(VfSourceCalls *self, VfJob *job)
             vf_loans_end(self->loans, entry->loan);
         g_clear_object(&entry->loan);
         vf_job_save(job);
-        if (device && !vf_device_is_gone(device) && !vf_loans_has(self->loans, device) &&
-            !vf_jobs_find_in_doubt(self->jobs, device))
+        if (device && !vf_device_is_gone(device) &&
+            vf_uses_check_device(self->context->uses, device, NULL))
             remove_device(self, device);
     }
 }

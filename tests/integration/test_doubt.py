@@ -131,5 +131,175 @@ class Leases(Test):
         self.assert_ends()
 
 
+class Devices(Test):
+    """Nobody touches the device of a job in doubt, or of a mover that is still at work."""
+
+    def lend_it(self, uuid):
+        own, self.uuid = self.uuid, uuid
+        try:
+            self.lend()
+        finally:
+            self.uuid = own
+
+    def create(self, uuid):
+        self.find_parent('mtty').call('CreateDevice', Variant('(sa{sv}a{sv})', ('mtty-2', {}, {'uuid': Variant('s', uuid)})))
+
+    def assert_untouchable(self, uuid, code='InDoubt'):
+        """Whoever is refused hears which job it is."""
+        device = self.wait_for_device(uuid)
+        for name, touch in (('Lend', lambda: self.lend_it(uuid)), ('Begin', lambda: self.begin(device)),
+                            ('Remove', lambda: device.call('Remove', NONE)), ('Probe', lambda: device.call('Probe', NONE))):
+            with self.subTest(call=name):
+                self.assertIn(self.job_uuid, self.assert_refused(code, touch).message)
+        self.assertIn(uuid, self.sysfs.mdevs)
+
+    def restart_by_record(self):
+        self.daemon.stop(signal.SIGKILL)
+        self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
+        self.store.stop()
+        self.launch()
+
+    def source_in_doubt(self):
+        self.script('send', ['phase', 'committing'], ['record', 'commit'], DOUBT)
+        self.job_uuid, cookie = self.begin(self.lend())
+        _, answer, secret = self.prepare(cookie)
+        self.perform(self.job_uuid, answer, secret)
+        self.wait_for_doubt('source')
+
+    def destination_in_doubt(self):
+        self.prepare_doubt(['attached'], ['record', 'loaded'], ['record', 'commit'])
+        self.wait_for_doubt('destination')
+
+    def test_source(self):
+        self.source_in_doubt()
+        self.assert_untouchable(self.uuid)
+        self.restart()
+        self.wait_for_doubt('source')
+        self.assert_untouchable(self.uuid)
+        self.restart_by_record()
+        self.wait_for_doubt('source')
+        self.assert_untouchable(self.uuid)
+        self.resolve('source', 'discard')
+        self.lend()
+
+    def test_destination(self):
+        self.destination_in_doubt()
+        self.assert_untouchable(UUID)
+        self.restart()
+        self.wait_for_doubt('destination')
+        self.assert_untouchable(UUID)
+        self.restart_by_record()
+        self.wait_for_doubt('destination')
+        self.assert_untouchable(UUID)
+        self.assertEqual(self.lease().get('Devices'), [self.find_device(UUID).path])
+        self.resolve('destination', 'discard')
+        self.wait_until_gone(UUID)
+        self.create(UUID)
+
+    def test_uuid_of_a_destination(self):
+        """Somebody else removed what was made for it: nobody makes another one in its place before that is decided."""
+        self.destination_in_doubt()
+        self.restart_by_record()
+        self.wait_for_doubt('destination')
+        self.sysfs.remove_mdev(UUID)
+        self.wait_until_gone(UUID)
+        _, cookie = self.begin(self.lend())
+        for touch in (lambda: self.create(UUID), lambda: self.prepare(cookie, uuid=Variant('s', UUID))):
+            self.assertIn(self.job_uuid, self.assert_refused('InDoubt', touch).message)
+        self.assertNotIn(UUID, self.sysfs.mdevs)
+
+    def test_comes_later(self):
+        """A source's device that is not here when the record is read."""
+        self.source_in_doubt()
+        self.daemon.stop(signal.SIGKILL)
+        self.store.stop()
+        self.sysfs.remove_mdev(self.uuid)
+        self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
+        self.launch()
+        self.wait_for_doubt('source')
+        self.sysfs.add_mdev('mtty-2', self.uuid)
+        self.assert_untouchable(self.uuid)
+
+    def test_source_mover_at_work(self):
+        """Of an earlier daemon, and so of nobody here."""
+        self.script('send', ['phase', 'pre-copy'], ['wait-for-deaf', 'sent'], ['record', 'returned'])
+        self.job_uuid, cookie = self.begin(self.lend())
+        _, answer, secret = self.prepare(cookie)
+        self.wait_for_property(self.perform(self.job_uuid, answer, secret), 'Phase', 'pre-copy')
+        self.restart_by_record()
+        self.assert_untouchable(self.uuid, 'Busy')
+        self.go('sent')
+        self.wait_for(lambda: self.job(self.job_uuid, 'source'), 'the job by its record')
+        self.lend()
+
+    def test_destination_mover_at_work(self):
+        self.script('receive', ['listening'], ['attached'], ['record', 'loaded'], ['record', 'commit'],
+                    ['wait-for-deaf', 'received'], ['record', 'started'])
+        self.job_uuid, cookie = self.begin(self.lend())
+        self.prepare(cookie, uuid=Variant('s', UUID))
+        self.wait_for(lambda: 'commit' in self.events(f'{self.job_uuid}.destination'), 'the commit')
+        self.restart_by_record()
+        self.assert_untouchable(UUID, 'Busy')
+        self.go('received')
+        self.wait_for(lambda: self.job(self.job_uuid, 'destination'), 'the job by its record')
+        self.lend_it(UUID)
+
+    def test_lease(self):
+        """Before it is loaded, and until it is adopted."""
+        self.script('receive', ['listening'], ['wait-for', 'go'], ['attached'], ['record', 'loaded'], ['record', 'commit'],
+                    ['record', 'started'], ['result', {'outcome': 'completed', 'device-states': ['running'], 'bytes': 96}])
+        self.job_uuid, cookie = self.begin(self.lend())
+        lease, *_ = self.prepare(cookie, uuid=Variant('s', UUID))
+        self.assert_untouchable(UUID, 'Busy')
+        self.restart()
+        self.assert_untouchable(UUID, 'Busy')
+        self.go()
+        self.wait_for_property(lease, 'State', 'loaded')
+        self.assert_untouchable(UUID, 'Busy')
+        self.restart()
+        self.assert_untouchable(UUID, 'Busy')
+        _, fds = self.client.call_with_fds(lease.path, 'org.vferry1.Lease.Adopt', NONE, [])
+        os.close(fds[0])
+        self.wait_for_property(lease, 'State', 'adopted')
+        self.restart()
+        self.lend_it(UUID)
+
+    def hold_back(self, where):
+        """A helper that makes an mdev waits for `made`, before or after it has made it."""
+        helper = os.path.join(self.environment['VFERRY_LIBEXEC_DIR'], 'vferry-helper')
+        real = os.readlink(helper)
+        wait = f'while [ ! -e {self.mover}/made ]; do LD_PRELOAD= sleep 0.05; done'
+        made = {'before': f'{wait}; exec {real} "$@"', 'after': f'{real} "$@"; status=$?; {wait}; exit $status'}[where]
+        self.install_program('vferry-helper', f'if [ "$1" = mdev-create ]; then {made}; fi\nexec {real} "$@"')
+
+    def test_uuid_of_a_prepare(self):
+        """Two who want one UUID at once: the second is refused before anything is done, or recorded, for it."""
+        self.hold_back('before')
+        self.job_uuid, cookie = self.begin(self.lend())
+        options = {'address': Variant('s', '127.0.0.1'), 'uuid': Variant('s', UUID)}
+        first = self.manager().start_call('Prepare', Variant('(sa{sv})', (cookie, options)))
+        self.wait_for(lambda: self.records() and 'create' in self.events(f'{self.job_uuid}.destination'), 'the announcement')
+        other = cookie.replace(self.job_uuid, '22222222-2222-4333-8444-555555555555')
+        for touch in (lambda: self.create(UUID), lambda: self.create(UUID.upper()),
+                      lambda: self.prepare(other, uuid=Variant('s', UUID))):
+            self.assertIn(self.job_uuid, self.assert_refused('Busy', touch).message)
+        self.assertEqual(self.records(), [f'{self.job_uuid}.destination'])
+        self.go('made')
+        self.finish(first)
+
+    def test_create(self):
+        """What CreateDevice makes is nobody's before its reply, nor is its UUID."""
+        self.hold_back('after')
+        arguments = ('mtty-2', {}, {'uuid': Variant('s', UUID)})
+        call = self.find_parent('mtty').start_call('CreateDevice', Variant('(sa{sv}a{sv})', arguments))
+        device = self.wait_for_device(UUID)
+        for touch in (lambda: self.lend_it(UUID), lambda: self.begin(device), lambda: device.call('Remove', NONE),
+                      lambda: device.call('Probe', NONE)):
+            self.assertIn('worked on', self.assert_refused('Busy', touch).message)
+        self.go('made')
+        self.finish(call)
+        self.lend_it(UUID)
+
+
 if __name__ == '__main__':
     tap.main()

@@ -474,7 +474,7 @@ class Failures(crossing.Test):
         self.assertEqual(self.end('Confirm', uuid), 'in-doubt')
         self.assertEqual(job.get('Error')[0], harness.error_name('InDoubt'))
         self.assertEqual(self.device.get('State'), 'stopped')
-        self.assert_refused('Busy', self.begin, self.device)
+        self.assert_refused('InDoubt', self.begin, self.device)
         self.assert_refused('Busy', job.call, 'Cancel', Variant('(a{sv})', ({},)))
         for method in ('Remove', 'Probe'):  # the open device is all there is of its state
             error = self.assert_refused('InDoubt', self.device.call, method, Variant('(a{sv})', ({},)))
@@ -656,7 +656,7 @@ class Failures(crossing.Test):
         self.assertEqual(self.lease.get('State'), 'attached')
         error = self.assert_refused('InDoubt', self.lease.call, 'Adopt', Variant('(a{sv})', ({},)))
         self.assertIn('resolve', error.message)
-        self.assert_refused('Busy', self.lease.call, 'Release', Variant('(a{sv})', ({},)))
+        self.assert_refused('InDoubt', self.lease.call, 'Release', Variant('(a{sv})', ({},)))
         return uuid, self.job(uuid, 'destination')
 
     def test_destination_resolved_to_run(self):

@@ -246,7 +246,7 @@ class Source(Test):
                 self.restart()
                 self.assertEqual(job.get('Result'), 'in-doubt')
                 self.assertEqual(self.device.get('State'), 'stopped')
-                self.assert_refused('Busy', self.begin, self.device)
+                self.assert_refused('InDoubt', self.begin, self.device)
                 self.resolve(job, decision)
                 self.assertEqual(self.end('Confirm', self.job_uuid), result)
                 self.restart()
