@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The systemd unit as it was configured, in the eyes of systemd-analyze; its effects are tests/kernel/scenarios/unit.py's."""
 
+import glob
 import json
 import os
 import re
@@ -56,6 +57,17 @@ class Unit(unittest.TestCase):
         """A daemon that is handed all that the store holds can still work."""
         store, limit = (int(re.search(rf'(?m)^{name}=(\d+)$', self.text)[1]) for name in ('FileDescriptorStoreMax', 'LimitNOFILE'))
         self.assertGreaterEqual(limit, 4 * store)
+
+    def test_never_given_up(self):
+        """However often the daemon ends by itself, systemd keeps its store and starts the next, on every systemd."""
+        paths = glob.glob(os.path.join(os.path.dirname(self.path), 'vferryd*.service'))
+        self.assertEqual(len(paths), 2)
+        for path in paths:
+            with open(path, encoding='utf-8') as file:
+                found = dict(re.findall(r'(?m)^(StartLimitIntervalSec|Restart\w*|FileDescriptorStorePreserve)=(.*)$', file.read()))
+            self.assertEqual((found.pop('StartLimitIntervalSec'), found.pop('Restart')), ('0', 'always'))
+            self.assertIn(found, ({'RestartSec': '1'}, {'RestartSec': '100ms', 'RestartSteps': '6', 'RestartMaxDelaySec': '5',
+                                                        'FileDescriptorStorePreserve': 'restart'}))
 
     def test_is_understood(self):
         """systemd knows every directive and every value."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 from rig.agent import Process
@@ -21,6 +22,25 @@ BRISK = 50000
 START = 45
 PRE_COPY = "vferry_testdev-1"
 STOP_COPY = "vferry_testdev-stopcopy"
+# As quickly as systemd starts another: this one is met at its work, and the next five at their start.
+SIX_AT_ONCE = """
+last=$(pgrep -x vferryd)
+for signal in KILL ABRT SEGV KILL ABRT SEGV; do
+    kill -$signal $last
+    until pid=$(pgrep -x vferryd) && test "$pid" != $last; do
+        if systemctl is-failed vferryd; then exit 1; fi
+    done
+    last=$pid
+done"""
+# Where five starts take an emulated guest more than systemd's ten seconds, two are as many.
+SLOW_LIMIT = "[Unit]\nStartLimitBurst=2\n"
+DROP_IN = "/run/systemd/system/vferryd.service.d"
+# A caller who finds nobody: the kill has come to the bus, the next daemon has not.
+CALL_MEANWHILE = """
+pid=$(systemctl show -P MainPID vferryd)
+kill -{signal} $pid
+while test -e /proc/$pid || busctl status org.vferry1 2>/dev/null | grep -qx "PID=$pid"; do :; done
+busctl get-property org.vferry1 /org/vferry1 org.vferry1.Manager Version"""
 # of a source that is over: the record and the description of the job
 KEPT_AFTER = 2
 
@@ -32,12 +52,10 @@ def main_pid(host: Host) -> int:
 
 def wait_for_another(host: Host, before: int) -> None:
     """Until systemd has started the next daemon and it answers."""
-    # the start limit is for those that crash by themselves
     host.wait_until(
         f'pid=$(systemctl show -P MainPID vferryd); test "$pid" != 0 && test "$pid" != {before} '
         "&& systemctl is-active -q vferryd && busctl status org.vferry1 >/dev/null",
         timeout=START)
-    host.run("systemctl reset-failed vferryd")
 
 
 def restart(*hosts: Host) -> None:
@@ -141,6 +159,59 @@ def lent_and_loaded(ctx: Context) -> None:
     ferry.adopt()
     restart(ctx.b)
     expect_little_kept(ctx.a)
+
+
+def in_hand(host: Host) -> dict[str, tuple[str, int]]:
+    """Each job with its result and the bytes that it has moved, each lease with its state."""
+    answer = json.loads(host.output("busctl -j call org.vferry1 /org/vferry1 org.freedesktop.DBus.ObjectManager GetManagedObjects"))
+    found = {}
+    for path, interfaces in answer["data"][0].items():
+        if job := interfaces.get("org.vferry1.Job"):
+            found[path] = (job["Result"]["data"], int(job["BytesDone"]["data"]))
+        elif lease := interfaces.get("org.vferry1.Lease"):
+            found[path] = (lease["State"]["data"], 0)
+    return found
+
+
+def states(host: Host) -> dict[str, str]:
+    """The same without the bytes, which may grow."""
+    return {path: state for path, (state, _) in in_hand(host).items()}
+
+
+def loaded_and_moving(ctx: Context) -> tuple[Ferry, str, Ferry, Process]:
+    """One device is loaded at b, under this lease, while the state of another is on its way there."""
+    first, second = Ferry(ctx, ctx.a, ctx.b), Ferry(ctx, ctx.a, ctx.b)
+    first.board(PRE_COPY, state_size=4 << 20)
+    first.cross()
+    lease = first.lease()
+    second.board(STOP_COPY, marker="0x5ea1e9", state_size=SIZE, read_delay_us=SLOW)
+    moving = second.start(timeout=280)
+    deadline = time.monotonic() + START
+    while not any(result == "" and moved > 0 for result, moved in in_hand(ctx.a).values()):
+        expect(time.monotonic() < deadline, f"the second moves: {in_hand(ctx.a)}")
+    return first, lease, second, moving
+
+
+@scenario(mtty=False, deadline=300, only_on=SYSTEMD)
+def ten_crashes(ctx: Context) -> None:
+    """The daemons crash ten times, faster than they start and at their work: nothing in flight is lost, nor is who calls."""
+    for host in ctx.hosts:
+        host.run(f"mkdir -p {DROP_IN} && echo '{SLOW_LIMIT}' >{DROP_IN}/limit.conf && systemctl daemon-reload")
+        ctx.defer(lambda host=host: host.run(f"rm -r {DROP_IN} && systemctl daemon-reload"))
+    first, lease, second, moving = loaded_and_moving(ctx)
+    before = [states(host) for host in ctx.hosts]
+    for crashing in [host.spawn(SIX_AT_ONCE, timeout=120) for host in ctx.hosts]:
+        result = crashing.wait()
+        expect(result.ok, f"systemd does not give up: {result.describe()}")
+    for signal in ("KILL", "ABRT", "SEGV", "TERM"):
+        for calling in [host.spawn(CALL_MEANWHILE.format(signal=signal), timeout=START) for host in ctx.hosts]:
+            result = calling.wait()
+            expect(result.ok, f"who calls when it has died of SIG{signal} is answered: {result.describe()}")
+        expect([states(host) for host in ctx.hosts] == before, f"after SIG{signal} all is as it was")
+    expect_completed(ctx, second, moving)
+    (other,) = (path for path in states(ctx.b) if "/lease/" in path and path != lease)
+    for ferry, path in ((first, lease), (second, other)):
+        ctx.b.run(f"adopter --expect {ferry.marker} {path}", timeout=20)
 
 
 def in_doubt(ctx: Context) -> tuple[Ferry, str]:
