@@ -15,6 +15,9 @@
 #include "printable.h"
 
 #define VERB_MAX 32
+/* Of one message, include/net/scm.h. What found no room in our buffer the kernel would close for
+ * us, right here. */
+#define SCM_MAX_FD 253
 #define MESSAGE_TYPE G_VARIANT_TYPE("(sa{sv})")
 
 void
@@ -23,7 +26,7 @@ vf_control_message_free(VfControlMessage *message)
     g_free(message->verb);
     g_clear_pointer(&message->args, g_variant_dict_unref);
     for (guint i = 0; i < message->n_fds; i++)
-        vf_io_clear_fd(&message->fds[i]);
+        vf_io_close_in_thread(&message->fds[i], NULL, NULL); /* whatever the sender made them */
     g_free(message);
 }
 
@@ -99,16 +102,28 @@ vf_control_send(int fd, const char *verb, GVariant *args, const int *fds, guint 
                           _("cannot send “%s”"), verb);
 }
 
-static void
+/* FALSE: there were more than a message has. */
+static gboolean
 take_fds(struct msghdr *header, VfControlMessage *message)
 {
+    gboolean fit = TRUE;
+
     for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(header); cmsg; cmsg = CMSG_NXTHDR(header, cmsg)) {
         if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
             continue;
-        /* the control buffer has room for exactly VF_CONTROL_FDS_MAX descriptors, see MSG_CTRUNC */
-        message->n_fds = (guint)((cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-        memcpy(message->fds, CMSG_DATA(cmsg), message->n_fds * sizeof(int));
+        for (gsize at = 0; CMSG_LEN(at) < cmsg->cmsg_len; at += sizeof(int)) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(cmsg) + at, sizeof fd);
+            if (message->n_fds < VF_CONTROL_FDS_MAX) {
+                message->fds[message->n_fds++] = fd;
+            } else {
+                vf_io_close_in_thread(&fd, NULL, NULL);
+                fit = FALSE;
+            }
+        }
     }
+    return fit;
 }
 
 /* There may be a key in it. */
@@ -161,8 +176,9 @@ vf_control_receive(int fd, GError **error)
     g_autoptr(GBytes) bytes = NULL;
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(VF_CONTROL_FDS_MAX * sizeof(int))];
+        char bytes[CMSG_SPACE(SCM_MAX_FD * sizeof(int))];
     } space;
+    gboolean fit;
     struct iovec iov = {data, VF_CONTROL_SIZE_MAX};
     struct msghdr header = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &space, .msg_controllen = sizeof space};
@@ -177,10 +193,10 @@ vf_control_receive(int fd, GError **error)
         vf_error_errno(error, VFERRY_ERROR_PEER, errno, _("cannot receive a message"));
         return NULL;
     }
-    take_fds(&header, message);
+    fit = take_fds(&header, message);
     if (n == 0)
         return NULL;
-    if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+    if (!fit || header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
                     _("a message is larger than %d bytes or has more than %d descriptors"),
                     VF_CONTROL_SIZE_MAX, VF_CONTROL_FDS_MAX);

@@ -65,9 +65,14 @@ on_closed(GDBusConnection *connection, gboolean remote_vanished, GError *error, 
 static gboolean
 connect_bus(VfDaemon *self, GError **error)
 {
+    g_autoptr(VfAuthority) authority =
+        vf_authority_new(VF_AUTHORITY_DEADLINE_MS, VF_AUTHORITY_DEADLINE_INTERACTIVE_MS);
+
     self->connection = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, error);
     if (!self->connection)
         return FALSE;
+    /* messages come in from now on, and may bring descriptors */
+    self->gate = vf_gate_new(self->connection, authority);
     g_dbus_connection_set_exit_on_close(self->connection, FALSE);
     g_signal_connect_object(self->connection, "closed", G_CALLBACK(on_closed), self, 0);
     return TRUE;
@@ -77,12 +82,9 @@ static gboolean
 start_objects(VfDaemon *self, GError **error)
 {
     g_autofree char *host_id = vf_host_read_id(VF_HOST_MACHINE_ID, error);
-    g_autoptr(VfAuthority) authority =
-        vf_authority_new(VF_AUTHORITY_DEADLINE_MS, VF_AUTHORITY_DEADLINE_INTERACTIVE_MS);
 
     if (!host_id)
         return FALSE;
-    self->gate = vf_gate_new(self->connection, authority);
     self->objects = vf_objects_new(self->connection, self->registry, self->gate, host_id, error);
     return self->objects != NULL;
 }

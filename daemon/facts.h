@@ -8,10 +8,10 @@
 /* What sysfs and debugfs say about one device at one moment; sysfs all through one directory fd.
  * Nothing else is opened. */
 typedef struct {
-    char *driver;      /* "" when unbound */
-    char *type_name;   /* mdev type id; "" while the kernel has not made the link yet */
-    char *vfio_dev;    /* "" when there is none */
-    guint64 inode;     /* of what it is as long as it is itself, see vf_device_get_inode(); 0: none */
+    char *driver;    /* "" when unbound */
+    char *type_name; /* mdev type id; "" while the kernel has not made the link yet */
+    char *vfio_dev;  /* "" when there is none */
+    guint64 inode;   /* of what it is as long as it is itself, see vf_device_get_inode(); 0: none */
     gboolean leaving;  /* the kernel has begun to remove it */
     char *physfn;      /* of an SR-IOV VF: its PF's address; else "" */
     int iommu_group;   /* -1 when none */

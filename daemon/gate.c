@@ -3,10 +3,9 @@
 
 #include "gate.h"
 
-#include <gio/gunixfdlist.h>
 #include <glib/gi18n-lib.h>
-#include <unistd.h>
 
+#include "arrivals.h"
 #include "error.h"
 #include "log.h"
 #include "names.h"
@@ -32,7 +31,7 @@ struct _VfGate {
     GObject parent;
 
     GDBusConnection *connection;
-    guint filter;
+    VfClosers *closers;
     VfAuthority *authority;
     VfSenders *senders;
     GMainContext *context;
@@ -274,13 +273,36 @@ is_owner(Call *call)
            is_exported(call) && call->owner(get_sender(call), call->uid, call->owner_data);
 }
 
+/* Who sends what lingers brings nothing more before it is closed. */
+static gboolean
+check_descriptors(const Call *call, GError **error)
+{
+    GDBusMessage *message = g_dbus_method_invocation_get_message(call->invocation);
+    guint n;
+
+    if (!vf_arrivals_has_fd(message))
+        return TRUE;
+    vf_arrivals_set_uid(message, call->uid);
+    n = vf_closers_count(call->gate->closers, call->uid);
+    if (n < VF_CLOSERS_OF_USER)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                _("%u descriptors of uid %u are being closed already, which takes long, and no "
+                  "more than %d may: try again later"),
+                n, call->uid, VF_CLOSERS_OF_USER);
+    return FALSE;
+}
+
 /* An owner waits for nobody, whoever else does. Takes @call. */
 static void
 on_known(Call *taken)
 {
     g_autoptr(Call) call = taken;
+    g_autoptr(GError) error = NULL;
 
-    if (is_owner(call)) {
+    if (!check_descriptors(call, &error)) {
+        refuse(call, error);
+    } else if (is_owner(call)) {
         dispatch(call);
     } else if (start_waiting(call)) {
         ask_authority(call->gate, call->invocation,
@@ -450,42 +472,16 @@ vf_gate_check_finish(VfGate *self, GAsyncResult *result, GError **error)
     return g_task_propagate_boolean(G_TASK(result), error);
 }
 
+VfClosers *
+vf_gate_get_closers(VfGate *self)
+{
+    return self->closers;
+}
+
 guint32
 vf_gate_get_sender_uid(VfGate *self, const char *sender)
 {
     return vf_senders_get_uid(self->senders, sender);
-}
-
-/* --- what comes along --- */
-
-/* A message may bring 16, and many messages may wait. */
-static gboolean
-takes_descriptors(GDBusMessage *message, GUnixFDList *list)
-{
-    return g_unix_fd_list_get_length(list) == 1 &&
-           g_dbus_message_get_message_type(message) == G_DBUS_MESSAGE_TYPE_METHOD_CALL &&
-           g_strcmp0(g_dbus_message_get_interface(message), "org.vferry1.Device") == 0 &&
-           g_strcmp0(g_dbus_message_get_member(message), "Lend") == 0;
-}
-
-/* Closes what no method takes. In GDBus' own thread, so that this touches no state of the daemon:
- * the close of a file whose file system is a stranger's may take its time, and then no message
- * comes in or goes out (nor would the bus, which closes its copy, pass any on), but the main loop
- * goes on. The message is locked, and a copy of it would dup() the descriptors; its list is not. */
-static GDBusMessage *
-drop_descriptors(GDBusConnection *connection, GDBusMessage *message, gboolean incoming,
-                 gpointer data)
-{
-    GUnixFDList *list = incoming ? g_dbus_message_get_unix_fd_list(message) : NULL;
-    g_autofree int *fds = NULL;
-    int n = 0;
-
-    if (!list || takes_descriptors(message, list))
-        return message;
-    fds = g_unix_fd_list_steal_fds(list, &n);
-    for (int i = 0; i < n; i++)
-        close(fds[i]);
-    return message;
 }
 
 VfGate *
@@ -494,7 +490,8 @@ vf_gate_new(GDBusConnection *connection, VfAuthority *authority)
     VfGate *self = g_object_new(VF_TYPE_GATE, NULL);
 
     self->connection = g_object_ref(connection);
-    self->filter = g_dbus_connection_add_filter(connection, drop_descriptors, NULL, NULL);
+    self->closers = vf_closers_new();
+    vf_arrivals_watch(connection, self->closers);
     self->senders = vf_senders_new(connection);
     self->authority = g_object_ref(authority);
     return self;
@@ -507,7 +504,7 @@ vf_gate_finalize(GObject *object)
 
     g_clear_object(&self->authority);
     g_clear_object(&self->senders);
-    g_dbus_connection_remove_filter(self->connection, self->filter);
+    vf_closers_unref(self->closers);
     g_clear_object(&self->connection);
     g_ptr_array_unref(self->waiting);
     g_main_context_unref(self->context);

@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 
 #include "authority.h"
+#include "closers.h"
 
 G_BEGIN_DECLS
 
@@ -15,6 +16,8 @@ G_BEGIN_DECLS
 #define VF_TYPE_GATE (vf_gate_get_type())
 G_DECLARE_FINAL_TYPE(VfGate, vf_gate, VF, GATE, GObject)
 
+/* From now on no descriptor that a message brings is closed with it (arrivals.h): make it before
+ * anything else that listens on @connection. */
 VfGate *vf_gate_new(GDBusConnection *connection, VfAuthority *authority);
 
 /* Whether @sender (a unique name, whose uid is @uid) owns the object, for methods annotated
@@ -41,5 +44,8 @@ gboolean vf_gate_check_finish(VfGate *self, GAsyncResult *result, GError **error
 /* The uid of a sender, for handlers of guarded methods that are not public: it was resolved before
  * they run, so this never blocks. (guint32)-1 when the sender has left the bus meanwhile. */
 guint32 vf_gate_get_sender_uid(VfGate *self, const char *sender);
+
+/* For what was sent to us. */
+VfClosers *vf_gate_get_closers(VfGate *self);
 
 G_END_DECLS

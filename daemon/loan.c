@@ -13,6 +13,7 @@ struct _VfLoan {
     char *id;
     VfDevice *device;
     int fd;
+    VfClosers *closers;
     guint32 uid;
     char *owner;
     gboolean keep;
@@ -29,6 +30,7 @@ vf_loan_finalize(GObject *object)
     VfLoan *self = VF_LOAN(object);
 
     vf_loan_close(self);
+    g_clear_pointer(&self->closers, vf_closers_unref);
     g_clear_object(&self->device);
     g_free(self->id);
     g_free(self->owner);
@@ -160,7 +162,16 @@ vf_loan_set_reclaiming(VfLoan *self, gboolean reclaiming)
 }
 
 void
+vf_loan_set_closers(VfLoan *self, VfClosers *closers)
+{
+    g_clear_pointer(&self->closers, vf_closers_unref);
+    self->closers = closers ? vf_closers_ref(closers) : NULL;
+}
+
+void
 vf_loan_close(VfLoan *self)
 {
+    if (self->closers)
+        vf_closers_add(self->closers, self->uid, &self->fd);
     vf_io_close_in_thread(&self->fd, NULL, NULL);
 }

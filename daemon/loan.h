@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "closers.h"
 #include "device.h"
 
 G_BEGIN_DECLS
@@ -36,6 +37,9 @@ void vf_loan_set_orphaned(VfLoan *self);
 /* Whether somebody was sent the device, and it is not known yet that it arrived. */
 gboolean vf_loan_is_reclaiming(VfLoan *self);
 void vf_loan_set_reclaiming(VfLoan *self, gboolean reclaiming);
+
+/* Until the driver has looked at it, nobody knows what it is, and these close it; NULL: it has. */
+void vf_loan_set_closers(VfLoan *self, VfClosers *closers);
 
 /* In a thread, see vf_io_close_in_thread(). */
 void vf_loan_close(VfLoan *self);

@@ -6,9 +6,9 @@
 #include <gio/gunixfdlist.h>
 #include <glib/gi18n-lib.h>
 
+#include "arrivals.h"
 #include "bus.h"
 #include "error.h"
-#include "io.h"
 #include "kept.h"
 #include "log.h"
 #include "names.h"
@@ -189,6 +189,7 @@ on_verified(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     entry->verified = TRUE;
+    vf_loan_set_closers(entry->loan, NULL);
     keep(entry);
     vf_device_set_state(device, VF_DEVICE_LENT);
     vf_log_device(G_LOG_LEVEL_INFO, vf_device_get_id(device), "%s is lent by uid %u",
@@ -210,21 +211,15 @@ add_loan(VfLoans *self, VfLoan *loan)
     return entry;
 }
 
-/* The gate lets a call keep its descriptor only if there is but one. It is taken out of the
- * message: what that still has is closed with it, on the main loop. */
+/* arrivals.h lets a call keep its descriptor only if there is but one. */
 static int
-take_fd(GUnixFDList *list, GVariant *handle, GError **error)
+take_fd(GDBusMethodInvocation *invocation, GVariant *handle, GError **error)
 {
+    GDBusMessage *message = g_dbus_method_invocation_get_message(invocation);
     int index = g_variant_get_handle(handle);
-    g_autofree int *fds = NULL;
-    int n = 0;
 
-    if (list)
-        fds = g_unix_fd_list_steal_fds(list, &n);
-    if (index == 0 && n == 1)
-        return fds[0];
-    for (int i = 0; i < n; i++)
-        vf_io_close_in_thread(&fds[i], NULL, NULL);
+    if (index == 0 && vf_arrivals_has_fd(message))
+        return vf_arrivals_take_fd(message);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                 _("there is no descriptor %d: the call must carry one, number 0, and no other"),
                 index);
@@ -242,23 +237,26 @@ check_lendable(VfLoans *self, VfDevice *device, GError **error)
 }
 
 static VfLoan *
-prepare_loan(VfLoans *self, VfDevice *device, GDBusMethodInvocation *invocation, GUnixFDList *list,
-             GVariant *handle, GVariant *options_dict, char **driver_name, GError **error)
+prepare_loan(VfLoans *self, VfDevice *device, GDBusMethodInvocation *invocation, GVariant *handle,
+             GVariant *options_dict, char **driver_name, GError **error)
 {
     g_autoptr(VfOptions) options = vf_options_new(options_dict);
     gboolean keep = vf_options_take_boolean(options, "keep", FALSE);
     g_autofree char *name = vf_options_take_string(options, "driver", NULL);
     const char *sender = g_dbus_method_invocation_get_sender(invocation);
+    VfLoan *loan;
     int fd;
 
     if (!vf_options_end(options, error) || !check_lendable(self, device, error))
         return NULL;
-    fd = take_fd(list, handle, error);
+    fd = take_fd(invocation, handle, error);
     if (fd < 0)
         return NULL;
     *driver_name = g_steal_pointer(&name);
-    return vf_loan_new(device, fd, vf_gate_get_sender_uid(self->context->gate, sender), sender,
-                       keep);
+    loan =
+        vf_loan_new(device, fd, vf_gate_get_sender_uid(self->context->gate, sender), sender, keep);
+    vf_loan_set_closers(loan, vf_gate_get_closers(self->context->gate));
+    return loan;
 }
 
 static VfKept *
@@ -286,7 +284,7 @@ on_lend(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
     if (device)
         vf_registry_refresh_device(self->context->registry, device);
     if (device)
-        loan = prepare_loan(self, device, invocation, list, handle, options, &name, &error);
+        loan = prepare_loan(self, device, invocation, handle, options, &name, &error);
     else
         g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the device has gone"));
     if (loan)

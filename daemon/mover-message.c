@@ -92,7 +92,7 @@ vf_mover_reply_free(VfMoverReply *self)
     g_clear_pointer(&self->outcome, vf_outcome_free);
     g_strfreev(self->flags);
     g_free(self->state);
-    vf_io_clear_fd(&self->fd);
+    vf_io_close_in_thread(&self->fd, NULL, NULL);
     g_free(self);
 }
 

@@ -281,6 +281,20 @@ count_word(VfMover *self, GError **error)
     return TRUE;
 }
 
+/* A mover opens a device and hands it over; it has nothing else to give. */
+static gboolean
+check_descriptors(VfMover *self, const VfControlMessage *message, GError **error)
+{
+    guint max = g_str_equal(self->verb, "open") && g_str_equal(message->verb, "result") ? 1 : 0;
+
+    if (message->n_fds <= max)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                _("the mover's “%s” message has %u descriptors, and %u may be there"),
+                message->verb, message->n_fds, max);
+    return FALSE;
+}
+
 static const struct {
     const char *word;
     gboolean (*handle)(VfMover *self, VfControlMessage *message, GError **error);
@@ -294,7 +308,7 @@ handle(VfMover *self, VfControlMessage *message, GError **error)
 {
     const char *word = message->verb;
 
-    if (!count_word(self, error))
+    if (!count_word(self, error) || !check_descriptors(self, message, error))
         return FALSE;
     if (self->reply) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,

@@ -250,6 +250,40 @@ test_flood(void)
     assert_blamed(&fixture, "1024");
 }
 
+/* Only the result of an `open` has one. */
+static void
+test_descriptors(void)
+{
+    static const struct {
+        const char *verb, *word, *args;
+        guint n;
+        gboolean taken;
+    } cases[] = {
+        {"open", "result", "{'outcome': <'completed'>}", 1, TRUE},
+        {"open", "result", "{'outcome': <'completed'>}", 2, FALSE},
+        {"send", "result", "{'outcome': <'completed'>}", 1, FALSE},
+        {"send", "phase", "{'phase': <'switchover'>}", 1, FALSE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Fixture fixture = {0};
+        vf_autofd int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        const int fds[] = {fd, fd};
+
+        begin(&fixture, cases[i].verb, "preparing");
+        vf_control_send(fixture.fd, cases[i].word, g_variant_new_parsed(cases[i].args), fds,
+                        cases[i].n, NULL);
+        if (cases[i].taken)
+            kill(fixture.pid, SIGKILL);
+        end(&fixture, "");
+        g_assert_cmpint(fixture.completed, ==, cases[i].taken);
+        if (!cases[i].taken)
+            assert_blamed(&fixture, "descriptors");
+        else
+            g_assert_cmpuint(journal->len, ==, 0);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -259,6 +293,7 @@ main(int argc, char **argv)
     g_test_add_func("/daemon/mover/after-the-result", test_after_the_result);
     g_test_add_func("/daemon/mover/adopted", test_adopted);
     g_test_add_func("/daemon/mover/adopted-phase", test_adopted_phase);
+    g_test_add_func("/daemon/mover/descriptors", test_descriptors);
     g_test_add_func("/daemon/mover/flood", test_flood);
     return g_test_run();
 }
