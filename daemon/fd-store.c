@@ -3,6 +3,7 @@
 
 #include "fd-store.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include <glib/gi18n-lib.h>
@@ -20,6 +21,7 @@ struct _VfFdStore {
     guint size;        /* places in it */
     guint used;        /* of these, taken or promised */
     GHashTable *found; /* name -> fd, what was handed over and is not taken */
+    GHashTable *lost;  /* names whose removal could not be sent: systemd has them still */
 };
 
 G_DEFINE_FINAL_TYPE(VfFdStore, vf_fd_store, G_TYPE_OBJECT)
@@ -38,6 +40,7 @@ vf_fd_store_finalize(GObject *object)
     VfFdStore *self = VF_FD_STORE(object);
 
     g_hash_table_unref(self->found);
+    g_hash_table_unref(self->lost);
     G_OBJECT_CLASS(vf_fd_store_parent_class)->finalize(object);
 }
 
@@ -51,6 +54,7 @@ static void
 vf_fd_store_init(VfFdStore *self)
 {
     self->found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, close_found);
+    self->lost = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
 
 /* Names are ours, and each is used once. */
@@ -102,16 +106,17 @@ vf_fd_store_new(void)
     return self;
 }
 
-static void
+static gboolean
 notify(VfFdStore *self, const char *message, const int *fds, guint n_fds)
 {
     int r;
 
     if (!self->there)
-        return;
+        return TRUE;
     r = sd_pid_notify_with_fds(0, FALSE, message, fds, n_fds);
     if (r < 0)
         g_warning("systemd's descriptor store cannot be reached: %s", g_strerror(-r));
+    return r >= 0;
 }
 
 void
@@ -122,6 +127,7 @@ vf_fd_store_put(VfFdStore *self, const char *name, int fd)
     g_autofree char *message = g_strdup_printf("FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
 
     g_return_if_fail(strlen(name) <= NAME_MAX_LENGTH && !strpbrk(name, ":\n"));
+    g_hash_table_remove(self->lost, name);
     notify(self, message, &fd, 1);
 }
 
@@ -130,7 +136,27 @@ vf_fd_store_remove(VfFdStore *self, const char *name)
 {
     g_autofree char *message = g_strdup_printf("FDSTOREREMOVE=1\nFDNAME=%s", name);
 
-    notify(self, message, NULL, 0);
+    if (notify(self, message, NULL, 0))
+        g_hash_table_remove(self->lost, name);
+    else
+        g_hash_table_add(self->lost, g_strdup(name));
+}
+
+static void
+remove_lost(VfFdStore *self)
+{
+    g_autofree char **keys = (char **)g_hash_table_get_keys_as_array(self->lost, NULL);
+    g_auto(GStrv) names = g_strdupv(keys);
+
+    for (char **name = names; *name; name++)
+        vf_fd_store_remove(self, *name);
+}
+
+static GError *
+unsettled_error(const char *reason)
+{
+    return g_error_new(VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                       _("systemd does not confirm that it has closed what it kept: %s"), reason);
 }
 
 static void
@@ -138,9 +164,10 @@ settle(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     int r = sd_notify_barrier(FALSE, SETTLE_SECONDS * G_USEC_PER_SEC);
 
-    if (r < 0)
-        g_warning("systemd does not say whether it has closed what it kept: %s", g_strerror(-r));
-    g_task_return_boolean(task, TRUE);
+    if (r > 0)
+        g_task_return_boolean(task, TRUE);
+    else
+        g_task_return_error(task, unsettled_error(g_strerror(r < 0 ? -r : ENODATA)));
 }
 
 void
@@ -149,16 +176,19 @@ vf_fd_store_settle_async(VfFdStore *self, GAsyncReadyCallback callback, gpointer
     g_autoptr(GTask) task = g_task_new(self, NULL, callback, data);
 
     g_task_set_source_tag(task, vf_fd_store_settle_async);
-    if (self->there)
+    remove_lost(self);
+    if (!self->there)
+        g_task_return_boolean(task, TRUE);
+    else if (g_hash_table_size(self->lost) == 0)
         g_task_run_in_thread(task, settle);
     else
-        g_task_return_boolean(task, TRUE);
+        g_task_return_error(task, unsettled_error(_("it cannot be reached")));
 }
 
-void
-vf_fd_store_settle_finish(VfFdStore *self, GAsyncResult *result)
+gboolean
+vf_fd_store_settle_finish(VfFdStore *self, GAsyncResult *result, GError **error)
 {
-    g_task_propagate_boolean(G_TASK(result), NULL);
+    return g_task_propagate_boolean(G_TASK(result), error);
 }
 
 void

@@ -26,10 +26,11 @@ void vf_fd_store_put(VfFdStore *self, const char *name, int fd);
 /* Whatever has that name. */
 void vf_fd_store_remove(VfFdStore *self, const char *name);
 
-/* Completes when systemd has closed what was removed before (sd_notify_barrier(3)), or after 30 s,
- * with a line in the log; at once when there is no store. */
+/* Completes when systemd has closed what was removed before (sd_notify_barrier(3)); at once when
+ * there is no store. BUSY when it does not say so within 30 s: it may have all of that, and
+ * whoever asks again sends anew what could not be sent. */
 void vf_fd_store_settle_async(VfFdStore *self, GAsyncReadyCallback callback, gpointer data);
-void vf_fd_store_settle_finish(VfFdStore *self, GAsyncResult *result);
+gboolean vf_fd_store_settle_finish(VfFdStore *self, GAsyncResult *result, GError **error);
 
 /* For those who put: how many more, or fewer, places are taken or promised. */
 void vf_fd_store_count(VfFdStore *self, gint change);

@@ -369,36 +369,6 @@ finish_resolution(Resolution *resolution, GError *error)
 }
 
 static void
-on_settled(GObject *source, GAsyncResult *result, gpointer data)
-{
-    vf_fd_store_settle_finish(VF_FD_STORE(source), result);
-    finish_resolution(data, NULL);
-}
-
-static void
-on_let_go(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Resolution *resolution = data;
-
-    vf_job_wait_closed_finish(VF_JOB(source), result);
-    vf_fd_store_settle_async(resolution->jobs->context->store, on_settled, resolution);
-}
-
-/* Whoever hears that this side is discarded may run the other one: nothing is open here then, nor
- * in systemd's store. */
-static void
-let_go(Resolution *resolution)
-{
-    VfJob *job = resolution->job;
-    VfDriver *driver =
-        vf_context_find_driver(resolution->jobs->context, vf_job_get_driver_name(job));
-
-    if (driver)
-        vf_driver_drop(driver, job);
-    vf_job_wait_closed_async(job, on_let_go, resolution);
-}
-
-static void
 on_recorded(GObject *source, GAsyncResult *result, gpointer data)
 {
     Resolution *resolution = data;
@@ -410,10 +380,7 @@ on_recorded(GObject *source, GAsyncResult *result, gpointer data)
                    "the decision is done but not in the record: %s", error->message);
         g_clear_error(&error);
     }
-    if (!error && !resolution->run && vf_job_get_role(resolution->job) == VF_JOB_DESTINATION)
-        let_go(resolution);
-    else
-        finish_resolution(resolution, error);
+    finish_resolution(resolution, error);
 }
 
 static GVariant *
@@ -434,16 +401,70 @@ record_decision(Resolution *resolution)
                            "resolved", decision_details(resolution), on_recorded, resolution);
 }
 
+/* --- what a destination that is discarded has open ---
+ *
+ * Whoever hears that it is may run the other side, and one of its devices may run: nothing is open
+ * here then, nor in systemd's store, and the decision is written down only afterwards. While
+ * systemd does not confirm that, the job stays in doubt, and somebody may ask again. */
+
+static void
+on_settled(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Resolution *resolution = data;
+    GError *error = NULL;
+
+    if (vf_fd_store_settle_finish(VF_FD_STORE(source), result, &error))
+        record_decision(resolution);
+    else
+        finish_resolution(resolution, error);
+}
+
+static void
+on_let_go(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Resolution *resolution = data;
+
+    vf_job_wait_closed_finish(VF_JOB(source), result);
+    vf_fd_store_settle_async(resolution->jobs->context->store, on_settled, resolution);
+}
+
+static void
+on_systemd_answers(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Resolution *resolution = data;
+    VfJob *job = resolution->job;
+    VfDriver *driver =
+        vf_context_find_driver(resolution->jobs->context, vf_job_get_driver_name(job));
+    GError *error = NULL;
+
+    if (!vf_fd_store_settle_finish(VF_FD_STORE(source), result, &error)) {
+        finish_resolution(resolution, error);
+        return;
+    }
+    if (driver)
+        vf_driver_drop(driver, job);
+    vf_job_wait_closed_async(job, on_let_go, resolution);
+}
+
+/* Where systemd does not answer anyway, nothing is touched. */
+static void
+let_go(Resolution *resolution)
+{
+    vf_fd_store_settle_async(resolution->jobs->context->store, on_systemd_answers, resolution);
+}
+
 static void
 on_driver_resolved(GObject *source, GAsyncResult *result, gpointer data)
 {
     Resolution *resolution = data;
     GError *error = NULL;
 
-    if (vf_driver_call_finish(VF_DRIVER(source), result, &error))
-        record_decision(resolution);
-    else
+    if (!vf_driver_call_finish(VF_DRIVER(source), result, &error))
         finish_resolution(resolution, error);
+    else if (!resolution->run && vf_job_get_role(resolution->job) == VF_JOB_DESTINATION)
+        let_go(resolution);
+    else
+        record_decision(resolution);
 }
 
 static void

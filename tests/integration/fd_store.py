@@ -37,6 +37,9 @@ class FdStore:
         self.entries = []  # [name, fd]
         self.refused = 0
         self.removed = []
+        self.busy = False  # reads, and comes to nothing
+        self.waiting = []  # what it has read meanwhile
+        self.leave_after_barrier = False
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.socket.bind(path)
         self.wake, self.waker = socket.socketpair()
@@ -61,7 +64,22 @@ class FdStore:
                         fds.frombytes(content)
                 self.handle(dict(line.split('=', 1) for line in data.decode().splitlines()), fds)
 
+    def be_away(self, away=True):
+        """Nobody reaches it; what is sent meanwhile is lost."""
+        os.rename(*((self.path, self.path + '.away') if away else (self.path + '.away', self.path)))
+
+    def be_busy(self, busy=True):
+        """What is sent meanwhile is done afterwards."""
+        self.drain()
+        with self.lock:
+            self.busy = busy
+            while self.waiting and not busy:
+                self.handle(*self.waiting.pop(0))
+
     def handle(self, message, fds):
+        if self.busy:
+            self.waiting.append((message, fds))
+            return
         name = message.get('FDNAME', 'stored')
         if message.get('FDSTOREREMOVE') == '1':
             self.removed.append(name)
@@ -71,7 +89,10 @@ class FdStore:
                 assert message['FDPOLL'] == '0' and len(name) <= 255 and ':' not in name and name.isprintable()
                 self.entries.append([name, fd])
             else:
-                self.refused += 1
+                self.refused += message.get('BARRIER') != '1'
+                if self.leave_after_barrier and message.get('BARRIER') == '1':
+                    self.leave_after_barrier = False
+                    self.be_away()
                 os.close(fd)
 
     def drop(self, name):
@@ -114,6 +135,7 @@ class FdStore:
             self.entries.clear()
 
     def close(self):
+        self.be_busy(False)
         self.stop()
         self.waker.send(b'.')
         self.thread.join()

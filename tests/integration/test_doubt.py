@@ -301,5 +301,69 @@ class Devices(Test):
         self.lend_it(UUID)
 
 
+class Discards(Test):
+    """Of a destination whose device runs, while systemd does not say that it has let go of it: two sides might run."""
+
+    def setUp(self):
+        super().setUp()
+        self.inspected('RUNNING')
+        self.prepare_doubt(['attached'], ['record', 'loaded'], ['record', 'commit'])
+        self.wait_for_doubt('destination')
+        self.assertIn('device0', self.store.parts('destination'))
+
+    def assert_undecided(self, timeout_ms=25000):
+        job = self.job(self.job_uuid, 'destination')
+        error = self.assert_refused('Busy', job.call, 'Resolve', Variant('(sa{sv})', ('discard', {})), timeout_ms=timeout_ms)
+        self.assertIn('systemd does not confirm', error.message)
+        self.assertEqual(job.get('Result'), 'in-doubt')
+        self.assertNotIn('resolved', self.events(f'{self.job_uuid}.destination'))
+        self.assertEqual(self.mdevs(), {UUID})
+
+    def assert_discarded(self):
+        self.resolve('destination', 'discard')
+        self.assertNotIn('device0', self.store.parts('destination'))
+        self.assertIn('resolved', self.events(f'{self.job_uuid}.destination'))
+        self.assertEqual(self.end('Finish', self.job_uuid), 'cancelled')
+        self.wait_for(lambda: not self.mdevs(), 'the removal of what was created')
+
+    def test_systemd_is_busy(self):
+        """Nothing was touched: it may run here, too."""
+        self.store.be_busy()
+        self.assert_undecided(90000)
+        self.store.be_busy(False)
+        self.assertIn('device0', self.store.parts('destination'))
+        self.resolve('destination', 'run')
+        self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
+
+    def test_systemd_cannot_be_reached(self):
+        self.store.be_away()
+        for _ in range(2):
+            self.assert_undecided()
+        self.store.be_away(False)
+        self.assert_discarded()
+
+    def lose_removal(self):
+        """systemd answers once, and never hears that it is to let go."""
+        self.store.leave_after_barrier = True
+        self.assert_undecided()
+        self.assertIn('device0', self.store.parts('destination'))
+
+    def test_removal_is_lost(self):
+        """It is sent again."""
+        self.lose_removal()
+        self.assert_undecided()
+        self.assert_refused('NotSupported', self.resolve, 'destination', 'run')  # what is closed here has no state
+        self.store.be_away(False)
+        self.assert_discarded()
+
+    def test_killed_after_a_lost_removal(self):
+        self.lose_removal()
+        self.store.be_away(False)
+        self.restart()
+        self.wait_for_doubt('destination')
+        self.assertIn('device0', self.store.parts('destination'))
+        self.assert_discarded()
+
+
 if __name__ == '__main__':
     tap.main()
