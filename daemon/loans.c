@@ -272,8 +272,9 @@ on_lend(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
         GVariant *handle, GVariant *options, gpointer data)
 {
     VfLoans *self = data;
-    VfDevice *device = vf_objects_find_device(self->context->objects,
-                                              g_dbus_method_invocation_get_object_path(invocation));
+    VfDevice *found = vf_objects_find_device(self->context->objects,
+                                             g_dbus_method_invocation_get_object_path(invocation));
+    g_autoptr(VfDevice) device = found ? g_object_ref(found) : NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(VfLoan) loan = NULL;
     g_autofree char *name = NULL;

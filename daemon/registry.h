@@ -33,7 +33,7 @@ const VfModels *vf_registry_get_models(VfRegistry *self);
 
 /* Reads @device again now: drivers need not send an event when one of their attributes is written,
  * and the event that says that it has gone, or that another one is in its place, may be on its way:
- * then it is vf_device_is_gone() afterwards. */
+ * then it is vf_device_is_gone() afterwards, and the registry's reference is given up. */
 void vf_registry_refresh_device(VfRegistry *self, VfDevice *device);
 
 /* By stable id (UUID or PCI address). No reference is passed. NULL when there is none. */

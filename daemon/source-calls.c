@@ -146,11 +146,20 @@ check_device(VfSourceCalls *self, VfDevice *device, GError **error)
 }
 
 static gboolean
-add_device(VfSourceCalls *self, VfJob *job, VfDriver *driver, VfDevice *device, GError **error)
+add_device(VfSourceCalls *self, VfJob *job, VfDriver *driver, VfDevice *found, GError **error)
 {
-    VfLoan *loan = vf_loans_find(self->loans, device);
+    g_autoptr(VfDevice) device = g_object_ref(found);
     VfJobDevice *entry;
+    VfLoan *loan;
 
+    /* what it is now, not when it appeared: once it is in use, drivers keep it so */
+    vf_registry_refresh_device(self->context->registry, device);
+    if (vf_device_is_gone(device)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("device %s has gone"),
+                    vf_device_get_id(device));
+        return FALSE;
+    }
+    loan = vf_loans_find(self->loans, device);
     if (!check_device(self, device, error))
         return FALSE;
     if (vf_job_get_n_devices(job) == VF_JOB_DEVICES_MAX) {
@@ -174,8 +183,6 @@ add_device(VfSourceCalls *self, VfJob *job, VfDriver *driver, VfDevice *device, 
     }
     if (loan && !vf_loan_use(loan, vf_job_get_uuid(job), error))
         return FALSE;
-    /* what it is now, not when it appeared: it is open, so that drivers keep it so from here on */
-    vf_registry_refresh_device(self->context->registry, device);
     entry = vf_job_add_device(job, vf_device_get_id(device), device);
     entry->loan = loan ? g_object_ref(loan) : NULL;
     return TRUE;

@@ -156,6 +156,14 @@ class Sysfs:
         self.left.append(os.open(self.real(path), os.O_PATH))
         self.testbed.remove_device(path)
 
+    def lose_mdev(self, uuid):
+        """It is gone, and the event that says so never comes."""
+        with self.lock:
+            path = self.mdevs.pop(uuid)
+            for name in os.listdir(self.real(f'{path}/vfio-dev')):
+                self.testbed.remove_device(f'{path}/vfio-dev/{name}')
+            self.testbed.remove_device(path)
+
     def remove_vfio_devs(self, path):
         vfio_dir = self.real(f'{path}/vfio-dev')
         for name in os.listdir(vfio_dir) if os.path.isdir(vfio_dir) else []:

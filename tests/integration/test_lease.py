@@ -150,6 +150,17 @@ class Loans(crossing.Test):
         self.sysfs.remove_mdev(self.uuid)
         self.wait_until_gone(self.uuid)
 
+    def test_gone_unseen(self):
+        """Who names it is told, before the event comes."""
+        for way in (lambda device: self.lend(), self.begin):
+            device = self.wait_for_device(self.uuid)
+            self.sysfs.lose_mdev(self.uuid)
+            with self.assertRaises(harness.Error) as caught:
+                way(device)
+            self.assertIn(f'device {self.uuid} has gone', caught.exception.message)
+            self.wait_until_gone(self.uuid)
+            self.uuid = self.sysfs.add_mdev('mtty-2')
+
     def test_options(self):
         self.assert_refused('UnknownOption', self.lend, colour=Variant('s', 'red'))
         self.assert_refused('InvalidArgument', self.lend, keep=Variant('s', 'yes'))
