@@ -9,8 +9,9 @@
 #include "number.h"
 #include "uuid.h"
 
-#define PRECOPY_SECONDS_MAX 86400
-#define DOWNTIME_MS_MAX 3600000
+/* as the daemon has them */
+#define PRECOPY_SECONDS_MAX (7 * 24 * 3600)
+#define DOWNTIME_MS_MAX (24 * 3600 * 1000)
 
 typedef struct {
     char *address;
@@ -20,6 +21,7 @@ typedef struct {
     char *driver;
     char *downtime_limit;
     char *precopy_max;
+    gboolean no_switchover_ack;
     char *override;
 } Options;
 
@@ -55,7 +57,11 @@ parse_options(VfCli *cli, Options *options, int *argc, char ***argv)
         {"downtime-limit", 0, 0, G_OPTION_ARG_STRING, &options->downtime_limit,
          N_("Stop the device when the rest takes so long (default: 300)"), N_("MS")},
         {"precopy-max", 0, 0, G_OPTION_ARG_STRING, &options->precopy_max,
-         N_("Stop the device after so long in any case (default: 300)"), N_("SECONDS")},
+         N_("Stop the device after so long, or fail when its initial bytes are not loaded there "
+            "(default: 300)"),
+         N_("SECONDS")},
+        {"no-switchover-ack", 0, 0, G_OPTION_ARG_NONE, &options->no_switchover_ack,
+         N_("Stop it then although they are not loaded"), NULL},
         {"override", 0, 0, G_OPTION_ARG_STRING, &options->override,
          N_("Go on although the comparison does not say yes, where no device checks it"),
          N_("REASON")},
@@ -100,11 +106,13 @@ perform_options(const Options *options, GError **error)
 {
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
 
-    if (!insert_number(&dict, "downtime-limit-ms", options->downtime_limit, "--downtime-limit", 0,
+    if (!insert_number(&dict, "downtime-limit-ms", options->downtime_limit, "--downtime-limit", 1,
                        DOWNTIME_MS_MAX, error) ||
-        !insert_number(&dict, "precopy-max-seconds", options->precopy_max, "--precopy-max", 0,
+        !insert_number(&dict, "precopy-max-seconds", options->precopy_max, "--precopy-max", 1,
                        PRECOPY_SECONDS_MAX, error))
         return NULL;
+    if (options->no_switchover_ack)
+        g_variant_dict_insert(&dict, "switchover-ack", "b", FALSE);
     return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -186,7 +194,17 @@ prepare_all(VfCrossing *self, const Options *options, const char *destination, G
 
 /* A daemon that does not know the option would refuse it with a worse sentence. */
 static gboolean
-check_features(VfBus *there, const Options *options, GError **error)
+check_here(VfBus *here, const Options *options, GError **error)
+{
+    if (!options->no_switchover_ack || vf_bus_has_feature(here, "switchover-ack"))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                _("the daemon here is too old for --no-switchover-ack"));
+    return FALSE;
+}
+
+static gboolean
+check_there(VfBus *there, const Options *options, GError **error)
 {
     if (!options->override || vf_bus_has_feature(there, "override"))
         return TRUE;
@@ -212,11 +230,13 @@ migrate(VfCli *cli, const Options *options, const char *device, const char *dest
     proxy = vf_bus_find(self->here, device, VF_KIND_DEVICE, &error);
     if (!proxy)
         return vf_bus_report(self->here, error, NULL);
+    if (!check_here(self->here, options, &error))
+        return vf_bus_report(self->here, error, NULL);
     self->device_path = g_strdup(g_dbus_proxy_get_object_path(proxy));
     self->there = vf_bus_new(cli, destination, &error);
     if (!self->there)
         return vf_exit_report(error, NULL, NULL);
-    if (!check_features(self->there, options, &error))
+    if (!check_there(self->there, options, &error))
         return vf_bus_report(self->there, error, NULL);
     return vf_crossing_run(self);
 }

@@ -31,6 +31,7 @@ static const struct {
     {"downtime-start", vf_text_duration},
     {"downtime-stop", vf_text_duration},
     {"expected-downtime", vf_text_duration},
+    {"initial-bytes-unloaded", vf_text_bytes},
     {"initial-left", vf_text_bytes},
     {"rate", vf_text_rate},
     {"total", vf_text_bytes},

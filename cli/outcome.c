@@ -92,16 +92,32 @@ format_downtime(GVariant *statistics)
     return g_strdup_printf(_("downtime %s (%s)"), total, text->str);
 }
 
+/* NULL when they were, as they have to be unless somebody asked for less. */
+static char *
+format_unloaded(GVariant *statistics)
+{
+    g_autofree char *bytes = NULL;
+    guint64 n;
+
+    if (!statistics || !g_variant_lookup(statistics, "initial-bytes-unloaded", "t", &n))
+        return NULL;
+    bytes = vf_text_bytes(n);
+    return g_strdup_printf(_("stopped before %s of initial bytes were loaded there"), bytes);
+}
+
 static void
 say_completed(VfCrossing *self, const VfEnd *end)
 {
     g_autofree char *downtime = format_downtime(end->statistics);
+    g_autofree char *unloaded = format_unloaded(end->statistics);
 
     vf_view_end_bar(self->view, FALSE);
     vf_view_line(self->view, _("switchover"), _("loaded; committed; running at %s"),
                  vf_bus_get_label(self->there));
     if (downtime)
         vf_view_line(self->view, "", "%s", downtime);
+    if (unloaded)
+        vf_view_line(self->view, "", "%s", unloaded);
 }
 
 /* To be pasted into a shell. Free with g_free(). */

@@ -357,7 +357,7 @@ static const VfStepFunc prepare_steps[] = {open_record, create_devices, listen};
 static gboolean
 start_prepare(Prepare *prepare, const char *cookie, GVariant *options, GError **error)
 {
-    static const char *const known_features[] = {"pre-copy", NULL};
+    static const char *const known_features[] = {"pre-copy", "pre-copy-reinit", NULL};
     VfDestinationCalls *self = prepare->self;
     const char *sender = g_dbus_method_invocation_get_sender(prepare->invocation);
     g_autoptr(GStrvBuilder) features = g_strv_builder_new();

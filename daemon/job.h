@@ -61,6 +61,7 @@ typedef struct {
     guint8 secret[VF_JOB_SECRET_SIZE];
     guint32 precopy_max_seconds; /* source */
     guint32 downtime_limit_ms;   /* source */
+    gboolean switchover_ack;     /* source: the destination must have loaded initial bytes */
     guint64 size_max;            /* destination: bytes that it takes */
 } VfJobChannel;
 

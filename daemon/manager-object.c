@@ -42,7 +42,8 @@ handle_lookup(VferryManager *manager, GDBusMethodInvocation *invocation, const c
 VferryManager *
 vf_manager_object_new(VfObjects *objects, VfRegistry *registry, const char *host_id)
 {
-    static const char *const features[] = {"baseline", "compare", "find", "override", NULL};
+    static const char *const features[] = {"baseline", "compare",        "find",
+                                           "override", "switchover-ack", NULL};
     VferryManager *manager = vferry_manager_skeleton_new();
 
     vferry_manager_set_version(manager, PACKAGE_VERSION);

@@ -422,7 +422,8 @@ check_limit(const char *name, guint32 value, guint32 max, GError **error)
 static gboolean
 take_perform_options(VfSourceCalls *self, VfJob *job, GVariant *dict, GError **error)
 {
-    static const char *const common[] = {"precopy-max-seconds", "downtime-limit-ms", NULL};
+    static const char *const common[] = {"precopy-max-seconds", "downtime-limit-ms",
+                                         "switchover-ack", NULL};
     g_autoptr(VfOptions) options = vf_options_new(dict);
     VfJobChannel *channel = vf_job_get_channel(job);
     g_autoptr(GError) mistake = NULL;
@@ -431,6 +432,7 @@ take_perform_options(VfSourceCalls *self, VfJob *job, GVariant *dict, GError **e
         vf_options_take_u32(options, "precopy-max-seconds", PRECOPY_MAX_SECONDS);
     channel->downtime_limit_ms =
         vf_options_take_u32(options, "downtime-limit-ms", DOWNTIME_LIMIT_MS);
+    channel->switchover_ack = vf_options_take_boolean(options, common[2], TRUE);
     /* unknown keys are the driver's to judge; a wrong type is a mistake here */
     if (!vf_options_end(options, &mistake) &&
         !g_error_matches(mistake, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN_OPTION)) {

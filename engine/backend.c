@@ -41,6 +41,13 @@ vf_backend_write(VfBackend *self, const void *buffer, gsize size, GError **error
     return self->class->write(self, buffer, size, error);
 }
 
+void
+vf_backend_want_reinit(VfBackend *self)
+{
+    if (self->class->want_reinit)
+        self->class->want_reinit(self);
+}
+
 gboolean
 vf_backend_get_precopy_info(VfBackend *self, VfPrecopyInfo *info, GError **error)
 {

@@ -35,6 +35,7 @@ typedef struct {
 typedef struct {
     guint64 initial_bytes;
     guint64 dirty_bytes;
+    gboolean reinit; /* initial bytes have appeared anew; only after want_reinit */
 } VfPrecopyInfo;
 
 typedef enum {
@@ -55,6 +56,9 @@ typedef struct {
     gboolean (*set_state)(VfBackend *self, VfDeviceState state, GError **error);
     VfReadResult (*read)(VfBackend *self, void *buffer, gsize size, gsize *n, GError **error);
     gboolean (*write)(VfBackend *self, const void *buffer, gsize size, GError **error);
+    /* Nullable. From here on the device may say that initial bytes have appeared anew. One that
+     * does not know of it never does. */
+    void (*want_reinit)(VfBackend *self);
     gboolean (*get_precopy_info)(VfBackend *self, VfPrecopyInfo *info, GError **error);
     /* What poll(2) calls readable when there is more to read; -1 when there is nothing to poll. */
     int (*get_poll_fd)(VfBackend *self);
@@ -75,6 +79,7 @@ gboolean vf_backend_set_state(VfBackend *self, VfDeviceState state, GError **err
 VfReadResult vf_backend_read(VfBackend *self, void *buffer, gsize size, gsize *n, GError **error);
 /* All of @buffer. What was written before an error is lost: an error while loading is final. */
 gboolean vf_backend_write(VfBackend *self, const void *buffer, gsize size, GError **error);
+void vf_backend_want_reinit(VfBackend *self);
 gboolean vf_backend_get_precopy_info(VfBackend *self, VfPrecopyInfo *info, GError **error);
 int vf_backend_get_poll_fd(VfBackend *self);
 

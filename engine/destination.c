@@ -22,6 +22,7 @@ typedef enum {
 typedef struct {
     DeviceProgress progress;
     gboolean initial_loaded;
+    gboolean fresh; /* there was DATA since the last INITIAL_END */
     guint64 bytes;
 } Loading;
 
@@ -29,6 +30,7 @@ typedef struct {
     VfSession *session;
     VfStream *stream;
     guint n_devices;
+    gboolean use_reinit;
     Loading *loading; /* of each device */
     guint n_ended;
     guint64 bytes;
@@ -81,6 +83,7 @@ answer(Destination *self, const VfHello *hello, GError **error)
         if (vf_session_wants(self->session, hello->features[i]))
             g_strv_builder_add(common, hello->features[i]);
     features = g_strv_builder_end(common);
+    self->use_reinit = g_strv_contains((const char *const *)features, VF_FEATURE_REINIT);
     reply = vf_message_pack_reply(VF_MESSAGE_VERSION, (const char *const *)features);
     data = g_bytes_get_data(reply, &size);
     return vf_stream_send(self->stream, VF_FRAME_HELLO_REPLY, VF_FRAME_NO_DEVICE, data, size,
@@ -190,20 +193,24 @@ load_data(Destination *self, const VfFrame *frame, GError **error)
     if (!vf_backend_write(vf_devices_get(self->session->devices, index), frame->payload,
                           frame->header.length, error))
         return vf_devices_blame(self->session->devices, index, error);
+    loading->fresh = TRUE;
     loading->bytes += frame->header.length;
     self->bytes += frame->header.length;
     vf_progress_add(self->session->progress, index, frame->header.length);
     return TRUE;
 }
 
+/* Again only where that was agreed, and something came for it: each costs an answer. */
 static gboolean
 end_initial(Destination *self, const VfFrame *frame, GError **error)
 {
     Loading *loading = &self->loading[frame->header.device];
 
-    if (loading->initial_loaded || loading->progress == PROGRESS_ENDED)
+    if (loading->progress == PROGRESS_ENDED ||
+        (loading->initial_loaded && !(self->use_reinit && loading->fresh)))
         return unexpected(frame, error);
     loading->initial_loaded = TRUE;
+    loading->fresh = FALSE;
     return vf_stream_send(self->stream, VF_FRAME_INITIAL_LOADED, frame->header.device, NULL, 0,
                           error);
 }

@@ -11,6 +11,7 @@ typedef struct {
     VfBackend *backend;
     VfBackendInfo info;
     gboolean in_precopy;
+    gboolean quiet;
     gboolean refused; /* a change of state that had to succeed did not */
 } Device;
 
@@ -147,6 +148,7 @@ vf_devices_start_precopy(VfDevices *self, gboolean allowed, GError **error)
         Device *device = device_at(self, i);
         if (!allowed || !(device->info.flags & VF_BACKEND_PRE_COPY))
             continue;
+        vf_backend_want_reinit(device->backend);
         if (!vf_devices_set_state(self, i, VF_STATE_PRE_COPY, error))
             return FALSE;
         device->in_precopy = TRUE;
@@ -154,19 +156,49 @@ vf_devices_start_precopy(VfDevices *self, gboolean allowed, GError **error)
     return TRUE;
 }
 
+/* One device by itself has no peers to wait for, and is quieted for what it can still say. */
+static gboolean
+may_quiesce(VfDevices *self, const Device *device)
+{
+    return self->use_p2p ||
+           (self->items->len == 1 && device->in_precopy && (device->info.flags & VF_BACKEND_P2P));
+}
+
+gboolean
+vf_devices_quiesce(VfDevices *self, GError **error)
+{
+    for (guint i = 0; i < self->items->len; i++) {
+        Device *device = device_at(self, i);
+        VfDeviceState quiet = device->in_precopy ? VF_STATE_PRE_COPY_P2P : VF_STATE_RUNNING_P2P;
+        if (device->quiet || !may_quiesce(self, device))
+            continue;
+        if (!vf_devices_set_state(self, i, quiet, error))
+            return FALSE;
+        device->quiet = TRUE;
+    }
+    return TRUE;
+}
+
+gboolean
+vf_devices_unquiesce(VfDevices *self, GError **error)
+{
+    for (guint i = 0; i < self->items->len; i++) {
+        Device *device = device_at(self, i);
+        VfDeviceState loud = device->in_precopy ? VF_STATE_PRE_COPY : VF_STATE_RUNNING;
+        if (device->quiet && !vf_devices_set_state(self, i, loud, error))
+            return FALSE;
+        device->quiet = FALSE;
+    }
+    return TRUE;
+}
+
 gboolean
 vf_devices_stop_copy(VfDevices *self, GError **error)
 {
-    for (guint i = 0; self->use_p2p && i < self->items->len; i++) {
-        VfDeviceState quiet =
-            device_at(self, i)->in_precopy ? VF_STATE_PRE_COPY_P2P : VF_STATE_RUNNING_P2P;
-        if (!vf_devices_set_state(self, i, quiet, error))
-            return FALSE;
-    }
-    if (!set_all(self, VF_STATE_STOP_COPY, error))
+    if (!vf_devices_quiesce(self, error) || !set_all(self, VF_STATE_STOP_COPY, error))
         return FALSE;
     for (guint i = 0; i < self->items->len; i++)
-        device_at(self, i)->in_precopy = FALSE;
+        device_at(self, i)->in_precopy = device_at(self, i)->quiet = FALSE;
     return TRUE;
 }
 

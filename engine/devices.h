@@ -31,6 +31,10 @@ gboolean vf_devices_set_state(VfDevices *self, guint index, VfDeviceState state,
 /* Every device that can and may (@allowed) to PRE_COPY. */
 gboolean vf_devices_start_precopy(VfDevices *self, gboolean allowed, GError **error);
 gboolean vf_devices_in_precopy(VfDevices *self, guint index);
+/* The step before STOP_COPY, where the devices have it: they still run, but for their peers, and
+ * can still say what pre-copy has left. And the way back, to PRE_COPY and RUNNING. */
+gboolean vf_devices_quiesce(VfDevices *self, GError **error);
+gboolean vf_devices_unquiesce(VfDevices *self, GError **error);
 
 /* Every device, from RUNNING or PRE_COPY, to STOP_COPY. */
 gboolean vf_devices_stop_copy(VfDevices *self, GError **error);

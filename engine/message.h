@@ -11,6 +11,7 @@
 #define VF_MESSAGE_FEATURES_MAX 32
 #define VF_MESSAGE_WORD_MAX 64 /* of a job's or a feature's name */
 #define VF_FEATURE_PRE_COPY "pre-copy"
+#define VF_FEATURE_REINIT "pre-copy-reinit" /* INITIAL_END and INITIAL_LOADED can come again */
 
 typedef struct {
     char *job;

@@ -4,16 +4,23 @@
 #include "precopy.h"
 
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "error.h"
 
 #define NAP_MS 20
 #define DEVICE_US 2000 /* for a device's changes of state, until it is measured */
 
+/* A device may ask again before the destination has answered: at most one INITIAL_LOADED is due,
+ * and a later INITIAL_END waits for it, so that it is known which bytes are meant. */
 typedef struct {
-    gboolean dry; /* since the round began */
-    gboolean initial_ended;
-    gboolean initial_loaded;
+    gboolean dry;     /* since the round began */
+    gboolean sent;    /* all initial bytes are, and the destination was told */
+    gboolean told;    /* INITIAL_END, at least once */
+    gboolean due;     /* its INITIAL_LOADED */
+    gboolean fresh;   /* there was DATA since it */
+    guint64 moved;    /* initial bytes since it */
+    guint64 unloaded; /* those before it, until they are loaded */
     VfPrecopyInfo left;
 } Device;
 
@@ -27,6 +34,11 @@ struct VfPrecopy {
     guint rounds;
     guint64 round_bytes;
     gboolean poll_lies; /* the devices said there was more, and there was not */
+    gboolean repeats;
+    gint64 end; /* the limit, in monotonic time */
+    gint64 stop;
+    gboolean forced; /* stopped unloaded */
+    guint64 unloaded;
 };
 
 VfPrecopy *
@@ -53,6 +65,19 @@ guint
 vf_precopy_get_rounds(VfPrecopy *self)
 {
     return self->rounds;
+}
+
+gint64
+vf_precopy_get_end(VfPrecopy *self)
+{
+    return self->stop;
+}
+
+gboolean
+vf_precopy_get_unloaded(VfPrecopy *self, guint64 *bytes)
+{
+    *bytes = self->unloaded;
+    return self->forced;
 }
 
 static guint64
@@ -83,6 +108,7 @@ gboolean
 vf_precopy_move(VfPrecopy *self, guint index, VfReadResult *result, GError **error)
 {
     VfDevices *devices = self->session->devices;
+    Device *device = &self->devices[index];
     gint64 start = g_get_monotonic_time();
     gint64 end;
     gsize n;
@@ -93,6 +119,8 @@ vf_precopy_move(VfPrecopy *self, guint index, VfReadResult *result, GError **err
         return vf_devices_blame(devices, index, error);
     if (*result != VF_READ_DATA)
         return TRUE;
+    device->fresh = TRUE;
+    device->moved = add(device->moved, MIN(n, device->left.initial_bytes));
     if (!vf_stream_send_buffer(self->stream, VF_FRAME_DATA, index, n, error))
         return FALSE;
     end = g_get_monotonic_time();
@@ -114,7 +142,7 @@ vf_precopy_take(VfPrecopy *self, const VfFrame *frame, GError **error)
         return FALSE;
     }
     device = &self->devices[frame->header.device];
-    if (!device->initial_ended || device->initial_loaded) {
+    if (!device->due) {
         g_set_error(
             error, VFERRY_ERROR, VFERRY_ERROR_PEER,
             _("the destination says that it has loaded initial bytes of device %u that were "
@@ -122,7 +150,8 @@ vf_precopy_take(VfPrecopy *self, const VfFrame *frame, GError **error)
             frame->header.device);
         return FALSE;
     }
-    device->initial_loaded = TRUE;
+    device->due = FALSE;
+    device->unloaded = 0;
     return TRUE;
 }
 
@@ -141,21 +170,70 @@ take_all(VfPrecopy *self, GError **error)
 }
 
 static gboolean
-step(VfPrecopy *self, guint index, GError **error)
+is_loaded(const Device *device)
+{
+    return device->sent && !device->due;
+}
+
+/* With devices that are not in pre-copy, which have no initial bytes. */
+static gboolean
+all_loaded(VfPrecopy *self)
+{
+    for (guint i = 0; i < self->n_devices; i++)
+        if (vf_devices_in_precopy(self->session->devices, i) && !is_loaded(&self->devices[i]))
+            return FALSE;
+    return TRUE;
+}
+
+/* What the device says is left. It may have more initial bytes than before
+ * (VFIO_PRECOPY_INFO_REINIT in linux/vfio.h): then what the destination has acknowledged is not
+ * all, and a destination that cannot acknowledge again would leave this side guessing. */
+static gboolean
+look(VfPrecopy *self, guint index, GError **error)
 {
     VfDevices *devices = self->session->devices;
     Device *device = &self->devices[index];
+
+    if (!vf_backend_get_precopy_info(vf_devices_get(devices, index), &device->left, error))
+        return vf_devices_blame(devices, index, error);
+    if (!device->left.reinit || device->left.initial_bytes == 0)
+        return TRUE;
+    device->sent = FALSE;
+    if (!device->told || self->repeats || !self->session->config.switchover_ack)
+        return TRUE;
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                        _("the device has more initial bytes than at first, and the destination "
+                          "cannot say again that it has loaded them"));
+    return vf_devices_blame(devices, index, error);
+}
+
+static gboolean
+end_initial(VfPrecopy *self, guint index, GError **error)
+{
+    Device *device = &self->devices[index];
+
+    if (device->sent || device->left.initial_bytes > 0)
+        return TRUE;
+    if (device->told && !device->fresh) /* it has thought better of them */
+        device->sent = TRUE;
+    if (device->sent || device->due || (device->told && !self->repeats))
+        return TRUE;
+    device->sent = device->told = device->due = TRUE;
+    device->fresh = FALSE;
+    device->unloaded = device->moved;
+    device->moved = 0;
+    return vf_stream_send(self->stream, VF_FRAME_INITIAL_END, index, NULL, 0, error);
+}
+
+static gboolean
+step(VfPrecopy *self, guint index, GError **error)
+{
     VfReadResult result;
 
     if (!vf_precopy_move(self, index, &result, error))
         return FALSE;
-    device->dry = result != VF_READ_DATA;
-    if (!vf_backend_get_precopy_info(vf_devices_get(devices, index), &device->left, error))
-        return vf_devices_blame(devices, index, error);
-    if (device->initial_ended || device->left.initial_bytes > 0)
-        return TRUE;
-    device->initial_ended = TRUE;
-    return vf_stream_send(self->stream, VF_FRAME_INITIAL_END, index, NULL, 0, error);
+    self->devices[index].dry = result != VF_READ_DATA;
+    return look(self, index, error) && end_initial(self, index, error);
 }
 
 /* One frame of each device. */
@@ -220,10 +298,7 @@ may_leave(VfPrecopy *self)
     guint64 limit = (guint64)self->session->config.downtime_limit_ms * 1000;
     guint64 us = predict_downtime(self);
 
-    for (guint i = 0; i < self->n_devices; i++)
-        if (vf_devices_in_precopy(self->session->devices, i) && !self->devices[i].initial_loaded)
-            return FALSE;
-    return us <= (time_term_us(self) < limit ? limit : 2 * time_term_us(self));
+    return all_loaded(self) && us <= (time_term_us(self) < limit ? limit : 2 * time_term_us(self));
 }
 
 /* Until a device has more, the peer says something, or a moment has passed. A data fd without a
@@ -253,26 +328,119 @@ any_in_precopy(VfPrecopy *self)
     return FALSE;
 }
 
-gboolean
-vf_precopy_run(VfPrecopy *self, gboolean allowed, GError **error)
+static guint64
+count_unloaded(const Device *device)
 {
-    gint64 end =
-        g_get_monotonic_time() + (gint64)self->session->config.precopy_max_seconds * G_USEC_PER_SEC;
+    return is_loaded(device)
+               ? 0
+               : add(device->unloaded, add(device->moved, device->left.initial_bytes));
+}
 
+/* The time limit has passed. */
+static gboolean
+check_loaded(VfPrecopy *self, GError **error)
+{
+    for (guint i = 0; i < self->n_devices; i++) {
+        const Device *device = &self->devices[i];
+        if (!vf_devices_in_precopy(self->session->devices, i) || is_loaded(device))
+            continue;
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("the limit of %u s for pre-copy has passed, and the destination has not "
+                      "loaded %" PRIu64 " initial bytes of device %u, of which %" PRIu64
+                      " are not sent"),
+                    self->session->config.precopy_max_seconds, count_unloaded(device), i,
+                    device->left.initial_bytes);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* It has passed while a frame could not be sent. */
+static gboolean
+on_late(gpointer data, GError **error)
+{
+    VfPrecopy *self = data;
+
+    return take_all(self, error) && check_loaded(self, error);
+}
+
+static void
+note_unloaded(VfPrecopy *self)
+{
+    self->forced = TRUE;
+    for (guint i = 0; i < self->n_devices; i++)
+        if (vf_devices_in_precopy(self->session->devices, i))
+            self->unloaded = add(self->unloaded, count_unloaded(&self->devices[i]));
+    g_message("the limit of %u s for pre-copy has passed: stopping, as asked for, although the "
+              "destination has not loaded %" PRIu64 " initial bytes",
+              self->session->config.precopy_max_seconds, self->unloaded);
+}
+
+/* The last moment at which a device can be heard: after it comes STOP_COPY, which has no
+ * VFIO_MIG_GET_PRECOPY_INFO. Where it asks again now, it goes on. */
+static gboolean
+settle(VfPrecopy *self, gboolean without, gboolean *settled, GError **error)
+{
+    VfDevices *devices = self->session->devices;
+
+    self->stop = g_get_monotonic_time();
+    if (!vf_devices_quiesce(devices, error))
+        return FALSE;
+    for (guint i = 0; i < self->n_devices; i++)
+        if (vf_devices_in_precopy(devices, i) && !look(self, i, error))
+            return FALSE;
+    *settled = all_loaded(self) || without;
+    if (!*settled)
+        return vf_devices_unquiesce(devices, error);
+    if (!all_loaded(self))
+        note_unloaded(self);
+    return TRUE;
+}
+
+static gboolean
+move_rounds(VfPrecopy *self, GError **error)
+{
+    for (;;) {
+        gboolean settled = FALSE;
+        gboolean all_dry;
+        gboolean over;
+        gboolean without;
+        if (!sweep(self, &all_dry, error) || !take_all(self, error))
+            return FALSE;
+        over = g_get_monotonic_time() >= self->end;
+        without = over && !self->session->config.switchover_ack;
+        if ((may_leave(self) || (over && all_loaded(self)) || without) &&
+            !settle(self, without, &settled, error))
+            return FALSE;
+        if (settled)
+            return TRUE;
+        if (over && !check_loaded(self, error))
+            return FALSE;
+        if (all_dry && !nap(self, error))
+            return FALSE;
+    }
+}
+
+gboolean
+vf_precopy_run(VfPrecopy *self, gboolean allowed, gboolean repeats, GError **error)
+{
+    VfSessionConfig *config = &self->session->config;
+
+    self->repeats = repeats;
+    self->end = g_get_monotonic_time() + (gint64)config->precopy_max_seconds * G_USEC_PER_SEC;
     vf_progress_set_rest(self->session->progress, vf_precopy_estimate_rest(self));
     if (!vf_devices_start_precopy(self->session->devices, allowed, error))
         return FALSE;
     if (!any_in_precopy(self))
         return TRUE;
     vf_session_set_phase(self->session, "pre-copy");
-    while (g_get_monotonic_time() < end) {
-        gboolean all_dry;
-        if (!sweep(self, &all_dry, error) || !take_all(self, error))
+    for (guint i = 0; i < self->n_devices; i++)
+        if (vf_devices_in_precopy(self->session->devices, i) && !look(self, i, error))
             return FALSE;
-        if (may_leave(self))
-            return TRUE;
-        if (all_dry && !nap(self, error))
-            return FALSE;
-    }
+    if (config->switchover_ack)
+        vf_stream_set_late(self->stream, self->end, on_late, self);
+    if (!move_rounds(self, error))
+        return FALSE;
+    vf_stream_set_late(self->stream, 0, NULL, NULL);
     return TRUE;
 }

@@ -83,6 +83,17 @@ take_u32(VfOptions *options, const char *key, guint32 *number, GError **error)
 }
 
 static gboolean
+take_boolean(VfOptions *options, const char *key, gboolean *flag, GError **error)
+{
+    g_autoptr(GVariant) value = NULL;
+
+    if (!take_typed(options, key, G_VARIANT_TYPE_BOOLEAN, &value, error))
+        return FALSE;
+    *flag = g_variant_get_boolean(value);
+    return TRUE;
+}
+
+static gboolean
 take_key(VfOptions *options, VfSessionConfig *config, GError **error)
 {
     g_autoptr(GVariant) value = NULL;
@@ -104,13 +115,14 @@ take_key(VfOptions *options, VfSessionConfig *config, GError **error)
 static gboolean
 take_features(VfOptions *options, VfSessionConfig *config, GError **error)
 {
+    static const char *const known[] = {VF_FEATURE_PRE_COPY, VF_FEATURE_REINIT, NULL};
     g_autoptr(GVariant) value = NULL;
 
     if (!take_typed(options, "features", G_VARIANT_TYPE_STRING_ARRAY, &value, error))
         return FALSE;
     config->features = g_variant_dup_strv(value, NULL);
     for (guint i = 0; config->features[i]; i++) {
-        if (g_str_equal(config->features[i], VF_FEATURE_PRE_COPY))
+        if (g_strv_contains(known, config->features[i]))
             continue;
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                     _("feature “%.40s” is not known"), config->features[i]);
@@ -153,7 +165,8 @@ take_send(VfRequest *self, VfOptions *options, GError **error)
     return take_session(options, config, error) &&
            take_port(options, "port", &config->port, error) &&
            take_u32(options, "downtime-limit-ms", &config->downtime_limit_ms, error) &&
-           take_u32(options, "precopy-max-seconds", &config->precopy_max_seconds, error);
+           take_u32(options, "precopy-max-seconds", &config->precopy_max_seconds, error) &&
+           take_boolean(options, "switchover-ack", &config->switchover_ack, error);
 }
 
 static gboolean

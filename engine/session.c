@@ -19,6 +19,7 @@ vf_session_new(VfDevices *devices, VfRecord *record)
     self->config.peer_patience_ms = VF_STREAM_PATIENCE_MS;
     self->config.decision_seconds = VF_SESSION_DECISION_SECONDS;
     self->config.size_max = G_MAXUINT64;
+    self->config.switchover_ack = TRUE;
     return self;
 }
 

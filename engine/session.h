@@ -25,6 +25,7 @@ typedef struct {
     guint16 port;
     guint downtime_limit_ms;
     guint precopy_max_seconds;
+    gboolean switchover_ack; /* fail when they have passed and initial bytes are not loaded */
     /* destination */
     guint16 port_min;
     guint16 port_max;

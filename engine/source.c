@@ -30,6 +30,7 @@ typedef struct {
     VfPrecopy *precopy;
     guint n_devices;
     gboolean use_precopy;
+    gboolean use_reinit;
     gboolean may_run;   /* the devices did at the beginning, and are to again if it fails */
     gboolean committed; /* the decision is on record: never again */
     Times times;
@@ -69,6 +70,13 @@ say_hello(Source *self, GError **error)
 }
 
 static gboolean
+is_agreed(Source *self, const VfHelloReply *reply, const char *feature)
+{
+    return vf_session_wants(self->session, feature) &&
+           g_strv_contains((const char *const *)reply->features, feature);
+}
+
+static gboolean
 hear_reply(Source *self, GError **error)
 {
     g_auto(VfHelloReply) reply = {0};
@@ -90,8 +98,8 @@ hear_reply(Source *self, GError **error)
                     reply.version, VF_MESSAGE_VERSION);
         return FALSE;
     }
-    self->use_precopy = vf_session_wants(self->session, VF_FEATURE_PRE_COPY) &&
-                        g_strv_contains((const char *const *)reply.features, VF_FEATURE_PRE_COPY);
+    self->use_precopy = is_agreed(self, &reply, VF_FEATURE_PRE_COPY);
+    self->use_reinit = is_agreed(self, &reply, VF_FEATURE_REINIT);
     return TRUE;
 }
 
@@ -133,7 +141,7 @@ attach(Source *self, GError **error)
 static gboolean
 precopy(Source *self, GError **error)
 {
-    return vf_precopy_run(self->precopy, self->use_precopy, error);
+    return vf_precopy_run(self->precopy, self->use_precopy, self->use_reinit, error);
 }
 
 /* An ABORT is heard here while it can still be heeded. */
@@ -169,7 +177,9 @@ static gboolean
 switch_over(Source *self, GError **error)
 {
     vf_session_set_phase(self->session, "switchover");
-    self->times.stop = g_get_monotonic_time();
+    self->times.stop = vf_precopy_get_end(self->precopy);
+    if (self->times.stop == 0)
+        self->times.stop = g_get_monotonic_time();
     if (!vf_devices_stop_copy(self->session->devices, error))
         return FALSE;
     self->times.stopped = g_get_monotonic_time();
@@ -284,8 +294,11 @@ make_statistics(Source *self)
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
     const Times *times = &self->times;
     VfProgressSnapshot progress;
+    guint64 unloaded;
 
     vf_progress_get(self->session->progress, &progress, NULL);
+    if (self->precopy && vf_precopy_get_unloaded(self->precopy, &unloaded))
+        g_variant_dict_insert(&dict, "initial-bytes-unloaded", "t", unloaded);
     g_variant_dict_insert(&dict, "bytes", "t", progress.done);
     g_variant_dict_insert(&dict, "rounds", "u",
                           self->precopy ? vf_precopy_get_rounds(self->precopy) : 0);

@@ -56,6 +56,12 @@ typedef struct {
     GError *aborted;
 } Incoming;
 
+typedef struct {
+    VfStreamLate call; /* NULL: nobody asks */
+    gpointer data;
+    gint64 end;
+} Late;
+
 struct VfStream {
     VfChannel *channel;
     VfRole role;
@@ -65,6 +71,7 @@ struct VfStream {
     guint patience_ms;
     Outgoing out;
     Incoming in;
+    Late late;
     Heart heart;
 };
 
@@ -138,6 +145,12 @@ void
 vf_stream_ignore_cancel(VfStream *self)
 {
     self->ignore_cancel = TRUE;
+}
+
+void
+vf_stream_set_late(VfStream *self, gint64 end, VfStreamLate late, gpointer data)
+{
+    self->late = (Late){late, data, end};
 }
 
 gboolean
@@ -444,6 +457,25 @@ send_failed(VfStream *self, GError *reason, GError **error)
     return FALSE;
 }
 
+static int
+late_in_ms(VfStream *self)
+{
+    gint64 left = self->late.end - g_get_monotonic_time();
+
+    return !self->late.call ? -1 : left <= 0 ? 0 : (int)MIN((left + 999) / 1000, G_MAXINT);
+}
+
+static gboolean
+check_late(VfStream *self, GError **error)
+{
+    VfStreamLate call = self->late.call;
+
+    if (late_in_ms(self) != 0)
+        return TRUE;
+    self->late.call = NULL;
+    return call(self->late.data, error);
+}
+
 /* A source listens while it cannot send: to an ABORT, and to heartbeats that say that a slow
  * destination is not a lost one. */
 static gboolean
@@ -451,8 +483,8 @@ wait_to_send(VfStream *self, GError **error)
 {
     gboolean listens = self->role == VF_ROLE_SOURCE;
 
-    return wait_for(self, listens ? POLLIN | POLLOUT : POLLOUT, NULL, 0, -1, error) &&
-           (!listens || pump_to_queue(self, error));
+    return wait_for(self, listens ? POLLIN | POLLOUT : POLLOUT, NULL, 0, late_in_ms(self), error) &&
+           (!listens || pump_to_queue(self, error)) && check_late(self, error);
 }
 
 /* All of it, into the socket: a frame that waits in the channel has not been sent. */

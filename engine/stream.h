@@ -40,6 +40,11 @@ gboolean vf_stream_send_buffer(VfStream *self, VfFrameType type, guint device, g
 gboolean vf_stream_send(VfStream *self, VfFrameType type, guint device, const void *payload,
                         gsize length, GError **error);
 
+/* From @end on (monotonic time), and while this side cannot send, @late is asked whether it may
+ * wait any longer: once it has said yes, no more. It may look for frames. NULL: never. */
+typedef gboolean (*VfStreamLate)(gpointer data, GError **error);
+void vf_stream_set_late(VfStream *self, gint64 end, VfStreamLate late, gpointer data);
+
 /* The next frame that is neither a heartbeat nor optional and unknown. PEER when the peer is silent
  * for too long, hangs up, breaks the protocol or sent an ABORT; CANCELLED. */
 gboolean vf_stream_receive(VfStream *self, VfFrame *frame, GError **error);

@@ -22,7 +22,8 @@
 typedef struct {
     VfBackend parent;
     int fd;
-    int data_fd;    /* of the saving or resuming session; -1 without one */
+    int data_fd; /* of the saving or resuming session; -1 without one */
+    gboolean wants_reinit;
     guint64 offset; /* in the data stream, for messages */
 } VfVfio;
 
@@ -185,6 +186,18 @@ vfio_write(VfBackend *backend, const void *buffer, gsize size, GError **error)
     return TRUE;
 }
 
+/* Nothing is lost where it fails: what a kernel that does not know it reports has no such flag. */
+static void
+vfio_want_reinit(VfBackend *backend)
+{
+    VfVfio *self = (VfVfio *)backend;
+    char none = 0;
+
+    self->wants_reinit =
+        feature(self, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2, &none, 0) ==
+        0;
+}
+
 static gboolean
 vfio_get_precopy_info(VfBackend *backend, VfPrecopyInfo *info, GError **error)
 {
@@ -200,6 +213,7 @@ vfio_get_precopy_info(VfBackend *backend, VfPrecopyInfo *info, GError **error)
                               _("asking how much of the state is left"));
     info->initial_bytes = precopy.initial_bytes;
     info->dirty_bytes = precopy.dirty_bytes;
+    info->reinit = self->wants_reinit && (precopy.flags & VFIO_PRECOPY_INFO_REINIT);
     return TRUE;
 }
 
@@ -225,6 +239,7 @@ static const VfBackendClass vfio_class = {
     .set_state = vfio_set_state,
     .read = vfio_read,
     .write = vfio_write,
+    .want_reinit = vfio_want_reinit,
     .get_precopy_info = vfio_get_precopy_info,
     .get_poll_fd = vfio_get_poll_fd,
     .free = vfio_free,

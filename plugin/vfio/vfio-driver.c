@@ -143,7 +143,7 @@ static gboolean
 take_inspection(VfJob *job, VfVfioSide *side, const VfMoverReply *reply, GError **error)
 {
     VfJobDevice *device = vf_job_get_device(job, side->next);
-    static const char *const pre_copy[] = {"pre-copy", NULL};
+    static const char *const pre_copy[] = {"pre-copy", "pre-copy-reinit", NULL};
 
     if (g_ascii_strcasecmp(reply->state, "running") != 0) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,

@@ -23,6 +23,7 @@ send_arguments(VfJob *job)
     g_variant_dict_insert_value(&args, "key", vf_vfio_side_key(job));
     g_variant_dict_insert(&args, "downtime-limit-ms", "u", channel->downtime_limit_ms);
     g_variant_dict_insert(&args, "precopy-max-seconds", "u", channel->precopy_max_seconds);
+    g_variant_dict_insert(&args, "switchover-ack", "b", channel->switchover_ack);
     g_variant_dict_insert(&args, "features", "^as", vf_job_get_features(job));
     return g_variant_dict_end(&args);
 }

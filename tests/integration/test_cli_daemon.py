@@ -77,14 +77,15 @@ class Tool(Case):
         self.lend()
         self.go()
         status, out, err = self.migrate('--json', '--parent', 'mtty', '--type', 'mtty-2',
-                                        '--downtime-limit', '50', '--precopy-max', '7')
+                                        '--downtime-limit', '50', '--precopy-max', '604800', '--no-switchover-ack')
         self.assertEqual((status, err), (0, ''), out)
         document = json.loads(out)
         self.assertEqual(document['result'], 'completed')
         self.assertEqual(document['created'], list(self.mdevs()))
         (_, arguments, _, _) = next(line for line in self.requests() if line[0] == 'send')
         self.assertEqual(arguments['downtime-limit-ms'], 50)
-        self.assertEqual(arguments['precopy-max-seconds'], 7)
+        self.assertEqual(arguments['precopy-max-seconds'], 604800)
+        self.assertIs(arguments['switchover-ack'], False)
 
     def test_wrong_type_is_refused_with_both_values(self):
         self.lend()

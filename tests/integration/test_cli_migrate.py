@@ -13,7 +13,7 @@ from gi.repository import GLib
 
 import tap
 from cli_case import (A, B, DEADLINE, DEVICE_PATH, JOB, JOB_PATH, LEASE_PATH, VFERRYCTL, WRAPPER, Case)
-from fake_daemon import Refusal, device, job
+from fake_daemon import ROOT, Refusal, device, job
 
 SECRET = bytes(range(32))
 MIB = 1 << 20
@@ -32,6 +32,7 @@ class Migration(Case):
         self.outcomes = {"Finish": "completed", "Confirm": "completed"}
         self.pace = 20
         self.state = "running"
+        self.statistics = STATISTICS
         here, there = self.here.daemon.answers, self.there.daemon.answers
         here["Begin"] = lambda path, args: GLib.Variant("(ss)", (JOB, "<migration/>"))
         here["Perform"] = self.perform
@@ -92,7 +93,7 @@ class Migration(Case):
             "Error": GLib.Variant("(ss)", (error, message)),
             "Devices": GLib.Variant("aa{sv}", [{"state": GLib.Variant("s", self.state)}])})
         self.here.daemon.emit_now(JOB_PATH, "Job", "Completed", GLib.Variant(
-            "(sssa{sv})", (result, error, message, STATISTICS if result == "completed" else {})))
+            "(sssa{sv})", (result, error, message, self.statistics if result == "completed" else {})))
 
     def cancel(self, path, args):
         self.steps = []
@@ -144,6 +145,19 @@ class Migration(Case):
             "address": "10.77.0.2", "driver": "fake", "parent": "mtty", "type": "mtty-2", "uuid": B})
         self.assertEqual(self.arguments(self.here, "Perform")[3],
                          {"downtime-limit-ms": 50, "precopy-max-seconds": 7})
+
+    def test_without_switchover_ack(self):
+        """Sent only to a daemon that knows it; that the device was stopped early is said."""
+        result = self.migrate("--no-switchover-ack")
+        self.assertEqual((result.returncode, self.calls(self.here)), (1, []), result.stderr)
+        self.assertIn("the daemon here is too old for --no-switchover-ack", result.stderr)
+        self.here.daemon.set(ROOT, "Manager", {"Features": GLib.Variant("as", ["switchover-ack"])})
+        self.addCleanup(self.here.daemon.set, ROOT, "Manager", {"Features": GLib.Variant("as", [])})
+        self.statistics = STATISTICS | {"initial-bytes-unloaded": GLib.Variant("t", 5 * MIB)}
+        result = self.migrate("--no-switchover-ack")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(self.arguments(self.here, "Perform")[3], {"switchover-ack": False})
+        self.assertEqual(result.stdout.splitlines()[-1], "            stopped before 5 MiB of initial bytes were loaded there")
 
     def test_json_is_one_document(self):
         result = self.migrate("--json")

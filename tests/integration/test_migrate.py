@@ -290,16 +290,18 @@ class Calls(crossing.Test):
         self.assert_refused('InvalidArgument', self.perform, uuid, good.replace('version="1"', 'version="2"'), bytes(32))
         self.assert_refused('InvalidArgument', self.perform, uuid, good, bytes(31))
         for name, value in (('downtime-limit-ms', Variant('u', 0)), ('precopy-max-seconds', Variant('u', 0)),
-                            ('downtime-limit-ms', Variant('s', '1'))):
+                            ('precopy-max-seconds', Variant('u', 604801)), ('downtime-limit-ms', Variant('u', 86400001)),
+                            ('downtime-limit-ms', Variant('s', '1')), ('switchover-ack', Variant('s', 'no'))):
             self.assert_refused('InvalidArgument', self.perform, uuid, good, bytes(32), **{name: value})
         self.assert_refused('UnknownOption', self.perform, uuid, good, bytes(32), colour=Variant('s', 'red'))
         self.assertEqual(self.records(), [])
-        job = self.perform(uuid, good, bytes(32), **{'precopy-max-seconds': Variant('u', 7)})
+        job = self.perform(uuid, good, bytes(32), **{'precopy-max-seconds': Variant('u', 604800)})
         self.assert_refused('Busy', self.perform, uuid, good, bytes(32))
         self.wait_for_property(job, 'Result', 'completed')
         _, arguments, fds, _ = self.requests()[-1]
         self.assertEqual(fds, 2)
-        self.assertEqual((arguments['precopy-max-seconds'], arguments['downtime-limit-ms']), (7, 300))
+        self.assertEqual((arguments['precopy-max-seconds'], arguments['downtime-limit-ms'], arguments['switchover-ack']),
+                         (604800, 300, True))
 
     def test_finish_and_confirm_unknown(self):
         for method in ('Finish', 'Confirm'):

@@ -218,6 +218,7 @@ class Interfaces(harness.Test):
 
     def test_features(self):
         self.assertIn('override', self.manager().get('Features'))
+        self.assertIn('switchover-ack', self.manager().get('Features'))
 
     def test_properties_cannot_be_written(self):
         device = self.find_device(UUID)

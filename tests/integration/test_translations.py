@@ -100,7 +100,7 @@ class Speaking(Case):
     def test_sentence_with_a_large_number(self):
         """Where a macro of GLib's once cut the sentence off in the catalogue."""
         result = self.tool(None, 'de_DE', 'migrate', A, 'unix:path=/x', '--address', '::1', '--precopy-max', 'x')
-        self.assertEqual(result.stderr, 'vferryctl: --precopy-max ist „x“, muss aber eine Zahl von 0 bis 86400 sein\n')
+        self.assertEqual(result.stderr, 'vferryctl: --precopy-max ist „x“, muss aber eine Zahl von 1 bis 604800 sein\n')
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@
 #include "memory.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +16,7 @@
 
 #define HEAD_SIZE 16
 #define TRAILER_OFFSET G_MAXUINT64
+#define HOLD_MS 20000
 #define CLEAN 0
 #define INITIAL 1
 #define DIRTY 2
@@ -42,6 +44,9 @@ struct VfMemory {
     guint64 n_dirty;
     guint64 dirtied;
     guint64 random;
+    gboolean wants_reinit;
+    guint reinits;
+    guint seen_empty; /* since the last */
     Piece piece;
     guint64 stream_bytes;
     gboolean trailer_done;
@@ -471,6 +476,18 @@ write_piece(VfMemory *self, const guint8 *buffer, gsize size, gsize *n)
     return 0;
 }
 
+/* Not for ever: who was to end it did not. */
+static void
+wait_held(int fd)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    int n;
+
+    while ((n = poll(&polled, 1, HOLD_MS)) < 0)
+        g_assert_cmpint(errno, ==, EINTR);
+    g_assert_cmpint(n, ==, 1);
+}
+
 static gboolean
 memory_write(VfBackend *backend, const void *buffer, gsize size, GError **error)
 {
@@ -481,6 +498,8 @@ memory_write(VfBackend *backend, const void *buffer, gsize size, GError **error)
     g_assert_cmpint(vf_memory_get_state(self), ==, VF_STATE_RESUMING);
     if (self->options.slow_us)
         g_usleep(self->options.slow_us);
+    if (self->options.hold_fd > 0)
+        wait_held(self->options.hold_fd);
     while (size > 0 && errnum == 0) {
         gsize want = size;
         gsize n = 0;
@@ -497,6 +516,36 @@ memory_write(VfBackend *backend, const void *buffer, gsize size, GError **error)
                           "write of device state at byte %" G_GUINT64_FORMAT, self->stream_bytes);
 }
 
+static void
+memory_want_reinit(VfBackend *backend)
+{
+    ((Handle *)backend)->device->wants_reinit = TRUE;
+}
+
+static guint64
+initial_left(VfMemory *self)
+{
+    guint64 pages = self->n_initial - (self->n_pages - pages_for_precopy(self));
+
+    return pages * VF_MEMORY_PAGE + (self->piece.initial ? self->piece.left : 0);
+}
+
+static gboolean
+reinit(VfMemory *self)
+{
+    if (!self->wants_reinit || self->reinits == self->options.reinit_times ||
+        initial_left(self) > 0 || self->seen_empty++ < self->options.reinit_after ||
+        (self->options.reinit_quiet && vf_memory_get_state(self) != VF_STATE_PRE_COPY_P2P))
+        return FALSE;
+    self->reinits++;
+    self->seen_empty = 0;
+    memset(self->pages, INITIAL, self->n_pages);
+    self->n_initial = self->n_pages;
+    self->n_dirty = 0;
+    self->piece.initial = TRUE;
+    return TRUE;
+}
+
 static gboolean
 memory_get_precopy_info(VfBackend *backend, VfPrecopyInfo *info, GError **error)
 {
@@ -506,10 +555,10 @@ memory_get_precopy_info(VfBackend *backend, VfPrecopyInfo *info, GError **error)
     if (state != VF_STATE_PRE_COPY && state != VF_STATE_PRE_COPY_P2P)
         return vf_error_errno(error, VFERRY_ERROR_DEVICE, EINVAL,
                               "asking how much of the state is left");
-    info->initial_bytes =
-        (self->n_initial - (self->n_pages - pages_for_precopy(self))) * VF_MEMORY_PAGE;
-    info->dirty_bytes = self->n_dirty * VF_MEMORY_PAGE;
-    *(self->piece.initial ? &info->initial_bytes : &info->dirty_bytes) += self->piece.left;
+    info->reinit = reinit(self);
+    info->initial_bytes = initial_left(self);
+    info->dirty_bytes =
+        self->n_dirty * VF_MEMORY_PAGE + (self->piece.initial ? 0 : self->piece.left);
     return TRUE;
 }
 
@@ -534,6 +583,7 @@ vf_memory_open(VfMemory *self)
         .set_state = memory_set_state,
         .read = memory_read,
         .write = memory_write,
+        .want_reinit = memory_want_reinit,
         .get_precopy_info = memory_get_precopy_info,
         .get_poll_fd = memory_get_poll_fd,
         .free = memory_free,

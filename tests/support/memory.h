@@ -23,6 +23,12 @@ typedef struct {
     gsize read_max;         /* bytes that one read gives at most; 0: as many as asked for */
     guint slow_us;          /* for each read and write */
     guint slow_final_us;    /* for RESUMING -> STOP */
+    int hold_fd; /* a write waits until it is readable, or its other end closed; 0: none */
+    /* initial bytes appear anew, all of them, so many times, for who wants to hear of it: when it
+     * is seen that none is left, after it was seen so many times before, or in PRE_COPY_P2P */
+    guint reinit_times;
+    guint reinit_after;
+    gboolean reinit_quiet;
     /* faults */
     guint64 fail_read_at;    /* EIO from this byte of the stream on; 0: never */
     guint64 fail_write_at;   /* the same */

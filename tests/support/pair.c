@@ -19,11 +19,12 @@
 #include "source.h"
 
 /* What a side says at its end, through a pipe or in memory. */
-#define OUTCOME_TYPE "(uussatttt)"
+#define OUTCOME_TYPE "(uussattttt)"
 
 typedef struct {
     const VfPairSetup *setup;
     VfPair *pair;
+    int *hold_fds; /* the pair's */
     VfRole role;
     VfSession *session;
     guint16 port;    /* source: where to; destination: where it listens */
@@ -80,6 +81,8 @@ on_phase(const char *phase, gpointer data)
     Side *side = data;
 
     g_string_append_printf(side->phases, "%s%s", side->phases->len ? "," : "", phase);
+    if (side->role == VF_ROLE_SOURCE && g_strcmp0(side->setup->hold_until, phase) == 0)
+        vf_io_clear_fd(&side->hold_fds[1]);
 }
 
 static VfRecord *
@@ -98,6 +101,20 @@ make_record(Side *side, gboolean blind)
     return record;
 }
 
+/* "pre-copy" is the older of the two: nobody has "pre-copy-reinit" alone. */
+static const char *const *
+features_of(const VfPairSetup *setup, gboolean is_source)
+{
+    static const char *const both[] = {VF_FEATURE_PRE_COPY, VF_FEATURE_REINIT, NULL};
+    static const char *const precopy[] = {VF_FEATURE_PRE_COPY, NULL};
+    static const char *const none[] = {NULL};
+
+    if (is_source ? setup->no_precopy_at_source : setup->no_precopy_at_destination)
+        return none;
+    return (is_source ? setup->no_reinit_at_source : setup->no_reinit_at_destination) ? precopy
+                                                                                      : both;
+}
+
 static VfSession *
 make_session(Side *side)
 {
@@ -105,8 +122,6 @@ make_session(Side *side)
     gboolean is_source = side->role == VF_ROLE_SOURCE;
     g_autoptr(GPtrArray) backends = g_ptr_array_new();
     VfSession *session;
-    static const char *const precopy[] = {VF_FEATURE_PRE_COPY, NULL};
-    static const char *const none[] = {NULL};
 
     for (guint i = 0; i < side->pair->n_devices; i++)
         g_ptr_array_add(backends, vf_memory_open(is_source ? side->pair->source_devices[i]
@@ -117,10 +132,8 @@ make_session(Side *side)
     session->config.job = g_strdup(setup->wrong_job && is_source ? "another" : VF_PAIR_JOB);
     memcpy(session->config.key, pair_key, sizeof pair_key);
     session->config.key[0] ^= setup->wrong_key && is_source;
-    session->config.features = g_strdupv(
-        (char **)((is_source ? setup->no_precopy_at_source : setup->no_precopy_at_destination)
-                      ? none
-                      : precopy));
+    session->config.features = g_strdupv((char **)features_of(setup, is_source));
+    session->config.switchover_ack = !setup->no_switchover_ack;
     session->config.address = g_strdup("127.0.0.1");
     session->config.peer_patience_ms =
         (setup->patience_ms ? setup->patience_ms : 1500) * vf_pair_slowness();
@@ -141,18 +154,20 @@ describe(const VfOutcome *outcome, VfSession *session)
     g_autofree char *states = g_strjoinv(",", outcome->device_states);
     guint64 downtime = 0;
     guint64 bytes = 0;
+    guint64 unloaded = G_MAXUINT64;
     GVariantBuilder counters;
 
     g_variant_lookup(outcome->statistics, "downtime", "t", &downtime);
+    g_variant_lookup(outcome->statistics, "initial-bytes-unloaded", "t", &unloaded);
     g_assert_true(g_variant_lookup(outcome->statistics, "bytes", "t", &bytes));
     vf_progress_get(session->progress, &progress, NULL);
     g_variant_builder_init(&counters, G_VARIANT_TYPE("at"));
     g_variant_builder_add(&counters, "t", progress.done);
     g_variant_builder_add(&counters, "t", progress.total);
     return g_variant_new(
-        "(uuss@atttt)", (guint)outcome->kind, outcome->error ? (guint)outcome->error->code : 0,
+        "(uuss@attttt)", (guint)outcome->kind, outcome->error ? (guint)outcome->error->code : 0,
         outcome->error ? outcome->error->message : "", states, g_variant_builder_end(&counters),
-        (guint64)progress.round, downtime, bytes);
+        (guint64)progress.round, downtime, bytes, unloaded);
 }
 
 static GVariant *
@@ -167,6 +182,8 @@ run_side(Side *side)
         vf_destination_run(side->session, &outcome);
     g_assert_true((outcome.kind == VF_OUTCOME_COMPLETED) == (outcome.error == NULL));
     described = g_variant_ref_sink(describe(&outcome, side->session));
+    if (side->role == VF_ROLE_SOURCE)
+        vf_io_clear_fd(&side->hold_fds[1]);
     /* a waiting test must not wait for a destination that never came to listen */
     vf_io_clear_fd(&side->port_fds[1]);
     return described;
@@ -261,9 +278,9 @@ end_side(Side *side, VfPairSide *result)
     read_events(side, result);
     result->phases = g_string_free(side->phases, FALSE);
     if (described) {
-        g_variant_get(described, "(uuss@atttt)", &kind, &code, &result->message,
-                      &result->device_states, &counters, &rounds, &result->downtime,
-                      &result->bytes);
+        g_variant_get(described, "(uuss@attttt)", &kind, &code, &result->message,
+                      &result->device_states, &counters, &rounds, &result->downtime, &result->bytes,
+                      &result->unloaded);
         result->kind = kind;
         result->code = code;
         result->progress.round = (guint)rounds;
@@ -288,6 +305,8 @@ on_plan(guint8 *frame, gsize *size, gpointer data)
         g_assert_no_errno(kill(side->pid, SIGKILL));
     else if (setup->cancel.wanted)
         vf_cancel_trigger(side->session->cancel, setup->cancel.reason);
+    if (setup->look)
+        setup->look(sides[0].pair);
     if (setup->plan.call)
         setup->plan.call(frame, size, setup->plan.data);
 }
@@ -309,15 +328,22 @@ make_pair(const VfPairSetup *setup)
 VfPair *
 vf_pair_run(const VfPairSetup *setup)
 {
-    VfPair *pair = make_pair(setup);
+    VfPairSetup held = *setup;
+    int hold_fds[2] = {-1, -1};
+    VfPair *pair;
     Side sides[2] = {0};
     VfProxyPlan plan = setup->plan;
     VfProxy *proxy;
     guint16 port = 0;
 
+    if (setup->hold_until)
+        g_assert_no_errno(pipe2(hold_fds, O_CLOEXEC));
+    held.destination.hold_fd = MAX(0, hold_fds[0]);
+    pair = make_pair(&held);
     for (guint i = 0; i < 2; i++)
         sides[i] = (Side){.setup = setup,
                           .pair = pair,
+                          .hold_fds = hold_fds,
                           .role = (VfRole)i,
                           .port_fds = {-1, -1},
                           .phases = g_string_new(NULL)};
@@ -333,6 +359,7 @@ vf_pair_run(const VfPairSetup *setup)
     for (guint i = 0; i < 2; i++)
         end_side(&sides[i], &pair->sides[i]);
     vf_io_clear_fd(&sides[VF_ROLE_DESTINATION].port_fds[0]);
+    vf_io_clear_fd(&hold_fds[0]);
     pair->acted = vf_proxy_has_acted(proxy);
     pair->initial_ends = vf_proxy_count(proxy, VF_ROLE_SOURCE, VF_FRAME_INITIAL_END);
     pair->initial_loadeds = vf_proxy_count(proxy, VF_ROLE_DESTINATION, VF_FRAME_INITIAL_LOADED);

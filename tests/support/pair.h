@@ -12,6 +12,8 @@
 #define VF_PAIR_DEVICES_MAX 4
 #define VF_PAIR_JOB "0d5f3b2e-7c41-4d0a-9f6e-2f1c6a3b9d10"
 
+typedef struct VfPair VfPair;
+
 typedef struct {
     guint n_devices; /* 0: one */
     VfMemoryOptions source;
@@ -21,6 +23,12 @@ typedef struct {
     gboolean processes;
     gboolean no_precopy_at_source;
     gboolean no_precopy_at_destination;
+    gboolean no_reinit_at_source; /* as a mover of before it */
+    gboolean no_reinit_at_destination;
+    gboolean no_switchover_ack;
+    /* as threads: the destination's device takes nothing until the source's side says this phase,
+     * or has ended */
+    const char *hold_until;
     guint downtime_limit_ms;   /* 0: 300 */
     guint precopy_max_seconds; /* 0: 20 */
     guint64 size_max;          /* 0: no limit */
@@ -29,7 +37,8 @@ typedef struct {
     gboolean wrong_job;
     gboolean blind_source; /* the record cannot be written */
     gboolean blind_destination;
-    /* asked of a side when the proxy's plan calls */
+    void (*look)(VfPair *pair); /* when the proxy's plan calls */
+    /* asked of a side then */
     struct {
         gboolean wanted;
         VfRole whom;
@@ -49,9 +58,10 @@ typedef struct {
     VfProgressSnapshot progress;
     guint64 downtime; /* microseconds; 0 when it is not in the statistics */
     guint64 bytes;
+    guint64 unloaded; /* G_MAXUINT64 when it is not in the statistics */
 } VfPairSide;
 
-typedef struct {
+struct VfPair {
     guint n_devices;
     VfMemory *source_devices[VF_PAIR_DEVICES_MAX];
     VfMemory *destination_devices[VF_PAIR_DEVICES_MAX];
@@ -61,7 +71,7 @@ typedef struct {
     guint initial_ends;
     guint initial_loadeds;
     GBytes *records[2]; /* of VF_PROXY_RELAY: what came from either side */
-} VfPair;
+};
 
 VfPair *vf_pair_run(const VfPairSetup *setup);
 void vf_pair_free(VfPair *self);

@@ -26,6 +26,7 @@ static VfSession *
 make_session(const VfSoloSetup *setup, VfSolo *self, int record_fd)
 {
     static const char *const precopy[] = {VF_FEATURE_PRE_COPY, NULL};
+    static const char *const both[] = {VF_FEATURE_PRE_COPY, VF_FEATURE_REINIT, NULL};
     static const char *const none[] = {NULL};
     g_autoptr(GPtrArray) backends = g_ptr_array_new();
     VfSession *session;
@@ -38,7 +39,9 @@ make_session(const VfSoloSetup *setup, VfSolo *self, int record_fd)
     session =
         vf_session_new(vf_devices_new(backends), vf_record_new_from_fd(vf_io_dup(record_fd, NULL)));
     session->config.job = g_strdup(VF_SOLO_JOB);
-    session->config.features = g_strdupv((char **)(setup->precopy ? precopy : none));
+    session->config.features = g_strdupv((char **)(setup->reinit    ? both
+                                                   : setup->precopy ? precopy
+                                                                    : none));
     session->config.downtime_limit_ms = 300;
     session->config.precopy_max_seconds = 20;
     if (setup->patience_ms)

@@ -16,6 +16,7 @@ typedef struct {
     guint n_devices;
     VfMemoryOptions device; /* each the same but for its content */
     gboolean precopy;       /* wanted by this side */
+    gboolean reinit;        /* that, too */
     guint patience_ms;      /* 0: the protocol's */
     guint decision_seconds; /* 0: the protocol's */
     guint64 size_max;       /* destination; 0: no limit */

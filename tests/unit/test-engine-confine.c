@@ -299,7 +299,7 @@ static const Request requests[] = {
     {"start", "{}", 3, "/dev/null /dev/null /dev/null " WAKEUP " " WAKEUP " socket"},
     {"send",
      "{" SESSION ", 'port': <uint16 1>, 'downtime-limit-ms': <uint32 1>, "
-     "'precopy-max-seconds': <uint32 1>}",
+     "'precopy-max-seconds': <uint32 1>, 'switchover-ack': <true>}",
      2, "/dev/null /dev/null " WAKEUP " " WAKEUP " socket"},
     {"receive",
      "{" SESSION ", 'port-min': <uint16 0>, 'port-max': <uint16 0>, 'accept-seconds': <uint32 1>, "

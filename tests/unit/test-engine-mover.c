@@ -207,11 +207,11 @@ static const BadRequest bad_requests[] = {
     {"send-without-port", "send", "{" COMMON "}", 1, VFERRY_ERROR_INVALID_ARGUMENT, "port"},
     {"send-unknown-argument", "send",
      "{" COMMON ", 'port': <uint16 1>, 'downtime-limit-ms': <uint32 1>, "
-     "'precopy-max-seconds': <uint32 1>, 'speed': <1>}",
+     "'precopy-max-seconds': <uint32 1>, 'switchover-ack': <true>, 'speed': <1>}",
      1, VFERRY_ERROR_UNKNOWN_OPTION, "speed"},
     {"send-no-device", "send",
      "{" COMMON ", 'port': <uint16 1>, 'downtime-limit-ms': <uint32 1>, "
-     "'precopy-max-seconds': <uint32 1>}",
+     "'precopy-max-seconds': <uint32 1>, 'switchover-ack': <true>}",
      1, VFERRY_ERROR_DEVICE, "state"},
     {"receive-ports", "receive",
      "{" COMMON ", 'port-min': <uint16 9>, 'port-max': <uint16 8>, 'accept-seconds': <uint32 1>, "
@@ -487,7 +487,7 @@ begin_pair(Side *source, Side *destination, const VfMemoryOptions *options)
                                   "'address': <'127.0.0.1'>, " KEY
                                   ", 'features': <['pre-copy']>, 'port': <%q>, "
                                   "'downtime-limit-ms': <uint32 300>, "
-                                  "'precopy-max-seconds': <uint32 30>}",
+                                  "'precopy-max-seconds': <uint32 30>, 'switchover-ack': <true>}",
                                   destination->port));
 }
 
@@ -745,7 +745,7 @@ test_untouched(void)
     g_assert_true(vf_backend_set_state(backend, VF_STATE_STOP, NULL));
     side_ask(&side, "send",
              parse("{" JOB ", 'port': <uint16 1>, 'downtime-limit-ms': <uint32 1>, "
-                   "'precopy-max-seconds': <uint32 1>}"));
+                   "'precopy-max-seconds': <uint32 1>, 'switchover-ack': <true>}"));
     side_end(&side, "failed");
     g_assert_true(g_variant_dict_lookup(side.result->args, "untouched", "b", &untouched));
     g_assert_true(untouched);
