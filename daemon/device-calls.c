@@ -50,8 +50,10 @@ typedef struct {
     GObject *skeleton;
     GDBusMethodInvocation *invocation;
     char *id;         /* of the device */
-    VfDevice *device; /* of Remove and Probe */
+    VfDevice *device; /* of CreateDevice when it is there */
     VfMdev *mdev;     /* of CreateDevice */
+    char *creation;   /* names its record */
+    VfRecord *record;
     GError *error;
 } Call;
 
@@ -76,6 +78,8 @@ call_free(Call *call)
     g_free(call->id);
     g_clear_object(&call->device);
     g_clear_object(&call->mdev);
+    g_free(call->creation);
+    g_clear_pointer(&call->record, vf_record_free);
     g_clear_error(&call->error);
     g_object_unref(call->skeleton);
     g_object_unref(call->self);
@@ -93,27 +97,55 @@ on_undone(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
 
     if (vf_mdev_remove_finish(call->mdev, result, &error))
-        vf_ledger_forget_created(call->self->context->ledger, uuid);
-    else
+        vf_ledger_drop_creation(call->self->context->ledger, call->creation);
+    else /* its record stays for the next daemon */
         vf_log_device(G_LOG_LEVEL_WARNING, uuid, "%s", error->message);
     vf_bus_return_error(call->invocation, g_steal_pointer(&call->error));
 }
 
 static void
-on_created(GObject *source, GAsyncResult *result, gpointer data)
+on_noted(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(Call) call = data;
-    VfMdev *mdev = VF_MDEV(source);
-    g_autoptr(VfDevice) device = vf_mdev_create_finish(mdev, result, &call->error);
 
-    if (!device) {
-        vf_mdev_remove_async(mdev, on_undone, g_steal_pointer(&call));
-        return;
-    }
-    vf_device_set_state(device, VF_DEVICE_UNKNOWN);
+    vf_ledger_end_creation_finish(VF_LEDGER(source), result);
     vferry_parent_complete_create_device(
         VFERRY_PARENT(call->skeleton), call->invocation,
-        vf_objects_get_device_path(call->self->context->objects, device));
+        vf_objects_get_device_path(call->self->context->objects, call->device));
+}
+
+static void
+on_created(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    VfMdev *mdev = VF_MDEV(source);
+
+    call->device = vf_mdev_create_finish(mdev, result, &call->error);
+    if (!call->device) {
+        vf_mdev_remove_async(mdev, on_undone, call);
+        return;
+    }
+    vf_device_set_state(call->device, VF_DEVICE_UNKNOWN);
+    vf_ledger_end_creation_async(call->self->context->ledger, call->creation,
+                                 vf_mdev_get_uuid(mdev), vf_mdev_get_type_id(mdev),
+                                 vf_mdev_get_inode(mdev), on_noted, call);
+}
+
+/* Before it exists: what a crash leaves behind is known to be ours. */
+static void
+on_recorded(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Call) call = data;
+    VfLedger *ledger = VF_LEDGER(source);
+    GError *error = NULL;
+
+    call->record = vf_ledger_begin_creation_finish(ledger, result, &error);
+    if (!call->record) {
+        vf_bus_return_error(call->invocation, error);
+        return;
+    }
+    vf_mdev_create_async(call->mdev, ledger, call->record, NULL, on_created, call);
+    call = NULL;
 }
 
 static GPtrArray *
@@ -193,10 +225,8 @@ on_create_device(VferryParent *skeleton, GDBusMethodInvocation *invocation, cons
     }
     call = call_new(self, skeleton, invocation, vf_mdev_get_uuid(mdev));
     call->mdev = mdev;
-    /* before it exists: what a crash leaves behind is known to be ours */
-    vf_ledger_note_created(self->context->ledger, vf_mdev_get_uuid(mdev),
-                           vf_mdev_get_type_id(mdev));
-    vf_mdev_create_async(mdev, self->context->ledger, NULL, NULL, on_created, call);
+    call->creation = g_uuid_string_random();
+    vf_ledger_begin_creation_async(self->context->ledger, call->creation, on_recorded, call);
     return TRUE;
 }
 
@@ -225,7 +255,9 @@ start_call(VfDeviceCalls *self, VferryDevice *skeleton, GDBusMethodInvocation *i
     GError *error = NULL;
     Call *call;
 
-    if (!device)
+    if (device)
+        vf_registry_refresh_device(self->context->registry, device);
+    if (!device || vf_device_is_gone(device))
         g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the device has gone"));
     if (error || !vf_options_end(options, &error) ||
         !vf_uses_check_device(self->context->uses, device, &error)) {
@@ -271,9 +303,9 @@ on_remove(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GVariant *o
         call_free(call);
         return TRUE;
     }
-    mdev = vf_mdev_new_for_removal(vf_device_get_sysfs_path(call->device),
-                                   vf_device_get_id(call->device),
-                                   vf_device_get_type_name(call->device));
+    mdev = vf_mdev_new_for_removal(
+        vf_device_get_sysfs_path(call->device), vf_device_get_id(call->device),
+        vf_device_get_type_name(call->device), vf_device_get_inode(call->device));
     vf_mdev_remove_async(mdev, on_removed, call);
     return TRUE;
 }

@@ -6,13 +6,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <gio/gio.h>
 
 #include "error.h"
 #include "io.h"
 #include "names.h"
+#include "number.h"
+#include "record.h"
 #include "sysfs.h"
 #include "uuid.h"
 
@@ -21,6 +22,9 @@
  * 0; 2 stands for a call that is wrong. */
 
 #define USAGE_EXIT 2
+
+/* Where mdev-create writes what it made. */
+#define RECORD_FD 3
 
 static int
 reply(int errnum, const char *message, const char *value)
@@ -64,16 +68,46 @@ plain_name(const char *name)
 /* The daemon gave up waiting, or is gone, and has looked for the device in vain or will: what came
  * too late is taken back by who made it. */
 static int
-mdev_take_back(int parent, const char *uuid)
+mdev_take_back(int dir, const char *uuid)
 {
     g_autoptr(GError) error = NULL;
-    vf_autofd int dir = vf_sysfs_open_subdir(parent, uuid, &error);
 
-    if (dir >= 0 && vf_sysfs_write(dir, VF_SYSFS_REMOVE, "1", NULL, &error))
+    if (vf_sysfs_write(dir, VF_SYSFS_REMOVE, "1", NULL, &error))
         return 0;
-    fprintf(stderr, "vferry-helper: %s came too late and cannot be removed: %s\n", uuid,
+    fprintf(stderr, "vferry-helper: %s is not kept and cannot be removed: %s\n", uuid,
             error->message);
     return 1;
+}
+
+/* Here, and not by the daemon, which may have ended meanwhile: from now on the record says which
+ * device it is that was made, and nobody takes another one of that UUID for it. */
+static gboolean
+record_created(VfRecord *record, const char *uuid, guint64 inode, GError **error)
+{
+    g_auto(GVariantDict) details = G_VARIANT_DICT_INIT(NULL);
+
+    g_variant_dict_insert(&details, "uuid", "s", uuid);
+    g_variant_dict_insert(&details, "inode", "t", inode);
+    return vf_record_append(record, "created", g_variant_dict_end(&details), error);
+}
+
+/* What has just been made: whoever removed it and made another one of that UUID within the same
+ * moment would be root and quicker than the return from a write. */
+static int
+mdev_keep(int parent, const char *uuid)
+{
+    /* its lock is held to the end: until then nobody else judges what the record says */
+    g_autoptr(VfRecord) record = vf_record_new_from_fd(RECORD_FD);
+    g_autoptr(GError) error = NULL;
+    vf_autofd int dir = vf_sysfs_open_subdir(parent, uuid, &error);
+    g_autofree char *inode = NULL;
+
+    if (dir < 0)
+        return reply(ENODEV, error->message, NULL);
+    if (!record_created(record, uuid, vf_sysfs_get_inode(dir), &error))
+        return mdev_take_back(dir, uuid) == 0 ? reply(EIO, error->message, NULL) : 1;
+    inode = g_strdup_printf("%" G_GUINT64_FORMAT, vf_sysfs_get_inode(dir));
+    return reply(0, NULL, inode) == 0 ? 0 : mdev_take_back(dir, uuid);
 }
 
 static int
@@ -96,47 +130,43 @@ mdev_create(char **args)
         return reply(ENOENT, error->message, NULL);
     if (!vf_sysfs_write(dir, VF_SYSFS_CREATE, uuid, &errnum, &error))
         return reply(errnum, error->message, NULL);
-    return reply(0, NULL, NULL) == 0 ? 0 : mdev_take_back(parent, uuid);
+    return mdev_keep(parent, uuid);
 }
 
-/* That the open directory still is the mdev of this name and type, and not what took its place. */
 static gboolean
-is_mdev(int dir, const char *uuid, const char *type)
+is_mdev(int dir, const char *type)
 {
-    g_autofree char *sibling = g_build_filename("..", uuid, NULL);
     g_autofree char *subsystem = vf_sysfs_read_link(dir, "subsystem", NULL);
     g_autofree char *actual = vf_sysfs_read_link(dir, "mdev_type", NULL);
-    struct stat mine;
-    struct stat named;
 
     if (g_strcmp0(subsystem, VF_SUBSYSTEM_MDEV) != 0)
         return FALSE;
     /* the link is made after the device is bound, so that its absence says nothing */
-    if (actual && *type && !g_str_equal(actual, type))
-        return FALSE;
-    return fstat(dir, &mine) == 0 && fstatat(dir, sibling, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-           mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
+    return !actual || !*type || g_str_equal(actual, type);
 }
 
 static int
 mdev_remove(char **args)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *uuid = vf_uuid_normalize(args[1], "UUID", &error);
     vf_autofd int dir = -1;
+    guint64 inode;
     int errnum = 0;
 
-    if (!uuid)
+    if (!vf_number_parse_u64(args[2], "inode", 1, G_MAXUINT64, &inode, &error))
         return reply(EINVAL, error->message, NULL);
     dir = open_sysfs(args[0]);
     if (dir < 0 && errno == ENOENT)
         return reply(0, NULL, NULL);
     if (dir < 0)
         return reply_errno(errno, args[0]);
+    /* what is meant has gone, and what took its place is somebody else's */
+    if (vf_sysfs_get_inode(dir) != inode)
+        return reply(0, NULL, NULL);
     /* `remove` takes itself away first and then waits for whoever has the device open */
     if (!vf_sysfs_exists(dir, VF_SYSFS_REMOVE))
         return reply_errno(EBUSY, "the device is being removed and still open");
-    if (!is_mdev(dir, uuid, args[2]))
+    if (!is_mdev(dir, args[1]))
         return reply_errno(EINVAL, "the directory is not the expected mdev");
     if (!vf_sysfs_write(dir, VF_SYSFS_REMOVE, "1", &errnum, &error))
         return reply(errnum, error->message, NULL);
@@ -160,13 +190,18 @@ write_attribute(char **args)
 {
     g_autoptr(GError) error = NULL;
     vf_autofd int dir = open_sysfs(args[0]);
+    guint64 inode;
     int errnum = 0;
 
+    if (!vf_number_parse_u64(args[1], "inode", 1, G_MAXUINT64, &inode, &error))
+        return reply(EINVAL, error->message, NULL);
     if (dir < 0)
         return reply_errno(errno, args[0]);
-    if (!relative_name(args[1]))
-        return reply_errno(EINVAL, args[1]);
-    if (!vf_sysfs_write(dir, args[1], args[2], &errnum, &error))
+    if (vf_sysfs_get_inode(dir) != inode)
+        return reply_errno(ENODEV, args[0]);
+    if (!relative_name(args[2]))
+        return reply_errno(EINVAL, args[2]);
+    if (!vf_sysfs_write(dir, args[2], args[3], &errnum, &error))
         return reply(errnum, error->message, NULL);
     return reply(0, NULL, NULL);
 }
@@ -194,9 +229,9 @@ static const struct {
     int n_args;
     int (*run)(char **args);
 } operations[] = {
-    {"mdev-create", 3, mdev_create},         /* PARENT_SYSFS_PATH TYPE UUID */
-    {"mdev-remove", 3, mdev_remove},         /* SYSFS_PATH UUID TYPE ("": not checked) */
-    {"write-attribute", 3, write_attribute}, /* SYSFS_PATH NAME VALUE */
+    {"mdev-create", 3, mdev_create},         /* PARENT_SYSFS_PATH TYPE UUID; to a record */
+    {"mdev-remove", 3, mdev_remove},         /* SYSFS_PATH TYPE ("": not checked) INODE */
+    {"write-attribute", 4, write_attribute}, /* SYSFS_PATH INODE NAME VALUE */
     {"read-attribute", 2, read_attribute},   /* SYSFS_PATH NAME */
 };
 

@@ -142,8 +142,8 @@ on_spawned(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 void
-vf_helper_run_async(const char *const *arguments, guint deadline_ms, GCancellable *cancellable,
-                    GAsyncReadyCallback callback, gpointer data)
+vf_helper_run_async(const char *const *arguments, int fd, guint deadline_ms,
+                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
     Call *call = g_new0(Call, 1);
     g_autoptr(GStrvBuilder) argv = g_strv_builder_new();
@@ -160,7 +160,7 @@ vf_helper_run_async(const char *const *arguments, guint deadline_ms, GCancellabl
     call->deadline_ms = deadline_ms;
     call->abandon = g_cancellable_new();
     call->timer = g_timeout_add(deadline_ms, on_deadline, call);
-    vf_spawn_async((const char *const *)words, -1, G_SUBPROCESS_FLAGS_STDOUT_PIPE, NULL, on_spawned,
+    vf_spawn_async((const char *const *)words, fd, G_SUBPROCESS_FLAGS_STDOUT_PIPE, NULL, on_spawned,
                    call);
 }
 

@@ -27,6 +27,20 @@ pack_devices(VfJob *job)
 }
 
 static GVariant *
+pack_inodes(VfJob *job)
+{
+    GVariantBuilder list;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("at"));
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        VfDevice *device = vf_job_get_device(job, i)->device;
+
+        g_variant_builder_add(&list, "t", device ? vf_device_get_inode(device) : 0);
+    }
+    return g_variant_builder_end(&list);
+}
+
+static GVariant *
 pack_moved_on(VfJob *job)
 {
     GVariantBuilder list;
@@ -71,6 +85,7 @@ vf_job_state_fill(VfJob *job, GVariantDict *state)
     g_variant_dict_insert(state, "times", "(xxx)", times->start, times->start_monotonic,
                           times->end_monotonic);
     g_variant_dict_insert_value(state, "devices", pack_devices(job));
+    g_variant_dict_insert_value(state, "inodes", pack_inodes(job));
     g_variant_dict_insert_value(state, "moved-on", pack_moved_on(job));
     fill_progress(job, state);
     if (reason)
@@ -86,6 +101,32 @@ vf_job_state_fill(VfJob *job, GVariantDict *state)
 }
 
 static gboolean
+is_over(GVariant *state)
+{
+    g_autoptr(GVariant) variant = g_variant_lookup_value(state, "outcome", NULL);
+    g_autoptr(VfOutcome) outcome = variant ? vf_outcome_from_variant(variant) : NULL;
+
+    return outcome && outcome->result != VF_RESULT_IN_DOUBT;
+}
+
+/* Whatever has its name may be another one. That of 0.1.0 has no inodes: while the job is not over
+ * its device is open, and cannot have been replaced. */
+static VfDevice *
+find_device(GVariant *state, guint index, VfRegistry *registry, const char *id)
+{
+    g_autoptr(GVariant) inodes = g_variant_lookup_value(state, "inodes", G_VARIANT_TYPE("at"));
+    guint64 inode = 0;
+
+    if (!*id)
+        return NULL;
+    if (!inodes)
+        return is_over(state) ? NULL : vf_registry_find_device(registry, id);
+    if (index < g_variant_n_children(inodes))
+        g_variant_get_child(inodes, index, "t", &inode);
+    return vf_registry_find_this_device(registry, id, inode);
+}
+
+static gboolean
 parse_devices(VfJob *job, GVariant *state, VfRegistry *registry)
 {
     g_autoptr(GVariant) list =
@@ -94,14 +135,14 @@ parse_devices(VfJob *job, GVariant *state, VfRegistry *registry)
     const char *ref, *id, *loan, *outcome;
     guint64 bytes, estimate;
     gboolean has_estimate;
+    guint n = 0;
 
     if (!list || g_variant_n_children(list) > VF_JOB_DEVICES_MAX)
         return FALSE;
     g_variant_iter_init(&iter, list);
     while (g_variant_iter_next(&iter, "(&s&s&st&sbt)", &ref, &id, &loan, &bytes, &outcome,
                                &has_estimate, &estimate)) {
-        VfJobDevice *device =
-            vf_job_add_device(job, ref, *id ? vf_registry_find_device(registry, id) : NULL);
+        VfJobDevice *device = vf_job_add_device(job, ref, find_device(state, n++, registry, id));
 
         if (!device->id && *id)
             device->id = g_strdup(id);

@@ -608,10 +608,17 @@ GVariant *
 vf_jobs_begin_details(VfJob *job)
 {
     g_autoptr(GPtrArray) devices = g_ptr_array_new();
+    GVariantBuilder inodes;
     GVariantDict dict;
 
-    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
-        g_ptr_array_add(devices, vf_job_get_device(job, i)->ref);
+    g_variant_builder_init(&inodes, G_VARIANT_TYPE("at"));
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        const VfJobDevice *device = vf_job_get_device(job, i);
+
+        g_ptr_array_add(devices, device->ref);
+        g_variant_builder_add(&inodes, "t",
+                              device->device ? vf_device_get_inode(device->device) : 0);
+    }
     g_variant_dict_init(&dict, NULL);
     g_variant_dict_insert(&dict, "job", "s", vf_job_get_uuid(job));
     g_variant_dict_insert(&dict, "uid", "u", vf_job_get_uid(job));
@@ -625,5 +632,9 @@ vf_jobs_begin_details(VfJob *job)
     g_variant_dict_insert_value(
         &dict, "devices",
         g_variant_new_strv((const char *const *)devices->pdata, (gssize)devices->len));
+    if (vf_job_get_role(job) == VF_JOB_SOURCE) /* a destination's are yet to be made */
+        g_variant_dict_insert_value(&dict, "inodes", g_variant_builder_end(&inodes));
+    else
+        g_variant_builder_clear(&inodes);
     return g_variant_dict_end(&dict);
 }

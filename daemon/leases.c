@@ -200,11 +200,12 @@ save(Entry *entry)
 
     if (!entry->kept)
         return;
-    g_variant_builder_init(&mdevs, G_VARIANT_TYPE("a(sss)"));
+    g_variant_builder_init(&mdevs, G_VARIANT_TYPE("a(ssst)"));
     for (guint i = 0; i < entry->mdevs->len; i++) {
         VfMdev *mdev = entry->mdevs->pdata[i];
-        g_variant_builder_add(&mdevs, "(sss)", vf_mdev_get_sysfs_path(mdev), vf_mdev_get_uuid(mdev),
-                              vf_mdev_get_type_id(mdev));
+        g_variant_builder_add(&mdevs, "(ssst)", vf_mdev_get_sysfs_path(mdev),
+                              vf_mdev_get_uuid(mdev), vf_mdev_get_type_id(mdev),
+                              vf_mdev_get_inode(mdev));
     }
     g_variant_dict_insert(&state, "job", "s", vf_job_get_uuid(vf_lease_get_job(lease)));
     g_variant_dict_insert(&state, "path", "s", vf_leases_get_path(entry->leases, entry->lease));
@@ -429,10 +430,15 @@ on_job_attached(VfJob *job, Entry *entry)
 static void
 note_created(Entry *entry)
 {
+    const VfContext *context = entry->leases->context;
+
     for (guint i = 0; i < entry->mdevs->len; i++) {
         VfMdev *mdev = entry->mdevs->pdata[i];
-        vf_ledger_note_created(entry->leases->context->ledger, vf_mdev_get_uuid(mdev),
-                               vf_mdev_get_type_id(mdev));
+        const char *uuid = vf_mdev_get_uuid(mdev);
+        guint64 inode = vf_mdev_get_inode(mdev);
+
+        if (vf_registry_find_this_device(context->registry, uuid, inode))
+            vf_ledger_note_created(context->ledger, uuid, vf_mdev_get_type_id(mdev), inode);
     }
 }
 
@@ -747,19 +753,60 @@ vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *mdevs)
     return lease;
 }
 
-static GPtrArray *
-read_mdevs(GVariant *state)
+static VfDevice *
+find_device(VfJob *job, const char *id)
 {
-    g_autoptr(GVariant) list = g_variant_lookup_value(state, "mdevs", G_VARIANT_TYPE("a(sss)"));
-    GPtrArray *mdevs = g_ptr_array_new_with_free_func(g_object_unref);
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        VfDevice *device = vf_job_get_device(job, i)->device;
+
+        if (device && g_str_equal(vf_device_get_id(device), id))
+            return device;
+    }
+    return NULL;
+}
+
+/* That of 0.1.0 says nothing of inodes: what the job has open is what was made, and of anything
+ * else that has its UUID nobody knows whose it is. */
+static void
+add_old_mdevs(GPtrArray *mdevs, GVariant *list, VfJob *job)
+{
     GVariantIter iter;
     const char *path, *uuid, *type;
 
+    g_variant_iter_init(&iter, list);
+    while (g_variant_iter_next(&iter, "(&s&s&s)", &path, &uuid, &type)) {
+        VfDevice *device = find_device(job, uuid);
+
+        if (device)
+            g_ptr_array_add(mdevs,
+                            vf_mdev_new_for_removal(path, uuid, type, vf_device_get_inode(device)));
+        else
+            vf_log_device(
+                G_LOG_LEVEL_WARNING, uuid,
+                "%s may have been made by the last daemon, which did not note which device "
+                "it was: it is left alone",
+                uuid);
+    }
+}
+
+static GPtrArray *
+read_mdevs(GVariant *state, VfJob *job)
+{
+    g_autoptr(GVariant) list = g_variant_lookup_value(state, "mdevs", G_VARIANT_TYPE("a(ssst)"));
+    g_autoptr(GVariant) old = g_variant_lookup_value(state, "mdevs", G_VARIANT_TYPE("a(sss)"));
+    GPtrArray *mdevs = g_ptr_array_new_with_free_func(g_object_unref);
+    GVariantIter iter;
+    const char *path, *uuid, *type;
+    guint64 inode;
+
+    if (old)
+        add_old_mdevs(mdevs, old, job);
     if (!list)
         return mdevs;
     g_variant_iter_init(&iter, list);
-    while (g_variant_iter_next(&iter, "(&s&s&s)", &path, &uuid, &type))
-        g_ptr_array_add(mdevs, vf_mdev_new_for_removal(path, uuid, type));
+    while (g_variant_iter_next(&iter, "(&s&s&st)", &path, &uuid, &type, &inode))
+        if (inode) /* else it was never made */
+            g_ptr_array_add(mdevs, vf_mdev_new_for_removal(path, uuid, type, inode));
     return mdevs;
 }
 
@@ -837,7 +884,7 @@ vf_leases_resume(VfLeases *self, VfJob *job, VfKept *kept)
     entry = add_entry(self, lease);
     entry->kept = kept;
     g_ptr_array_unref(entry->mdevs);
-    entry->mdevs = read_mdevs(state);
+    entry->mdevs = read_mdevs(state, job);
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         VfDevice *device = vf_job_get_device(job, i)->device;
 

@@ -14,6 +14,7 @@
 #include "host.h"
 #include "io.h"
 #include "names.h"
+#include "number.h"
 #include "sysfs.h"
 #include "uuid.h"
 
@@ -21,6 +22,7 @@
 #define CREATED "created"
 #define SOURCE_SUFFIX ".source"
 #define DESTINATION_SUFFIX ".destination"
+#define CREATION_SUFFIX ".creation"
 
 struct _VfLedger {
     GObject parent_instance;
@@ -30,10 +32,34 @@ struct _VfLedger {
                             lock the new record of a job before its maker does */
     GMutex noting;       /* a thread brings a file in created_dir into step */
     GMutex table;        /* of the next; held for moments only */
-    GHashTable *created; /* uuid -> type; what created_dir says, or will say */
+    GHashTable *created; /* uuid -> Note; what created_dir says, or will say */
 };
 
+typedef struct {
+    char *type;
+    guint64 inode;
+} Note;
+
 G_DEFINE_FINAL_TYPE(VfLedger, vf_ledger, G_TYPE_OBJECT)
+
+static Note *
+note_new(const char *type, guint64 inode)
+{
+    Note *note = g_new0(Note, 1);
+
+    note->type = g_strdup(type);
+    note->inode = inode;
+    return note;
+}
+
+static void
+note_free(gpointer data)
+{
+    Note *note = data;
+
+    g_free(note->type);
+    g_free(note);
+}
 
 static void
 vf_ledger_finalize(GObject *object)
@@ -63,7 +89,7 @@ vf_ledger_init(VfLedger *self)
     g_mutex_init(&self->locking);
     g_mutex_init(&self->noting);
     g_mutex_init(&self->table);
-    self->created = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    self->created = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, note_free);
 }
 
 static int
@@ -80,15 +106,17 @@ open_directory(const char *parent, const char *name, GError **error)
 }
 
 /* NULL when it is another boot's, or none of ours. */
-static char *
+static Note *
 read_note(VfLedger *self, const char *name)
 {
     g_autofree char *text = vf_sysfs_read(self->created_dir, name, NULL);
-    g_auto(GStrv) lines = text ? g_strsplit(text, "\n", 2) : NULL;
+    g_auto(GStrv) lines = text ? g_strsplit(text, "\n", 3) : NULL;
+    guint64 inode;
 
-    if (!lines || g_strv_length(lines) != 2 || !g_str_equal(lines[1], vf_host_get_boot()))
+    if (!lines || g_strv_length(lines) != 3 || !g_str_equal(lines[1], vf_host_get_boot()) ||
+        !vf_number_parse_u64(lines[2], "inode", 1, G_MAXUINT64, &inode, NULL))
         return NULL;
-    return g_strdup(lines[0]);
+    return note_new(lines[0], inode);
 }
 
 static gboolean
@@ -100,11 +128,12 @@ remove_note(VfLedger *self, const char *name, GError **error)
 }
 
 static gboolean
-write_note(VfLedger *self, const char *name, const char *type, GError **error)
+write_note(VfLedger *self, const char *name, const Note *note, GError **error)
 {
     vf_autofd int fd = openat(self->created_dir, name,
                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    g_autofree char *text = g_strconcat(type, "\n", vf_host_get_boot(), NULL);
+    g_autofree char *text =
+        g_strdup_printf("%s\n%s\n%" G_GUINT64_FORMAT, note->type, vf_host_get_boot(), note->inode);
 
     if (fd < 0)
         return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "open");
@@ -118,10 +147,10 @@ load_created(VfLedger *self)
 
     for (char **name = names; name && *name; name++) {
         g_autofree char *uuid = vf_uuid_normalize(*name, "UUID", NULL);
-        char *type = uuid ? read_note(self, *name) : NULL;
+        Note *note = uuid ? read_note(self, *name) : NULL;
 
-        if (type)
-            g_hash_table_replace(self->created, g_steal_pointer(&uuid), type);
+        if (note)
+            g_hash_table_replace(self->created, g_steal_pointer(&uuid), note);
         else if (uuid)
             (void)remove_note(self, *name, NULL); /* the next start tries again */
     }
@@ -151,7 +180,8 @@ vf_ledger_name(const char *uuid, VfJobRole role)
 /* One operation in a worker thread. */
 typedef struct {
     char *name;
-    int fd; /* a copy of the record's, so that its owner may let go of it meanwhile */
+    char *creation; /* its record goes when the note @name is on disk; NULL: none */
+    int fd;         /* a copy of the record's, so that its owner may let go of it meanwhile */
     char *event;
     GVariant *details;
     GHashTable *except;
@@ -163,6 +193,7 @@ operation_free(gpointer data)
     Operation *operation = data;
 
     g_free(operation->name);
+    g_free(operation->creation);
     vf_io_clear_fd(&operation->fd);
     g_free(operation->event);
     g_clear_pointer(&operation->details, g_variant_unref);
@@ -217,16 +248,24 @@ create_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *canc
     g_task_return_error(task, error);
 }
 
-void
-vf_ledger_create_async(VfLedger *self, const char *uuid, VfJobRole role, GVariant *begin,
-                       GAsyncReadyCallback callback, gpointer data)
+/* Takes @name. */
+static void
+start_creating(VfLedger *self, char *name, GVariant *begin, GAsyncReadyCallback callback,
+               gpointer data)
 {
     Operation *operation;
     g_autoptr(GTask) task = operation_new(self, &operation, callback, data);
 
-    operation->name = vf_ledger_name(uuid, role);
+    operation->name = name;
     operation->details = g_variant_ref_sink(begin);
     g_task_run_in_thread(task, create_in_thread);
+}
+
+void
+vf_ledger_create_async(VfLedger *self, const char *uuid, VfJobRole role, GVariant *begin,
+                       GAsyncReadyCallback callback, gpointer data)
+{
+    start_creating(self, vf_ledger_name(uuid, role), begin, callback, data);
 }
 
 VfRecord *
@@ -272,29 +311,42 @@ vf_ledger_append_finish(VfLedger *self, GAsyncResult *result, GError **error)
 }
 
 static void
+remove_record(VfLedger *self, const char *name)
+{
+    if (unlinkat(self->jobs, name, 0) < 0 && errno != ENOENT)
+        g_warning("cannot remove the record %s: %s", name, g_strerror(errno));
+}
+
+static void
 remove_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
-    VfLedger *self = source;
     Operation *operation = data;
 
-    if (unlinkat(self->jobs, operation->name, 0) < 0 && errno != ENOENT)
-        g_warning("cannot remove the record %s: %s", operation->name, g_strerror(errno));
+    remove_record(source, operation->name);
     g_task_return_boolean(task, TRUE);
+}
+
+/* Takes @name. */
+static void
+start_removing(VfLedger *self, char *name)
+{
+    Operation *operation;
+    g_autoptr(GTask) task = operation_new(self, &operation, NULL, NULL);
+
+    operation->name = name;
+    g_task_run_in_thread(task, remove_in_thread);
 }
 
 void
 vf_ledger_remove(VfLedger *self, const char *uuid, VfJobRole role)
 {
-    Operation *operation;
-    g_autoptr(GTask) task = operation_new(self, &operation, NULL, NULL);
-
-    operation->name = vf_ledger_name(uuid, role);
-    g_task_run_in_thread(task, remove_in_thread);
+    start_removing(self, vf_ledger_name(uuid, role));
 }
 
 void
 vf_ledger_found_free(VfLedgerFound *self)
 {
+    g_free(self->name);
     g_free(self->uuid);
     g_clear_pointer(&self->record, vf_record_free);
     g_clear_pointer(&self->entries, g_ptr_array_unref);
@@ -306,7 +358,8 @@ static VfLedgerFound *
 found_new(const char *name)
 {
     gboolean source = g_str_has_suffix(name, SOURCE_SUFFIX);
-    const char *suffix = source ? SOURCE_SUFFIX : DESTINATION_SUFFIX;
+    gboolean creation = g_str_has_suffix(name, CREATION_SUFFIX);
+    const char *suffix = source ? SOURCE_SUFFIX : creation ? CREATION_SUFFIX : DESTINATION_SUFFIX;
     g_autofree char *stem = NULL;
     g_autofree char *uuid = NULL;
     VfLedgerFound *found;
@@ -318,6 +371,8 @@ found_new(const char *name)
     if (!uuid || !g_str_equal(uuid, stem))
         return NULL;
     found = g_new0(VfLedgerFound, 1);
+    found->name = g_strdup(name);
+    found->creation = creation;
     found->uuid = g_steal_pointer(&uuid);
     found->role = source ? VF_JOB_SOURCE : VF_JOB_DESTINATION;
     return found;
@@ -426,48 +481,63 @@ note_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancel
     VfLedger *self = source;
     Operation *operation = data;
     g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&self->noting);
-    g_autofree char *type = NULL;
     g_autoptr(GError) error = NULL;
+    const Note *noted;
+    Note *note;
 
     g_mutex_lock(&self->table);
-    type = g_strdup(g_hash_table_lookup(self->created, operation->name));
+    noted = g_hash_table_lookup(self->created, operation->name);
+    note = noted ? note_new(noted->type, noted->inode) : NULL;
     g_mutex_unlock(&self->table);
-    if (type && !write_note(self, operation->name, type, &error))
+    if (note && !write_note(self, operation->name, note, &error))
         g_warning("cannot note that %s was created here: %s", operation->name, error->message);
-    else if (!type && !remove_note(self, operation->name, &error))
+    else if (!note && !remove_note(self, operation->name, &error))
         g_warning("cannot forget that %s was created here: %s", operation->name, error->message);
+    g_clear_pointer(&note, note_free);
+    if (operation->creation)
+        remove_record(self, operation->creation);
     g_task_return_boolean(task, TRUE);
 }
 
-static void
-start_noting(VfLedger *self, const char *uuid)
+static GTask *
+noting_new(VfLedger *self, const char *uuid, GAsyncReadyCallback callback, gpointer data)
 {
     Operation *operation;
-    g_autoptr(GTask) task = operation_new(self, &operation, NULL, NULL);
+    GTask *task = operation_new(self, &operation, callback, data);
 
     operation->name = g_strdup(uuid);
+    return task;
+}
+
+static void
+set_created(VfLedger *self, const char *uuid, const char *type, guint64 inode)
+{
+    g_mutex_lock(&self->table);
+    g_hash_table_replace(self->created, g_strdup(uuid), note_new(type, inode));
+    g_mutex_unlock(&self->table);
+}
+
+void
+vf_ledger_note_created(VfLedger *self, const char *uuid, const char *type, guint64 inode)
+{
+    g_autoptr(GTask) task = noting_new(self, uuid, NULL, NULL);
+
+    set_created(self, uuid, type, inode);
     g_task_run_in_thread(task, note_in_thread);
 }
 
 void
-vf_ledger_note_created(VfLedger *self, const char *uuid, const char *type)
+vf_ledger_forget_created(VfLedger *self, const char *uuid, guint64 inode)
 {
-    g_mutex_lock(&self->table);
-    g_hash_table_replace(self->created, g_strdup(uuid), g_strdup(type));
-    g_mutex_unlock(&self->table);
-    start_noting(self, uuid);
-}
+    g_autoptr(GTask) task = NULL;
 
-void
-vf_ledger_forget_created(VfLedger *self, const char *uuid)
-{
-    gboolean known;
-
+    if (!vf_ledger_find_created(self, uuid, inode))
+        return;
     g_mutex_lock(&self->table);
-    known = g_hash_table_remove(self->created, uuid);
+    g_hash_table_remove(self->created, uuid);
     g_mutex_unlock(&self->table);
-    if (known)
-        start_noting(self, uuid);
+    task = noting_new(self, uuid, NULL, NULL);
+    g_task_run_in_thread(task, note_in_thread);
 }
 
 char **
@@ -483,8 +553,67 @@ vf_ledger_list_created(VfLedger *self)
     return g_strv_builder_end(builder);
 }
 
-const char *
-vf_ledger_find_created(VfLedger *self, const char *uuid)
+guint64
+vf_ledger_get_created_inode(VfLedger *self, const char *uuid)
 {
-    return g_hash_table_lookup(self->created, uuid);
+    const Note *note = g_hash_table_lookup(self->created, uuid);
+
+    return note ? note->inode : 0;
+}
+
+const char *
+vf_ledger_find_created(VfLedger *self, const char *uuid, guint64 inode)
+{
+    const Note *note = g_hash_table_lookup(self->created, uuid);
+
+    return note && note->inode == inode ? note->type : NULL;
+}
+
+/* --- devices that are being made for no job --- */
+
+static char *
+creation_name(const char *id)
+{
+    return g_strconcat(id, CREATION_SUFFIX, NULL);
+}
+
+void
+vf_ledger_begin_creation_async(VfLedger *self, const char *id, GAsyncReadyCallback callback,
+                               gpointer data)
+{
+    GVariantDict begin;
+
+    g_variant_dict_init(&begin, NULL);
+    g_variant_dict_insert(&begin, "boot", "s", vf_host_get_boot());
+    start_creating(self, creation_name(id), g_variant_dict_end(&begin), callback, data);
+}
+
+VfRecord *
+vf_ledger_begin_creation_finish(VfLedger *self, GAsyncResult *result, GError **error)
+{
+    return vf_ledger_create_finish(self, result, error);
+}
+
+void
+vf_ledger_end_creation_async(VfLedger *self, const char *id, const char *uuid, const char *type,
+                             guint64 inode, GAsyncReadyCallback callback, gpointer data)
+{
+    g_autoptr(GTask) task = noting_new(self, uuid, callback, data);
+    Operation *operation = g_task_get_task_data(task);
+
+    operation->creation = creation_name(id);
+    set_created(self, uuid, type, inode);
+    g_task_run_in_thread(task, note_in_thread);
+}
+
+void
+vf_ledger_end_creation_finish(VfLedger *self, GAsyncResult *result)
+{
+    g_task_propagate_boolean(G_TASK(result), NULL);
+}
+
+void
+vf_ledger_drop_creation(VfLedger *self, const char *id)
+{
+    start_removing(self, creation_name(id));
 }

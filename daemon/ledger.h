@@ -32,9 +32,26 @@ gboolean vf_ledger_append_finish(VfLedger *self, GAsyncResult *result, GError **
  * many is looked at again at the next start. */
 void vf_ledger_remove(VfLedger *self, const char *uuid, VfJobRole role);
 
+/* A device that is made for no job has a record of its own while it is being made,
+ * <state>/jobs/<@id>.creation, with the lines of a destination's: from before the first write until
+ * it is noted as created, or nothing is left of it. It is the creation's, and not the device's: two
+ * of one UUID at once have two. */
+void vf_ledger_begin_creation_async(VfLedger *self, const char *id, GAsyncReadyCallback callback,
+                                    gpointer data);
+VfRecord *vf_ledger_begin_creation_finish(VfLedger *self, GAsyncResult *result, GError **error);
+/* As vf_ledger_note_created(), and when that is on disk the record is removed. */
+void vf_ledger_end_creation_async(VfLedger *self, const char *id, const char *uuid,
+                                  const char *type, guint64 inode, GAsyncReadyCallback callback,
+                                  gpointer data);
+void vf_ledger_end_creation_finish(VfLedger *self, GAsyncResult *result);
+/* Nothing is left of it. */
+void vf_ledger_drop_creation(VfLedger *self, const char *id);
+
 /* What an earlier daemon left. */
 typedef struct {
-    char *uuid;
+    char *name;        /* of the file */
+    char *uuid;        /* of the job, or the creation's id */
+    gboolean creation; /* of a device, for no job */
     VfJobRole role;
     VfRecord *record;   /* locked; NULL when @error is set */
     GPtrArray *entries; /* NULL when it cannot be read */
@@ -58,14 +75,18 @@ GPtrArray *vf_ledger_scan(VfLedger *self, GHashTable *except, GError **error);
 char *vf_ledger_name(const char *uuid, VfJobRole role);
 
 /* Devices that vferry created, so that a source's can be removed after it has left:
- * <state>/created/<uuid>, the type in its first line and the boot (vf_host_get_boot()) in its
- * second. Another boot's are dropped when the ledger is made: what has the UUID now is somebody
+ * <state>/created/<uuid>, the type in its first line, the boot (vf_host_get_boot()) in its second
+ * and its inode (vf_device_get_inode()) in its third. Another boot's, and those without an inode,
+ * which are 0.1.0's, are dropped when the ledger is made: what has the UUID now may be somebody
  * else's. */
-void vf_ledger_note_created(VfLedger *self, const char *uuid, const char *type);
-void vf_ledger_forget_created(VfLedger *self, const char *uuid);
-/* The type it was created from, or NULL when we did not. Stays the ledger's. */
-const char *vf_ledger_find_created(VfLedger *self, const char *uuid);
+void vf_ledger_note_created(VfLedger *self, const char *uuid, const char *type, guint64 inode);
+/* That one; a note of another one of that UUID stays. */
+void vf_ledger_forget_created(VfLedger *self, const char *uuid, guint64 inode);
+/* The type it was created from, or NULL when we did not create that one. Stays the ledger's. */
+const char *vf_ledger_find_created(VfLedger *self, const char *uuid, guint64 inode);
 /* Their UUIDs. Free with g_strfreev(). */
 char **vf_ledger_list_created(VfLedger *self);
+/* That of the noted one of @uuid; 0 when there is none. */
+guint64 vf_ledger_get_created_inode(VfLedger *self, const char *uuid);
 
 G_END_DECLS

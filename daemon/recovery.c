@@ -18,10 +18,11 @@ struct _VfRecovery {
     VfLeases *leases;
     guint retry_ms;
     guint retry;
-    gboolean started;    /* the first look is done: what comes later is this daemon's own */
-    GHashTable *own;     /* names of records that are decided on */
-    GHashTable *waiting; /* and of those, seen by the last scan, whose mover is still at work: name
-                            -> Orphan */
+    gboolean started;     /* the first look is done: what comes later is this daemon's own */
+    GHashTable *own;      /* names of records that are decided on */
+    GHashTable *waiting;  /* and of those, seen by the last scan, whose mover is still at work: name
+                             -> Orphan */
+    GHashTable *removing; /* UUIDs of what a creation left behind */
 };
 
 G_DEFINE_FINAL_TYPE(VfRecovery, vf_recovery, G_TYPE_OBJECT)
@@ -34,6 +35,7 @@ vf_recovery_finalize(GObject *object)
     g_clear_handle_id(&self->retry, g_source_remove);
     g_hash_table_unref(self->own);
     g_hash_table_unref(self->waiting);
+    g_hash_table_unref(self->removing);
     g_object_unref(self->jobs);
     g_object_unref(self->leases);
     G_OBJECT_CLASS(vf_recovery_parent_class)->finalize(object);
@@ -72,6 +74,7 @@ vf_recovery_init(VfRecovery *self)
 {
     self->own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     self->waiting = orphans_new();
+    self->removing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
 
 /* A second mover on one device would be two who decide about it. */
@@ -89,7 +92,11 @@ check_use(gpointer user, const VfTouch *touch, GError **error)
         if (g_strv_contains((const char *const *)orphan->devices, touch->id))
             return vf_touch_refuse_job(touch, orphan->job, FALSE, error);
     }
-    return TRUE;
+    if (!g_hash_table_contains(self->removing, touch->id))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s"), touch->id,
+                _("being worked on"));
+    return FALSE;
 }
 
 VfRecovery *
@@ -129,16 +136,50 @@ vf_recovery_judge(VfJobRole role, GPtrArray *entries)
     return VF_RECOVERY_IN_DOUBT;
 }
 
-/* Then whatever has a device's path and UUID, or its address, now is another one. A record without
- * a boot is of a daemon that noted none. */
+/* Else whatever has a device's path and UUID, or its address, now is another one, and its inode may
+ * be the same: the kernel counts from the start again. */
 static gboolean
-is_of_another_boot(GPtrArray *entries)
+is_of_this_boot(GPtrArray *entries)
 {
     const VfRecordEntry *begin = vf_record_find(entries, "begin");
     const char *boot;
 
     return begin && g_variant_lookup(begin->details, "boot", "&s", &boot) &&
-           !g_str_equal(boot, vf_host_get_boot());
+           g_str_equal(boot, vf_host_get_boot());
+}
+
+/* Whether the migration was completed, as far as this side decides or knows. */
+static gboolean
+was_completed(const VfLedgerFound *found)
+{
+    const VfRecordEntry *resolved = vf_record_find(found->entries, "resolved");
+    const char *decision = "";
+
+    if (has(found->entries, "done") || has(found->entries, "started"))
+        return TRUE;
+    return resolved && found->role == VF_JOB_SOURCE &&
+           g_variant_lookup(resolved->details, "decision", "&s", &decision) &&
+           g_str_equal(decision, "discard");
+}
+
+/* A source's that is still the one that the record means. That of 0.1.0 says it by name: enough to
+ * keep others from what is in doubt, too little to remove anything. */
+static VfDevice *
+find_device(VfRecovery *self, VfLedgerFound *found, guint index, const char *id)
+{
+    const VfRecordEntry *begin = vf_record_find(found->entries, "begin");
+    VfRegistry *registry = self->context->registry;
+    g_autoptr(GVariant) inodes =
+        g_variant_lookup_value(begin->details, "inodes", G_VARIANT_TYPE("at"));
+    guint64 inode = 0;
+
+    if (found->role != VF_JOB_SOURCE || !is_of_this_boot(found->entries))
+        return NULL;
+    if (!inodes)
+        return was_completed(found) ? NULL : vf_registry_find_device(registry, id);
+    if (index < g_variant_n_children(inodes))
+        g_variant_get_child(inodes, index, "t", &inode);
+    return vf_registry_find_this_device(registry, id, inode);
 }
 
 static VfJob *
@@ -152,7 +193,7 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     g_auto(GStrv) devices = NULL;
     guint32 uid = (guint32)-1;
     gint64 start = 0;
-    gboolean here = found->role == VF_JOB_SOURCE && !is_of_another_boot(found->entries);
+    gboolean here = found->role == VF_JOB_SOURCE && is_of_this_boot(found->entries);
     VfJob *job;
 
     g_variant_dict_lookup(&details, "uid", "u", &uid);
@@ -167,20 +208,20 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     vf_job_set_peer(job, peer);
     vf_job_set_driver_name(job, driver);
     vf_job_set_override(job, override);
-    for (char **id = devices; id && *id; id++) {
-        VfJobDevice *device = vf_job_add_device(
-            job, *id, here ? vf_registry_find_device(self->context->registry, *id) : NULL);
+    for (guint i = 0; devices && devices[i]; i++) {
+        VfJobDevice *device =
+            vf_job_add_device(job, devices[i], find_device(self, found, i, devices[i]));
 
         if (here && !device->id)
-            device->id = g_strdup(*id);
+            device->id = g_strdup(devices[i]);
     }
     vf_job_take_record(job, g_steal_pointer(&found->record));
     return job;
 }
 
-/* NULL when the line is not one of ours. */
+/* NULL when nothing is known to be left of it. */
 static VfMdev *
-make_mdev(GVariant *details)
+make_mdev(GPtrArray *entries, GVariant *details)
 {
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(details);
     const char *parent;
@@ -188,6 +229,7 @@ make_mdev(GVariant *details)
     const char *text;
     g_autofree char *uuid = NULL;
     g_autofree char *path = NULL;
+    guint64 inode;
 
     if (!g_variant_dict_lookup(&dict, "parent", "&s", &parent) ||
         !g_variant_dict_lookup(&dict, "type", "&s", &type) ||
@@ -197,18 +239,27 @@ make_mdev(GVariant *details)
     if (!uuid)
         return NULL;
     path = g_build_filename(parent, uuid, NULL);
-    return vf_mdev_new_for_removal(path, uuid, type);
+    inode = vf_mdev_find_made(entries, path, uuid);
+    if (inode)
+        return vf_mdev_new_for_removal(path, uuid, type, inode);
+    if (g_file_test(path, G_FILE_TEST_EXISTS))
+        vf_log_device(G_LOG_LEVEL_WARNING, uuid,
+                      "%s may have been made by the last daemon, whose record does not say which "
+                      "device it was: it is left alone",
+                      uuid);
+    return NULL;
 }
 
 GPtrArray *
 vf_recovery_list_mdevs(GPtrArray *entries)
 {
     GPtrArray *mdevs = g_ptr_array_new_with_free_func(g_object_unref);
-    gboolean here = !is_of_another_boot(entries);
+    gboolean here = is_of_this_boot(entries);
 
     for (guint i = 0; here && i < entries->len; i++) {
         const VfRecordEntry *entry = entries->pdata[i];
-        VfMdev *mdev = g_str_equal(entry->event, "create") ? make_mdev(entry->details) : NULL;
+        VfMdev *mdev =
+            g_str_equal(entry->event, "create") ? make_mdev(entries, entry->details) : NULL;
 
         if (mdev)
             g_ptr_array_add(mdevs, mdev);
@@ -279,25 +330,12 @@ note_created(VfRecovery *self, VfLedgerFound *found)
 
     for (guint i = 0; i < mdevs->len; i++) {
         VfMdev *mdev = mdevs->pdata[i];
+        const char *uuid = vf_mdev_get_uuid(mdev);
+        guint64 inode = vf_mdev_get_inode(mdev);
 
-        if (vf_registry_find_device(self->context->registry, vf_mdev_get_uuid(mdev)))
-            vf_ledger_note_created(self->context->ledger, vf_mdev_get_uuid(mdev),
-                                   vf_mdev_get_type_id(mdev));
+        if (vf_registry_find_this_device(self->context->registry, uuid, inode))
+            vf_ledger_note_created(self->context->ledger, uuid, vf_mdev_get_type_id(mdev), inode);
     }
-}
-
-/* Whether the migration was completed, as far as this side decides or knows. */
-static gboolean
-was_completed(const VfLedgerFound *found)
-{
-    const VfRecordEntry *resolved = vf_record_find(found->entries, "resolved");
-    const char *decision = "";
-
-    if (has(found->entries, "done") || has(found->entries, "started"))
-        return TRUE;
-    return resolved && found->role == VF_JOB_SOURCE &&
-           g_variant_lookup(resolved->details, "decision", "&s", &decision) &&
-           g_str_equal(decision, "discard");
 }
 
 /* Whoever waits for Finish or Confirm while the daemon is restarted hears how it ended. */
@@ -328,6 +366,55 @@ take_finished(VfRecovery *self, VfLedgerFound *found)
         vf_ledger_remove(self->context->ledger, found->uuid, found->role);
 }
 
+typedef struct {
+    VfRecovery *recovery;
+    char *id;
+    VfRecord *record; /* its lock is held until nothing is left */
+} Undoing;
+
+static void
+on_creation_undone(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Undoing *undoing = data;
+    const char *uuid = vf_mdev_get_uuid(VF_MDEV(source));
+    g_autoptr(GError) error = NULL;
+
+    if (vf_mdev_remove_finish(VF_MDEV(source), result, &error)) {
+        vf_ledger_drop_creation(undoing->recovery->context->ledger, undoing->id);
+        vf_log_device(G_LOG_LEVEL_MESSAGE, uuid,
+                      "%s was being made when the last daemon ended, and is removed", uuid);
+    } else { /* its record stays: the next start tries again */
+        vf_log_device(G_LOG_LEVEL_WARNING, uuid, "%s", error->message);
+    }
+    g_hash_table_remove(undoing->recovery->removing, uuid);
+    vf_record_free(undoing->record);
+    g_object_unref(undoing->recovery);
+    g_free(undoing->id);
+    g_free(undoing);
+}
+
+/* Somebody asked for a device and did not hear whether it is there. One that is noted stays,
+ * anything else is removed. */
+static void
+undo_creation(VfRecovery *self, VfLedgerFound *found)
+{
+    VfLedger *ledger = self->context->ledger;
+    g_autoptr(GPtrArray) mdevs = vf_recovery_list_mdevs(found->entries);
+    VfMdev *mdev = mdevs->len > 0 ? mdevs->pdata[0] : NULL;
+    Undoing *undoing;
+
+    if (!mdev || vf_ledger_find_created(ledger, vf_mdev_get_uuid(mdev), vf_mdev_get_inode(mdev))) {
+        vf_ledger_drop_creation(ledger, found->uuid);
+        return;
+    }
+    undoing = g_new0(Undoing, 1);
+    undoing->recovery = g_object_ref(self);
+    undoing->id = g_strdup(found->uuid);
+    undoing->record = g_steal_pointer(&found->record);
+    g_hash_table_add(self->removing, g_strdup(vf_mdev_get_uuid(mdev)));
+    vf_mdev_remove_async(mdev, on_creation_undone, undoing);
+}
+
 static void
 take(VfRecovery *self, VfLedgerFound *found)
 {
@@ -356,7 +443,6 @@ orphan_new(const VfLedgerFound *found)
 {
     GPtrArray *entries = found->entries;
     const VfRecordEntry *begin = entries ? vf_record_find(entries, "begin") : NULL;
-    g_autoptr(GPtrArray) mdevs = entries ? vf_recovery_list_mdevs(entries) : NULL;
     g_autoptr(GStrvBuilder) devices = g_strv_builder_new();
     g_auto(GStrv) named = NULL;
     Orphan *self = g_new0(Orphan, 1);
@@ -364,8 +450,14 @@ orphan_new(const VfLedgerFound *found)
     if (begin && found->role == VF_JOB_SOURCE &&
         g_variant_lookup(begin->details, "devices", "^as", &named))
         g_strv_builder_addv(devices, (const char **)named);
-    for (guint i = 0; mdevs && i < mdevs->len; i++)
-        g_strv_builder_add(devices, vf_mdev_get_uuid(mdevs->pdata[i]));
+    for (guint i = 0; entries && i < entries->len; i++) {
+        const VfRecordEntry *entry = entries->pdata[i];
+        const char *uuid;
+
+        if (g_str_equal(entry->event, "create") && /* also while it is still being made */
+            g_variant_lookup(entry->details, "uuid", "&s", &uuid))
+            g_strv_builder_add(devices, uuid);
+    }
     self->job = g_strdup(found->uuid);
     self->devices = g_strv_builder_end(devices);
     return self;
@@ -375,7 +467,7 @@ orphan_new(const VfLedgerFound *found)
 static gboolean
 is_ours(VfRecovery *self, const VfLedgerFound *found)
 {
-    VfJob *job = vf_jobs_find(self->jobs, found->uuid, found->role);
+    VfJob *job = found->creation ? NULL : vf_jobs_find(self->jobs, found->uuid, found->role);
 
     return job && vf_job_get_record(job); /* without one it has met this one, which is in its way */
 }
@@ -383,19 +475,19 @@ is_ours(VfRecovery *self, const VfLedgerFound *found)
 static void
 look_at(VfRecovery *self, VfLedgerFound *found, GHashTable *waited)
 {
-    g_autofree char *name = vf_ledger_name(found->uuid, found->role);
-
-    if ((self->started && !g_hash_table_contains(waited, name)) || is_ours(self, found))
+    if ((self->started && !g_hash_table_contains(waited, found->name)) || is_ours(self, found))
         return; /* made after the start, or while the first scan ran */
     if (g_error_matches(found->error, VFERRY_ERROR, VFERRY_ERROR_BUSY)) {
-        g_hash_table_insert(self->waiting, g_steal_pointer(&name), orphan_new(found));
+        g_hash_table_insert(self->waiting, g_strdup(found->name), orphan_new(found));
         return;
     }
-    g_hash_table_add(self->own, g_steal_pointer(&name));
+    g_hash_table_add(self->own, g_strdup(found->name));
     if (found->error)
         vf_log_event(VF_EVENT_RECORD_DAMAGED, VF_ABOUT(.job = found->uuid),
                      "the record of job %s cannot be used and is left alone: %s", found->uuid,
                      found->error->message);
+    else if (found->creation)
+        undo_creation(self, found);
     else
         take(self, found);
 }

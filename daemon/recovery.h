@@ -35,7 +35,9 @@ typedef enum {
 VfRecoveryVerdict vf_recovery_judge(VfJobRole role, GPtrArray *entries);
 
 /* What may be left of the devices that it says were created, as an array of VfMdev: nothing of
- * those of another boot. Free with g_ptr_array_unref(). */
+ * those of another boot, nor of those of which it does not say which they are
+ * (vf_mdev_find_made()), since whatever has their UUID may be somebody else's. Free with
+ * g_ptr_array_unref(). */
 GPtrArray *vf_recovery_list_mdevs(GPtrArray *entries);
 
 G_END_DECLS

@@ -82,7 +82,8 @@ state_dir(void)
 static void
 on_device_removed(VfRegistry *registry, VfDevice *device, VfService *self)
 {
-    vf_ledger_forget_created(self->context.ledger, vf_device_get_id(device));
+    vf_ledger_forget_created(self->context.ledger, vf_device_get_id(device),
+                             vf_device_get_inode(device));
 }
 
 static gboolean
@@ -124,15 +125,18 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
     return g_steal_pointer(&self);
 }
 
-/* Those that went while no daemon ran. */
+/* Those that went while no daemon ran, whatever has their UUID now. */
 static void
 forget_gone(VfService *self)
 {
     g_auto(GStrv) uuids = vf_ledger_list_created(self->context.ledger);
 
-    for (char **uuid = uuids; *uuid; uuid++)
-        if (!vf_registry_find_device(self->context.registry, *uuid))
-            vf_ledger_forget_created(self->context.ledger, *uuid);
+    for (char **uuid = uuids; *uuid; uuid++) {
+        guint64 inode = vf_ledger_get_created_inode(self->context.ledger, *uuid);
+
+        if (!vf_registry_find_this_device(self->context.registry, *uuid, inode))
+            vf_ledger_forget_created(self->context.ledger, *uuid, inode);
+    }
 }
 
 gboolean

@@ -639,12 +639,13 @@ static void
 remove_device(VfSourceCalls *self, VfDevice *device)
 {
     const char *id = vf_device_get_id(device);
-    const char *type = vf_ledger_find_created(self->context->ledger, id);
+    guint64 inode = vf_device_get_inode(device);
+    const char *type = vf_ledger_find_created(self->context->ledger, id, inode);
     g_autoptr(VfMdev) mdev = NULL;
 
     if (!type)
         return;
-    mdev = vf_mdev_new_for_removal(vf_device_get_sysfs_path(device), id, type);
+    mdev = vf_mdev_new_for_removal(vf_device_get_sysfs_path(device), id, type, inode);
     vf_mdev_remove_async(mdev, on_removed, NULL);
 }
 

@@ -9,9 +9,13 @@
 #include "error.h"
 #include "facts.h"
 #include "helper.h"
+#include "io.h"
 #include "names.h"
+#include "number.h"
+#include "record-reader.h"
 #include "settings.h"
 #include "steps.h"
+#include "sysfs.h"
 #include "uuid.h"
 
 #define PROVIDER "mdev"
@@ -27,7 +31,9 @@ struct _VfMdev {
     char *type;
     char *model; /* id; NULL when nothing is known about the type */
     char *uuid;
+    gboolean wished;            /* somebody named that UUID */
     char *path;                 /* in sysfs, where it is or will be */
+    guint64 inode;              /* of what is there, 0 while it is not known */
     VfRequirement *requirement; /* NULL when nothing is known about the type */
     gboolean partial;           /* it names only what somebody asked for */
     VfReport *overridden;       /* NULL: the type fits */
@@ -254,7 +260,7 @@ mark(VfMdev *self, Candidate *candidate, const VfMdevWish *wish)
 
 static VfMdev *
 new_for(VfRegistry *registry, VfParent *parent, const VfParentType *type,
-        VfRequirement *requirement, char *uuid)
+        VfRequirement *requirement, char *uuid, gboolean wished)
 {
     VfMdev *self = g_object_new(VF_TYPE_MDEV, NULL);
 
@@ -263,6 +269,7 @@ new_for(VfRegistry *registry, VfParent *parent, const VfParentType *type,
     self->type = g_strdup(type->type);
     self->model = type->model ? g_strdup(type->model->id) : NULL;
     self->uuid = uuid;
+    self->wished = wished;
     self->path = g_build_filename(vf_parent_get_sysfs_path(self->parent), uuid, NULL);
     self->requirement = requirement ? vf_requirement_ref(requirement) : NULL;
     self->reserved = TRUE;
@@ -301,7 +308,7 @@ vf_mdev_choose(VfRegistry *registry, VfRequirement *requirement, const VfMdevWis
         g_clear_error(&no_room);
         if (vf_parent_reserve(candidate->parent, candidate->type->type, &no_room))
             return mark(new_for(registry, candidate->parent, candidate->type, requirement,
-                                g_steal_pointer(&uuid)),
+                                g_steal_pointer(&uuid), wish->uuid != NULL),
                         candidate, wish);
     }
     if (no_room)
@@ -399,7 +406,8 @@ vf_mdev_choose_at(VfRegistry *registry, VfParent *parent, const char *what, GPtr
         if (!vf_parent_reserve(parent, type->type, &why))
             continue;
         requirement = wanted_requirement(type, values);
-        self = new_for(registry, parent, type, requirement, g_steal_pointer(&uuid));
+        self =
+            new_for(registry, parent, type, requirement, g_steal_pointer(&uuid), uuid_wish != NULL);
         self->partial = TRUE;
         return self;
     }
@@ -413,15 +421,50 @@ vf_mdev_choose_at(VfRegistry *registry, VfParent *parent, const char *what, GPtr
 }
 
 VfMdev *
-vf_mdev_new_for_removal(const char *sysfs_path, const char *uuid, const char *type)
+vf_mdev_new_for_removal(const char *sysfs_path, const char *uuid, const char *type, guint64 inode)
 {
     VfMdev *self = g_object_new(VF_TYPE_MDEV, NULL);
 
     self->path = g_strdup(sysfs_path);
     self->uuid = g_strdup(uuid);
     self->type = g_strdup(type);
+    self->inode = inode;
     self->may_exist = TRUE;
     return self;
+}
+
+/* What a record says at @event of @uuid, or NULL. */
+static GVariant *
+find_line(GPtrArray *entries, const char *event, const char *uuid)
+{
+    for (guint i = 0; i < entries->len; i++) {
+        const VfRecordEntry *entry = entries->pdata[i];
+        const char *of = "";
+
+        if (g_str_equal(entry->event, event) &&
+            g_variant_lookup(entry->details, "uuid", "&s", &of) && g_str_equal(of, uuid))
+            return entry->details;
+    }
+    return NULL;
+}
+
+guint64
+vf_mdev_find_made(GPtrArray *entries, const char *sysfs_path, const char *uuid)
+{
+    GVariant *create = find_line(entries, "create", uuid);
+    GVariant *created = find_line(entries, "created", uuid);
+    vf_autofd int dir = -1;
+    gboolean wished = TRUE;
+    guint64 inode = 0;
+
+    if (created) {
+        g_variant_lookup(created, "inode", "t", &inode); /* that of 0.1.0 has none */
+        return inode;
+    }
+    if (!create || !g_variant_lookup(create, "wished", "b", &wished) || wished)
+        return 0;
+    dir = vf_sysfs_open_dir(sysfs_path, NULL);
+    return dir < 0 ? 0 : vf_sysfs_get_inode(dir);
 }
 
 const VfReport *
@@ -440,6 +483,12 @@ const char *
 vf_mdev_get_sysfs_path(VfMdev *self)
 {
     return self->path;
+}
+
+guint64
+vf_mdev_get_inode(VfMdev *self)
+{
+    return self->inode;
 }
 
 const char *
@@ -465,14 +514,11 @@ announce(VfSteps *steps, gpointer data)
     VfMdev *self = data;
     g_auto(GVariantDict) details = G_VARIANT_DICT_INIT(NULL);
 
-    if (!self->record) {
-        vf_steps_done(steps, NULL);
-        return;
-    }
     g_variant_dict_insert(&details, "provider", "s", PROVIDER);
     g_variant_dict_insert(&details, "parent", "s", vf_parent_get_sysfs_path(self->parent));
     g_variant_dict_insert(&details, "type", "s", self->type);
     g_variant_dict_insert(&details, "uuid", "s", self->uuid);
+    g_variant_dict_insert(&details, "wished", "b", self->wished);
     if (self->overridden) {
         g_autofree char *report = vf_report_format(self->overridden);
         g_variant_dict_insert(&details, "report", "s", report);
@@ -501,8 +547,10 @@ on_written_create(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autofree Step *step = data;
     GError *error = NULL;
+    g_autofree char *inode = vf_helper_run_finish(result, &error);
 
-    g_free(vf_helper_run_finish(result, &error));
+    if (inode)
+        vf_number_parse_u64(inode, "inode", 1, G_MAXUINT64, &step->mdev->inode, &error);
     /* somebody else's device of that name, or nothing: not ours to remove */
     if (g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_BUSY) ||
         g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_NO_ROOM))
@@ -516,10 +564,23 @@ create(VfSteps *steps, gpointer data)
     VfMdev *self = data;
     const char *const arguments[] = {"mdev-create", vf_parent_get_sysfs_path(self->parent),
                                      self->type, self->uuid, NULL};
+    GError *error = NULL;
+    int record = vf_io_dup(vf_record_get_fd(self->record), &error);
 
+    if (record < 0) {
+        vf_steps_done(steps, error);
+        return;
+    }
     self->may_exist = TRUE;
-    vf_helper_run_async(arguments, HELPER_DEADLINE_MS, vf_steps_get_cancellable(steps),
+    vf_helper_run_async(arguments, record, HELPER_DEADLINE_MS, vf_steps_get_cancellable(steps),
                         on_written_create, step_new(self, steps));
+}
+
+static void
+set_replaced(VfMdev *self, GError **error)
+{
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                _("device %s was removed, and another one is in its place"), self->uuid);
 }
 
 static void
@@ -528,9 +589,15 @@ on_appeared(GObject *source, GAsyncResult *result, gpointer data)
     g_autofree Step *step = data;
     GError *error = NULL;
 
-    step->mdev->device = vf_registry_wait_finish(VF_REGISTRY(source), result, &error);
+    VfMdev *self = step->mdev;
+
+    self->device = vf_registry_wait_finish(VF_REGISTRY(source), result, &error);
     /* from here on available_instances counts it */
-    unreserve(step->mdev);
+    unreserve(self);
+    if (self->device && vf_device_get_inode(self->device) != self->inode) {
+        g_clear_object(&self->device);
+        set_replaced(self, &error);
+    }
     vf_steps_done(step->steps, error);
 }
 
@@ -541,21 +608,6 @@ wait_for_it(VfSteps *steps, gpointer data)
 
     vf_registry_wait_async(self->registry, self->uuid, APPEAR_DEADLINE_MS,
                            vf_steps_get_cancellable(steps), on_appeared, step_new(self, steps));
-}
-
-static void
-note_created(VfSteps *steps, gpointer data)
-{
-    VfMdev *self = data;
-    g_auto(GVariantDict) details = G_VARIANT_DICT_INIT(NULL);
-
-    if (!self->record) {
-        vf_steps_done(steps, NULL);
-        return;
-    }
-    g_variant_dict_insert(&details, "uuid", "s", self->uuid);
-    vf_ledger_append_async(self->ledger, self->record, "created", g_variant_dict_end(&details),
-                           on_appended, steps);
 }
 
 static void write_next(Step *step);
@@ -591,9 +643,10 @@ write_next(Step *step)
     }
     setting = self->settings->pdata[self->next_setting];
     {
-        const char *const arguments[] = {"write-attribute", self->path, setting->attribute,
-                                         setting->text, NULL};
-        vf_helper_run_async(arguments, HELPER_DEADLINE_MS, NULL, on_written, step);
+        g_autofree char *inode = g_strdup_printf("%" G_GUINT64_FORMAT, self->inode);
+        const char *const arguments[] = {"write-attribute",  self->path,    inode,
+                                         setting->attribute, setting->text, NULL};
+        vf_helper_run_async(arguments, -1, HELPER_DEADLINE_MS, NULL, on_written, step);
     }
 }
 
@@ -641,13 +694,15 @@ read_back_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *c
 {
     VfMdev *self = source;
     GError *error = NULL;
-    VfFacts *facts = vf_facts_read_mdev(self->path, vf_parent_get_driver(self->parent),
-                                        vf_registry_get_models(self->registry), &error);
+    g_autoptr(VfFacts) facts = vf_facts_read_mdev(self->path, vf_parent_get_driver(self->parent),
+                                                  vf_registry_get_models(self->registry), &error);
 
-    if (facts)
-        g_task_return_pointer(task, facts, (GDestroyNotify)vf_facts_free);
-    else
+    if (facts && facts->inode != self->inode)
+        set_replaced(self, &error);
+    if (error)
         g_task_return_error(task, error);
+    else
+        g_task_return_pointer(task, g_steal_pointer(&facts), (GDestroyNotify)vf_facts_free);
 }
 
 static gboolean
@@ -713,8 +768,7 @@ read_back(VfSteps *steps, gpointer data)
     g_task_run_in_thread(task, read_back_in_thread);
 }
 
-static const VfStepFunc create_steps[] = {announce,     create,    wait_for_it,
-                                          note_created, configure, read_back};
+static const VfStepFunc create_steps[] = {announce, create, wait_for_it, configure, read_back};
 
 static void
 on_created(GObject *source, GAsyncResult *result, gpointer data)
@@ -768,21 +822,59 @@ on_removed(GObject *source, GAsyncResult *result, gpointer data)
     g_task_return_error(task, error);
 }
 
+/* Takes @task. */
+static void
+remove_made(VfMdev *self, GTask *task)
+{
+    g_autofree char *inode = g_strdup_printf("%" G_GUINT64_FORMAT, self->inode);
+    const char *const arguments[] = {"mdev-remove", self->path, self->type, inode, NULL};
+
+    vf_helper_run_async(arguments, -1, REMOVE_DEADLINE_MS, NULL, on_removed, task);
+}
+
+/* Takes @task. */
+static void
+remove_nothing(VfMdev *self, GTask *task)
+{
+    unreserve(self);
+    g_task_return_boolean(task, TRUE);
+    g_object_unref(task);
+}
+
+/* Whoever was to make it has not said whether it did. If it still does, it takes it back. */
+static void
+on_record_read(GObject *source, GAsyncResult *result, gpointer data)
+{
+    GTask *task = data;
+    VfMdev *self = g_task_get_source_object(task);
+    g_autoptr(GPtrArray) entries = vf_record_reader_finish(result, NULL);
+
+    self->inode = entries ? vf_mdev_find_made(entries, self->path, self->uuid) : 0;
+    if (self->inode) {
+        remove_made(self, task);
+    } else if (!g_file_test(self->path, G_FILE_TEST_EXISTS)) {
+        remove_nothing(self, task);
+    } else {
+        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                                _("cannot remove %s: whether it was made here is not known"),
+                                self->uuid);
+        g_object_unref(task);
+    }
+}
+
 void
 vf_mdev_remove_async(VfMdev *self, GAsyncReadyCallback callback, gpointer data)
 {
-    const char *const arguments[] = {"mdev-remove", self->path, self->uuid, self->type, NULL};
     GTask *task = g_task_new(self, NULL, callback, data);
 
     g_task_set_source_tag(task, vf_mdev_remove_async);
     g_clear_object(&self->device);
-    if (self->may_exist) {
-        vf_helper_run_async(arguments, REMOVE_DEADLINE_MS, NULL, on_removed, task);
-        return;
-    }
-    unreserve(self);
-    g_task_return_boolean(task, TRUE);
-    g_object_unref(task);
+    if (!self->may_exist)
+        remove_nothing(self, task);
+    else if (self->inode)
+        remove_made(self, task);
+    else
+        vf_record_reader_async(self->record, on_record_read, task);
 }
 
 gboolean

@@ -35,8 +35,15 @@ VfMdev *vf_mdev_choose(VfRegistry *registry, VfRequirement *requirement, const V
 VfMdev *vf_mdev_choose_at(VfRegistry *registry, VfParent *parent, const char *what,
                           GPtrArray *values, const char *uuid, GError **error);
 
-/* What an earlier daemon may have created; only to be removed. */
-VfMdev *vf_mdev_new_for_removal(const char *sysfs_path, const char *uuid, const char *type);
+/* One that exists, or has; only to be removed. @inode: vf_device_get_inode(), never 0. */
+VfMdev *vf_mdev_new_for_removal(const char *sysfs_path, const char *uuid, const char *type,
+                                guint64 inode);
+
+/* The inode of the device that a record says was made as @uuid at @path. Of one that it only
+ * announces, that of what is there now, if nobody else can have thought of the UUID, which was
+ * drawn at random; else 0, as of one that a daemon made which noted no inodes: it may be another
+ * one. */
+guint64 vf_mdev_find_made(GPtrArray *entries, const char *sysfs_path, const char *uuid);
 
 /* The report that was overridden, marked with the reason; NULL when nothing had to be. */
 const VfReport *vf_mdev_get_overridden(VfMdev *self);
@@ -44,15 +51,17 @@ const VfReport *vf_mdev_get_overridden(VfMdev *self);
 const char *vf_mdev_get_uuid(VfMdev *self);
 const char *vf_mdev_get_type_id(VfMdev *self);
 const char *vf_mdev_get_sysfs_path(VfMdev *self);
+guint64 vf_mdev_get_inode(VfMdev *self); /* 0 before it is known to exist */
 
-/* Returns a new reference to the device. On error the caller removes. @record NULL: not part of a
- * job (CreateDevice); nothing is recorded then. */
+/* Returns a new reference to the device. On error the caller removes. @record outlives the VfMdev's
+ * last removal. */
 void vf_mdev_create_async(VfMdev *self, VfLedger *ledger, VfRecord *record,
                           GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 VfDevice *vf_mdev_create_finish(VfMdev *self, GAsyncResult *result, GError **error);
 
-/* Can be repeated; done when nothing is left. BUSY: the kernel still waits for somebody to close
- * the device. */
+/* The one way in which a device is removed: that one, and nothing else that has its name. Can be
+ * repeated; done when nothing is left of it, also when another one is in its place. BUSY: the
+ * kernel still waits for somebody to close the device, or whether it was made is not known. */
 void vf_mdev_remove_async(VfMdev *self, GAsyncReadyCallback callback, gpointer data);
 gboolean vf_mdev_remove_finish(VfMdev *self, GAsyncResult *result, GError **error);
 

@@ -26,6 +26,7 @@ def main() -> int:
     os.environ.update({
         "VFERRY_TEST_SOURCE": str(top), "VFERRY_TEST_DAEMON": str(build / "daemon/main/vferryd"),
         "VFERRY_TEST_PROGRAMS": f"{build}/daemon/vferry-helper:{build}/engine/vferry-mover", "VFERRY_TEST_SLOW": SLOW,
+        "VFERRY_TEST_OBEY": str(build / "tests/support/vf-obey.so"),
         "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:verify_asan_link_order=0",
         "LSAN_OPTIONS": f"suppressions={top}/tests/lsan.supp:print_suppressions=0", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
     sys.path[:0] = [str(HERE)]

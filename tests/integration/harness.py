@@ -144,7 +144,7 @@ class Test(unittest.TestCase):
         program = os.environ['VFERRY_TEST_DAEMON']
         environment = dict(os.environ)
         environment.update({
-            'LD_PRELOAD': find_asan(program) + PRELOAD,
+            'LD_PRELOAD': ':'.join([find_asan(program) + os.environ['VFERRY_TEST_OBEY'], PRELOAD]),
             'UMOCKDEV_DIR': self.sysfs.root,  # GLib's setenv does not reach os.environ
             'DBUS_SYSTEM_BUS_ADDRESS': self.bus.address,
             'G_DEBUG': 'fatal-criticals',

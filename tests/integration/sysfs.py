@@ -232,7 +232,8 @@ class Sysfs:
 
     def obey(self):
         """From now on a UUID written to a type's `create` makes an mdev, and `1` to an mdev's `remove` removes it, a moment
-        later: umockdev's attributes are plain files, so no write ever fails."""
+        later: umockdev's attributes are plain files. tests/support/obey.c makes the daemon's helper wait for the first, and
+        fail when there is one already."""
         self.kernel = Kernel(self)
         self.kernel.start()
 
@@ -254,22 +255,19 @@ class Kernel(threading.Thread):
         self.created = []
         self.removed = []
 
-    def take_text(self, path):
-        text = self.sysfs.read(path).strip()
-        if text:
-            self.sysfs.write(path, '')
-        return text
-
     def look(self):
         for name, path in list(self.sysfs.parents.items()):
             types = f'{path}/mdev_supported_types'
             for type_id in os.listdir(self.sysfs.real(types)):
-                uuid = self.take_text(f'{types}/{type_id}/create').lower()
+                attribute = f'{types}/{type_id}/create'
+                uuid = self.sysfs.read(attribute).strip().lower()
                 if self.UUID.fullmatch(uuid) and uuid not in self.sysfs.mdevs:
                     self.created.append((type_id, uuid))
                     self.sysfs.add_mdev(type_id, uuid, name)
+                if uuid:
+                    self.sysfs.write(attribute, '')  # for tests/support/obey.c: that it is done
         for uuid, path in list(self.sysfs.mdevs.items()):
-            if self.take_text(f'{path}/remove') == '1':
+            if self.sysfs.read(f'{path}/remove').strip() == '1':
                 self.removed.append(uuid)
                 self.sysfs.remove_mdev(uuid)
 

@@ -65,7 +65,7 @@ class Create(crossing.Test):
         self.wait_for(lambda: parent.get('Offers')[1]['left'] == 10, 'the reservation')
         with self.assertRaises(harness.Error) as caught:
             self.finish(call, 30)
-        self.assertEqual(caught.exception.name, harness.error_name('NotFound'))
+        self.assertEqual(caught.exception.name, harness.error_name('Device'))
         self.assertEqual(parent.get('Offers')[1]['left'], 11)
         self.wait_for(lambda: not self.notes(), 'the end of the note')
 

@@ -195,9 +195,9 @@ class Calls(crossing.Test):
         other = re.sub('job="[^"]*"', 'job="00000000-0000-4000-8000-000000000001"', cookie)
         error = self.assert_refused('NoRoom', self.prepare, other)
         self.assertIn('1 of them reserved', error.message)
-        with self.assertRaises(harness.Error) as caught:  # it never appeared
+        with self.assertRaises(harness.Error) as caught:  # the kernel does not answer
             self.finish(first, 30)
-        self.assertEqual(caught.exception.name, harness.error_name('NotFound'))
+        self.assertEqual(caught.exception.name, harness.error_name('Device'))
         self.wait_for(lambda: not self.find_object('Lease', 'State', 'undoing'), 'the end of the lease')
         self.assertEqual(self.find_parent('mtty').get('Offers')[1]['left'], 1)
 

@@ -12,10 +12,12 @@
 #include "host.h"
 #include "io.h"
 #include "ledger.h"
+#include "mdev.h"
 #include "record-reader.h"
 #include "recovery.h"
 
 #define UUID "11111111-2222-4333-8444-555555555555"
+#define INODE G_GUINT64_CONSTANT(0x1000000004711)
 
 typedef struct {
     char *dir;
@@ -224,27 +226,43 @@ test_created(Fixture *fixture, gconstpointer data)
     g_autofree char *path = g_build_filename(fixture->dir, "created", UUID, NULL);
     gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
 
-    g_assert_null(vf_ledger_find_created(fixture->ledger, UUID));
-    vf_ledger_note_created(fixture->ledger, UUID, "mtty-2");
-    g_assert_cmpstr(vf_ledger_find_created(fixture->ledger, UUID), ==, "mtty-2");
+    g_assert_null(vf_ledger_find_created(fixture->ledger, UUID, INODE));
+    vf_ledger_note_created(fixture->ledger, UUID, "mtty-2", INODE);
+    g_assert_cmpstr(vf_ledger_find_created(fixture->ledger, UUID, INODE), ==, "mtty-2");
     assert_note(fixture, TRUE);
     next = vf_ledger_new(fixture->dir, NULL);
-    g_assert_cmpstr(vf_ledger_find_created(next, UUID), ==, "mtty-2");
-    vf_ledger_forget_created(next, UUID);
-    g_assert_null(vf_ledger_find_created(next, UUID));
+    g_assert_cmpstr(vf_ledger_find_created(next, UUID, INODE), ==, "mtty-2");
+    g_assert_cmpuint(vf_ledger_get_created_inode(next, UUID), ==, INODE);
+    /* another one of that UUID is not what was created, and its end no reason to forget */
+    g_assert_null(vf_ledger_find_created(next, UUID, INODE + 1));
+    vf_ledger_forget_created(next, UUID, INODE + 1);
+    g_assert_cmpstr(vf_ledger_find_created(next, UUID, INODE), ==, "mtty-2");
+    vf_ledger_forget_created(next, UUID, INODE);
+    g_assert_null(vf_ledger_find_created(next, UUID, INODE));
+    g_assert_cmpuint(vf_ledger_get_created_inode(next, UUID), ==, 0);
     while (g_file_test(path, G_FILE_TEST_EXISTS) && g_get_monotonic_time() < end)
         g_usleep(1000);
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
-/* The UUID may have been used again since; a note without a boot is not known to be of this one. */
+/* The UUID may have been used again since; a note without a boot or an inode may be of another one.
+ */
 static void
 test_created_before_a_reboot(Fixture *fixture, gconstpointer data)
 {
-    static const char *const others[] = {"mtty-2\n0123456789abcdef0123456789abcdef", "mtty-2\n",
-                                         "mtty-2", ""};
     g_autofree char *path = g_build_filename(fixture->dir, "created", UUID, NULL);
-    g_autofree char *this_one = g_strconcat("mtty-2\n", vf_host_get_boot(), NULL);
+    g_autofree char *of_0_1_0 = g_strconcat("mtty-2\n", vf_host_get_boot(), NULL);
+    g_autofree char *unnumbered = g_strconcat(of_0_1_0, "\n", NULL);
+    g_autofree char *none = g_strconcat(of_0_1_0, "\n0", NULL);
+    g_autofree char *this_one = g_strconcat(of_0_1_0, "\n4711", NULL);
+    const char *const others[] = {"mtty-2\n0123456789abcdef0123456789abcdef\n4711",
+                                  "mtty-2\n\n4711",
+                                  "mtty-2\n",
+                                  "mtty-2",
+                                  "",
+                                  of_0_1_0,
+                                  unnumbered,
+                                  none};
     g_autoptr(VfLedger) same = NULL;
 
     g_assert_cmpuint(strlen(vf_host_get_boot()), ==, 32);
@@ -253,12 +271,12 @@ test_created_before_a_reboot(Fixture *fixture, gconstpointer data)
 
         g_assert_true(g_file_set_contents(path, others[i], -1, NULL));
         next = vf_ledger_new(fixture->dir, NULL);
-        g_assert_null(vf_ledger_find_created(next, UUID));
+        g_assert_cmpuint(vf_ledger_get_created_inode(next, UUID), ==, 0);
         g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
     }
     g_assert_true(g_file_set_contents(path, this_one, -1, NULL));
     same = vf_ledger_new(fixture->dir, NULL);
-    g_assert_cmpstr(vf_ledger_find_created(same, UUID), ==, "mtty-2");
+    g_assert_cmpstr(vf_ledger_find_created(same, UUID, 4711), ==, "mtty-2");
 }
 
 /* However the threads overtake each other, the file says what was said last. */
@@ -266,13 +284,13 @@ static void
 test_created_in_order(Fixture *fixture, gconstpointer data)
 {
     for (guint i = 0; i < 100; i++) {
-        vf_ledger_note_created(fixture->ledger, UUID, "mtty-2");
-        vf_ledger_forget_created(fixture->ledger, UUID);
+        vf_ledger_note_created(fixture->ledger, UUID, "mtty-2", INODE + i);
+        vf_ledger_forget_created(fixture->ledger, UUID, INODE + i);
     }
     assert_note(fixture, FALSE);
     for (guint i = 0; i < 100; i++) {
-        vf_ledger_forget_created(fixture->ledger, UUID);
-        vf_ledger_note_created(fixture->ledger, UUID, "mtty-2");
+        vf_ledger_forget_created(fixture->ledger, UUID, INODE + i);
+        vf_ledger_note_created(fixture->ledger, UUID, "mtty-2", INODE + i + 1);
     }
     assert_note(fixture, TRUE);
 }
@@ -284,7 +302,7 @@ test_list_created(Fixture *fixture, gconstpointer data)
     g_auto(GStrv) one = NULL;
 
     g_assert_cmpuint(g_strv_length(none), ==, 0);
-    vf_ledger_note_created(fixture->ledger, UUID, "mtty-2");
+    vf_ledger_note_created(fixture->ledger, UUID, "mtty-2", INODE);
     one = vf_ledger_list_created(fixture->ledger);
     g_assert_cmpuint(g_strv_length(one), ==, 1);
     g_assert_cmpstr(one[0], ==, UUID);
@@ -344,39 +362,113 @@ test_judge(void)
     }
 }
 
-/* Another boot's are gone with it, and what is there now was made by somebody else. */
+static void
+add_line(VfRecord *record, const char *event, const char *details)
+{
+    g_autoptr(GError) error = NULL;
+
+    vf_record_append(record, event, g_variant_new_parsed(details), &error);
+    g_assert_no_error(error);
+}
+
+/* Another boot's are gone with it, and what is there now was made by somebody else; as may be what
+ * the record does not say which device it is. */
 static void
 test_mdevs(Fixture *fixture, gconstpointer data)
 {
+    static const char created[] = "{'uuid': <'" UUID "'>, 'inode': <uint64 4711>}";
     g_autofree char *here = g_strdup_printf("{'boot': <'%s'>}", vf_host_get_boot());
-    const struct {
-        const char *begin;
-        guint n;
-    } cases[] = {
-        {here, 1},
-        {"{'boot': <'0123456789abcdef0123456789abcdef'>}", 0},
-        {"{'uid': <uint32 7>}", 1}, /* as an older daemon wrote it */
-    };
+    g_autofree char *device = g_build_filename(fixture->dir, UUID, NULL);
+    GStatBuf info;
     int dir = open(fixture->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *name = g_strdup_printf("%zu", i);
-        g_autoptr(VfRecord) record = vf_record_create(dir, name, NULL);
-        g_autoptr(GPtrArray) entries = NULL;
-        g_autoptr(GPtrArray) mdevs = NULL;
+    g_assert_cmpint(g_mkdir(device, 0700), ==, 0);
+    g_assert_cmpint(g_stat(device, &info), ==, 0);
+    {
+        const struct {
+            const char *begin;
+            const char *wished; /* NULL: as 0.1.0 wrote it */
+            const char *created;
+            guint64 inode; /* 0: nothing is removed */
+        } cases[] = {
+            {here, "true", created, 4711},
+            {here, "false", created, 4711},
+            {here, NULL, created, 4711},
+            {"{'boot': <'0123456789abcdef0123456789abcdef'>}", "false", created, 0},
+            {"{'uid': <uint32 7>}", "false", created, 0},
+            {here, "true", NULL, 0}, /* or somebody else chose that UUID, too, and was first */
+            {here, "false", NULL, info.st_ino},
+            {here, NULL, NULL, 0},
+            {here, NULL, "{'uuid': <'" UUID "'>}", 0},
+        };
 
-        g_assert_true(
-            vf_record_append(record, "begin", g_variant_new_parsed(cases[i].begin), NULL));
-        g_assert_true(vf_record_append(record, "create",
-                                       g_variant_new_parsed("{'parent': <'/sys/p'>, 'type': "
-                                                            "<'mtty-2'>, 'uuid': <'" UUID "'>}"),
-                                       NULL));
-        entries = vf_record_read(record, NULL);
-        mdevs = vf_recovery_list_mdevs(entries);
-        g_test_message("%s", cases[i].begin);
-        g_assert_cmpuint(mdevs->len, ==, cases[i].n);
+        for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+            g_autofree char *name = g_strdup_printf("%zu", i);
+            g_autoptr(VfRecord) record = vf_record_create(dir, name, NULL);
+            g_autofree char *wished = cases[i].wished
+                                          ? g_strconcat(", 'wished': <", cases[i].wished, ">", NULL)
+                                          : g_strdup("");
+            g_autofree char *create =
+                g_strdup_printf("{'parent': <'%s'>, 'type': <'mtty-2'>, 'uuid': <'" UUID "'>%s}",
+                                fixture->dir, wished);
+            g_autoptr(GPtrArray) entries = NULL;
+            g_autoptr(GPtrArray) mdevs = NULL;
+
+            add_line(record, "begin", cases[i].begin);
+            add_line(record, "create", create);
+            if (cases[i].created)
+                add_line(record, "created", cases[i].created);
+            entries = vf_record_read(record, NULL);
+            mdevs = vf_recovery_list_mdevs(entries);
+            g_test_message("%zu", i);
+            g_assert_cmpuint(mdevs->len, ==, cases[i].inode ? 1 : 0);
+            if (cases[i].inode)
+                g_assert_cmpuint(vf_mdev_get_inode(mdevs->pdata[0]), ==, cases[i].inode);
+        }
     }
+    g_assert_cmpint(g_rmdir(device), ==, 0);
     vf_io_clear_fd(&dir);
+}
+
+/* Two of one UUID at once: each has a record of its own, and the end of one is not that of the
+ * other. */
+static void
+test_creations(Fixture *fixture, gconstpointer data)
+{
+    static const char *const ids[] = {"11111111-0000-4000-8000-000000000001",
+                                      "11111111-0000-4000-8000-000000000002"};
+    g_autofree char *kept = g_strconcat(fixture->dir, "/jobs/", ids[1], ".creation", NULL);
+    g_autoptr(GPtrArray) found = NULL;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(ids); i++) {
+        g_autoptr(GAsyncResult) result = NULL;
+        g_autoptr(VfRecord) record = NULL;
+
+        vf_ledger_begin_creation_async(fixture->ledger, ids[i], on_done, fixture);
+        result = wait(fixture);
+        record = vf_ledger_begin_creation_finish(fixture->ledger, result, NULL);
+        g_assert_nonnull(record);
+    }
+    found = scan(fixture, NULL);
+    g_assert_cmpuint(found->len, ==, 2);
+    g_assert_true(((VfLedgerFound *)found->pdata[0])->creation);
+    g_assert_cmpstr(((VfLedgerFound *)found->pdata[0])->uuid, ==, ids[0]);
+    {
+        g_autoptr(GAsyncResult) result = NULL;
+
+        vf_ledger_end_creation_async(fixture->ledger, ids[0], UUID, "mtty-2", INODE, on_done,
+                                     fixture);
+        result = wait(fixture);
+        vf_ledger_end_creation_finish(fixture->ledger, result);
+    }
+    assert_note(fixture, TRUE);
+    g_assert_true(g_file_test(kept, G_FILE_TEST_EXISTS));
+    vf_ledger_drop_creation(fixture->ledger, ids[1]);
+    assert_note(fixture, TRUE);
+    g_assert_false(g_file_test(kept, G_FILE_TEST_EXISTS));
+    g_clear_pointer(&found, g_ptr_array_unref);
+    found = scan(fixture, NULL);
+    g_assert_cmpuint(found->len, ==, 0);
 }
 
 /* --- the configuration --- */
@@ -455,6 +547,7 @@ main(int argc, char **argv)
     ADD(created_before_a_reboot);
     ADD(created_in_order);
     ADD(list_created);
+    ADD(creations);
     ADD(mdevs);
     ADD(config);
     g_test_add_func("/recovery/judge", test_judge);
