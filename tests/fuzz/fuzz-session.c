@@ -17,7 +17,7 @@
 static void
 add_hello(VfTape *tape, VfRole receiver, const VfSoloSetup *setup)
 {
-    static const char *const features[] = {VF_FEATURE_PRE_COPY, NULL};
+    static const char *const features[] = {VF_FEATURE_PRE_COPY, VF_FEATURE_REINIT, NULL};
     const guint32 flags[VF_SOLO_DEVICES_MAX] = {1, 1, 1, 1};
     VfHello hello = {.job = (char *)VF_SOLO_JOB, .min = 1, .max = 1, .features = (char **)features};
     g_autoptr(GBytes) payload = receiver == VF_ROLE_DESTINATION
@@ -111,6 +111,10 @@ fuzz_session(VfRole role, const guint8 *data, gsize size)
     guint heard = G_MAXUINT;
 
     fuzz_be_quiet();
+    /* raw bytes are what older sides said, which do not have it */
+    setup.reinit = setup.precopy && !(how & FUZZ_RAW);
+    setup.device.reinit_times = setup.reinit ? 2 : 0;
+    setup.device.reinit_after = 1;
     if (how & FUZZ_FAULT && role == VF_ROLE_SOURCE)
         setup.device.fail_read_at = VF_MEMORY_PAGE;
     else if (how & FUZZ_FAULT)
