@@ -16,10 +16,11 @@ sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
 import tap  # noqa: E402
 from scenarios.soak import SAMPLE, sample  # noqa: E402
-from soak import oracle, table  # noqa: E402
-from soak.facts import Facts, parse  # noqa: E402
+from rig.agent import Result  # noqa: E402
+from soak import deeds, oracle, table  # noqa: E402
+from soak.facts import Facts, destination_fate, mark_resets, parse, source_fate  # noqa: E402
 from soak.points import (  # noqa: E402
-    AFTER_STOP, MOMENTS, PRE_COPY, SEED, STOP_COPY, Cell, Point, cells, point)
+    AFTER_STOP, MOMENTS, PRE_COPY, PREPARING, SEED, STOP_COPY, UNDOING, Cell, Point, cells, point)
 from soak.stage import Stage, Verdict  # noqa: E402
 
 OURS = "11111111-1111-4111-8111-111111111111"
@@ -115,10 +116,10 @@ class Judgement(unittest.TestCase):
     def test_unexpected(self) -> None:
         """A doubt that the table does not have is one too many."""
         source = f"job {JOB} source in-doubt finished stopped\nwhy {JOB} source no word\n"
-        wrong = oracle.unexpected(self.sight(source, "", Cell("kill-source-mover", PRE_COPY)))
+        wrong = oracle.unexpected(self.sight(source, ""), Cell("kill-source-mover", PRE_COPY))
         self.assertEqual(wrong, ["the outcome is doubt/undone, not runs/undone", "source: no word"])
         self.assertEqual(
-            oracle.unexpected(self.sight(source, "", Cell("kill-destination-mover", "commit"))), [])
+            oracle.unexpected(self.sight(source, ""), Cell("kill-destination-mover", "commit")), [])
 
     def test_left_over(self) -> None:
         """Everything that may stay behind is named."""
@@ -128,6 +129,140 @@ class Judgement(unittest.TestCase):
         clean = parse(f"daemon 7 20 0\nlease {JOB} adopted\nrecord {JOB}.source begin\n"
                       f"record {JOB}.source returned\nclock 1\n")
         self.assertEqual(oracle.left_over(clean, "a", JOB, False), [])
+
+
+class Resets(unittest.TestCase):
+    """A device that was reset runs, and what it runs is not the guest."""
+
+    LOADED = (*LOADED, (5, THEIRS, "reset"), (5, THEIRS, "running"))
+
+    def sight(self, source: str, destination: str) -> oracle.Sight:
+        """Both hosts, as a stage sees them."""
+        made = dataclasses.replace(point(SEED, 0), uuid=OURS)
+        ours, theirs = said(source), said(destination)
+        for facts in (ours, theirs):
+            mark_resets(facts, 0.5)
+        return oracle.Sight(made, JOB, ours, theirs, clock(0), clock(0), (0.5, 0.5))
+
+    def test_source_is_no_second_side(self) -> None:
+        """Its holder may reset what has left; the migration has completed all the same."""
+        sight = self.sight(
+            history(*SENT, (6, OURS, "reset"), (6, OURS, "running")) + f"mdev {OURS} running\n"
+            f"job {JOB} source completed finished stopped\n",
+            history(*LOADED, (5, THEIRS, "running")) + f"mdev {THEIRS} running\n"
+            f"job {JOB} destination completed finished running\n")
+        self.assertEqual(oracle.both_ran(sight), [])
+        self.assertEqual(sight.outcome, table.DONE)
+        self.assertTrue(oracle.was_reset(sight))
+
+    def test_source_runs_after_a_failure(self) -> None:
+        """Without its state, which its holder knows."""
+        sight = self.sight(
+            history(*SENT[:2], (3, OURS, "reset"), (3, OURS, "running")) + f"mdev {OURS} running\n"
+            f"job {JOB} source failed finished running\n", "")
+        self.assertEqual(sight.outcome, table.BACK)
+
+    def test_destination_says_that_it_arrived(self) -> None:
+        """It runs, and nothing of what was loaded is in it: no side has the guest."""
+        sight = self.sight(
+            history(*SENT), history(*self.LOADED) + f"mdev {THEIRS} running\n"
+            f"job {JOB} destination completed finished running\n")
+        self.assertEqual(sight.fates[1], "completed-but-reset")
+        self.assertFalse(oracle.reset_while_it_ran(sight))
+
+    def test_reset_of_what_runs(self) -> None:
+        """That is its user's own affair: the bytes are not looked for."""
+        sight = self.sight("", history(*LOADED, (5, THEIRS, "running"), (6, THEIRS, "reset"), (6, THEIRS, "running")))
+        self.assertTrue(oracle.reset_while_it_ran(sight))
+
+    def test_stood_still(self) -> None:
+        """Whether the guest was stopped is in the history."""
+        self.assertEqual(oracle.stood_still(self.sight(history(*SENT[:2]), "")), [])
+        self.assertEqual(len(oracle.stood_still(self.sight(history(*SENT), ""))), 1)
+
+    def test_loaded_anew(self) -> None:
+        """What is loaded after a reset is somebody's again."""
+        sight = self.sight("", history(*self.LOADED, (6, THEIRS, "resuming"), (7, THEIRS, "running"))
+                           + f"mdev {THEIRS} running\n")
+        self.assertEqual(sight.made, {THEIRS: "running"})
+
+
+class Answer:
+    """A process that has ended, or a host that always says the same."""
+
+    def __init__(self, text: str, status: int = 0, exists: bool = True) -> None:
+        self.name = "harbour-b"
+        self.out = text.encode()
+        self._result = Result("", status, self.out, b"", 0.0)
+        self._exists = exists
+
+    def wait(self) -> Result:
+        """As Process."""
+        return self._result
+
+    def try_run(self, _command: str) -> Result:
+        """As Host."""
+        return self._result
+
+    def exists(self, _path: str) -> bool:
+        """As Host."""
+        return self._exists
+
+
+class Strangers(unittest.TestCase):
+    """What has come under the UUID of one that has gone, and what was promised to whom."""
+
+    def deeds(self, strike: str) -> deeds.Deeds:
+        """At a point with this strike."""
+        return deeds.Deeds(dataclasses.replace(point(SEED, 0), cell=Cell(strike, "reserved")))
+
+    def wrong(self, host: Answer, made: bool = False) -> list[str]:
+        """What the judge says of it."""
+        return deeds.wrong_stranger(host, deeds.Stranger(OURS, "41"), made)  # type: ignore[arg-type]
+
+    def test_left_alone(self) -> None:
+        """Every way of touching it is seen."""
+        self.assertEqual(self.wrong(Answer("41\n0\n")), [])
+        self.assertIn("WAS REMOVED", self.wrong(Answer("", status=1))[0])
+        self.assertIn("WAS REPLACED", self.wrong(Answer("42\n0\n"))[0])
+        self.assertIn("was opened", self.wrong(Answer("41\n1\n"))[0])
+        self.assertIn("made by vferry", self.wrong(Answer("41\n0\n", exists=False), made=True)[0])
+
+    def test_release(self) -> None:
+        """A lease that was given back has undone everything; one that was not has undone nothing by that."""
+        made = self.deeds("release")
+        self.assertEqual(deeds.wrong_release(made, table.DONE), [])
+        made.release = Answer("released\n")  # type: ignore[assignment]
+        self.assertEqual(deeds.wrong_release(made, table.BACK), [])
+        self.assertEqual(len(deeds.wrong_release(made, table.BOTH_IN_DOUBT)), 1)
+        made.release = Answer("", status=1)  # type: ignore[assignment]
+        self.assertEqual(deeds.wrong_release(made, table.BOTH_IN_DOUBT), [])
+
+    def test_twins(self) -> None:
+        """One device has one maker, and who was told so has it."""
+        for text, wrong in (("created 1\ncreated 1\n", 0), ("created 0\ncreated 0\n", 1), ("created 0\n", 1),
+                            (f"created 0\ncreated 2\nthere {OURS} 41\n", 0)):
+            made = self.deeds("twin-create")
+            made.twins = Answer(text)  # type: ignore[assignment]
+            self.assertEqual(len(made.end_twins()), wrong)
+        self.assertEqual(made.strangers(), {"destination": deeds.Stranger(OURS, "41")})
+
+    def test_has_come(self) -> None:
+        """By its own word, and not before."""
+        made = self.deeds("return-destination")
+        made.swaps["destination"] = Answer("")  # type: ignore[assignment]
+        self.assertEqual(made.strangers(), {})
+        made.swaps["destination"] = Answer(f"stranger {OURS} 41\n")  # type: ignore[assignment]
+        self.assertEqual(made.strangers(), {"destination": deeds.Stranger(OURS, "41")})
+
+    def test_fates(self) -> None:
+        """Whose device has gone is told by the job alone."""
+        for result, fate in (("completed", "gone"), ("in-doubt", "doubt"), ("failed", "left"), ("-", "busy")):
+            facts = said(f"job {JOB} source {result} finished unknown\n")
+            self.assertEqual(source_fate(facts, JOB, OURS, left=True), fate)
+        self.assertEqual(source_fate(said(""), JOB, OURS, left=True), "left")
+        facts = said(f"job {JOB} destination completed finished running\n")
+        self.assertEqual(destination_fate(facts, JOB, {}, left=True), "left")
 
 
 class LateStage(Stage):
@@ -182,7 +317,7 @@ class Points(unittest.TestCase):
             made = point(SEED, number)
             if made.cell.moment == PRE_COPY:
                 self.assertNotEqual(made.type_id, "vferry_testdev-stopcopy")
-        self.assertEqual(set(MOMENTS), {PRE_COPY, STOP_COPY, *AFTER_STOP})
+        self.assertEqual(set(MOMENTS), {PRE_COPY, STOP_COPY, *AFTER_STOP, *PREPARING, UNDOING})
 
     def test_sample(self) -> None:
         """./run test has all that it names."""

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Stands in for a VMM at the destination: adopts a loaded device and looks whether the marker came
- * along. */
+ * along. It can also give a lease back, as an owner who has changed his mind. */
 #include "vmm.h"
 
 #include <gio/gunixfdlist.h>
 #include <locale.h>
+#include <stdio.h>
 
 #define SCRATCH_OFFSET 7
 #define CALL_MS 20000
@@ -17,6 +18,7 @@ typedef struct {
     gboolean scratch;
     gboolean lend;
     gboolean stay;
+    gboolean release;
 } Options;
 
 static gboolean
@@ -33,10 +35,12 @@ parse(Options *options, int *argc, char ***argv, GError **error)
          "SECONDS"},
         {"lend", 0, 0, G_OPTION_ARG_NONE, &options->lend, "Lend it to vferryd again and stay",
          NULL},
+        {"release", 0, 0, G_OPTION_ARG_NONE, &options->release,
+         "Do not adopt it: release the lease", NULL},
         {"stay", 0, 0, G_OPTION_ARG_NONE, &options->stay, "Keep it open", NULL},
         {NULL},
     };
-    g_autoptr(GOptionContext) context = g_option_context_new("LEASE|JOB");
+    g_autoptr(GOptionContext) context = g_option_context_new("LEASE|JOB|any");
 
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, argc, argv, error))
@@ -50,7 +54,8 @@ parse(Options *options, int *argc, char ***argv, GError **error)
 static gboolean
 lease_matches(VferryLease *lease, const char *id)
 {
-    return g_strcmp0(g_dbus_proxy_get_object_path(G_DBUS_PROXY(lease)), id) == 0 ||
+    return g_str_equal(id, "any") ||
+           g_strcmp0(g_dbus_proxy_get_object_path(G_DBUS_PROXY(lease)), id) == 0 ||
            g_strcmp0(vferry_lease_get_id(lease), id) == 0 ||
            g_strcmp0(vferry_lease_get_job_uuid(lease), id) == 0;
 }
@@ -125,6 +130,18 @@ check_marker(Vmm *vmm, GError **error)
 }
 
 static int
+release(VferryLease *lease)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!vferry_lease_call_release_sync(lease, g_variant_new("a{sv}", NULL), G_DBUS_CALL_FLAGS_NONE,
+                                        CALL_MS, NULL, &error))
+        return vmm_fail(error);
+    puts("released");
+    return 0;
+}
+
+static int
 run(GDBusConnection *bus, Vmm *vmm, const Options *options)
 {
     g_autoptr(GError) error = NULL;
@@ -133,6 +150,8 @@ run(GDBusConnection *bus, Vmm *vmm, const Options *options)
 
     if (!lease)
         return vmm_fail(error);
+    if (options->release)
+        return release(lease);
     devices = vferry_lease_dup_devices(lease);
     if (!take_device(vmm, lease, options->wait, &error) || !check_marker(vmm, &error))
         return vmm_fail(error);

@@ -9,7 +9,8 @@
  *   state STATE         until a test device enters STATE, after the state waited for before
  *   loaded-runs         until a test device runs that was loaded from now on
  *   sleep MS
- *   kill, int, stop, cont NAME,…   signals to all processes of these names
+ *   kill, int, hup, stop, cont NAME,…   signals to all processes of these names
+ *   catch NAME          stops the next process of this name as soon as it is there
  *   before SUFFIX EVENT says “late” if such a record has the line EVENT already
  *   write GLOB VALUE    into the attributes that match, of which there must be one
  *   say WORD            on standard output
@@ -34,6 +35,7 @@
 #define JOBS "/var/lib/vferry/jobs"
 #define HISTORY "/sys/devices/virtual/vferry_testdev/vferry_testdev/history"
 #define ROOM 65536
+#define CATCH_US 500
 
 typedef struct {
     int inotify;
@@ -195,8 +197,8 @@ is_named(const char *pid, char **names)
     return g_strv_contains((const char *const *)names, g_strchomp(comm));
 }
 
-static void
-signal_all(const char *list, int number)
+static guint
+count_signalled(const char *list, int number)
 {
     g_auto(GStrv) names = g_strsplit(list, ",", -1);
     g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
@@ -206,7 +208,23 @@ signal_all(const char *list, int number)
     while (dir && (pid = g_dir_read_name(dir)))
         if (is_named(pid, names))
             n += kill((pid_t)g_ascii_strtoll(pid, NULL, 10), number) == 0;
-    printf("signal %d to %u of %s\n", number, n, list);
+    return n;
+}
+
+static void
+signal_all(const char *list, int number)
+{
+    printf("signal %d to %u of %s\n", number, count_signalled(list, number), list);
+}
+
+/* One that has just been started has more to do before its first word than passes between two
+ * looks. */
+static void
+catch_one(const char *name)
+{
+    while (count_signalled(name, SIGSTOP) == 0)
+        g_usleep(CATCH_US);
+    printf("caught %s\n", name);
 }
 
 static void
@@ -262,6 +280,10 @@ take_step(Striker *self, char **words)
         return signal_all(first, SIGKILL), 2;
     if (g_str_equal(verb, "int"))
         return signal_all(first, SIGINT), 2;
+    if (g_str_equal(verb, "hup"))
+        return signal_all(first, SIGHUP), 2;
+    if (g_str_equal(verb, "catch"))
+        return catch_one(first), 2;
     if (g_str_equal(verb, "stop"))
         return signal_all(first, SIGSTOP), 2;
     if (g_str_equal(verb, "cont"))

@@ -14,7 +14,8 @@ SAMPLE = (
     "kill-destination-mover@commit-there", "kill-source-daemon@commit", "kill-both-daemons@started",
     "kill-source-both@commit", "kill-destination-both@stopped", "cut-long@stopped",
     "cut-short@commit-there",
-    "stuck-and-kill-source-mover@stopped")
+    "stuck-and-kill-source-mover@stopped",
+    "release-and-crash@doubt")
 
 
 def sample() -> list[Point]:

@@ -54,7 +54,8 @@ class Facts:
 
     def all_jobs(self) -> set[str]:
         """The UUIDs of jobs on the bus and in records."""
-        return {job.uuid for job in self.jobs} | {name.split(".")[0] for name in self.records}
+        return ({job.uuid for job in self.jobs}
+                | {name.split(".")[0] for name in self.records if name.endswith((".source", ".destination"))})
 
 
 def _word(text: str) -> str:
@@ -91,10 +92,29 @@ def parse(text: str) -> Facts:
     return facts
 
 
-def source_fate(facts: Facts, job: str | None, device: str) -> str:
-    """runs, stuck, doubt, gone: or busy, or what does not fit together."""
+def mark_resets(facts: Facts, since: float) -> None:
+    """A device that runs because it was reset, and was loaded with nothing since, does not run the guest."""
+    empty: set[str] = set()
+    for step in facts.history:
+        if step.time > since and step.state == "reset":
+            empty.add(step.device)
+        elif step.state in ("resuming", "closed"):
+            empty.discard(step.device)
+    for device in empty:
+        if facts.mdevs.get(device) == "running":
+            facts.mdevs[device] = "reset"
+
+
+def source_fate(facts: Facts, job: str | None, device: str, left: bool = False) -> str:
+    """runs, stuck, doubt, gone: or busy, or what does not fit together; left: its device has gone for good."""
     shown = facts.job(job, "source") if job else None
     state = facts.mdevs.get(device, "absent")
+    if left:
+        ends = {"": "busy", "completed": "gone", "in-doubt": "doubt"}
+        return ends.get(shown.result, "left") if shown else "left"
+    # one that was reset has come back without its state, which is its holder's doing; but it is no second side
+    if state == "reset":
+        state = "running" if not shown or shown.result in ENDED_BEFORE_COMMIT else "stop"
     runs = state == "running"
     if shown is None:
         return "runs" if runs and "commit" not in facts.record(job or "", "source") else "unknown"
@@ -109,8 +129,8 @@ def source_fate(facts: Facts, job: str | None, device: str) -> str:
     return "stuck" if "running" not in shown.states else f"said-to-run-but-{state}"
 
 
-def destination_fate(facts: Facts, job: str | None, devices: dict[str, str]) -> str:
-    """undone, doubt, runs: or busy, or what does not fit together."""
+def destination_fate(facts: Facts, job: str | None, devices: dict[str, str], left: bool = False) -> str:
+    """undone, doubt, runs: or busy, or what does not fit together; left: adopted, and gone since."""
     shown = facts.job(job, "destination") if job else None
     running = [state for state in devices.values() if state == "running"]
     if shown is None or shown.result in ENDED_BEFORE_COMMIT:
@@ -121,4 +141,6 @@ def destination_fate(facts: Facts, job: str | None, devices: dict[str, str]) -> 
         return "busy"
     if shown.result == "in-doubt":
         return "doubt"
+    if left and not devices:
+        return "left"
     return "runs" if running else f"completed-but-{','.join(devices.values()) or 'absent'}"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from . import table
 from .facts import Facts, Step, destination_fate, source_fate
-from .points import Point
+from .points import Cell, Point
 
 RUNNING = ("running", "running-p2p", "pre-copy", "pre-copy-p2p")
 STANDING = ("stop", "stop-copy", "error", "closed")
@@ -57,6 +57,8 @@ def source_spans(history: Sequence[Step], device: str, since: float) -> list[Spa
     for step in history:
         if step.device != device or step.time <= since:
             continue
+        if step.state == "reset":  # what it runs from here on is not the guest
+            return spans + ([Span(begun, step.time, stood)] if begun is not None else [])
         if step.state in RUNNING and begun is None:
             begun = step.time
         elif step.state in STANDING and begun is not None:
@@ -80,7 +82,9 @@ def loaded_spans(history: Sequence[Step], since: float) -> list[Span]:
             running.setdefault(step.device, step.time)
         elif step.state in STANDING and step.device in running:
             spans.append(Span(running.pop(step.device), step.time))
-        if step.state == "closed":
+        if step.state == "reset" and step.device in running:
+            spans.append(Span(running.pop(step.device), step.time))
+        if step.state in ("closed", "reset"):
             loading.discard(step.device)
     return spans + [Span(first, math.inf) for first in running.values()]
 
@@ -97,6 +101,8 @@ class Sight:
     destination_clock: Clock
     since: tuple[float, float]  # the source's clock when the point began, and the destination's
     resolved: bool = False
+    # whose device has gone, by role: what has its name now is another one
+    left: frozenset[str] = frozenset()
 
     @property
     def made(self) -> dict[str, str]:
@@ -106,8 +112,8 @@ class Sight:
     @property
     def fates(self) -> tuple[str, str]:
         """What became of either side."""
-        return (source_fate(self.source, self.job, self.point.uuid),
-                destination_fate(self.destination, self.job, self.made))
+        return (source_fate(self.source, self.job, self.point.uuid, "source" in self.left),
+                destination_fate(self.destination, self.job, self.made, "destination" in self.left))
 
     @property
     def outcome(self) -> str:
@@ -139,6 +145,26 @@ def _surely_overlap(sight: Sight, here: Span, there: Span) -> bool:
     return first < last
 
 
+def stood_still(sight: Sight) -> list[str]:
+    """A source that may not be stopped before the destination has its initial bytes was not."""
+    stood = [step.state for step in sight.source.history if step.device == sight.point.uuid
+             and step.time > sight.since[0] and step.state in ("stop-copy", "stop")]
+    return [f"the guest stood still in {stood[0]}, for bytes that were not there"] if stood else []
+
+
+def was_reset(sight: Sight) -> bool:
+    """Whether the source's device was reset, by its holder, its administrator or its driver."""
+    return any(step.state == "reset" and step.device == sight.point.uuid and step.time > sight.since[0]
+               for step in sight.source.history)
+
+
+def reset_while_it_ran(sight: Sight) -> bool:
+    """Whether the destination's device was reset, by its administrator, when it ran already."""
+    return any(step.state == "reset" and any(span.last == step.time for span in
+                                             loaded_spans(sight.destination.history, sight.since[1]))
+               for step in sight.destination.history)
+
+
 def settled(sight: Sight) -> bool:
     """Whether nothing goes on any more."""
     return (sight.source.daemon is not None and sight.destination.daemon is not None
@@ -148,9 +174,9 @@ def settled(sight: Sight) -> bool:
             ("reserved", "ready", "undoing"))
 
 
-def unexpected(sight: Sight) -> list[str]:
+def unexpected(sight: Sight, cell: Cell) -> list[str]:
     """Whether the documented sequence has this outcome."""
-    expected = table.allowed(sight.point.cell)
+    expected = table.allowed(cell)
     if sight.outcome in expected:
         return []
     said = [f"{role}: {facts.why[sight.job, role]}"
@@ -164,7 +190,7 @@ def ill_resolved(sight: Sight, decision: str, before: str) -> list[str]:
     source, destination = sight.fates
     found = [f"{side} is {fate} after resolve"
              for side, fate in (("source", source), ("destination", destination))
-             if fate not in ("runs", "gone", "stuck", "undone")]
+             if fate not in ("runs", "gone", "stuck", "undone", "left")]
     if decision == "source" and source != "runs":
         found.append(f"resolved to run at the source, which is {source}")
     if decision == "destination" and destination != "runs":

@@ -15,6 +15,13 @@ PRE_COPY = "pre-copy"
 STOP_COPY = "stop-copy"
 # In the order of the protocol. What each means, and how it is met: MOMENTS.
 AFTER_STOP = ("loaded", "stopped", "commit", "commit-there", "runs", "started", "done")
+# Before the state moves: while Prepare is being answered, and while Perform is.
+PREPARING = ("reserved", "created", "performed")
+# While what was made is undone, after a cancel.
+UNDOING = "undoing"
+# When nothing goes on any more: both sides are in doubt; or it has arrived.
+DOUBT = "doubt"
+ENDED = "ended"
 ANYTIME = "-"
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +32,7 @@ class Moment:
     steps: tuple[str, ...]  # of programs/striker.c, which wait for it
     before: str  # over, when a record of that host has this line
     there: str = ""  # or one of the other host this one
+    hold: str = "vferry-mover"  # who stands still until it has been struck
 
 
 MOMENTS: dict[str, Moment] = {
@@ -42,7 +50,20 @@ MOMENTS: dict[str, Moment] = {
     # STARTED is not sent yet
     "started": Moment("destination", ("line", ".destination", "started"), "", "done"),
     "done": Moment("source", ("line", ".source", "done"), ""),
+    # the mdev is announced in the record, and who makes it has only just been started
+    "reserved": Moment("destination", ("line", ".destination", "create", "catch", "vferry-helper"),
+                       "created", hold="vferry-helper"),
+    # it is there, and nobody has opened it; the source has begun and not performed
+    "created": Moment("destination", ("line", ".destination", "created"), "loaded", hold="vferryd"),
+    # all is ready at the destination, and the source's mover is not there yet
+    "performed": Moment("source", ("line", ".source", "begin"), "commit", hold="vferryd"),
+    # the device is closed, and who removes it has only just been started
+    UNDOING: Moment("destination", ("state", "resuming", "state", "closed", "catch", "vferry-helper"),
+                    "undone", hold="vferry-helper"),
 }
+# What leads to a moment that nothing leads to by itself, at the other host.
+CAUSES: dict[str, tuple[str, ...]] = {
+    UNDOING: ("sleep", "400", "int", "vferryctl")}
 
 # What is killed: role of the host, names of the processes.
 KILLS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -58,6 +79,23 @@ KILLS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 # Whose daemon is stopped by its administrator, for good as far as its mover can see.
 STOPS = {"stop-source-daemon": "source", "stop-destination-daemon": "destination"}
+RESET = "/sys/bus/mdev/devices/*/testdev/reset"
+# Who loses a device's state, and how: by its holder's VFIO_DEVICE_RESET, or its administrator's FLR.
+RESETS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "holder-resets-source": ("source", ("hup", "holder", "sleep", "100")),
+    "reset-source": ("source", ("write", RESET, "1")),
+    "reset-destination": ("destination", ("write", RESET, "1")),
+}
+# Whose mdev goes, as soon as nobody has it open any more, and is another one under the same UUID.
+RETURNS = {"return-source": "source", "return-destination": "destination"}
+# The lease's owner releases it.
+RELEASE = "release"
+# Somebody else wants the UUID that a destination is about to give its device: CreateDevice, or Prepare.
+TWINS = {"twin-create": "CreateDevice", "twin-prepare": "Prepare"}
+# Where these are made.
+DEEDS = {**RETURNS, RELEASE: "destination", **{twin: "destination" for twin in TWINS}}
+# The daemon of the host that was struck is killed as well.
+CRASH = "-and-crash"
 # How long the cable is out, as a range of seconds. A side gives its peer up after 5 s of silence, or 7.
 CUTS: dict[str, tuple[float, float]] = {
     "cut-short": (0.3, 1.5), "cut-edge": (4.0, 8.0), "cut-long": (11.0, 12.0)}
@@ -95,12 +133,28 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "destination-hangs-at-running": ("destination", "", "hang running"),
     "destination-hangs-half-way": ("destination", "", "hang-after SIZE/2"),
     "destination-load-final": ("destination", "", "load-final"),
+    # the driver resets it, as soon as it has come to a state or in the middle of it
+    "source-resets-at-pre-copy": ("source", "vferry_testdev-1", "reset pre-copy"),
+    "source-resets-at-pre-copy-p2p": ("source", "vferry_testdev-2", "reset pre-copy-p2p"),
+    "source-resets-at-stop-copy": ("source", "", "reset stop-copy"),
+    "source-resets-at-stop": ("source", "", "reset stop"),
+    "source-resets-half-way": ("source", "", "reset-after SIZE/2"),
+    "source-resets-at-the-end": ("source", "", "reset-after SIZE"),
+    "destination-resets-at-stop": ("destination", "", "reset stop"),
+    "destination-resets-at-resuming": ("destination", "", "reset resuming"),
+    "destination-resets-half-way": ("destination", "", "reset-after SIZE/2"),
+    "destination-resets-at-the-end": ("destination", "", "reset-after SIZE"),
 }
 # A fault that the destination's device gets while it is loaded: it met the state before, on its way to STOP.
 ARMED: dict[str, str] = {
     "arm-refuses-running-p2p": "refuse running-p2p",
     "arm-errors-at-running-p2p": "error running-p2p",
+    "arm-resets-at-running-p2p": "reset running-p2p",
 }
+# The state moves for so long, in seconds, and may only for so long; the client's option says the latter.
+LIMIT = "limit-before-loaded"
+LOADING_SECONDS = 6
+LIMIT_SECONDS = 1
 # The way back is blocked: what else happens is struck while the source refuses to run again.
 STUCK = "refuse running"
 
@@ -109,6 +163,8 @@ SIZES_MIB = (4, 8, 16, 32)
 # One in each round has a state of this size, and nothing else happens to it.
 HUGE = "huge"
 HUGE_MIB = 3 << 10
+# What is struck in a state that nothing leads out of by itself is struck there, once more.
+LATE = (DOUBT, ENDED)
 # How long the state takes to move when a strike is to hit it on its way.
 MOVING_SECONDS = 1.0
 
@@ -119,6 +175,16 @@ class Cell:
 
     strike: str
     moment: str
+
+    @property
+    def base(self) -> str:
+        """The strike without the killed daemon."""
+        return self.strike.removesuffix(CRASH)
+
+    @property
+    def crashes(self) -> bool:
+        """Whether a daemon is killed as well."""
+        return self.strike.endswith(CRASH)
 
     @property
     def label(self) -> str:
@@ -141,6 +207,7 @@ class Point:
     silently: bool
     marker: str
     uuid: str
+    twin: str  # UUID of another device, where the strike needs one
     choice: float  # which of the safe decisions is taken when it is in doubt: 0 to 1
 
     @property
@@ -157,6 +224,29 @@ class Point:
         return f"{way} {kind:8} {self.size >> 20:2} MiB  {' '.join(filter(None, words))}"
 
 
+def _with_crash(strike: str, *moments: str) -> list[Cell]:
+    """A strike at each moment; and where the moment is marked, with a daemon killed as well."""
+    return [Cell(strike + suffix, moment.removesuffix("!"))
+            for moment in moments for suffix in (("", CRASH) if moment.endswith("!") else ("",))]
+
+
+def _deeds() -> list[Cell]:
+    """What a migration's own sequence does not have in it."""
+    return [
+        *_with_crash("holder-resets-source", "pre-copy!", "stop-copy", "loaded!", "stopped!", "commit!"),
+        *_with_crash("reset-source", "pre-copy", "stop-copy!", "loaded", "stopped!", "commit",
+                     "commit-there", "started", "done"),
+        *_with_crash("reset-destination", "pre-copy!", "stop-copy", "loaded!", "stopped!", "commit!",
+                     "commit-there!"),
+        *_with_crash("return-source", "created!", "performed", "pre-copy!", "commit!", "done", "doubt!", "ended!"),
+        *_with_crash("return-destination", "reserved!", "created!", "performed!", "pre-copy", "loaded!",
+                     "commit-there!", "started", "undoing!", "doubt!", "ended!"),
+        *_with_crash(RELEASE, "reserved!", "created", "performed!", "pre-copy!", "stop-copy", "loaded!", "commit",
+                     "commit-there!", "runs", "started!", "done", "undoing!", "doubt!"),
+        *_with_crash("twin-create", "reserved!"), *_with_crash("twin-prepare", "reserved!"),
+        Cell(LIMIT, ANYTIME), Cell(LIMIT + CRASH, PRE_COPY)]
+
+
 def cells() -> list[Cell]:
     """All of them, in a fixed order."""
     moments = (PRE_COPY, STOP_COPY, *AFTER_STOP)
@@ -168,7 +258,7 @@ def cells() -> list[Cell]:
                for strike in ("kill-source-mover", "kill-destination-mover", "cancel")
                for moment in (STOP_COPY, "loaded", "stopped")]
     return (struck + cuts + armed + blocked + [Cell("slow-link", ANYTIME), Cell("lossy-link", ANYTIME),
-                                        Cell(HUGE, ANYTIME)]
+                                        Cell(HUGE, ANYTIME)] + _deeds()
             + [Cell(fault, ANYTIME) for fault in FAULTS])
 
 
@@ -176,7 +266,7 @@ def _type_for(cell: Cell, dice: random.Random) -> str:
     wanted = FAULTS[cell.strike][1] if cell.strike in FAULTS else ""
     if wanted:
         return wanted
-    return dice.choice(TYPES[:2] if cell.moment == PRE_COPY else TYPES)
+    return dice.choice(TYPES[:2] if cell.moment == PRE_COPY or cell.base == LIMIT else TYPES)
 
 
 def _delay_for(cell: Cell, type_id: str, dice: random.Random) -> int:
@@ -200,7 +290,8 @@ def point(seed: int, number: int) -> Point:
         size=(HUGE_MIB if cell.strike == HUGE else dice.choice(SIZES_MIB)) << 20, delay_ms=_delay_for(cell, type_id, dice),
         cut_seconds=round(dice.uniform(low, high), 1), silently=dice.random() < 0.5,
         marker=f"0x{dice.getrandbits(64) | 1 << 63:016x}",
-        uuid=str(uuids.UUID(int=dice.getrandbits(128), version=4)), choice=dice.random())
+        uuid=str(uuids.UUID(int=dice.getrandbits(128), version=4)),
+        twin=str(uuids.UUID(int=dice.getrandbits(128), version=4)), choice=dice.random())
 
 
 def plain(seed: int, number: int) -> Point:

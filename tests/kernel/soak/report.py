@@ -90,6 +90,8 @@ class Report:
         doubts = [verdict for verdict in everything if "doubt" in verdict.outcome]
         both = [verdict for verdict in everything
                 if any("BOTH" in what for what in verdict.violations)]
+        lost = [verdict for verdict in everything
+                if any("STATE LOST" in what for what in verdict.violations)]
         left = [verdict for verdict in everything
                 if any("left over" in what for what in verdict.violations)]
         slowest = max((verdict.settle_seconds for verdict in everything), default=0.0)
@@ -98,7 +100,7 @@ class Report:
                    f"{_span(time.monotonic() - self._started)}; {self.replaced} pairs replaced")
         self._line(f"strikes that came too late, and were made again: "
                    f"{sum(verdict.late for verdict in everything)}")
-        self._line(f"two sides running: {len(both)}; in doubt: {len(doubts)}, resolved: "
+        self._line(f"two sides running: {len(both)}; lost states: {len(lost)}; in doubt: {len(doubts)}, resolved: "
                    f"{sum(bool(verdict.resolved) for verdict in doubts)}; left over: {len(left)}; "
                    f"longest to settle: {slowest:.1f} s")
         failed = len(self.failed) + len(self.failures)

@@ -13,11 +13,13 @@ from rig.errors import CommandFailed
 from rig.host import Host
 from rig.pair import Pair
 
-from . import oracle, table
-from .facts import Facts, parse
+from . import deeds, oracle, table
+from .deeds import Deeds
+from .facts import Facts, mark_resets, parse
 from .oracle import Clock, Sight
-from .points import (ARMED, CUTS, FAULTS, KILLS, MOMENTS, MOVING_SECONDS, PRE_COPY, STOP_COPY, STOPS, STUCK,
-                     Point)
+from .points import (ANYTIME, ARMED, CAUSES, CUTS, DEEDS, DOUBT, FAULTS, KILLS, LATE, LIMIT, LIMIT_SECONDS,
+                     LOADING_SECONDS, MOMENTS, MOVING_SECONDS, PRE_COPY, RESETS, RETURNS, STOP_COPY, STOPS, STUCK,
+                     TWINS, UNDOING, Cell, Point)
 
 PIECE = 64 << 10
 PARENT = "/sys/class/mdev_bus/vferry_testdev"
@@ -30,6 +32,8 @@ SLOWEST = 8 << 20  # bytes in a second
 MOMENT_DEADLINE = 80.0
 # How often a point is played whose strike comes too late.
 ATTEMPTS = 3
+# When nobody has a device open, by role: a source's is lent, and Begin keeps it.
+UNOPENED = (("destination", "reserved"), ("destination", "created"))
 # What a message on the bus and one to the mover need, while the mover stands still.
 CANCEL_SECONDS = 0.5
 
@@ -43,11 +47,16 @@ until ssh -O check PEER; do sleep 0.1; done
 systemctl start vferryd
 """
 BOARD = f"""set -e
-echo UUID >{PARENT}/mdev_supported_types/TYPE/create
+CREATE
 cd {MDEVS}/UUID/testdev
 KNOBS
 until vferryctl show UUID; do sleep 0.05; done >/dev/null 2>&1
 exec holder --marker MARKER --lend UUID"""
+CREATE_PLAINLY = f"echo UUID >{PARENT}/mdev_supported_types/TYPE/create"
+# One that vferry removes when it has left.
+CREATE_BY_VFERRY = "vferryctl create vferry_testdev TYPE --uuid UUID >/dev/null"
+CRASH_DAEMON = "pkill -KILL -x vferryd"
+DAEMON_UP = "until vferryctl list >/dev/null 2>&1; do sleep 0.1; done"
 # A remove waits for whoever has the device open, without a way back: it is not waited for.
 REMOVE = f"""
 for device in {MDEVS}/*; do
@@ -103,6 +112,19 @@ class Play:
     since: dict[str, float] = dataclasses.field(default_factory=dict)
     job: str | None = None
     said: str = ""  # by the strikers
+    adopted: bool = False
+    deeds: Deeds = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.deeds = Deeds(self.point)
+
+    @property
+    def approach(self) -> Point:
+        """What leads to the moment, if it is one of those when nothing goes on any more."""
+        cells = {DOUBT: Cell("kill-both-movers", "commit-there")}
+        if self.point.cell.moment not in LATE:
+            return self.point
+        return dataclasses.replace(self.point, cell=cells.get(self.point.cell.moment, Cell("plain", ANYTIME)))
 
     @property
     def late(self) -> bool:
@@ -114,11 +136,20 @@ class Play:
         return self.source if role == "source" else self.destination
 
 
+def _struck_role(point: Point) -> str:
+    """Whose daemon is killed, where one is killed as well."""
+    base = point.cell.base
+    return RESETS[base][0] if base in RESETS else DEEDS.get(base, "source")
+
+
 def _strike_steps(point: Point, role: str) -> list[str]:
     """The steps of a striker that strike at one host."""
     if point.cell.strike in ARMED:
         fault = ARMED[point.cell.strike]
         return ["write", FAULT_ATTRIBUTE, fault] if role == "destination" else []
+    if point.cell.base in (*RESETS, LIMIT) and role == _struck_role(point):
+        reset = list(RESETS[point.cell.base][1]) if point.cell.base in RESETS else []
+        return reset + (["kill", "vferryd"] if point.cell.crashes else [])
     strike = point.cell.strike.removeprefix("stuck-and-")
     if strike == "cancel":
         return ["int", "vferryctl"] if role == "source" else []
@@ -128,7 +159,8 @@ def _strike_steps(point: Point, role: str) -> list[str]:
 
 def _from_outside(point: Point) -> bool:
     """Whether the strike, or what it needs, is not a signal in a guest."""
-    return point.cell.strike in (*CUTS, *STOPS) or point.cell.strike.endswith("cancel")
+    return (point.cell.strike in (*CUTS, *STOPS) or point.cell.strike.endswith("cancel")
+            or deeds.is_deed(point))
 
 
 def _steps(point: Point) -> dict[str, list[str]]:
@@ -141,13 +173,18 @@ def _steps(point: Point) -> dict[str, list[str]]:
     other = "destination" if role == "source" else "source"
     there = _strike_steps(point, other)
     here = [*moment.steps, *(["sleep", str(point.delay_ms)] if point.delay_ms else [])]
+    if point.cell.moment == UNDOING:
+        cause = ["state", STOP_COPY if point.type_id.endswith("stopcopy") else PRE_COPY, *CAUSES[UNDOING]]
+        return {role: [*here, "say", "now", "hear", "cont", moment.hold], other: cause}
     check = ["before", f".{role}", moment.before] if moment.before else []
     if moment.there:  # to be seen while this side stands still
         there = ["before", f".{other}", moment.there, *there]
     if there or _from_outside(point):
-        here += ["stop", "vferry-mover", "say", "now", "hear", *check, *_strike_steps(point, role),
+        here += ["stop", moment.hold, "say", "now", "hear", *check, *_strike_steps(point, role),
                  *(["sleep", str(int(CANCEL_SECONDS * 1000))] if _strike_steps(point, role) else []),
-                 "cont", "vferry-mover"]
+                 "cont", moment.hold]
+    elif point.cell.base.startswith("holder-"):  # it is another process
+        here += ["stop", moment.hold, *_strike_steps(point, role), *check, "cont", moment.hold]
     else:
         strike = _strike_steps(point, role)
         # a call that it was in is ended before it is
@@ -163,10 +200,12 @@ def _knobs(point: Point, role: str) -> dict[str, str]:
     if role == "source":
         knobs["state_size"] = str(point.size)
         knobs["dirty_rate"] = str(1 << 20)
-        if point.cell.moment in (PRE_COPY, STOP_COPY):
+        if point.cell.moment in (PRE_COPY, STOP_COPY, UNDOING):
             knobs["read_delay_us"] = str(int(MOVING_SECONDS * 1e6 * PIECE / point.size))
         if strike.startswith("stuck-and-"):
             knobs["fault"] = STUCK
+    elif point.cell.base == LIMIT:
+        knobs["write_delay_us"] = str(int(LOADING_SECONDS * 1e6 * PIECE / point.size))
     if strike in FAULTS and FAULTS[strike][0] == role:
         fault = FAULTS[strike][2]
         knobs["fault"] = fault.replace("SIZE/2", str(point.size // 2)).replace("SIZE", str(point.size))
@@ -215,12 +254,18 @@ class Stage:
                    for role in ("source", "destination")}
         source, destination = (self._parse(play.host(role), looking[role], before)
                                for role in ("source", "destination"))
+        strangers = play.deeds.strangers()
+        for role, facts in (("source", source), ("destination", destination)):
+            mark_resets(facts, play.since.get(role, 0.0))
+            if role in strangers:
+                facts.mdevs.pop(strangers[role].uuid, None)
         if play.job is None:
             new = (source.all_jobs() | destination.all_jobs()) - self._known
             play.job = min(new, default=None)
         return Sight(play.point, play.job, source, destination,
                      self._clocks[play.source.name], self._clocks[play.destination.name],
-                     (play.since.get("source", 0.0), play.since.get("destination", 0.0)))
+                     (play.since.get("source", 0.0), play.since.get("destination", 0.0)),
+                     left=frozenset(strangers) & frozenset(play.deeds.swaps))
 
     # --- playing
 
@@ -257,7 +302,12 @@ class Stage:
         if play.point.cell.strike in STOPS:
             play.host(STOPS[play.point.cell.strike]).run("systemctl start vferryd", timeout=30)
         ended = time.monotonic()
-        sight = self._settle(play, verdict)
+        verdict.violations += play.deeds.end_twins()
+        sight = self._settle(play, play.approach.cell, verdict)
+        if play.point.cell.moment in LATE:
+            verdict.violations += oracle.unexpected(sight, play.approach.cell)
+            self._strike_late(play, sight, verdict)
+            sight = self._settle(play, play.point.cell, verdict)
         verdict.settle_seconds = time.monotonic() - ended
         verdict.outcome, verdict.client = sight.outcome, result.status
         self._judge(play, sight, result, missed, verdict)
@@ -272,13 +322,15 @@ class Stage:
         play.job = None
         play.since = {"source": sight.source.clock, "destination": sight.destination.clock}
         self._known |= sight.source.all_jobs() | sight.destination.all_jobs()
-        script = (BOARD.replace("UUID", point.uuid).replace("TYPE", point.type_id)
+        ours = point.cell.base == "return-source"
+        script = (BOARD.replace("CREATE", CREATE_BY_VFERRY if ours else CREATE_PLAINLY)
+                  .replace("UUID", point.uuid).replace("TYPE", point.type_id)
                   .replace("MARKER", point.marker).replace("KNOBS", _write(_knobs(point, "source"))))
         play.holder = play.source.spawn(script, timeout=None)
         play.destination.run(f"cd {PARENT}/defaults\n" + _write(_knobs(point, "destination")))
         if point.cell.strike in LINKS:
             self._pair.link.shape(LINKS[point.cell.strike])
-        for role, steps in _steps(point).items():
+        for role, steps in _steps(play.approach).items():
             play.strikers[role] = play.host(role).spawn(
                 f"exec striker {shlex.join(steps)}", timeout=CLIENT_DEADLINE, stdin_open=True)
         for striker in play.strikers.values():
@@ -286,14 +338,15 @@ class Stage:
         play.holder.wait_for_output("^lent", 30)
 
     def _set_off(self, play: Play) -> Process:
+        limit = f"--precopy-max {LIMIT_SECONDS} " if play.point.cell.base == LIMIT else ""
         return play.source.spawn(
-            f"exec vferryctl migrate --json --address {play.destination.address} "
+            f"exec vferryctl migrate --json {limit}--address {play.destination.address} "
             f"{play.point.uuid} ssh://{play.destination.name}",
             timeout=CLIENT_DEADLINE + play.point.size / SLOWEST)
 
     def _strike(self, play: Play) -> str | None:
         """Wait for the moment and strike; why it did not come to it, if it did not."""
-        point = play.point
+        point = play.approach
         if not play.strikers:
             return None
         role = MOMENTS[point.cell.moment].role
@@ -305,20 +358,24 @@ class Stage:
             play.said = b"".join(each.out for each in strikers).decode("utf-8", "replace")
 
     def _strike_with(self, play: Play, here: Process) -> str | None:
-        point = play.point
+        point = play.approach
         others = list(play.strikers.values())
         held = bool(others) or _from_outside(point)
         try:
             here.wait_for_output("^now" if held else "^struck", MOMENT_DEADLINE)
         except CommandFailed as error:
             here.kill()
-            play.host(MOMENTS[point.cell.moment].role).try_run("pkill -CONT -x vferry-mover")
+            moment = MOMENTS[point.cell.moment]
+            play.host(moment.role).try_run(f"pkill -CONT -x {moment.hold}")
             return f"moment {point.cell.moment} did not come: {error}"
         if not held:
             return None
         for other in others:
-            other.send("\n")
+            if point.cell.moment != UNDOING:
+                other.send("\n")
             other.wait_for_output("^struck", 20)
+        if deeds.is_deed(point):
+            self._do(play)
         if point.cell.strike in CUTS:
             self._pair.link.cut(point.silently)
         elif point.cell.strike in STOPS:
@@ -332,7 +389,48 @@ class Stage:
             self._pair.link.heal()
         return None
 
-    def _settle(self, play: Play, verdict: Verdict) -> Sight:
+    def _do(self, play: Play) -> None:
+        """What is no signal and no cable, at its moment."""
+        point = play.point
+        role = _struck_role(point)
+        if point.cell.base in RETURNS:
+            if role == "source":
+                self._lose_holder(play)
+            play.deeds.swap(role, play.host(role))
+            if point.cell.moment in LATE or (role, point.cell.moment) in UNOPENED:
+                play.deeds.await_strangers()
+        elif point.cell.base in TWINS:
+            play.job = play.deeds.twin(play.source, play.destination)
+        else:
+            play.deeds.give_back(play.destination)
+        if point.cell.crashes:
+            play.host(role).run(CRASH_DAEMON)
+
+    @staticmethod
+    def _lose_holder(play: Play) -> None:
+        """A guest ends, whatever becomes of its device."""
+        assert play.holder is not None
+        play.holder.kill()
+        play.holder.wait(10)
+
+    def _strike_late(self, play: Play, sight: Sight, verdict: Verdict) -> None:
+        """Once more, when nothing goes on; on one that the daemons have from the store, if they are killed."""
+        point = play.point
+        role = _struck_role(point)
+        if point.cell.crashes:
+            for host in (play.source, play.destination):
+                host.run(CRASH_DAEMON + "\n" + DAEMON_UP, timeout=30)
+        if role == "destination" and sight.fates[1] == "runs":
+            self._adopt(play, sight, verdict)
+        # a daemon keeps what is in doubt open, until it is stopped for good
+        stops = point.cell.moment == DOUBT and point.cell.base in RETURNS
+        if stops:
+            play.host(role).run("systemctl stop vferryd", timeout=30)
+        self._do(play)
+        if stops:
+            play.host(role).run("systemctl start vferryd", timeout=30)
+
+    def _settle(self, play: Play, cell: Cell, verdict: Verdict) -> Sight:
         """Look until nothing goes on any more and it is as it should be, or time is up."""
         deadline = time.monotonic() + SETTLE_DEADLINE
         while True:
@@ -340,7 +438,7 @@ class Stage:
             both = oracle.both_ran(sight)
             verdict.violations += [what for what in both if what not in verdict.violations]
             good = oracle.settled(sight) and (
-                play.late or sight.outcome in table.allowed(play.point.cell))
+                play.late or sight.outcome in table.allowed(cell))
             if good or both or time.monotonic() > deadline:
                 return sight
             time.sleep(0.3)
@@ -352,15 +450,19 @@ class Stage:
         if not oracle.settled(sight):
             verdict.violations.append(f"it has not settled after {SETTLE_DEADLINE:.0f} s")
         if not play.late:
-            verdict.violations += oracle.unexpected(sight)
+            verdict.violations += oracle.unexpected(sight, play.point.cell)
         if result.timed_out:
             verdict.violations.append(f"vferryctl hangs: {result.describe()}")
-        if result.status == 0 and sight.outcome not in (table.DONE, table.GIVEN_UP):
+        if play.point.cell.base == LIMIT:
+            verdict.violations += oracle.stood_still(sight)
+        verdict.violations += deeds.wrong_release(play.deeds, sight.outcome)
+        if result.status == 0 and sight.outcome not in (table.DONE, table.GIVEN_UP, table.ADOPTED):
             verdict.violations.append(f"vferryctl says that it arrived: {result.text}")
         if sight.outcome == table.DONE and result.status == 1 and \
                     play.point.cell.strike not in (*STOPS, "cancel"):
             verdict.violations.append(f"vferryctl says that it failed: {result.error_text}")
-        if sight.fates[0] == "runs":
+        # a reset, which is not ours, has taken the source's state
+        if sight.fates[0] == "runs" and not oracle.was_reset(sight):
             self._check_holder(play, verdict)
         if verdict.violations and play.said:
             verdict.violations.append("the strikers said: " + ", ".join(play.said.splitlines()))
@@ -374,7 +476,7 @@ class Stage:
             play.holder.wait_for_output(
                 rf"(?s)\A.{{{before}}}.*holds {play.point.marker[2:]} ", 20)
         except CommandFailed as error:
-            verdict.violations.append(f"the holder has lost its device's state: {error}")
+            verdict.violations.append(f"STATE LOST: the holder has it no more: {error}")
 
     # --- ending
 
@@ -405,10 +507,22 @@ class Stage:
                 return after
             time.sleep(0.3)
 
-    def _adopt(self, play: Play, verdict: Verdict) -> None:
+    def _compare(self, play: Play, sight: Sight, verdict: Verdict) -> None:
+        """What runs there is what has stopped here, to the last byte."""
+        sums = [host.try_run(f"cat {MDEVS}/{uuid}/testdev/checksum").text.strip()
+                for host, uuid in ((play.source, play.point.uuid),
+                                   *((play.destination, made) for made in sight.made))]
+        if sight.source.mdevs.get(play.point.uuid) == "stop" and len(set(sums)) != 1:
+            verdict.violations.append(f"STATE LOST: the checksums are {' and '.join(sums)}")
+
+    def _adopt(self, play: Play, sight: Sight, verdict: Verdict) -> None:
         """Take the device over, with its bytes, as a VMM would: until the daemon knows that it is in good hands."""
+        if not oracle.reset_while_it_ran(sight):
+            self._compare(play, sight, verdict)
+        expected = "" if oracle.reset_while_it_ran(sight) else f"--expect {play.point.marker} "
+        play.adopted = True
         adopter = play.destination.spawn(
-            f"exec adopter --stay --expect {play.point.marker} --wait 10 {play.job}", timeout=60)
+            f"exec adopter --stay {expected}--wait 10 {play.job}", timeout=60)
         deadline = time.monotonic() + SETTLE_DEADLINE
         try:
             adopter.wait_for_output("^adopted", 50)
@@ -420,17 +534,36 @@ class Stage:
         if adopter.running:
             adopter.kill()
         else:
-            verdict.violations.append(f"the adopter has ended: {adopter.wait().describe()}")
+            result = adopter.wait()
+            lost = "STATE LOST: " if "did not come along" in result.error_text else ""
+            verdict.violations.append(f"{lost}the adopter has ended: {result.describe()}")
+
+    def _meet_strangers(self, play: Play, verdict: Verdict) -> None:
+        """Whoever has come under a name that was ours is left alone: now, after a restart, and whoever asks again."""
+        try:
+            play.deeds.await_strangers()
+        except CommandFailed as error:
+            verdict.violations.append(f"a device is kept that nobody uses: {error}")
+        strangers = play.deeds.strangers()
+        if not strangers:
+            play.deeds.forget()
+            return
+        asked = [play.host(role).spawn(deeds.AGAIN.replace("METHOD", method).replace("JOB", str(play.job)), timeout=60)
+                 for role, method in (("source", "Confirm"), ("destination", "Finish"))]
+        for process in asked:
+            process.wait()
+        for role, stranger in strangers.items():
+            verdict.violations += deeds.wrong_stranger(play.host(role), stranger, stranger == play.deeds.made)
+        play.deeds.forget()
 
     def _disembark(self, play: Play, sight: Sight, verdict: Verdict) -> None:
         """Everybody lets go, everything that was made by us is removed, and nothing may be left."""
-        if sight.fates[1] == "runs":
-            self._adopt(play, verdict)
-        assert play.holder is not None
-        play.holder.kill()
-        play.holder.wait(10)
+        if sight.fates[1] in ("runs", "completed-but-reset") and not play.adopted:
+            self._adopt(play, sight, verdict)
+        self._lose_holder(play)
         for striker in play.strikers.values():
             striker.kill()
+        self._meet_strangers(play, verdict)
         deadline = time.monotonic() + SETTLE_DEADLINE
         while True:
             last = self._look(play, REMOVE)

@@ -6,7 +6,8 @@ An outcome is a pair: what became of the source and of the destination (facts.So
 
 from __future__ import annotations
 
-from .points import AFTER_STOP, ARMED, CUTS, FAULTS, KILLS, PRE_COPY, STOP_COPY, STOPS, Cell
+from .points import (AFTER_STOP, ARMED, CUTS, DOUBT, FAULTS, KILLS, LIMIT, PRE_COPY, RELEASE, RESETS, RETURNS,
+                     STOP_COPY, STOPS, TWINS, UNDOING, Cell)
 
 BACK = "runs/undone"  # nothing has happened
 DONE = "gone/runs"  # it has arrived
@@ -17,6 +18,10 @@ ARRIVED_UNHEARD = "doubt/runs"
 # The source's device refuses to run again: it says so, and nothing runs at the destination.
 STUCK = "stuck/undone"
 STUCK_DESTINATION_IN_DOUBT = "stuck/doubt"
+# It has arrived, and its adopter has let it go.
+ADOPTED = "gone/left"
+# The source's device is another one, which nobody touches.
+LEFT = "left/undone"
 # Its administrator has stopped the daemon that held it for an adopter.
 GIVEN_UP = "gone/completed-but-closed"
 
@@ -81,6 +86,35 @@ _STRUCK: dict[str, dict[str, frozenset[str]]] = {
         STUCK, STUCK, (STUCK, DONE), (STUCK, DONE), DONE, DONE, DONE, DONE, DONE),
 }
 
+# A reset at a source takes the state, so that nothing may arrive that was not on its way. Once the decision is
+# written, all of it is there, and what the source's device does, which is its holder's, is not the guest.
+_RESET_SOURCE = {**dict.fromkeys((PRE_COPY, STOP_COPY, "loaded", "stopped"), BACK),
+                 **dict.fromkeys(("commit", "commit-there", "runs", "started", "done"), DONE)}
+# A destination that has lost it before its last look says so. After that look only the source has it: it has
+# stopped and may have committed, and the destination may not start what it has.
+_RESET_DESTINATION = {**dict.fromkeys((PRE_COPY, STOP_COPY), BACK),
+                      **dict.fromkeys(("loaded", "stopped", "commit", "commit-there"), BOTH_IN_DOUBT)}
+_DEEDS: dict[str, dict[str, str | tuple[str, ...]]] = {
+    **{strike: _RESET_SOURCE if role == "source" else _RESET_DESTINATION
+       for strike, (role, _) in RESETS.items()},
+    # who lent it has gone: what it was in the middle of may go on or not, but never with the other device
+    "return-source": {"created": (DONE, LEFT), "performed": (DONE, LEFT), PRE_COPY: (DONE, LEFT), "commit": DONE, "done": DONE,
+                      DOUBT: BOTH_IN_DOUBT, "ended": DONE},
+    "return-destination": {"reserved": BACK, "created": BACK, "performed": DONE, PRE_COPY: DONE, "loaded": DONE,
+                           "commit-there": DONE, "started": DONE, UNDOING: BACK, DOUBT: BOTH_IN_DOUBT,
+                           "ended": ADOPTED},
+    # what was promised to a source that is there is not undone; what it answered is judged, too
+    RELEASE: {**dict.fromkeys(("reserved", "created"), (BACK, DONE)), "performed": BACK,
+              **dict.fromkeys((PRE_COPY, STOP_COPY, "loaded", "commit", "commit-there", "runs", "started", "done"), DONE),
+              UNDOING: BACK, DOUBT: BOTH_IN_DOUBT},
+    **{twin: {"reserved": (DONE, BACK)} for twin in TWINS},
+}
+# While Prepare is being answered a daemon's death undoes what it has begun.
+_CRASHED: dict[tuple[str, str], str | tuple[str, ...]] = {
+    **{(strike, moment): BACK for strike in (RELEASE, *TWINS, "return-destination")
+       for moment in ("reserved", "created")},
+}
+
 _FAULTY: dict[str, frozenset[str]] = {
     # refused on the way there, and, after STOP_COPY, on the way back, too
     "source-refuses-stop": frozenset((BACK, STUCK)),
@@ -109,9 +143,17 @@ def allowed(cell: Cell) -> frozenset[str]:
         return _FAULTY.get(cell.strike, frozenset((BACK,)))
     if cell.strike in ARMED:
         return frozenset((BOTH_IN_DOUBT,))
+    if cell.base in _DEEDS:
+        outcome = _DEEDS[cell.base][cell.moment]
+        if cell.crashes:
+            outcome = _CRASHED.get((cell.base, cell.moment), outcome)
+        return frozenset((outcome,) if isinstance(outcome, str) else outcome)
+    if cell.base == LIMIT:  # the initial bytes are not there when the time is over: nothing stops
+        return frozenset((BACK,))
     if cell.strike in _STRUCK:
         return _STRUCK[cell.strike][cell.moment]
     return frozenset((DONE,))  # plain, and links that are only bad
 
 
 assert set(_STRUCK) >= {*KILLS, *STOPS, *CUTS, "cancel"}
+assert set(_DEEDS) == {*RESETS, *RETURNS, *TWINS, RELEASE}
