@@ -129,6 +129,18 @@ class Test(harness.Test):
                 pass
         return found
 
+    def threads(self):
+        """The names of the daemon's, as they are now."""
+        folder = f'/proc/{self.daemon.process.pid}/task'
+        names = []
+        for task in os.listdir(folder):
+            try:
+                with open(f'{folder}/{task}/comm', encoding='utf-8') as file:
+                    names.append(file.read().strip())
+            except FileNotFoundError:  # it has just ended
+                pass
+        return names
+
     def mdevs(self):
         return set(self.sysfs.mdevs) - {self.uuid}
 

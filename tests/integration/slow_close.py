@@ -8,11 +8,11 @@ import struct
 SECONDS = 60
 
 
-def connect(port):
-    """With buffers so small that a test may have hundreds."""
+def connect(port, small=False):
+    """`small`: the other end has small buffers, too, and a test may have hundreds."""
     connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    if small:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
     connection.connect(('127.0.0.1', port))
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, SECONDS))
     try:
@@ -37,7 +37,7 @@ class Server:
         """So many descriptors that are slow to close."""
         fds = []
         for _ in range(number):
-            fds.append(connect(self.port).detach())
+            fds.append(connect(self.port, small=True).detach())
             self.others.append(self.socket.accept()[0])
         return fds
 

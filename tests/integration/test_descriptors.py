@@ -31,16 +31,8 @@ class Test(crossing.Test):
         self.before = self.count_descriptors()
 
     def closing(self):
-        """Threads of the daemon that are at it."""
-        folder = f'/proc/{self.daemon.process.pid}/task'
-        names = []
-        for task in os.listdir(folder):
-            try:
-                with open(f'{folder}/{task}/comm', encoding='utf-8') as file:
-                    names.append(file.read().strip())
-            except FileNotFoundError:  # it has just ended
-                pass
-        return names.count('close')
+        """How many threads of the daemon are at it."""
+        return self.threads().count('close')
 
     def count_descriptors(self):
         return len(os.listdir(f'/proc/{self.daemon.process.pid}/fd'))

@@ -103,16 +103,8 @@ class Loans(crossing.Test):
         self.assert_still_lent(device)
 
     def closing(self):
-        """Threads of the daemon that are at it."""
-        folder = f'/proc/{self.daemon.process.pid}/task'
-        names = []
-        for task in os.listdir(folder):
-            try:
-                with open(f'{folder}/{task}/comm', encoding='utf-8') as file:
-                    names.append(file.read().strip())
-            except FileNotFoundError:  # it has just ended
-                pass
-        return [name for name in names if name == 'close']
+        """Whether a thread of the daemon is at it."""
+        return 'close' in self.threads()
 
     def test_close_that_waits(self):
         """As that of a device that is reset, or of a file whose server does not answer: nobody else waits."""
