@@ -3,18 +3,11 @@
 
 #include "reading.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <libudev.h>
 
 #include "error.h"
-#include "io.h"
 #include "names.h"
 #include "sysfs.h"
-
-#define CONFIG_BYTES 4 /* the widest that a reader reads */
 
 typedef struct udev udev;
 typedef struct udev_device udev_device;
@@ -60,31 +53,6 @@ read_attribute(const VfReading *self, const VfReader *reader, GError **error)
     return picked;
 }
 
-/* The kernel gives the first 64 bytes to everybody and the rest to the administrator, and wakes a
- * device in D3cold for it (pci_config_pm_runtime_get(), drivers/pci/pci.c). A short read is no
- * value. */
-static char *
-read_config(const VfReading *self, const VfReader *reader, GError **error)
-{
-    guint8 bytes[CONFIG_BYTES] = {0};
-    vf_autofd int fd = self->device_fd < 0 ? -1
-                                           : openat(self->device_fd, VF_SYSFS_CONFIG,
-                                                    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t n = fd < 0 || reader->width > sizeof bytes
-                    ? -1
-                    : pread(fd, bytes, reader->width, reader->offset);
-    guint32 number = 0;
-
-    if (n != (ssize_t)reader->width) {
-        vf_error_errno(error, VFERRY_ERROR_DEVICE, n < 0 ? errno : ENODATA,
-                       "cannot read the configuration space at %u", reader->offset);
-        return NULL;
-    }
-    for (guint i = reader->width; i > 0; i--)
-        number = number << 8 | bytes[i - 1];
-    return g_strdup_printf("0x%0*x", (int)reader->width * 2, number);
-}
-
 static char *
 read_property(const VfReading *self, const VfReader *reader, GError **error)
 {
@@ -110,7 +78,8 @@ read_text(const VfReading *self, const VfReader *reader, const char **evidence, 
         return read_attribute(self, reader, error);
     case VF_READER_PCI_CONFIG:
         *evidence = VF_EVIDENCE_PCI_CONFIG;
-        return read_config(self, reader, error);
+        set_missing(error, "configuration space that was read already");
+        return NULL;
     case VF_READER_UDEV_PROPERTY:
         *evidence = VF_EVIDENCE_UDEV;
         return read_property(self, reader, error);

@@ -6,7 +6,8 @@
 #include "model.h"
 
 /* How the values of a model's parameters are read from what sysfs and udev show. Nothing is opened
- * but attributes of sysfs, and nothing is written to look. */
+ * but attributes of sysfs, and nothing is written to look. What stands in the configuration space
+ * of a function is unread here (config-space.h). */
 
 /* Where. A directory that there is none of is -1; all are closed with the owner's. */
 typedef struct {

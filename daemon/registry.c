@@ -8,6 +8,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "config-space.h"
 #include "error.h"
 #include "facts.h"
 #include "io.h"
@@ -15,6 +16,7 @@
 #include "names.h"
 #include "sysfs.h"
 #include "uuid.h"
+#include "value.h"
 
 /* The mdev core links mdev_type only after it has bound the driver, mdev_device_create() in
  * drivers/vfio/mdev/mdev_core.c, and sends no event for it. */
@@ -32,6 +34,7 @@ struct _VfRegistry {
     GHashTable *devices; /* id -> VfDevice */
     GHashTable *parents; /* id -> VfParent */
     GPtrArray *waits;    /* of GTask, task data Wait */
+    GHashTable *configs; /* VfDevice -> Config */
 
     guint refresh_source; /* room of all parents, once for a burst of events */
     guint settle_source;
@@ -44,6 +47,13 @@ typedef struct {
     GSource *timeout;
     GSource *cancelled; /* NULL without a cancellable */
 } Wait;
+
+/* What a function's configuration space said last. */
+typedef struct {
+    GPtrArray *values; /* list (xml/value.h) */
+    gboolean reading;
+    gboolean again; /* something has happened since that began */
+} Config;
 
 G_DEFINE_TYPE(VfRegistry, vf_registry, G_TYPE_OBJECT)
 
@@ -185,6 +195,7 @@ remove_device(VfRegistry *self, const char *id)
         return;
     device = g_object_ref(found);
     g_hash_table_remove(self->devices, id);
+    g_hash_table_remove(self->configs, device);
     vf_device_set_gone(device);
     vf_log_device(G_LOG_LEVEL_MESSAGE, id, "device %s is gone", id);
     g_signal_emit_by_name(self, "device-removed", device);
@@ -215,6 +226,114 @@ read_facts(VfRegistry *self, VfDevice *device, GError **error)
                           : read_mdev(self, path, vf_device_get_parent_id(device), error);
 }
 
+/* --- configuration space --- */
+
+static void
+config_free(gpointer data)
+{
+    Config *config = data;
+
+    g_ptr_array_unref(config->values);
+    g_free(config);
+}
+
+static Config *
+need_config(VfRegistry *self, VfDevice *device)
+{
+    Config *config = g_hash_table_lookup(self->configs, device);
+
+    if (!config) {
+        config = g_new0(Config, 1);
+        config->values = vf_value_list_new();
+        g_hash_table_insert(self->configs, g_object_ref(device), config);
+    }
+    return config;
+}
+
+/* @facts do not know what is read there; it stays what it was until it is read again. */
+static void
+take_facts(VfRegistry *self, VfDevice *device, const VfFacts *facts)
+{
+    const Config *config = g_hash_table_lookup(self->configs, device);
+
+    for (guint i = 0; config && i < config->values->len; i++) {
+        const VfValue *value = config->values->pdata[i];
+        const VfValue *fact = vf_value_list_find(facts->values, value->name);
+
+        if (fact && !fact->value)
+            vf_value_list_set(facts->values, value->name, value->value, value->evidence);
+    }
+    vf_device_update(device, facts);
+}
+
+typedef struct {
+    GWeakRef registry;
+    VfDevice *device;
+} ConfigRequest;
+
+static void on_config(GObject *source, GAsyncResult *result, gpointer data);
+
+static void
+start_config(VfRegistry *self, VfDevice *device)
+{
+    ConfigRequest *request = g_new0(ConfigRequest, 1);
+
+    g_weak_ref_init(&request->registry, self);
+    request->device = g_object_ref(device);
+    vf_config_space_read_async(vf_device_get_sysfs_path(device), vf_device_get_model(device),
+                               on_config, request);
+}
+
+/* Whatever it has become, its values are read anew, one time after the other. */
+static void
+read_config(VfRegistry *self, VfDevice *device)
+{
+    VfModel *model = vf_device_get_model(device);
+    Config *config;
+
+    if (!is_pci(device) || !model || !vf_config_space_wanted(model))
+        return;
+    config = need_config(self, device);
+    if (config->reading) {
+        config->again = TRUE;
+        return;
+    }
+    config->reading = TRUE;
+    start_config(self, device);
+}
+
+static gboolean update_device(VfRegistry *self, VfDevice *device);
+
+static void
+take_config(VfRegistry *self, VfDevice *device, GPtrArray *values)
+{
+    Config *config = g_hash_table_lookup(self->configs, device);
+    gboolean again;
+
+    if (!config) /* it has gone */
+        return;
+    again = config->again;
+    config->reading = config->again = FALSE;
+    g_ptr_array_unref(config->values);
+    config->values = g_ptr_array_ref(values);
+    update_device(self, device);
+    if (again)
+        read_config(self, device);
+}
+
+static void
+on_config(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree ConfigRequest *request = data;
+    g_autoptr(VfDevice) device = request->device;
+    g_autoptr(VfRegistry) self = g_weak_ref_get(&request->registry);
+    g_autoptr(GPtrArray) values = vf_config_space_read_finish(result);
+
+    g_weak_ref_clear(&request->registry);
+    if (self)
+        take_config(self, device, values);
+}
+
 /* FALSE when it has gone already, or another one is in its place; the event that says so follows.
  */
 static gboolean
@@ -229,7 +348,7 @@ update_device(VfRegistry *self, VfDevice *device)
     }
     if (!vf_device_is_of(device, facts))
         return FALSE;
-    vf_device_update(device, facts);
+    take_facts(self, device, facts);
     return TRUE;
 }
 
@@ -351,6 +470,7 @@ add_function(VfRegistry *self, const char *id, const char *path, const VfFacts *
         check_parent(self, facts->physfn);
     vf_device_update(device, facts);
     announce_device(self, device);
+    read_config(self, device);
 }
 
 /* Looks what the function is now: a device while a VFIO driver is bound to it, and another device
@@ -369,7 +489,8 @@ check_function(VfRegistry *self, const char *id, const char *path)
         device = NULL;
     }
     if (device) {
-        vf_device_update(device, facts);
+        take_facts(self, device, facts);
+        read_config(self, device);
         after_change(self, device);
     } else if (is_device) {
         add_function(self, id, path, facts);
@@ -639,6 +760,7 @@ vf_registry_finalize(GObject *object)
     g_clear_handle_id(&self->incomplete_source, g_source_remove);
     g_hash_table_unref(self->devices);
     g_hash_table_unref(self->parents);
+    g_hash_table_unref(self->configs);
     g_ptr_array_unref(self->waits);
     g_clear_object(&self->udev);
     vf_models_free(self->models);
@@ -667,4 +789,5 @@ vf_registry_init(VfRegistry *self)
     self->devices = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_object_unref);
     self->parents = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_object_unref);
     self->waits = g_ptr_array_new_with_free_func(g_object_unref);
+    self->configs = g_hash_table_new_full(NULL, NULL, g_object_unref, config_free);
 }

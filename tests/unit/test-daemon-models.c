@@ -444,6 +444,19 @@ add_card(Rig *rig, const char *properties)
     add_functions(rig, "card", "", "card-vfio", attributes);
 }
 
+static const VfValue *
+find_value(Rig *rig, const char *name)
+{
+    return vf_value_list_find(vf_device_get_values(vf_registry_find_device(rig->registry, VF_ID)),
+                              name);
+}
+
+static gboolean
+is_read(Rig *rig, const char *name)
+{
+    return find_value(rig, name)->value != NULL;
+}
+
 static void
 test_config_space(Rig *rig, gconstpointer data)
 {
@@ -456,12 +469,26 @@ test_config_space(Rig *rig, gconstpointer data)
                           READER("id", "bitmask", "<pci-config offset='0' width='2'/>")
                               READER("number", "int", "<pci-config offset='9' width='1'/>")
                                   READER("wide", "int", "<pci-config offset='8' width='4'/>"));
+    /* not on the main loop, which may have to wait for the function */
+    assert_device(rig, VF_ID, "a.example/card",
+                  "beyond unread\n"
+                  "half unread\n"
+                  "id unread\n"
+                  "number unread\n"
+                  "wide unread\n");
+    wait_until(is_read(rig, "id"));
     assert_device(rig, VF_ID, "a.example/card",
                   "beyond unread\n"
                   "half unread\n"
                   "id=0x1234 pci-config\n"
                   "number=34 pci-config\n"
                   "wide=4281541137 pci-config\n");
+    /* what happens to it leaves them as they are, until they are read again */
+    put(rig, "/sys" BRIDGE "/" VF_ID "/config", "\x21\x43", 2);
+    look(rig, VF_SUBSYSTEM_PCI, BRIDGE "/" VF_ID);
+    g_assert_cmpstr(find_value(rig, "id")->value, ==, "0x1234");
+    wait_until(g_strcmp0(find_value(rig, "id")->value, "0x4321") == 0);
+    g_assert_null(find_value(rig, "number")->value);
 }
 
 static void
