@@ -3,25 +3,21 @@
 
 #include "manager-object.h"
 
-#include "inventory.h"
+#include "inventory-cache.h"
 #include "options.h"
 
 static gboolean
 handle_get_capabilities(VferryManager *manager, GDBusMethodInvocation *invocation, GVariant *dict,
-                        VfRegistry *registry)
+                        VfInventoryCache *cache)
 {
     g_autoptr(VfOptions) options = vf_options_new(dict);
-    g_autoptr(VfCapabilities) capabilities = NULL;
     g_autoptr(GError) error = NULL;
-    g_autofree char *xml = NULL;
 
     if (!vf_options_end(options, &error)) {
         g_dbus_method_invocation_return_gerror(invocation, error);
         return TRUE;
     }
-    capabilities = vf_inventory_build(registry, vferry_manager_get_host_id(manager));
-    xml = vf_capabilities_format(capabilities);
-    vferry_manager_complete_get_capabilities(manager, invocation, xml);
+    g_dbus_method_invocation_return_value(invocation, vf_inventory_cache_get(cache));
     return TRUE;
 }
 
@@ -39,6 +35,12 @@ handle_lookup(VferryManager *manager, GDBusMethodInvocation *invocation, const c
     return TRUE;
 }
 
+static void
+unref_cache(gpointer data, GClosure *closure)
+{
+    g_object_unref(data);
+}
+
 VferryManager *
 vf_manager_object_new(VfObjects *objects, VfRegistry *registry, const char *host_id)
 {
@@ -49,8 +51,8 @@ vf_manager_object_new(VfObjects *objects, VfRegistry *registry, const char *host
     vferry_manager_set_version(manager, PACKAGE_VERSION);
     vferry_manager_set_host_id(manager, host_id);
     vferry_manager_set_features(manager, features);
-    g_signal_connect_object(manager, "handle-get-capabilities", G_CALLBACK(handle_get_capabilities),
-                            registry, 0);
+    g_signal_connect_data(manager, "handle-get-capabilities", G_CALLBACK(handle_get_capabilities),
+                          vf_inventory_cache_new(registry, host_id), unref_cache, 0);
     g_signal_connect_object(manager, "handle-lookup", G_CALLBACK(handle_lookup), objects, 0);
     return manager;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "inventory-cache.h"
 #include "names.h"
 #include "registry.h"
 #include "test-loop.h"
@@ -521,6 +522,51 @@ test_debugfs_of_an_mdev(Rig *rig, gconstpointer data)
     g_assert_cmpstr(vf_device_get_migration(find(rig, UUID))[0], ==, "stop-copy");
 }
 
+static const char *
+get_document(VfInventoryCache *cache)
+{
+    const char *text;
+
+    g_variant_get(vf_inventory_cache_get(cache), "(&s)", &text);
+    return text;
+}
+
+/* Whoever asks without end makes nobody work, and what he hears is no older than the last change.
+ */
+static void
+test_document(Rig *rig, gconstpointer data)
+{
+    static const char *const nowhere[] = {NULL};
+    g_autoptr(VfInventoryCache) cache = NULL;
+    g_autoptr(GError) error = NULL;
+    GVariant *document;
+
+    add_pf(rig);
+    add_vf(rig);
+    bind_quietly(rig, VF, "vfio-pci", "vfio3");
+    rig->udev = vf_udev_new(&error);
+    g_assert_no_error(error);
+    rig->registry = vf_registry_new(rig->udev, vf_models_load(nowhere));
+    cache = vf_inventory_cache_new(rig->registry, UUID);
+    g_assert_true(vf_registry_start(rig->registry, NULL));
+    settle();
+    g_assert_nonnull(strstr(get_document(cache), "state=\"unknown\""));
+    vf_device_set_state(vf_registry_find_device(rig->registry, VF_ID), VF_DEVICE_LENT);
+    g_assert_nonnull(strstr(get_document(cache), "state=\"lent\""));
+    unbind(rig, VF, "vfio3");
+    wait_until(!vf_registry_find_device(rig->registry, VF_ID));
+    document = vf_inventory_cache_get(cache);
+    g_assert_null(strstr(get_document(cache), "state=\"lent\""));
+    while (vf_inventory_cache_get(cache) == document)
+        g_usleep(1000);
+    document = vf_inventory_cache_get(cache);
+    for (guint i = 0; i < 1000; i++)
+        (void)vf_inventory_cache_get(cache);
+    /* by what was asked after each change, by the second, and hardly by one more */
+    g_assert_cmpuint(vf_inventory_cache_count(cache), >=, 4);
+    g_assert_cmpuint(vf_inventory_cache_count(cache), <=, 6);
+}
+
 static void
 add_test(const char *name, void (*test)(Rig *, gconstpointer))
 {
@@ -547,5 +593,6 @@ main(int argc, char **argv)
     add_test("mdev-parent-wins", test_mdev_parent_wins);
     add_test("debugfs", test_debugfs);
     add_test("debugfs-of-an-mdev", test_debugfs_of_an_mdev);
+    add_test("document", test_document);
     return g_test_run();
 }
