@@ -14,6 +14,7 @@
 #include "error.h"
 #include "io.h"
 #include "log.h"
+#include "mover-log.h"
 #include "mover-message.h"
 #include "mover-order.h"
 #include "spawn.h"
@@ -462,6 +463,7 @@ on_spawned(GObject *source, GAsyncResult *result, gpointer data)
         emit_ended(self);
         return;
     }
+    vf_mover_log_follow(g_subprocess_get_stdout_pipe(self->process), self->verb, self->job);
     open_pidfd(self);
     if (self->kill_wanted)
         vf_mover_kill(self);
@@ -504,7 +506,9 @@ vf_mover_start(VfMover *self)
         g_idle_add(fail_later, self);
         return;
     }
-    vf_spawn_async(argv, vf_io_steal_fd(&theirs), G_SUBPROCESS_FLAGS_NONE, NULL, on_spawned, self);
+    vf_spawn_async(argv, vf_io_steal_fd(&theirs),
+                   G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE, NULL,
+                   on_spawned, self);
 }
 
 void

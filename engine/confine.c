@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -281,6 +282,22 @@ limit_resources(GError **error)
         ;
 }
 
+/* The daemon's end of the pipe may be slow, or gone with the daemon: words are lost then, and no
+ * migration waits for them. */
+static gboolean
+never_wait_for_reader(void)
+{
+    struct stat info;
+    int flags;
+
+    if (fstat(STDERR_FILENO, &info) < 0)
+        return FALSE;
+    if (!S_ISFIFO(info.st_mode))
+        return TRUE;
+    flags = fcntl(STDERR_FILENO, F_GETFL);
+    return flags >= 0 && fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK) == 0;
+}
+
 /* Nothing to read, and one way out for messages: where standard error goes. */
 static gboolean
 settle_standard_fds(GError **error)
@@ -289,7 +306,7 @@ settle_standard_fds(GError **error)
 
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
         return fail(error, errno, "/dev/null");
-    return TRUE;
+    return never_wait_for_reader() || fail(error, errno, "O_NONBLOCK");
 }
 
 gboolean

@@ -158,6 +158,11 @@ class Mover:
         self.send(verb, {key: DEEP if value == 'deep' else GLib.Variant(kind, value)
                          for key, (kind, value) in (arguments or {}).items()})
 
+    @staticmethod
+    def do_print(line, number=1):
+        for _ in range(number):
+            print(line, file=sys.stderr, flush=True)
+
     def do_garbage(self):
         self.control.send(b'\xff' * 31)
 

@@ -444,6 +444,20 @@ class Failures(crossing.Test):
                 if result == 'failed':
                     self.reclaim()
 
+    def test_what_a_mover_prints(self):
+        """Is in the log, fit for print, and not more than others can bear."""
+        self.script('send', ['print', 'a word \x1b[31m of mine'], ['print', 'x' * 2000, 200], ['record', 'commit'], ['record', 'done'],
+                    ['result', {'outcome': 'completed', 'device-states': ['stopped']}])
+        uuid, job = self.cross()
+        self.assertEqual(self.end('Confirm', uuid), 'completed')
+        self.assertEqual(job.get('Result'), 'completed')
+        self.wait_for(lambda: 'more lines are left out' in self.daemon.text(), 'the end of what was printed', 60)
+        log = self.daemon.text()
+        self.assertIn('vferry-mover send: a word ?[31m of mine\n', log)
+        self.assertIn('vferry-mover send: ' + 'x' * 500 + '\n', log)
+        self.assertNotIn('x' * 501, log)
+        self.assertLess(log.count('x' * 500), 250)
+
     def reclaim(self):
         _, fds = self.client.call_with_fds(self.device.path, 'org.vferry1.Device.Reclaim', Variant('(a{sv})', ({},)), [])
         for fd in fds:

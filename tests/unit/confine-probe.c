@@ -426,6 +426,15 @@ try_messages(void)
     return must(length > 40);
 }
 
+/* More than a pipe holds. */
+static long
+try_talk(void)
+{
+    for (guint i = 0; i < 100000; i++)
+        fprintf(stderr, "line %u\n", i);
+    return 0;
+}
+
 static long
 try_fstat(void)
 {
@@ -536,6 +545,7 @@ static const struct {
     {"threads", try_threads},
     {"loop", try_loop},
     {"messages", try_messages},
+    {"talk", try_talk},
     {"fstat", try_fstat},
     {"stat-disguised", try_stat_disguised},
     {"control", try_control},

@@ -10,6 +10,8 @@
 
 #include <glib/gstdio.h>
 
+#include <gio/gio.h>
+
 #include "control.h"
 #include "io.h"
 #include "pair.h"
@@ -116,6 +118,45 @@ probe(const char *verb, const char *attempt)
                  &status, &error);
     g_assert_no_error(error);
     return status;
+}
+
+static gboolean
+on_talk_deadline(gpointer data)
+{
+    g_subprocess_force_exit(data);
+    return G_SOURCE_CONTINUE;
+}
+
+static void
+on_talk_ended(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_subprocess_wait_finish(G_SUBPROCESS(source), result, NULL);
+    *(gboolean *)data = TRUE;
+}
+
+/* Whoever should read what it says does not, or has gone: it waits for nobody, and lives. */
+static void
+test_talk(void)
+{
+    static const char *const argv[] = {VF_TEST_PROBE, "send", "talk", NULL};
+
+    for (guint gone = 0; gone < 2; gone++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GSubprocess) process =
+            g_subprocess_newv(argv, G_SUBPROCESS_FLAGS_STDERR_PIPE, &error);
+        gboolean ended = FALSE;
+        guint timer;
+
+        g_assert_no_error(error);
+        if (gone)
+            g_input_stream_close(g_subprocess_get_stderr_pipe(process), NULL, NULL);
+        timer = g_timeout_add_seconds(20, on_talk_deadline, process);
+        g_subprocess_wait_async(process, NULL, on_talk_ended, &ended);
+        while (!ended)
+            g_main_context_iteration(NULL, TRUE);
+        g_source_remove(timer);
+        g_assert_true(g_subprocess_get_successful(process));
+    }
 }
 
 static void
@@ -369,6 +410,7 @@ main(int argc, char **argv)
         g_test_add_data_func(path, GUINT_TO_POINTER(verb), test_verb);
     }
     g_test_add_func("/engine/confine/abort", test_abort);
+    g_test_add_func("/engine/confine/talk", test_talk);
     g_test_add_func("/engine/confine/before-request", test_before_request);
     for (gsize i = 0; i < G_N_ELEMENTS(requests); i++) {
         g_autofree char *path = g_strdup_printf("/engine/confine/mover/%s", requests[i].verb);
