@@ -19,6 +19,9 @@
  * the source that it has overheard. */
 #define UNKNOWN_MS 50
 #define KNOWN_MS 1000
+/* Before the next is let in when the kernel could not: for want of descriptors or memory, mostly.
+ */
+#define PAUSE_MS 100
 #define SEEN_MAX 64 /* messages of the source that are remembered; it tries 20 times a second */
 
 typedef struct {
@@ -35,6 +38,7 @@ typedef struct {
     guint handshake_ms;
     VfCancel *cancel;
     GPtrArray *guests; /* longest-waiting first */
+    gint64 pause;      /* nobody is let in before */
     guint n_seen;
     guint8 seen[SEEN_MAX][VF_TLS_RANDOM_SIZE];
 } Reception;
@@ -96,13 +100,29 @@ find_first_to_leave(Reception *self)
     return 0;
 }
 
-/* 0: there is room; otherwise the time when somebody gives way. */
+/* In the past: there is room; otherwise the time when somebody gives way. */
 static gint64
 get_room_time(Reception *self)
 {
     if (self->guests->len < VF_RECEPTION_GUESTS_MAX)
-        return 0;
-    return ((Guest *)self->guests->pdata[find_first_to_leave(self)])->entitled;
+        return self->pause;
+    return MAX(self->pause, ((Guest *)self->guests->pdata[find_first_to_leave(self)])->entitled);
+}
+
+/* Only what is wrong with the listener itself stays wrong. Everything else is this visitor's, whom
+ * a firewall or its network took away (accept(2)), or the host's for a while, and the source may be
+ * the next: its time is not over. */
+static gboolean
+bear(Reception *self, int errnum, GError **error)
+{
+    if (errnum == EBADF || errnum == EFAULT || errnum == EINVAL || errnum == ENOTSOCK)
+        return vf_error_errno(error, VFERRY_ERROR_FAILED, errnum, "accept");
+    if (errnum == EAGAIN || errnum == EINTR || errnum == ECONNABORTED)
+        return TRUE;
+    if (self->pause == 0) /* once: the next are no news */
+        g_message("cannot accept a connection, and try again: %s", g_strerror(errnum));
+    self->pause = g_get_monotonic_time() + PAUSE_MS * 1000;
+    return TRUE;
 }
 
 static gboolean
@@ -139,10 +159,8 @@ let_in(Reception *self, gboolean *came, GError **error)
     if (get_room_time(self) > g_get_monotonic_time())
         return TRUE;
     fd = vf_link_accept(self->listener, &address);
-    if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
-        return TRUE;
     if (fd < 0)
-        return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "accept");
+        return bear(self, errno, error);
     *came = TRUE;
     return seat(self, fd, address, error);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "caller.h"
@@ -21,6 +22,20 @@
 #define ALERT_SIZE 7 /* of a record with an alert in it, not encrypted */
 #define MANY 1000
 #define GUEST_BYTES_MAX (64 * 1024)
+
+/* What the kernel answers first, if anything: atomic, errno. */
+static gint accept_errnum;
+static gint accept_failures;
+
+int
+accept4(int fd, struct sockaddr *address, socklen_t *size, int flags)
+{
+    if (g_atomic_int_get(&accept_failures) == 0)
+        return (int)syscall(SYS_accept4, fd, address, size, flags);
+    g_atomic_int_add(&accept_failures, -1);
+    errno = g_atomic_int_get(&accept_errnum);
+    return -1;
+}
 
 static const guint8 right_key[VF_TLS_KEY_SIZE] = {1, 2, 3, 4, 5, 6, 7, 8};
 static const guint8 wrong_key[VF_TLS_KEY_SIZE] = {1, 2, 3, 4, 5, 6, 7, 9};
@@ -419,6 +434,44 @@ test_crowd(void)
     door_close(&door);
 }
 
+/* The host is short of something for a moment, or a firewall has taken the first visitor away. */
+static void
+test_cannot_accept(void)
+{
+    static const int errnums[] = {ENFILE, EMFILE, ENOBUFS, ENOMEM, EPROTO, EPERM, ENETDOWN};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(errnums); i++) {
+        Door door;
+        GThread *thread;
+
+        g_atomic_int_set(&accept_errnum, errnums[i]);
+        g_atomic_int_set(&accept_failures, 2);
+        thread = door_open(&door, 20000, 20000);
+        call_rightly(&door, thread);
+        g_assert_cmpint(g_atomic_int_get(&accept_failures), ==, 0);
+        door_close(&door);
+    }
+}
+
+/* One that is no listener stays none. */
+static void
+test_broken_listener(void)
+{
+    Door door;
+    GThread *thread;
+    vf_autofd int visitor = -1;
+
+    g_atomic_int_set(&accept_errnum, EINVAL);
+    g_atomic_int_set(&accept_failures, 1);
+    thread = door_open(&door, 20000, 20000);
+    visitor = visit(&door, STRANGER_GARBAGE);
+    g_thread_join(thread);
+    g_assert_null(door.channel);
+    g_assert_error(door.error, VFERRY_ERROR, VFERRY_ERROR_FAILED);
+    g_assert_cmpint(g_atomic_int_get(&accept_failures), ==, 0);
+    door_close(&door);
+}
+
 static void
 test_nobody_comes(void)
 {
@@ -456,6 +509,8 @@ main(int argc, char **argv)
     g_test_add_func("/engine/reception/single-use", test_single_use);
     g_test_add_func("/engine/reception/thousand-strangers", test_thousand_strangers);
     g_test_add_func("/engine/reception/crowd", test_crowd);
+    g_test_add_func("/engine/reception/cannot-accept", test_cannot_accept);
+    g_test_add_func("/engine/reception/broken-listener", test_broken_listener);
     g_test_add_func("/engine/reception/nobody", test_nobody_comes);
     g_test_add_func("/engine/reception/cancel", test_cancel);
     return g_test_run();
