@@ -138,8 +138,8 @@ take_back(int fd, off_t end)
     return ok;
 }
 
-gboolean
-vf_record_append(VfRecord *self, const char *event, GVariant *details, GError **error)
+static gboolean
+write_line(VfRecord *self, const char *event, GVariant *details, gboolean sync, GError **error)
 {
     g_autoptr(GVariant) sunk = g_variant_ref_sink(details ? details : g_variant_new("a{sv}", NULL));
     g_autofree char *printed = g_variant_print(sunk, TRUE);
@@ -153,7 +153,7 @@ vf_record_append(VfRecord *self, const char *event, GVariant *details, GError **
 
     g_return_val_if_fail(!strpbrk(event, " \n") && !strchr(printed, '\n'), FALSE);
     n = write(self->fd, line, size);
-    if (n == (ssize_t)size && fsync(self->fd) == 0)
+    if (n == (ssize_t)size && (!sync || fsync(self->fd) == 0))
         return TRUE;
     saved = n < 0 || n == (ssize_t)size ? errno : EIO;
     return vf_error_errno(error, VFERRY_ERROR_FAILED, saved,
@@ -161,6 +161,18 @@ vf_record_append(VfRecord *self, const char *event, GVariant *details, GError **
                               ? _("cannot write “%s” to the record")
                               : _("cannot write “%s” to the record, nor take it back"),
                           event);
+}
+
+gboolean
+vf_record_append(VfRecord *self, const char *event, GVariant *details, GError **error)
+{
+    return write_line(self, event, details, TRUE, error);
+}
+
+gboolean
+vf_record_mark(VfRecord *self, const char *event, GVariant *details, GError **error)
+{
+    return write_line(self, event, details, FALSE, error);
 }
 
 static void

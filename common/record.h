@@ -37,6 +37,9 @@ gboolean vf_record_get_size(VfRecord *self, gsize *size, GError **error);
  * main loop. */
 gboolean vf_record_append(VfRecord *self, const char *event, GVariant *details, GError **error);
 
+/* The same without waiting for the disk: of what is worth nothing to another boot. */
+gboolean vf_record_mark(VfRecord *self, const char *event, GVariant *details, GError **error);
+
 /* Every entry, oldest first. Free with g_ptr_array_unref(). */
 GPtrArray *vf_record_read(VfRecord *self, GError **error);
 

@@ -23,9 +23,9 @@ vf_backend_get_state(VfBackend *self, VfDeviceState *state, GError **error)
 }
 
 gboolean
-vf_backend_set_state(VfBackend *self, VfDeviceState state, GError **error)
+vf_backend_set_state(VfBackend *self, VfDeviceState from, VfDeviceState to, GError **error)
 {
-    return self->class->set_state(self, state, error);
+    return self->class->set_state(self, from, to, error);
 }
 
 VfReadResult

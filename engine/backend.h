@@ -53,7 +53,7 @@ typedef struct {
     gboolean (*get_info)(VfBackend *self, VfBackendInfo *info, GError **error);
     gboolean (*get_state)(VfBackend *self, VfDeviceState *state, GError **error);
     /* The backend keeps the data stream that a state brings with it, and ends it with the state. */
-    gboolean (*set_state)(VfBackend *self, VfDeviceState state, GError **error);
+    gboolean (*set_state)(VfBackend *self, VfDeviceState from, VfDeviceState to, GError **error);
     VfReadResult (*read)(VfBackend *self, void *buffer, gsize size, gsize *n, GError **error);
     gboolean (*write)(VfBackend *self, const void *buffer, gsize size, GError **error);
     /* Nullable. From here on the device may say that initial bytes have appeared anew. One that
@@ -67,6 +67,7 @@ typedef struct {
 
 struct VfBackend {
     const VfBackendClass *class;
+    gboolean began_anew; /* a stream had to go on, and another one came: it was reset meanwhile */
 };
 
 void vf_backend_free(VfBackend *self);
@@ -74,7 +75,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfBackend, vf_backend_free)
 
 gboolean vf_backend_get_info(VfBackend *self, VfBackendInfo *info, GError **error);
 gboolean vf_backend_get_state(VfBackend *self, VfDeviceState *state, GError **error);
-gboolean vf_backend_set_state(VfBackend *self, VfDeviceState state, GError **error);
+/* From @from, which it must be in: that is the caller's to ask, before and after
+ * (vf_devices_set_state()). A stream that goes on from @from to @to must not begin anew. */
+gboolean vf_backend_set_state(VfBackend *self, VfDeviceState from, VfDeviceState to,
+                              GError **error);
 /* At most @size bytes into @buffer; *@n > 0 with VF_READ_DATA, 0 otherwise. */
 VfReadResult vf_backend_read(VfBackend *self, void *buffer, gsize size, gsize *n, GError **error);
 /* All of @buffer. What was written before an error is lost: an error while loading is final. */

@@ -9,6 +9,7 @@
 #include "error.h"
 #include "io.h"
 #include "link.h"
+#include "past.h"
 #include "reception.h"
 
 #define LINGER_MS 1000
@@ -51,7 +52,8 @@ stop_devices(Destination *self, GError **error)
         VfDeviceState state;
         if (!vf_backend_get_state(vf_devices_get(devices, i), &state, error))
             return vf_devices_blame(devices, i, error);
-        if (state == VF_STATE_RUNNING && !vf_devices_set_state(devices, i, VF_STATE_STOP, error))
+        if (state == VF_STATE_RUNNING &&
+            !vf_devices_set_state(devices, i, VF_STATE_RUNNING, VF_STATE_STOP, error))
             return FALSE;
     }
     return vf_devices_expect(devices, VF_STATE_STOP, error);
@@ -169,7 +171,8 @@ begin_device(Destination *self, guint index, GError **error)
     if (self->loading[index].progress == PROGRESS_RESUMING)
         return TRUE;
     self->loading[index].progress = PROGRESS_RESUMING;
-    return vf_devices_set_state(self->session->devices, index, VF_STATE_RESUMING, error);
+    return vf_devices_set_state(self->session->devices, index, VF_STATE_STOP, VF_STATE_RESUMING,
+                                error);
 }
 
 static gboolean
@@ -235,7 +238,8 @@ end_device(Destination *self, const VfFrame *frame, GError **error)
     }
     /* A device without a byte of state has its final check, too. */
     if (!begin_device(self, index, error) ||
-        !vf_devices_set_state(self->session->devices, index, VF_STATE_STOP, error)) {
+        !vf_devices_set_state(self->session->devices, index, VF_STATE_RESUMING, VF_STATE_STOP,
+                              error)) {
         g_prefix_error(error, _("the state was refused as a whole: "));
         return FALSE;
     }
@@ -276,7 +280,11 @@ load(Destination *self, GError **error)
 static gboolean
 promise(Destination *self, GError **error)
 {
-    if (!vf_session_append(self->session, "loaded", error))
+    VfDevices *devices = self->session->devices;
+
+    if (!vf_devices_expect(devices, VF_STATE_STOP, error) ||
+        !vf_session_append(self->session, "loaded", error) ||
+        !vf_devices_expect(devices, VF_STATE_STOP, error))
         return FALSE;
     if (!vf_cancel_promise(self->session->cancel)) {
         vf_cancel_set_error_if_cancelled(self->session->cancel, error);
@@ -311,9 +319,13 @@ await_commit(Destination *self, GError **error)
 static gboolean
 start(Destination *self, GError **error)
 {
+    VfDevices *devices = self->session->devices;
     g_autoptr(GError) local = NULL;
 
-    if (!vf_devices_run(self->session->devices, error))
+    if (!vf_devices_expect(devices, VF_STATE_STOP, error))
+        return FALSE;
+    vf_past_mark(self->session, "starting");
+    if (!vf_devices_run(devices, error))
         return FALSE;
     /* That must be said, whatever the disk or the link do now: a source that does not hear it is in
      * doubt. */
@@ -334,6 +346,8 @@ conclude(Destination *self, GError *error, VfOutcome *outcome)
     gboolean called_off = vf_cancel_is_set(self->session->cancel);
     gboolean told = self->stream && vf_stream_was_aborted(self->stream);
 
+    if (error)
+        vf_past_explain(self->session, error);
     if (!error) {
         outcome->kind = VF_OUTCOME_COMPLETED;
     } else if (self->promised && !told && !called_off) {
@@ -371,6 +385,7 @@ vf_destination_run(VfSession *session, VfOutcome *outcome)
     Destination self = {.session = session, .n_devices = n_devices, .loading = loading};
     GError *error = NULL;
 
+    vf_past_watch(session, FALSE);
     (void)(stop_devices(&self, &error) && attach(&self, &error) && load(&self, &error) &&
            promise(&self, &error) && await_commit(&self, &error) && start(&self, &error));
     conclude(&self, error, outcome);

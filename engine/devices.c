@@ -13,11 +13,14 @@ typedef struct {
     gboolean in_precopy;
     gboolean quiet;
     gboolean refused; /* a change of state that had to succeed did not */
+    VfDevicePast past;
 } Device;
 
 struct VfDevices {
     GArray *items; /* of Device */
     gboolean use_p2p;
+    VfDevicesWitness witness;
+    gpointer witness_data;
 };
 
 static Device *
@@ -94,51 +97,148 @@ vf_devices_load_info(VfDevices *self, GError **error)
     return TRUE;
 }
 
-static gboolean
-expect(VfDevices *self, VfDeviceState state, gboolean or_running, GError **error)
+void
+vf_devices_set_witness(VfDevices *self, VfDevicesWitness witness, gpointer data)
 {
-    for (guint i = 0; i < self->items->len; i++) {
-        VfDeviceState now;
-        if (!vf_backend_get_state(device_at(self, i)->backend, &now, error))
-            return vf_devices_blame(self, i, error);
-        if (now == state ||
-            (or_running && (now == VF_STATE_RUNNING || now == VF_STATE_RUNNING_P2P)))
-            continue;
+    self->witness = witness;
+    self->witness_data = data;
+}
+
+void
+vf_devices_set_past(VfDevices *self, guint index, VfDevicePast past)
+{
+    device_at(self, index)->past = past;
+}
+
+gboolean
+vf_devices_have_past(VfDevices *self, VfDevicePast past)
+{
+    for (guint i = 0; i < self->items->len; i++)
+        if (device_at(self, i)->past & past)
+            return TRUE;
+    return FALSE;
+}
+
+/* What is new of a device. */
+static gboolean
+learn(VfDevices *self, guint index, VfDevicePast what, GError **error)
+{
+    Device *device = device_at(self, index);
+
+    if ((device->past & what) != 0)
+        return TRUE;
+    if (self->witness && !self->witness(what, index, self->witness_data, error))
+        return FALSE; /* it is not touched, then */
+    device->past |= what;
+    return TRUE;
+}
+
+static gboolean
+get_state(VfDevices *self, guint index, VfDeviceState *state, GError **error)
+{
+    Device *device = device_at(self, index);
+
+    if (!vf_backend_get_state(device->backend, state, error))
+        return FALSE;
+    if (*state == VF_STATE_RUNNING && (device->past & VF_DEVICE_AWAY))
+        learn(self, index, VF_DEVICE_RESET, NULL);
+    return TRUE;
+}
+
+static gboolean
+refuse(VfDevices *self, guint index, VfDeviceState now, VfDeviceState expected, GError **error)
+{
+    if (device_at(self, index)->past & VF_DEVICE_RESET)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                    _("the device was reset meanwhile, its state is lost: expected %s, is %s"),
+                    vf_backend_state_name(expected), vf_backend_state_name(now));
+    else
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
                     _("the device is in state %s, but must be in %s"), vf_backend_state_name(now),
-                    vf_backend_state_name(state));
-        return vf_devices_blame(self, i, error);
-    }
-    return TRUE;
+                    vf_backend_state_name(expected));
+    return FALSE;
+}
+
+static gboolean
+expect_one(VfDevices *self, guint index, VfDeviceState state, GError **error)
+{
+    VfDeviceState now;
+
+    return get_state(self, index, &now, error) &&
+           (now == state || refuse(self, index, now, state, error));
 }
 
 gboolean
 vf_devices_expect(VfDevices *self, VfDeviceState state, GError **error)
 {
-    return expect(self, state, FALSE, error);
+    for (guint i = 0; i < self->items->len; i++)
+        if (!expect_one(self, i, state, error))
+            return vf_devices_blame(self, i, error);
+    return TRUE;
 }
 
 gboolean
 vf_devices_expect_loaded(VfDevices *self, GError **error)
 {
-    return expect(self, VF_STATE_STOP, TRUE, error);
+    for (guint i = 0; i < self->items->len; i++) {
+        gboolean reset;
+        VfDeviceState now;
+        if (!get_state(self, i, &now, error))
+            return vf_devices_blame(self, i, error);
+        reset = (device_at(self, i)->past & VF_DEVICE_RESET) != 0;
+        if (reset ||
+            (now != VF_STATE_STOP && now != VF_STATE_RUNNING && now != VF_STATE_RUNNING_P2P))
+            return refuse(self, i, now, VF_STATE_STOP, error) || vf_devices_blame(self, i, error);
+    }
+    return TRUE;
 }
 
 gboolean
-vf_devices_set_state(VfDevices *self, guint index, VfDeviceState state, GError **error)
+vf_devices_look_for_resets(VfDevices *self)
 {
-    if (vf_backend_set_state(device_at(self, index)->backend, state, error))
-        return TRUE;
-    return vf_devices_blame(self, index, error);
+    gboolean found = FALSE;
+    VfDeviceState now;
+
+    for (guint i = 0; i < self->items->len; i++) {
+        VfDevicePast before = device_at(self, i)->past;
+        (void)get_state(self, i, &now, NULL);
+        found = found || device_at(self, i)->past != before;
+    }
+    return found;
 }
 
 static gboolean
-set_all(VfDevices *self, VfDeviceState state, GError **error)
+step(VfDevices *self, guint index, VfDeviceState from, VfDeviceState to, GError **error)
 {
-    for (guint i = 0; i < self->items->len; i++)
-        if (!vf_devices_set_state(self, i, state, error))
-            return FALSE;
-    return TRUE;
+    Device *device = device_at(self, index);
+
+    if (!expect_one(self, index, from, error))
+        return FALSE;
+    if (!vf_backend_set_state(device->backend, from, to, error)) {
+        if (device->backend->began_anew)
+            learn(self, index, VF_DEVICE_RESET, NULL);
+        return FALSE;
+    }
+    if (to == VF_STATE_RUNNING)
+        device->past &= ~(VfDevicePast)VF_DEVICE_AWAY;
+    else
+        learn(self, index, VF_DEVICE_AWAY, NULL);
+    return expect_one(self, index, to, error);
+}
+
+/* Who has it open meanwhile may have stopped it before its turn came: it is asked before it is
+ * touched, too. */
+gboolean
+vf_devices_set_state(VfDevices *self, guint index, VfDeviceState from, VfDeviceState to,
+                     GError **error)
+{
+    gboolean touched = (device_at(self, index)->past & VF_DEVICE_TOUCHED) != 0;
+
+    if ((touched ||
+         (expect_one(self, index, from, error) && learn(self, index, VF_DEVICE_TOUCHED, error))) &&
+        step(self, index, from, to, error))
+        return TRUE;
+    return vf_devices_blame(self, index, error);
 }
 
 gboolean
@@ -149,7 +249,7 @@ vf_devices_start_precopy(VfDevices *self, gboolean allowed, GError **error)
         if (!allowed || !(device->info.flags & VF_BACKEND_PRE_COPY))
             continue;
         vf_backend_want_reinit(device->backend);
-        if (!vf_devices_set_state(self, i, VF_STATE_PRE_COPY, error))
+        if (!vf_devices_set_state(self, i, VF_STATE_RUNNING, VF_STATE_PRE_COPY, error))
             return FALSE;
         device->in_precopy = TRUE;
     }
@@ -164,19 +264,37 @@ may_quiesce(VfDevices *self, const Device *device)
            (self->items->len == 1 && device->in_precopy && (device->info.flags & VF_BACKEND_P2P));
 }
 
+static VfDeviceState
+loud_state(const Device *device)
+{
+    return device->in_precopy ? VF_STATE_PRE_COPY : VF_STATE_RUNNING;
+}
+
+static VfDeviceState
+quiet_state(const Device *device)
+{
+    return device->in_precopy ? VF_STATE_PRE_COPY_P2P : VF_STATE_RUNNING_P2P;
+}
+
 gboolean
 vf_devices_quiesce(VfDevices *self, GError **error)
 {
     for (guint i = 0; i < self->items->len; i++) {
         Device *device = device_at(self, i);
-        VfDeviceState quiet = device->in_precopy ? VF_STATE_PRE_COPY_P2P : VF_STATE_RUNNING_P2P;
         if (device->quiet || !may_quiesce(self, device))
             continue;
-        if (!vf_devices_set_state(self, i, quiet, error))
+        if (!vf_devices_set_state(self, i, loud_state(device), quiet_state(device), error))
             return FALSE;
         device->quiet = TRUE;
     }
     return TRUE;
+}
+
+/* Found in RUNNING from here on, it is where it was left. */
+static gboolean
+go_home(VfDevices *self, guint index, GError **error)
+{
+    return !self->witness || self->witness(VF_DEVICE_TOUCHED, index, self->witness_data, error);
 }
 
 gboolean
@@ -184,8 +302,10 @@ vf_devices_unquiesce(VfDevices *self, GError **error)
 {
     for (guint i = 0; i < self->items->len; i++) {
         Device *device = device_at(self, i);
-        VfDeviceState loud = device->in_precopy ? VF_STATE_PRE_COPY : VF_STATE_RUNNING;
-        if (device->quiet && !vf_devices_set_state(self, i, loud, error))
+        VfDeviceState loud = loud_state(device);
+        if (device->quiet && loud == VF_STATE_RUNNING && !go_home(self, i, error))
+            return vf_devices_blame(self, i, error);
+        if (device->quiet && !vf_devices_set_state(self, i, quiet_state(device), loud, error))
             return FALSE;
         device->quiet = FALSE;
     }
@@ -195,17 +315,25 @@ vf_devices_unquiesce(VfDevices *self, GError **error)
 gboolean
 vf_devices_stop_copy(VfDevices *self, GError **error)
 {
-    if (!vf_devices_quiesce(self, error) || !set_all(self, VF_STATE_STOP_COPY, error))
+    if (!vf_devices_quiesce(self, error))
         return FALSE;
-    for (guint i = 0; i < self->items->len; i++)
-        device_at(self, i)->in_precopy = device_at(self, i)->quiet = FALSE;
+    for (guint i = 0; i < self->items->len; i++) {
+        Device *device = device_at(self, i);
+        VfDeviceState from = device->quiet ? quiet_state(device) : loud_state(device);
+        if (!vf_devices_set_state(self, i, from, VF_STATE_STOP_COPY, error))
+            return FALSE;
+        device->in_precopy = device->quiet = FALSE;
+    }
     return TRUE;
 }
 
 gboolean
 vf_devices_stop(VfDevices *self, GError **error)
 {
-    return set_all(self, VF_STATE_STOP, error);
+    for (guint i = 0; i < self->items->len; i++)
+        if (!vf_devices_set_state(self, i, VF_STATE_STOP_COPY, VF_STATE_STOP, error))
+            return FALSE;
+    return TRUE;
 }
 
 static gboolean
@@ -215,14 +343,24 @@ runs(VfDeviceState state)
            state == VF_STATE_PRE_COPY || state == VF_STATE_PRE_COPY_P2P;
 }
 
+/* Of one that was not reset. */
+static gboolean
+get_stateful(VfDevices *self, guint index, VfDeviceState *state, GError **error)
+{
+    if (!get_state(self, index, state, error))
+        return FALSE;
+    return !(device_at(self, index)->past & VF_DEVICE_RESET) ||
+           refuse(self, index, *state, VF_STATE_STOP, error);
+}
+
 /* The kernel composes the path, but when it fails half-way on an arc, the rest may still be
  * possible: once more from STOP. */
 static gboolean
-bring(Device *device, VfDeviceState target, GError **error)
+bring(VfDevices *self, guint index, VfDeviceState target, GError **error)
 {
     VfDeviceState now;
 
-    if (!vf_backend_get_state(device->backend, &now, error))
+    if (!get_stateful(self, index, &now, error))
         return FALSE;
     if (now == target)
         return TRUE;
@@ -231,22 +369,23 @@ bring(Device *device, VfDeviceState target, GError **error)
                     _("the device is in state %s and needs a reset"), vf_backend_state_name(now));
         return FALSE;
     }
-    if (vf_backend_set_state(device->backend, target, NULL))
+    if (step(self, index, now, target, NULL))
         return TRUE;
-    if (!vf_backend_set_state(device->backend, VF_STATE_STOP, error))
-        return FALSE;
-    return vf_backend_set_state(device->backend, target, error);
+    return get_stateful(self, index, &now, error) && step(self, index, now, VF_STATE_STOP, error) &&
+           step(self, index, VF_STATE_STOP, target, error);
 }
 
 /* A device that refuses RUNNING is left in RUNNING_P2P, where it runs all but for its peers. Nobody
- * counts it as running then, and the other side may be told to run: this one must stand. */
+ * counts it as running then, and the other side may be told to run: this one must stand. One that
+ * was reset has nothing to run with, and is left as it is: that it runs tells of the reset. */
 static void
 stand(Device *device)
 {
     VfDeviceState now;
 
-    if (vf_backend_get_state(device->backend, &now, NULL) && runs(now))
-        (void)vf_backend_set_state(device->backend, VF_STATE_STOP, NULL);
+    if (!(device->past & VF_DEVICE_RESET) && vf_backend_get_state(device->backend, &now, NULL) &&
+        runs(now))
+        (void)vf_backend_set_state(device->backend, now, VF_STATE_STOP, NULL);
 }
 
 static gboolean
@@ -258,7 +397,7 @@ run_one(VfDevices *self, guint index, VfDeviceState target, GError **error)
     if (device->refused)
         return FALSE;
     device->in_precopy = FALSE;
-    if (bring(device, target, &local))
+    if (bring(self, index, target, &local))
         return TRUE;
     stand(device);
     device->refused = TRUE;
@@ -266,6 +405,13 @@ run_one(VfDevices *self, guint index, VfDeviceState target, GError **error)
     if (error && !*error)
         g_propagate_error(error, g_steal_pointer(&local));
     return FALSE;
+}
+
+/* Those that are known to be reset were an error before, or are none. */
+static gboolean
+is_to_run(Device *device)
+{
+    return (device->past & (VF_DEVICE_TOUCHED | VF_DEVICE_RESET)) == VF_DEVICE_TOUCHED;
 }
 
 gboolean
@@ -276,25 +422,49 @@ vf_devices_run(VfDevices *self, GError **error)
     for (guint i = 0; self->use_p2p && i < self->items->len; i++) {
         VfDeviceState now;
         /* one that runs already has nothing to wait for */
-        if (vf_backend_get_state(device_at(self, i)->backend, &now, NULL) &&
-            now == VF_STATE_RUNNING)
+        if (!is_to_run(device_at(self, i)) ||
+            (vf_backend_get_state(device_at(self, i)->backend, &now, NULL) &&
+             now == VF_STATE_RUNNING))
             continue;
         run_one(self, i, VF_STATE_RUNNING_P2P, &first);
     }
     for (guint i = 0; i < self->items->len; i++)
-        run_one(self, i, VF_STATE_RUNNING, &first);
+        if (is_to_run(device_at(self, i)))
+            run_one(self, i, VF_STATE_RUNNING, &first);
     if (!first)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&first));
     return FALSE;
 }
 
-static const char *
-describe(Device *device)
+gboolean
+vf_devices_stop_reset(VfDevices *self, GError **error)
 {
+    for (guint i = 0; i < self->items->len; i++) {
+        VfDeviceState now;
+        if (!get_state(self, i, &now, error))
+            return vf_devices_blame(self, i, error);
+        if (!runs(now))
+            continue;
+        if (!(device_at(self, i)->past & VF_DEVICE_RESET)) {
+            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                        _("the device is in state %s, and it is not known that it was reset"),
+                        vf_backend_state_name(now));
+            return vf_devices_blame(self, i, error);
+        }
+        if (!step(self, i, now, VF_STATE_STOP, error))
+            return vf_devices_blame(self, i, error);
+    }
+    return TRUE;
+}
+
+static const char *
+describe(VfDevices *self, guint index)
+{
+    Device *device = device_at(self, index);
     VfDeviceState now;
 
-    if (!vf_backend_get_state(device->backend, &now, NULL))
+    if (!get_state(self, index, &now, NULL) || (device->past & VF_DEVICE_RESET))
         return "failed-needs-reset";
     if (runs(now))
         return "running"; /* whatever it refused before */
@@ -309,6 +479,6 @@ vf_devices_describe(VfDevices *self)
     g_autoptr(GStrvBuilder) names = g_strv_builder_new();
 
     for (guint i = 0; i < self->items->len; i++)
-        g_strv_builder_add(names, describe(device_at(self, i)));
+        g_strv_builder_add(names, describe(self, i));
     return g_strv_builder_end(names);
 }

@@ -21,12 +21,34 @@ VfBackend *vf_devices_get(VfDevices *self, guint index);
 const VfBackendInfo *vf_devices_get_info(VfDevices *self, guint index);
 gboolean vf_devices_load_info(VfDevices *self, GError **error);
 
+/* What a session, or a mover that has gone, did to a device, and what it found. A reset, by the
+ * device's holder, by the driver or by the kernel, takes a device to RUNNING from wherever it is:
+ * without its state, and without a word to whoever has it open. */
+typedef enum {
+    VF_DEVICE_TOUCHED = 1 << 0, /* asked to change its state */
+    VF_DEVICE_AWAY = 1 << 1,    /* has left RUNNING: found there, it was reset */
+    VF_DEVICE_RESET = 1 << 2,   /* was found so: its state is lost */
+} VfDevicePast;
+/* Said before a device is touched, once it is away, and when it is found to be reset. FALSE with
+ * @error only refuses the first. */
+typedef gboolean (*VfDevicesWitness)(VfDevicePast what, guint index, gpointer data, GError **error);
+void vf_devices_set_witness(VfDevices *self, VfDevicesWitness witness, gpointer data);
+void vf_devices_set_past(VfDevices *self, guint index, VfDevicePast past);
+/* Whether any device has it. */
+gboolean vf_devices_have_past(VfDevices *self, VfDevicePast past);
+
 /* DEVICE unless every device is in @state. */
 gboolean vf_devices_expect(VfDevices *self, VfDeviceState state, GError **error);
 /* The same for STOP, or what a mover that died on the way from there to RUNNING left. */
 gboolean vf_devices_expect_loaded(VfDevices *self, GError **error);
+/* Notes the devices that were reset; whether there is one that was not known. */
+gboolean vf_devices_look_for_resets(VfDevices *self);
 
-gboolean vf_devices_set_state(VfDevices *self, guint index, VfDeviceState state, GError **error);
+/* One arc. The device is asked before and after it: drivers carry out a reset late, when the change
+ * of state lets go of its lock (drivers/vfio/pci/mlx5/main.c, mlx5vf_state_mutex_unlock). A reset
+ * between a question and the change itself cannot be told. */
+gboolean vf_devices_set_state(VfDevices *self, guint index, VfDeviceState from, VfDeviceState to,
+                              GError **error);
 
 /* Every device that can and may (@allowed) to PRE_COPY. */
 gboolean vf_devices_start_precopy(VfDevices *self, gboolean allowed, GError **error);
@@ -39,13 +61,17 @@ gboolean vf_devices_unquiesce(VfDevices *self, GError **error);
 /* Every device, from RUNNING or PRE_COPY, to STOP_COPY. */
 gboolean vf_devices_stop_copy(VfDevices *self, GError **error);
 gboolean vf_devices_stop(VfDevices *self, GError **error);
-/* Every device to RUNNING, from whatever saving or stopped state it is in. Goes on after a failure
- * with the next device, and says which was the first to fail. A device in ERROR, or one in
- * RESUMING, which the kernel might start with half a state, is left alone. */
+/* Every device that was touched to RUNNING, from whatever saving or stopped state it is in; who has
+ * stopped another starts it. Goes on after a failure with the next device, and says which was the
+ * first to fail. A device in ERROR, or one in RESUMING, which the kernel might start with half a
+ * state, is left alone. So is one that was reset: it runs, and vf_devices_describe() says so. */
 gboolean vf_devices_run(VfDevices *self, GError **error);
 
-/* For each device what the world may know: running, stopped or failed-needs-reset. Free with
- * g_strfreev(). */
+/* Every device that was reset to STOP. BUSY when another one runs. */
+gboolean vf_devices_stop_reset(VfDevices *self, GError **error);
+
+/* For each device what the world may know: running, stopped or failed-needs-reset, also of one
+ * that was reset and runs without its state. Free with g_strfreev(). */
 char **vf_devices_describe(VfDevices *self);
 
 /* Prefixes @error with the device it is about when there are several. Returns FALSE. */

@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "options.h"
+#include "past.h"
 
 typedef enum {
     FDS_NONE,
@@ -222,11 +223,26 @@ take_open(VfRequest *self, VfOptions *options, GError **error)
     return FALSE;
 }
 
+/* The record is read before the sandbox closes, which has no reading at a place. */
+static gboolean
+take_past(VfRequest *self, VfOptions *options, GError **error)
+{
+    return vf_past_recall(self->session, FALSE, error);
+}
+
+static gboolean
+take_return(VfRequest *self, VfOptions *options, GError **error)
+{
+    return vf_past_recall(self->session, vf_options_take_boolean(options, "touched-only", FALSE),
+                          error);
+}
+
 static const Verb verbs[] = {
     {"open", VF_REQUEST_OPEN, FDS_NONE, take_open},
     {"inspect", VF_REQUEST_INSPECT, FDS_DEVICE, NULL},
-    {"return", VF_REQUEST_RETURN, FDS_DEVICES_THEN_RECORD, NULL},
-    {"start", VF_REQUEST_START, FDS_DEVICES_THEN_RECORD, NULL},
+    {"return", VF_REQUEST_RETURN, FDS_DEVICES_THEN_RECORD, take_return},
+    {"start", VF_REQUEST_START, FDS_DEVICES_THEN_RECORD, take_past},
+    {"stop", VF_REQUEST_STOP, FDS_DEVICES_THEN_RECORD, take_past},
     {"send", VF_REQUEST_SEND, FDS_RECORD_THEN_DEVICES, take_send},
     {"receive", VF_REQUEST_RECEIVE, FDS_RECORD_THEN_DEVICES, take_receive},
 };

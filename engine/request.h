@@ -11,6 +11,7 @@ typedef enum {
     VF_REQUEST_INSPECT,
     VF_REQUEST_RETURN,
     VF_REQUEST_START,
+    VF_REQUEST_STOP,
     VF_REQUEST_SEND,
     VF_REQUEST_RECEIVE,
 } VfRequestVerb;

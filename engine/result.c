@@ -7,6 +7,7 @@
 #include "destination.h"
 #include "error.h"
 #include "io.h"
+#include "past.h"
 #include "source.h"
 #include "vfio.h"
 
@@ -63,16 +64,23 @@ open_device(VfResult *self, const VfRequest *request, GError **error)
 static void
 return_devices(VfSession *session, GError **error)
 {
-    if (vf_devices_load_info(session->devices, error) && vf_devices_run(session->devices, error))
+    if (!vf_devices_load_info(session->devices, error) ||
+        !vf_devices_have_past(session->devices, VF_DEVICE_TOUCHED))
+        return;
+    vf_devices_look_for_resets(session->devices);
+    vf_past_mark(session, "returning");
+    if (vf_devices_run(session->devices, error))
         vf_session_note(session, "returned");
 }
 
 static void
 start_devices(VfSession *session, GError **error)
 {
-    if (vf_devices_load_info(session->devices, error) &&
-        vf_devices_expect_loaded(session->devices, error) &&
-        vf_devices_run(session->devices, error))
+    if (!vf_devices_load_info(session->devices, error) ||
+        !vf_devices_expect_loaded(session->devices, error))
+        return;
+    vf_past_mark(session, "starting");
+    if (vf_devices_run(session->devices, error))
         vf_session_note(session, "started");
 }
 
@@ -93,6 +101,9 @@ vf_result_obtain(VfResult *self, VfRequest *request)
         break;
     case VF_REQUEST_START:
         start_devices(request->session, &error);
+        break;
+    case VF_REQUEST_STOP:
+        vf_devices_stop_reset(request->session->devices, &error);
         break;
     case VF_REQUEST_SEND:
         vf_source_run(request->session, &self->outcome);

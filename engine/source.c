@@ -9,6 +9,7 @@
 
 #include "caller.h"
 #include "error.h"
+#include "past.h"
 #include "precopy.h"
 
 #define CONNECT_MS 10000
@@ -31,7 +32,6 @@ typedef struct {
     guint n_devices;
     gboolean use_precopy;
     gboolean use_reinit;
-    gboolean may_run;   /* the devices did at the beginning, and are to again if it fails */
     gboolean committed; /* the decision is on record: never again */
     Times times;
 } Source;
@@ -39,10 +39,8 @@ typedef struct {
 static gboolean
 check_devices(Source *self, GError **error)
 {
-    if (!vf_devices_expect(self->session->devices, VF_STATE_RUNNING, error))
-        return FALSE;
-    self->may_run = TRUE;
-    return vf_devices_load_info(self->session->devices, error);
+    return vf_devices_expect(self->session->devices, VF_STATE_RUNNING, error) &&
+           vf_devices_load_info(self->session->devices, error);
 }
 
 static gboolean
@@ -141,7 +139,9 @@ attach(Source *self, GError **error)
 static gboolean
 precopy(Source *self, GError **error)
 {
-    return vf_precopy_run(self->precopy, self->use_precopy, self->use_reinit, error);
+    /* their holder may have stopped one meanwhile: then none is touched */
+    return vf_devices_expect(self->session->devices, VF_STATE_RUNNING, error) &&
+           vf_precopy_run(self->precopy, self->use_precopy, self->use_reinit, error);
 }
 
 /* An ABORT is heard here while it can still be heeded. */
@@ -187,6 +187,9 @@ switch_over(Source *self, GError **error)
     for (guint i = 0; i < self->n_devices; i++)
         if (!move_last_bytes(self, i, error))
             return FALSE;
+    /* what was read to its end was the whole state, unless a reset was the end of it */
+    if (!vf_devices_expect(self->session->devices, VF_STATE_STOP_COPY, error))
+        return FALSE;
     self->times.sent = g_get_monotonic_time();
     vf_progress_complete(self->session->progress);
     return TRUE;
@@ -219,7 +222,8 @@ commit(Source *self, GError **error)
         vf_cancel_set_error_if_cancelled(self->session->cancel, error);
         return FALSE;
     }
-    if (!vf_session_append(self->session, "commit", error))
+    if (!vf_devices_expect(self->session->devices, VF_STATE_STOP, error) ||
+        !vf_session_append(self->session, "commit", error))
         return FALSE;
     self->committed = TRUE;
     vf_stream_ignore_cancel(self->stream);
@@ -245,7 +249,8 @@ await_started(Source *self, GError **error)
     return TRUE;
 }
 
-/* The peer first, without waiting for it, then the devices, which must not stand still for long. */
+/* The peer first, without waiting for it, then the devices, which must not stand still for long:
+ * those that were touched. Another one that does not run was stopped by its holder. */
 static void
 give_up(Source *self, GError *error, VfOutcome *outcome)
 {
@@ -254,11 +259,13 @@ give_up(Source *self, GError *error, VfOutcome *outcome)
 
     if (self->stream)
         vf_stream_abort(self->stream, error);
+    vf_past_explain(self->session, error);
     vf_outcome_fail(outcome, error);
-    if (!self->may_run) {
+    if (!vf_devices_have_past(self->session->devices, VF_DEVICE_TOUCHED)) {
         outcome->untouched = TRUE;
         return;
     }
+    vf_past_mark(self->session, "returning");
     if (vf_devices_run(self->session->devices, &local)) {
         vf_session_note(self->session, "returned");
         return;
@@ -320,6 +327,7 @@ vf_source_run(VfSession *session, VfOutcome *outcome)
                    .times.begin = g_get_monotonic_time()};
     GError *error = NULL;
 
+    vf_past_watch(session, TRUE);
     (void)(check_devices(&self, &error) && attach(&self, &error) && precopy(&self, &error) &&
            switch_over(&self, &error) && await_loaded(&self, &error) && commit(&self, &error) &&
            await_started(&self, &error));

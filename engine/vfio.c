@@ -115,34 +115,42 @@ has_stream(VfDeviceState state)
            state == VF_STATE_PRE_COPY || state == VF_STATE_PRE_COPY_P2P;
 }
 
+/* A reset in the middle of an arc ends the session, and the kernel composes the way from RUNNING: a
+ * second fd in one session is of another one, and what was read before is no part of it. */
 static gboolean
-vfio_set_state(VfBackend *backend, VfDeviceState state, GError **error)
+take_data_fd(VfVfio *self, VfDeviceState from, VfDeviceState to, int data_fd, GError **error)
+{
+    gboolean goes_on = has_stream(from) && from != VF_STATE_RESUMING && has_stream(to);
+
+    if (goes_on && data_fd < 0)
+        return TRUE;
+    vf_io_clear_fd(&self->data_fd);
+    self->data_fd = data_fd;
+    self->offset = 0;
+    if (!goes_on && (!has_stream(to) || data_fd >= 0))
+        return TRUE;
+    self->parent.began_anew = goes_on;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                goes_on ? _("change of state from %s to %s: the kernel gave a second data fd; the "
+                            "device was reset meanwhile")
+                        : _("change of state from %s to %s: the kernel gave no data fd"),
+                vf_backend_state_name(from), vf_backend_state_name(to));
+    return FALSE;
+}
+
+static gboolean
+vfio_set_state(VfBackend *backend, VfDeviceState from, VfDeviceState to, GError **error)
 {
     VfVfio *self = (VfVfio *)backend;
-    struct vfio_device_feature_mig_state mig = {.device_state = state, .data_fd = -1};
-    VfDeviceState old = VF_STATE_ERROR;
-    int errnum;
+    struct vfio_device_feature_mig_state mig = {.device_state = to, .data_fd = -1};
+    int errnum = feature(self, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &mig,
+                         sizeof mig);
 
-    if (!vfio_get_state(backend, &old, error))
-        return FALSE;
-    errnum = feature(self, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &mig,
-                     sizeof mig);
     if (errnum != 0)
         return vf_error_errno(error, VFERRY_ERROR_DEVICE, errnum,
-                              _("change of state from %s to %s"), vf_backend_state_name(old),
-                              vf_backend_state_name(state));
-    /* PRE_COPY, PRE_COPY_P2P and STOP_COPY share one fd, which comes with the first of them. */
-    if (mig.data_fd >= 0 || !has_stream(state)) {
-        vf_io_clear_fd(&self->data_fd);
-        self->data_fd = mig.data_fd;
-        self->offset = 0;
-    }
-    if (!has_stream(state) || self->data_fd >= 0)
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
-                _("change of state from %s to %s: the kernel gave no data fd"),
-                vf_backend_state_name(old), vf_backend_state_name(state));
-    return FALSE;
+                              _("change of state from %s to %s"), vf_backend_state_name(from),
+                              vf_backend_state_name(to));
+    return take_data_fd(self, from, to, mig.data_fd, error);
 }
 
 static VfReadResult

@@ -197,7 +197,7 @@ run_session(Bench *bench, const Figure *figure)
     vf_outcome_clear(&thread.outcome);
     /* for the next round */
     again = vf_memory_open(bench->source);
-    check(vf_backend_set_state(again, VF_STATE_RUNNING, NULL), "return");
+    check(vf_backend_set_state(again, VF_STATE_STOP, VF_STATE_RUNNING, NULL), "return");
     return cost;
 }
 

@@ -35,6 +35,9 @@ struct VfMemory {
     gint state; /* atomic, VfDeviceState */
     gint live;  /* atomic: has somebody's state */
     gint both_ran;
+    gint n_resets;
+    guint64 asked; /* since it is in its state */
+    guint stream;  /* which one is open: a reset ends it */
     VfMemory *other;
     int fd;
     guint8 *data;
@@ -56,6 +59,7 @@ struct VfMemory {
 typedef struct {
     VfBackend parent;
     VfMemory *device;
+    guint stream; /* that came to it */
 } Handle;
 
 /* linux/vfio.h, "combination transitions": where to go first. 0 is never. */
@@ -125,6 +129,36 @@ vf_memory_clear(VfMemory *self)
 }
 
 void
+vf_memory_reset(VfMemory *self)
+{
+    vf_memory_clear(self);
+    self->stream++;
+    self->piece = (Piece){0};
+    g_atomic_int_inc(&self->n_resets);
+    g_atomic_int_set(&self->state, VF_STATE_RUNNING);
+}
+
+gboolean
+vf_memory_was_reset(VfMemory *self)
+{
+    return g_atomic_int_get(&self->n_resets) > 0;
+}
+
+/* When its moment has come; it comes once. */
+static gboolean
+reset_if(VfMemory *self, VfMemoryResetMoment moment, guint64 count)
+{
+    const VfMemoryReset *reset = &self->options.reset;
+    VfDeviceState now = vf_memory_get_state(self);
+
+    if (reset->moment != moment || reset->state != now || count < reset->count ||
+        vf_memory_was_reset(self) || (now == VF_STATE_STOP && !g_atomic_int_get(&self->live)))
+        return FALSE;
+    vf_memory_reset(self);
+    return TRUE;
+}
+
+void
 vf_memory_link(VfMemory *a, VfMemory *b)
 {
     a->other = b;
@@ -184,6 +218,7 @@ state_saves(VfDeviceState state)
 static void
 begin_stream(VfMemory *self, gboolean saving)
 {
+    self->stream++;
     self->piece = (Piece){.head_done = saving ? HEAD_SIZE : 0};
     self->stream_bytes = 0;
     self->trailer_done = self->trailer_right = FALSE;
@@ -241,6 +276,7 @@ enter(VfMemory *self, VfDeviceState state)
     if ((state_saves(state) && !state_saves(old)) || state == VF_STATE_RESUMING)
         begin_stream(self, state != VF_STATE_RESUMING);
     g_atomic_int_set(&self->state, (gint)state);
+    self->asked = 0;
     if (self->other && vf_memory_is_live(self) && vf_memory_is_live(self->other)) {
         g_atomic_int_set(&self->both_ran, TRUE);
         g_atomic_int_set(&self->other->both_ran, TRUE);
@@ -269,30 +305,52 @@ flags_of(VfDeviceState state)
     }
 }
 
-static gboolean
-memory_set_state(VfBackend *backend, VfDeviceState state, GError **error)
+/* 0 or errno: the way that the kernel composes. */
+static int
+walk(VfMemory *self, VfDeviceState to)
 {
-    VfMemory *self = ((Handle *)backend)->device;
-    VfDeviceState old = vf_memory_get_state(self);
-    int errnum = 0;
+    int errnum = (flags_of(to) & ~self->options.flags) ? EINVAL : 0;
 
-    if (flags_of(state) & ~self->options.flags)
-        errnum = EINVAL;
-    while (errnum == 0 && vf_memory_get_state(self) != state) {
-        VfDeviceState hop = first_hop[vf_memory_get_state(self)][state];
+    while (errnum == 0 && vf_memory_get_state(self) != to) {
+        VfDeviceState hop = first_hop[vf_memory_get_state(self)][to];
         while (hop != VF_STATE_ERROR && (flags_of(hop) & ~self->options.flags))
-            hop = first_hop[hop][state];
+            hop = first_hop[hop][to];
         errnum = hop == VF_STATE_ERROR ? EINVAL : enter(self, hop);
+    }
+    return errnum;
+}
+
+static gboolean
+memory_set_state(VfBackend *backend, VfDeviceState from, VfDeviceState to, GError **error)
+{
+    Handle *handle = (Handle *)backend;
+    VfMemory *self = handle->device;
+    guint stream = handle->stream;
+    int errnum;
+
+    reset_if(self, VF_MEMORY_RESET_LEAVING, G_MAXUINT64);
+    errnum = walk(self, to);
+    handle->stream = self->stream;
+    if (errnum == 0)
+        reset_if(self, VF_MEMORY_RESET_ENTERED, G_MAXUINT64);
+    if (errnum == 0 && state_saves(from) && state_saves(to) && handle->stream != stream) {
+        backend->began_anew = TRUE; /* as in engine/vfio.c */
+        g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                            "a second stream: the device was reset meanwhile");
+        return FALSE;
     }
     return errnum == 0 ||
            vf_error_errno(error, VFERRY_ERROR_DEVICE, errnum, "change of state from %s to %s",
-                          vf_backend_state_name(old), vf_backend_state_name(state));
+                          vf_backend_state_name(from), vf_backend_state_name(to));
 }
 
 static gboolean
 memory_get_state(VfBackend *backend, VfDeviceState *state, GError **error)
 {
-    *state = vf_memory_get_state(((Handle *)backend)->device);
+    VfMemory *self = ((Handle *)backend)->device;
+
+    *state = vf_memory_get_state(self);
+    reset_if(self, VF_MEMORY_RESET_ASKED, ++self->asked);
     return TRUE;
 }
 
@@ -419,10 +477,18 @@ read_piece(VfMemory *self, guint8 *buffer, gsize size)
 static VfReadResult
 memory_read(VfBackend *backend, void *buffer, gsize size, gsize *n, GError **error)
 {
-    VfMemory *self = ((Handle *)backend)->device;
+    Handle *handle = (Handle *)backend;
+    VfMemory *self = handle->device;
 
     if (self->options.slow_us)
         g_usleep(self->options.slow_us);
+    reset_if(self, VF_MEMORY_RESET_MOVED, self->stream_bytes);
+    if (handle->stream != self->stream) {
+        if (self->options.reset.unsaid)
+            return VF_READ_END;
+        vf_error_errno(error, VFERRY_ERROR_DEVICE, ENODEV, "read of device state");
+        return VF_READ_ERROR;
+    }
     if (state_runs(vf_memory_get_state(self)))
         change_pages(self);
     if (self->options.fail_read_at && self->stream_bytes >= self->options.fail_read_at) {
@@ -430,8 +496,12 @@ memory_read(VfBackend *backend, void *buffer, gsize size, gsize *n, GError **err
                        "read of device state at byte %" G_GUINT64_FORMAT, self->stream_bytes);
         return VF_READ_ERROR;
     }
-    if (self->piece.head_done == HEAD_SIZE && self->piece.left == 0 && !next_piece(self))
-        return vf_memory_get_state(self) == VF_STATE_STOP_COPY ? VF_READ_END : VF_READ_DRY;
+    if (self->piece.head_done == HEAD_SIZE && self->piece.left == 0 && !next_piece(self)) {
+        if (vf_memory_get_state(self) != VF_STATE_STOP_COPY)
+            return VF_READ_DRY;
+        reset_if(self, VF_MEMORY_RESET_READ, G_MAXUINT64);
+        return VF_READ_END;
+    }
     if (self->options.fail_read_at)
         size = MIN(size, self->options.fail_read_at - self->stream_bytes);
     if (self->options.read_max)
@@ -491,15 +561,20 @@ wait_held(int fd)
 static gboolean
 memory_write(VfBackend *backend, const void *buffer, gsize size, GError **error)
 {
-    VfMemory *self = ((Handle *)backend)->device;
+    Handle *handle = (Handle *)backend;
+    VfMemory *self = handle->device;
     const guint8 *at = buffer;
     int errnum = 0;
 
-    g_assert_cmpint(vf_memory_get_state(self), ==, VF_STATE_RESUMING);
     if (self->options.slow_us)
         g_usleep(self->options.slow_us);
     if (self->options.hold_fd > 0)
         wait_held(self->options.hold_fd);
+    reset_if(self, VF_MEMORY_RESET_MOVED, self->stream_bytes);
+    if (handle->stream != self->stream)
+        return self->options.reset.unsaid ||
+               vf_error_errno(error, VFERRY_ERROR_DEVICE, ENODEV, "write of device state");
+    g_assert_cmpint(vf_memory_get_state(self), ==, VF_STATE_RESUMING);
     while (size > 0 && errnum == 0) {
         gsize want = size;
         gsize n = 0;
@@ -552,6 +627,8 @@ memory_get_precopy_info(VfBackend *backend, VfPrecopyInfo *info, GError **error)
     VfMemory *self = ((Handle *)backend)->device;
     VfDeviceState state = vf_memory_get_state(self);
 
+    if (self->options.reset.unsaid && ((Handle *)backend)->stream != self->stream)
+        return TRUE;
     if (state != VF_STATE_PRE_COPY && state != VF_STATE_PRE_COPY_P2P)
         return vf_error_errno(error, VFERRY_ERROR_DEVICE, EINVAL,
                               "asking how much of the state is left");

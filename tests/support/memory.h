@@ -12,6 +12,24 @@ typedef struct VfMemory VfMemory;
 #define VF_MEMORY_PAGE 4096
 #define VF_MEMORY_NEVER G_MAXUINT64
 
+/* A reset takes it to RUNNING from wherever it is, without its state; the stream that was open is
+ * dead. */
+typedef enum {
+    VF_MEMORY_RESET_NEVER,
+    VF_MEMORY_RESET_ENTERED, /* in the change of state itself, which succeeds all the same */
+    VF_MEMORY_RESET_ASKED,   /* between two steps: once it was asked so many times, in that state */
+    VF_MEMORY_RESET_LEAVING, /* in the change of state, before anything else: from RUNNING then */
+    VF_MEMORY_RESET_MOVED,   /* after so many bytes of its stream in that state */
+    VF_MEMORY_RESET_READ,    /* with the last byte of it */
+} VfMemoryResetMoment;
+
+typedef struct {
+    VfMemoryResetMoment moment;
+    VfDeviceState state; /* STOP: with somebody's state in it */
+    guint64 count;       /* of questions, or bytes */
+    gboolean unsaid;     /* a dead stream ends, and swallows, as if it were not */
+} VfMemoryReset;
+
 typedef struct {
     guint flags;
     guint64 size;           /* bytes of state, rounded up to pages */
@@ -38,6 +56,7 @@ typedef struct {
     gboolean fail_final;     /* RESUMING -> STOP is EINVAL */
     guint die_entering;      /* bit 1 << state: SIGKILL to this process before it is entered */
     guint die_entered;       /* and after */
+    VfMemoryReset reset;
 } VfMemoryOptions;
 
 VfMemory *vf_memory_new(const VfMemoryOptions *options);
@@ -45,6 +64,8 @@ void vf_memory_free(VfMemory *self);
 
 /* The device as a fresh one, without a state of anybody's, at a destination. */
 void vf_memory_clear(VfMemory *self);
+void vf_memory_reset(VfMemory *self);
+gboolean vf_memory_was_reset(VfMemory *self);
 
 /* From here on it is noticed when @a and @b run with the state at the same time. */
 void vf_memory_link(VfMemory *a, VfMemory *b);

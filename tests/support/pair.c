@@ -16,6 +16,7 @@
 #include "destination.h"
 #include "error.h"
 #include "io.h"
+#include "marks.h"
 #include "source.h"
 
 /* What a side says at its end, through a pipe or in memory. */
@@ -60,6 +61,7 @@ make_device(const VfPairSetup *setup, VfRole role, guint index)
         options.fail_read_at = options.fail_write_at = 0;
         options.refuse = options.die_entering = options.die_entered = 0;
         options.fail_final = FALSE;
+        options.reset = (VfMemoryReset){0};
     }
     device = vf_memory_new(&options);
     if (role == VF_ROLE_DESTINATION)
@@ -126,9 +128,8 @@ make_session(Side *side)
     for (guint i = 0; i < side->pair->n_devices; i++)
         g_ptr_array_add(backends, vf_memory_open(is_source ? side->pair->source_devices[i]
                                                            : side->pair->destination_devices[i]));
-    session = vf_session_new(
-        vf_devices_new(backends),
-        make_record(side, is_source ? setup->blind_source : setup->blind_destination));
+    session = vf_session_new(vf_devices_new(backends),
+                             make_record(side, !is_source && setup->blind_destination));
     session->config.job = g_strdup(setup->wrong_job && is_source ? "another" : VF_PAIR_JOB);
     memcpy(session->config.key, pair_key, sizeof pair_key);
     session->config.key[0] ^= setup->wrong_key && is_source;
@@ -255,13 +256,16 @@ read_events(Side *side, VfPairSide *result)
         vf_record_new_from_fd(open(side->record_path, O_RDONLY | O_CLOEXEC));
     g_autoptr(GPtrArray) entries = vf_record_read(record, &error);
     GString *events = g_string_new(NULL);
+    GString *marks = g_string_new(NULL);
 
     g_assert_no_error(error);
     for (guint i = 0; i < entries->len; i++) {
         const VfRecordEntry *entry = entries->pdata[i];
-        g_string_append_printf(events, "%s%s", i ? "," : "", entry->event);
+        GString *to = vf_is_mark(entry->event) ? marks : events;
+        g_string_append_printf(to, "%s%s", to->len ? "," : "", entry->event);
     }
     result->events = g_string_free(events, FALSE);
+    result->marks = g_string_free(marks, FALSE);
     g_unlink(side->record_path);
 }
 
@@ -295,12 +299,22 @@ end_side(Side *side, VfPairSide *result)
 }
 
 static void
+blind(Side *side)
+{
+    vf_autofd int fd = open(side->record_path, O_RDONLY | O_CLOEXEC);
+
+    g_assert_no_errno(dup3(fd, vf_record_get_fd(side->session->record), O_CLOEXEC));
+}
+
+static void
 on_plan(guint8 *frame, gsize *size, gpointer data)
 {
     Side *sides = data;
     const VfPairSetup *setup = sides[0].setup;
     Side *side = &sides[setup->cancel.whom];
 
+    if (setup->blind_source)
+        blind(&sides[VF_ROLE_SOURCE]);
     if (setup->kill)
         g_assert_no_errno(kill(side->pid, SIGKILL));
     else if (setup->cancel.wanted)
@@ -386,6 +400,7 @@ vf_pair_free(VfPair *self)
         g_free(self->sides[i].message);
         g_free(self->sides[i].device_states);
         g_free(self->sides[i].events);
+        g_free(self->sides[i].marks);
         g_free(self->sides[i].phases);
     }
     g_free(self);

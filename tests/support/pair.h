@@ -35,7 +35,7 @@ typedef struct {
     guint patience_ms;         /* 0: 1500 */
     gboolean wrong_key;
     gboolean wrong_job;
-    gboolean blind_source; /* the record cannot be written */
+    gboolean blind_source; /* the record cannot be written any more when the plan calls */
     gboolean blind_destination;
     void (*look)(VfPair *pair); /* when the proxy's plan calls */
     /* asked of a side then */
@@ -54,6 +54,7 @@ typedef struct {
     char *message;
     char *device_states; /* joined with commas */
     char *events;        /* of the record, joined with commas */
+    char *marks;         /* the same, of engine/past.c */
     char *phases;        /* as processes: none */
     VfProgressSnapshot progress;
     guint64 downtime; /* microseconds; 0 when it is not in the statistics */

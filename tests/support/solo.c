@@ -7,6 +7,7 @@
 
 #include "destination.h"
 #include "io.h"
+#include "marks.h"
 #include "source.h"
 
 static VfMemory *
@@ -64,9 +65,11 @@ read_events(int record_fd)
     GString *events = g_string_new(NULL);
 
     g_assert_no_error(error);
-    for (guint i = 0; i < entries->len; i++)
-        g_string_append_printf(events, "%s%s", i ? "," : "",
-                               ((VfRecordEntry *)entries->pdata[i])->event);
+    for (guint i = 0; i < entries->len; i++) {
+        const VfRecordEntry *entry = entries->pdata[i];
+        if (!vf_is_mark(entry->event))
+            g_string_append_printf(events, "%s%s", events->len ? "," : "", entry->event);
+    }
     return g_string_free(events, FALSE);
 }
 

@@ -566,9 +566,10 @@ int
 main(int argc, char **argv)
 {
     static const char *const verbs[] = {
-        [VF_REQUEST_OPEN] = "open",     [VF_REQUEST_INSPECT] = "inspect",
-        [VF_REQUEST_RETURN] = "return", [VF_REQUEST_START] = "start",
-        [VF_REQUEST_SEND] = "send",     [VF_REQUEST_RECEIVE] = "receive",
+        [VF_REQUEST_OPEN] = "open",       [VF_REQUEST_INSPECT] = "inspect",
+        [VF_REQUEST_RETURN] = "return",   [VF_REQUEST_START] = "start",
+        [VF_REQUEST_STOP] = "stop",       [VF_REQUEST_SEND] = "send",
+        [VF_REQUEST_RECEIVE] = "receive",
     };
     g_autoptr(GError) error = NULL;
     int pair[2];

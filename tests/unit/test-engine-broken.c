@@ -50,11 +50,13 @@ fill_cut(const CutPoint *point, gboolean arrives, gboolean committed, Case *c)
                            (point->type == VF_FRAME_DEVICE_END && arrives);
     gboolean runs = point->started || (point->type == VF_FRAME_COMMIT && arrives);
     gboolean done = point->started && arrives;
+    gboolean touched =
+        point->type != VF_FRAME_HELLO && (point->type != VF_FRAME_HELLO_REPLY || arrives);
 
     c->runs = runs ? RUNS_DESTINATION : committed ? RUNS_NONE : RUNS_SOURCE;
     c->kinds[0] = done ? VF_OUTCOME_COMPLETED : committed ? DOUBT : VF_OUTCOME_FAILED;
     c->codes[0] = done ? 0 : committed ? E(IN_DOUBT) : E(PEER);
-    c->events[0] = done ? "commit,done" : committed ? "commit" : "returned";
+    c->events[0] = done ? "commit,done" : committed ? "commit" : touched ? "returned" : "";
     c->kinds[1] = runs ? VF_OUTCOME_COMPLETED : loaded_sent ? DOUBT : VF_OUTCOME_FAILED;
     c->codes[1] = runs ? 0 : loaded_sent ? E(IN_DOUBT) : E(PEER);
     c->events[1] = runs ? "loaded,commit,started" : loaded_sent ? "loaded" : "";
@@ -202,7 +204,7 @@ static const KillCase kills[] = {
 
 /* What a new mover does with the device that a dead one has left. */
 static void
-return_device(VfMemory *device)
+return_device(VfMemory *device, gboolean away)
 {
     g_autoptr(GPtrArray) backends = g_ptr_array_new();
     g_autoptr(VfDevices) devices = NULL;
@@ -210,6 +212,7 @@ return_device(VfMemory *device)
 
     g_ptr_array_add(backends, vf_memory_open(device));
     devices = vf_devices_new(backends);
+    vf_devices_set_past(devices, 0, VF_DEVICE_TOUCHED | (away ? VF_DEVICE_AWAY : 0));
     vf_devices_load_info(devices, &error);
     g_assert_no_error(error);
     vf_devices_run(devices, &error);
@@ -234,7 +237,8 @@ run_kill(gconstpointer data)
             g_assert_cmpint(pair->sides[role].kind, ==, c->kinds[role]);
     }
     if (!strstr(c->events[0], "commit")) {
-        return_device(source);
+        g_assert_true(g_str_has_prefix(pair->sides[0].marks, "touched,moved"));
+        return_device(source, !strstr(pair->sides[0].marks, "returning"));
         g_assert_cmpint(vf_memory_get_state(source), ==, VF_STATE_RUNNING);
         g_assert_false(vf_memory_both_ran(source));
     }

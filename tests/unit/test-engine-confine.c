@@ -27,18 +27,20 @@ enum {
     INSPECT = 1 << VF_REQUEST_INSPECT,
     RETURN = 1 << VF_REQUEST_RETURN,
     START = 1 << VF_REQUEST_START,
+    STOP = 1 << VF_REQUEST_STOP,
     SEND = 1 << VF_REQUEST_SEND,
     RECEIVE = 1 << VF_REQUEST_RECEIVE,
     NETWORK = SEND | RECEIVE,
-    RECORD = RETURN | START | NETWORK,
+    RECORD = RETURN | START | STOP | NETWORK,
     DEVICE = INSPECT | RECORD,
     EVERY = DEVICE | OPEN,
 };
 
 static const char *const verbs[] = {
-    [VF_REQUEST_OPEN] = "open",     [VF_REQUEST_INSPECT] = "inspect",
-    [VF_REQUEST_RETURN] = "return", [VF_REQUEST_START] = "start",
-    [VF_REQUEST_SEND] = "send",     [VF_REQUEST_RECEIVE] = "receive",
+    [VF_REQUEST_OPEN] = "open",       [VF_REQUEST_INSPECT] = "inspect",
+    [VF_REQUEST_RETURN] = "return",   [VF_REQUEST_START] = "start",
+    [VF_REQUEST_STOP] = "stop",       [VF_REQUEST_SEND] = "send",
+    [VF_REQUEST_RECEIVE] = "receive",
 };
 
 typedef struct {
@@ -338,6 +340,7 @@ static const Request requests[] = {
     {"inspect", "{}", 1, "/dev/null " WAKEUP " " WAKEUP " socket"},
     {"return", "{}", 2, "/dev/null /dev/null " WAKEUP " " WAKEUP " socket"},
     {"start", "{}", 3, "/dev/null /dev/null /dev/null " WAKEUP " " WAKEUP " socket"},
+    {"stop", "{}", 3, "/dev/null /dev/null /dev/null " WAKEUP " " WAKEUP " socket"},
     {"send",
      "{" SESSION ", 'port': <uint16 1>, 'downtime-limit-ms': <uint32 1>, "
      "'precopy-max-seconds': <uint32 1>, 'switchover-ack': <true>}",

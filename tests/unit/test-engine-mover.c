@@ -16,6 +16,7 @@
 #include "control.h"
 #include "error.h"
 #include "io.h"
+#include "marks.h"
 #include "mover.h"
 #include "names.h"
 #include "pair.h"
@@ -316,6 +317,8 @@ test_long_message(void)
 typedef struct Side {
     struct Side *other;
     VfMemory *device;
+    VfMemory *second; /* where there is one */
+    guint adopted;    /* in the mover */
     Mover *mover;
     GString *verbs; /* as they came, progress left out, with the phases' names */
     guint n_progress;
@@ -330,8 +333,10 @@ typedef struct Side {
 static VfBackend *
 adopt_memory(int fd, gpointer data)
 {
+    Side *side = data;
+
     close(fd);
-    return vf_memory_open(data);
+    return vf_memory_open(side->adopted++ == 0 ? side->device : side->second);
 }
 
 /* In the sandbox, as the real one; valgrind takes calls of its own in the process that it watches.
@@ -369,7 +374,7 @@ side_start(Side *side)
         if (side->other)
             close(side->other->mover->fd);
         g_log_set_writer_func(write_nothing, NULL, NULL);
-        _exit(vf_mover_run(theirs, adopt_memory, side->device, confine()));
+        _exit(vf_mover_run(theirs, adopt_memory, side, confine()));
     }
     close(theirs);
 }
@@ -444,6 +449,7 @@ static void
 side_clear(Side *side)
 {
     vf_memory_free(side->device);
+    g_clear_pointer(&side->second, vf_memory_free);
     g_string_free(side->verbs, TRUE);
     close(side->record);
     g_clear_pointer(&side->result, vf_control_message_free);
@@ -456,8 +462,11 @@ side_events(Side *side)
     g_autoptr(GPtrArray) entries = vf_record_read(record, NULL);
     GString *events = g_string_new(NULL);
 
-    for (guint i = 0; i < entries->len; i++)
-        g_string_append_printf(events, "%s ", ((VfRecordEntry *)entries->pdata[i])->event);
+    for (guint i = 0; i < entries->len; i++) {
+        const VfRecordEntry *entry = entries->pdata[i];
+        if (!vf_is_mark(entry->event))
+            g_string_append_printf(events, "%s ", entry->event);
+    }
     return g_string_free(events, FALSE);
 }
 
@@ -680,7 +689,7 @@ recover(const char *verb, VfDeviceState state, const char *outcome, const char *
     side.device = vf_memory_new(&usual);
     side_start(&side);
     backend = vf_memory_open(side.device);
-    g_assert_true(vf_backend_set_state(backend, state, NULL));
+    g_assert_true(vf_backend_set_state(backend, VF_STATE_RUNNING, state, NULL));
     fds[1] = side.record;
     ask(side.mover, verb, NULL, fds, 2);
     side_end(&side, outcome);
@@ -705,6 +714,134 @@ test_recover(void)
     recover("start", VF_STATE_STOP_COPY, "failed", "", VF_STATE_STOP_COPY);
 }
 
+/* What the record of a dead mover says, and what its two devices are found in. */
+typedef struct {
+    const char *name;
+    const char *lines; /* "moved0" is of the first device */
+    const char *verb;
+    gboolean touched_only;
+    VfDeviceState found[2];
+    const char *outcome;
+    const char *states;
+    const char *events; /* that were added */
+    VfDeviceState end[2];
+} Past;
+
+#define BOTH(state)                                                                                \
+    {                                                                                              \
+        VF_STATE_##state, VF_STATE_##state                                                         \
+    }
+#define EACH(one, other)                                                                           \
+    {                                                                                              \
+        VF_STATE_##one, VF_STATE_##other                                                           \
+    }
+#define MOVED "touched0 moved0 touched1 moved1 "
+
+static const Past pasts[] = {
+    /* before it touched any, or this one: whoever has stopped it starts it */
+    {"return/untouched", "", "return", TRUE, EACH(RUNNING, STOP), "completed", "running,stopped",
+     "", EACH(RUNNING, STOP)},
+    {"return/one-touched", "touched0 moved0 ", "return", TRUE, BOTH(STOP), "completed",
+     "running,stopped", "returned ", EACH(RUNNING, STOP)},
+    {"return/one-untouched-precopy", "touched1 moved1 ", "return", TRUE, EACH(PRE_COPY, STOP_COPY),
+     "completed", "running,running", "returned ", EACH(PRE_COPY, RUNNING)},
+    {"return/touched-not-moved", "touched0 touched1 ", "return", TRUE, EACH(RUNNING, STOP),
+     "completed", "running,running", "returned ", BOTH(RUNNING)},
+    /* of an older mover, or committed */
+    {"return/all", "", "return", FALSE, BOTH(STOP), "completed", "running,running", "returned ",
+     BOTH(RUNNING)},
+    {"return/came-back", MOVED "touched0 ", "return", TRUE, EACH(RUNNING, STOP), "completed",
+     "running,running", "returned ", BOTH(RUNNING)},
+    {"return/reset", MOVED, "return", TRUE, EACH(RUNNING, STOP), "completed",
+     "failed-needs-reset,running", "returned ", BOTH(RUNNING)},
+    {"return/reset-in-doubt", MOVED "commit ", "return", FALSE, EACH(STOP, RUNNING), "completed",
+     "running,failed-needs-reset", "returned ", BOTH(RUNNING)},
+    {"return/again", MOVED "returning ", "return", TRUE, EACH(RUNNING, STOP), "completed",
+     "running,running", "returned ", BOTH(RUNNING)},
+    {"return/known-reset", MOVED "reset1 returning ", "return", TRUE, BOTH(RUNNING), "completed",
+     "running,failed-needs-reset", "returned ", BOTH(RUNNING)},
+    {"start/loaded", "loaded commit ", "start", FALSE, BOTH(STOP), "completed", "running,running",
+     "started ", BOTH(RUNNING)},
+    {"start/reset", "loaded commit ", "start", FALSE, EACH(STOP, RUNNING), "failed",
+     "stopped,failed-needs-reset", "", EACH(STOP, RUNNING)},
+    {"start/half-started", "loaded commit starting ", "start", FALSE, EACH(RUNNING, STOP),
+     "completed", "running,running", "started ", BOTH(RUNNING)},
+    {"start/half-started-p2p", "loaded commit starting ", "start", FALSE, BOTH(RUNNING_P2P),
+     "completed", "running,running", "started ", BOTH(RUNNING)},
+    {"start/known-reset", "loaded commit starting reset0 ", "start", FALSE, EACH(RUNNING, STOP),
+     "failed", "failed-needs-reset,stopped", "", EACH(RUNNING, STOP)},
+    {"stop/stopped", MOVED "commit ", "stop", FALSE, EACH(STOP, STOP_COPY), "completed",
+     "stopped,stopped", "", EACH(STOP, STOP_COPY)},
+    {"stop/reset", MOVED "commit ", "stop", FALSE, EACH(RUNNING, STOP), "completed",
+     "failed-needs-reset,stopped", "", BOTH(STOP)},
+    /* a `run` that failed in the middle: with the guest's state in it */
+    {"stop/runs", MOVED "commit returning ", "stop", FALSE, EACH(RUNNING, STOP), "failed",
+     "running,stopped", "", EACH(RUNNING, STOP)},
+    {"stop/unknown", "commit ", "stop", FALSE, EACH(RUNNING, STOP), "failed", "running,stopped", "",
+     EACH(RUNNING, STOP)},
+};
+
+static void
+write_past(int fd, const char *lines)
+{
+    g_autoptr(VfRecord) record = vf_record_new_from_fd(vf_io_dup(fd, NULL));
+    g_auto(GStrv) words = g_strsplit(lines, " ", -1);
+
+    for (guint i = 0; words[i] && words[i][0] != '\0'; i++) {
+        gsize end = strlen(words[i]) - 1;
+        GVariant *details = NULL;
+        if (g_ascii_isdigit(words[i][end])) {
+            details = g_variant_new_parsed("{'device': <%u>}", (guint32)(words[i][end] - '0'));
+            words[i][end] = '\0';
+        }
+        g_assert_true(vf_record_mark(record, words[i], details, NULL));
+    }
+}
+
+/* Of the second device of a mover that has two. */
+static VfMemory *
+find_state(VfDeviceState state)
+{
+    VfMemory *device = vf_memory_new(&usual);
+    g_autoptr(VfBackend) backend = vf_memory_open(device);
+
+    if (state != VF_STATE_RUNNING)
+        g_assert_true(vf_backend_set_state(backend, VF_STATE_RUNNING, state, NULL));
+    return device;
+}
+
+static void
+test_past(gconstpointer data)
+{
+    const Past *past = data;
+    Side side = {0};
+    g_autofree char *found = NULL;
+    g_autofree char *states = NULL;
+    g_autofree char *events = NULL;
+    g_auto(GStrv) listed = NULL;
+    int fds[3] = {open_null(), open_null(), -1};
+
+    side.device = find_state(past->found[0]);
+    side.second = find_state(past->found[1]);
+    side_start(&side);
+    write_past(side.record, past->lines);
+    events = side_events(&side);
+    fds[2] = side.record;
+    ask(side.mover, past->verb, past->touched_only ? parse("{'touched-only': <true>}") : NULL, fds,
+        3);
+    side_end(&side, past->outcome);
+    found = side_events(&side);
+    g_assert_cmpstr(found + strlen(events), ==, past->events);
+    g_assert_true(g_variant_dict_lookup(side.result->args, "device-states", "^as", &listed));
+    states = g_strjoinv(",", listed);
+    g_assert_cmpstr(states, ==, past->states);
+    g_assert_cmpint(vf_memory_get_state(side.device), ==, past->end[0]);
+    g_assert_cmpint(vf_memory_get_state(side.second), ==, past->end[1]);
+    close(fds[0]);
+    close(fds[1]);
+    side_clear(&side);
+}
+
 /* They run again, whether the record can say so or not. */
 static void
 test_recover_without_record(void)
@@ -718,7 +855,7 @@ test_recover_without_record(void)
     side.device = vf_memory_new(&usual);
     side_start(&side);
     backend = vf_memory_open(side.device);
-    g_assert_true(vf_backend_set_state(backend, VF_STATE_STOP, NULL));
+    g_assert_true(vf_backend_set_state(backend, VF_STATE_RUNNING, VF_STATE_STOP, NULL));
     path = g_strdup_printf("/proc/self/fd/%d", side.record);
     fds[1] = open(path, O_RDONLY | O_CLOEXEC);
     ask(side.mover, "return", NULL, fds, 2);
@@ -742,7 +879,7 @@ test_untouched(void)
     side.device = vf_memory_new(&usual);
     side_start(&side);
     backend = vf_memory_open(side.device);
-    g_assert_true(vf_backend_set_state(backend, VF_STATE_STOP, NULL));
+    g_assert_true(vf_backend_set_state(backend, VF_STATE_RUNNING, VF_STATE_STOP, NULL));
     side_ask(&side, "send",
              parse("{" JOB ", 'port': <uint16 1>, 'downtime-limit-ms': <uint32 1>, "
                    "'precopy-max-seconds': <uint32 1>, 'switchover-ack': <true>}"));
@@ -760,6 +897,10 @@ main(int argc, char **argv)
     for (gsize i = 0; i < G_N_ELEMENTS(bad_requests); i++) {
         g_autofree char *path = g_strdup_printf("/engine/mover/request/%s", bad_requests[i].name);
         g_test_add_data_func(path, &bad_requests[i], test_bad_request);
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(pasts); i++) {
+        g_autofree char *path = g_strdup_printf("/engine/mover/past/%s", pasts[i].name);
+        g_test_add_data_func(path, &pasts[i], test_past);
     }
     g_test_add_func("/engine/mover/recover-without-record", test_recover_without_record);
     g_test_add_func("/engine/mover/untouched", test_untouched);

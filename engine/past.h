@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "session.h"
+
+/* What a mover says in the record of what it does to the devices, so that the next one knows what a
+ * device in RUNNING means: docs/migration-stream.md, "Records". None of these lines waits for the
+ * disk. After a crash of the host they say nothing: its devices begin anew. */
+
+/* From here on: which device was reset, and with @touches also which was touched and moved. */
+void vf_past_watch(VfSession *session, gboolean touches);
+
+/* What the record says of a dead mover's devices; from here on as vf_past_watch(). Without
+ * @touched_only every device counts as touched, whether it is on record or not. */
+gboolean vf_past_recall(VfSession *session, gboolean touched_only, GError **error);
+
+/* A device that was reset answers with errors of any kind: says in @error what was behind them. */
+void vf_past_explain(VfSession *session, GError *error);
+
+/* All devices are about to be set running: `returning` or `starting`. */
+void vf_past_mark(VfSession *session, const char *event);
