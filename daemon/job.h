@@ -46,7 +46,8 @@ typedef struct {
     char *kept_loan;  /* its Id, in one that an earlier daemon kept: it is to be found */
     guint64 bytes;
     VfDeviceOutcome state;
-    gboolean moved_on;     /* at the source: since the end, somebody has gone on with it */
+    gboolean reset;    /* at the source: found by the driver's run or discard, its state is lost */
+    gboolean moved_on; /* at the source: since the end, somebody has gone on with it */
     gboolean has_estimate; /* filled by the driver's begin */
     guint64 estimate;
 } VfJobDevice;

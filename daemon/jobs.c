@@ -327,8 +327,11 @@ resolved_outcome(const Resolution *resolution)
                         source ? _("the source runs on") : _("this destination never runs")));
     g_variant_unref(outcome->statistics);
     outcome->statistics = g_variant_ref(vf_job_get_outcome(resolution->job)->statistics);
-    for (guint i = 0; i < vf_job_get_n_devices(resolution->job); i++)
-        g_array_append_val(outcome->devices, state);
+    for (guint i = 0; i < vf_job_get_n_devices(resolution->job); i++) {
+        VfDeviceOutcome its =
+            vf_job_get_device(resolution->job, i)->reset ? VF_DEVICE_OUTCOME_NEEDS_RESET : state;
+        g_array_append_val(outcome->devices, its);
+    }
     return outcome;
 }
 

@@ -222,13 +222,18 @@ static void
 on_run(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
+    VfJob *job = g_task_get_task_data(task);
     GError *error = NULL;
     g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
 
-    if (reply)
-        g_task_return_boolean(task, TRUE);
-    else
+    if (!reply) {
         g_task_return_error(task, error);
+        return;
+    }
+    /* a source whose device was reset runs already, and nobody can give it its state back: whoever
+     * decides that this side goes on hears it */
+    vf_vfio_side_note_resets(job, reply);
+    g_task_return_boolean(task, TRUE);
 }
 
 static void
@@ -239,6 +244,7 @@ run(VfDriver *driver, VfJob *job, GTask *task)
     GError *error = NULL;
 
     if (vf_vfio_side_list_fds(job, FALSE, fds, &error)) {
+        g_task_set_task_data(task, g_object_ref(job), g_object_unref);
         vf_mover_call_async(verb, NULL, (const int *)fds->data, fds->len, RESOLVE_DEADLINE_MS, NULL,
                             on_run, task);
         return;
@@ -251,7 +257,8 @@ run(VfDriver *driver, VfJob *job, GTask *task)
 
 typedef struct {
     VfJob *job;
-    guint next; /* device that is asked */
+    guint next;     /* device that is asked */
+    GError *refuse; /* why not, unless what runs was reset */
 } Discard;
 
 static void
@@ -260,6 +267,7 @@ discard_free(gpointer data)
     Discard *self = data;
 
     g_object_unref(self->job);
+    g_clear_error(&self->refuse);
     g_free(self);
 }
 
@@ -293,6 +301,41 @@ explain_silence(const Discard *self, const GError *error)
 }
 
 static void
+on_reset_stopped(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    Discard *self = g_task_get_task_data(task);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+
+    if (!reply) {
+        g_task_return_error(task, g_steal_pointer(&self->refuse));
+        return;
+    }
+    vf_vfio_side_note_resets(self->job, reply);
+    g_task_return_boolean(task, TRUE);
+}
+
+/* A source's device that was reset runs, but not with the guest's state. The mover reads in the
+ * record whether that is so, and stops it: this side runs nothing then. Takes @refuse. */
+static void
+stop_what_was_reset(GTask *task, GError *refuse)
+{
+    Discard *self = g_task_get_task_data(task);
+    g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+
+    self->refuse = refuse;
+    if (vf_job_get_role(self->job) == VF_JOB_SOURCE &&
+        vf_vfio_side_list_fds(self->job, FALSE, fds, NULL)) {
+        vf_mover_call_async("stop", NULL, (const int *)fds->data, fds->len, RESOLVE_DEADLINE_MS,
+                            NULL, on_reset_stopped, task);
+        return;
+    }
+    g_task_return_error(task, g_steal_pointer(&self->refuse));
+    g_object_unref(task);
+}
+
+static void
 on_discard_inspected(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
@@ -304,7 +347,7 @@ on_discard_inspected(GObject *source, GAsyncResult *result, gpointer data)
     if (silence)
         g_task_return_error(task, explain_silence(self, silence));
     else if (!check_stopped(self, reply, &error))
-        g_task_return_error(task, error);
+        stop_what_was_reset(g_steal_pointer(&task), error);
     else
         discard_next(g_steal_pointer(&task));
 }

@@ -14,6 +14,7 @@
 #define KEPT_DEVICE "device%u"
 #define STATE_SAID "said"
 #define STATE_UNTOUCHED "untouched"
+#define STATE_MARKS "marks"
 
 /* The end of this process is none of the job's: a mover that is at work goes on. */
 static void
@@ -120,13 +121,45 @@ on_started(VfMover *mover, VfVfioSide *self)
         answer_waiting(self, NULL);
 }
 
+void
+vf_vfio_side_expect_marks(VfJob *job)
+{
+    GVariantDict dict;
+
+    g_variant_dict_init(&dict, vf_job_get_driver_state(job));
+    g_variant_dict_insert(&dict, STATE_MARKS, "b", TRUE);
+    vf_job_set_driver_state(job, g_variant_dict_end(&dict));
+}
+
+gboolean
+vf_vfio_side_expects_marks(VfJob *job)
+{
+    GVariant *state = vf_job_get_driver_state(job);
+    gboolean marks = FALSE;
+
+    return state && g_variant_lookup(state, STATE_MARKS, "b", &marks) && marks;
+}
+
+guint
+vf_vfio_side_note_resets(VfJob *job, const VfMoverReply *reply)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        gboolean reset = vf_outcome_get_device(reply->outcome, i) == VF_DEVICE_OUTCOME_NEEDS_RESET;
+        vf_job_get_device(job, i)->reset = reset;
+        n += reset;
+    }
+    return n;
+}
+
 /* Until it has exited it may still be at the devices, and a result is said only once. */
 static void
 on_said(VfMover *mover, VfMoverReply *reply, VfVfioSide *self)
 {
     GVariantDict dict;
 
-    g_variant_dict_init(&dict, NULL);
+    g_variant_dict_init(&dict, vf_job_get_driver_state(self->job));
     g_variant_dict_insert_value(&dict, STATE_SAID, vf_outcome_to_variant(reply->outcome));
     g_variant_dict_insert(&dict, STATE_UNTOUCHED, "b", reply->outcome->untouched);
     vf_job_set_driver_state(self->job, g_variant_dict_end(&dict));

@@ -43,6 +43,14 @@ gboolean vf_vfio_side_list_fds(VfJob *job, gboolean record_first, GArray *fds, G
 
 GVariant *vf_vfio_side_key(VfJob *job);
 
+/* Whether the job's mover was started as one that says in the record which devices it touches
+ * (engine/past.c). What 0.1.0 has started does not. */
+void vf_vfio_side_expect_marks(VfJob *job);
+gboolean vf_vfio_side_expects_marks(VfJob *job);
+
+/* Takes note of the devices that @reply has as reset; how many they are. */
+guint vf_vfio_side_note_resets(VfJob *job, const VfMoverReply *reply);
+
 /* The three ways in which a job goes on when its mover has gone. */
 void vf_vfio_source_ended(VfVfioSide *self, VfMoverReply *reply);
 void vf_vfio_destination_ended(VfVfioSide *self, VfMoverReply *reply);

@@ -40,6 +40,7 @@ vf_vfio_source_perform(VfJob *job, GTask *task)
         g_object_unref(task);
         return;
     }
+    vf_vfio_side_expect_marks(job);
     self->waiting = task; /* until then a restart of the daemon would find nobody at work */
     vf_vfio_side_run(self,
                      vf_mover_new("send", send_arguments(job), (const int *)fds->data, fds->len));
@@ -84,17 +85,21 @@ on_returned(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(Return) self = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(VfMoverReply) reply = vf_mover_call_finish_reply(result, &error);
+    const char *before = self->outcome->error->message;
+    char *new = NULL;
 
     if (reply && reply->outcome->error)
         error = g_error_copy(reply->outcome->error);
-    if (!error) {
-        set_all_devices(self->job, self->outcome, VF_DEVICE_OUTCOME_RUNNING);
-    } else {
-        g_autofree char *before = g_steal_pointer(&self->outcome->error->message);
-
-        take_states(self->outcome, reply); /* some may run, and nobody may take those for dead */
-        self->outcome->error->message = g_strdup_printf(
-            _("%s; and it could not be brought back to running: %s"), before, error->message);
+    take_states(self->outcome, reply); /* some may run, and nobody may take those for dead */
+    if (error)
+        new = g_strdup_printf(_("%s; and it could not be brought back to running: %s"), before,
+                              error->message);
+    else if (vf_vfio_side_note_resets(self->job, reply) > 0)
+        new = g_strdup_printf(
+            _("%s; and a device was reset meanwhile: it runs, and its state is lost"), before);
+    if (new) {
+        g_free(self->outcome->error->message);
+        self->outcome->error->message = new;
     }
     vf_job_complete(self->job, g_steal_pointer(&self->outcome));
 }
@@ -105,6 +110,7 @@ bring_back(VfJob *job, VfOutcome *outcome)
 {
     g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
     g_autoptr(GError) error = NULL;
+    GVariantDict args;
     Return *self;
 
     if (!vf_vfio_side_list_fds(job, FALSE, fds, &error)) {
@@ -114,8 +120,11 @@ bring_back(VfJob *job, VfOutcome *outcome)
     self = g_new0(Return, 1);
     self->job = g_object_ref(job);
     self->outcome = outcome;
-    vf_mover_call_async("return", NULL, (const int *)fds->data, fds->len, RETURN_DEADLINE_MS, NULL,
-                        on_returned, self);
+    g_variant_dict_init(&args, NULL);
+    if (vf_vfio_side_expects_marks(job))
+        g_variant_dict_insert(&args, "touched-only", "b", TRUE);
+    vf_mover_call_async("return", g_variant_dict_end(&args), (const int *)fds->data, fds->len,
+                        RETURN_DEADLINE_MS, NULL, on_returned, self);
 }
 
 static gboolean
@@ -128,8 +137,9 @@ all_running(VfJob *job, const VfOutcome *outcome)
 }
 
 /* After a commit this side must not run, or two would. Before it, what a mover has stopped is
- * brought back; a device that did not run when the mover came was stopped by its holder, and is not
- * ours to start. */
+ * brought back; a device that it has not touched was stopped by its holder, if it does not run, and
+ * is not ours to start. The mover's result says whether it touched any, or, without a result, the
+ * record says which. */
 static void
 judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
 {

@@ -32,6 +32,7 @@ SCRIPTS = {
     'inspect': [['result', DONE]],
     'return': [['record', 'returned'], ['result', DONE]],
     'start': [['record', 'started'], ['result', DONE]],
+    'stop': [['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Busy', 'message': 'not reset', 'device-states': ['running']}]],
     'send': [
         ['phase', 'pre-copy'], ['progress', 40, 96], ['phase', 'switchover'], ['progress', 96, 96],
         ['phase', 'committing'], ['record', 'commit'], ['record', 'done'],
@@ -75,7 +76,7 @@ class Mover:
         self.verb, self.arguments = message.unpack()
         if self.verb in ('send', 'receive'):
             self.record_fd = self.fds[0]
-        elif self.verb in ('return', 'start'):
+        elif self.verb in ('return', 'start', 'stop'):
             self.record_fd = self.fds[-1]
         else:
             self.record_fd = -1

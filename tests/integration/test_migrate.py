@@ -343,8 +343,26 @@ class Failures(crossing.Test):
         name, message = job.get('Error')
         self.assertEqual(name, harness.error_name('Failed'))
         self.assertIn('signal 9', message)
-        verb, _, fds, _ = [r for r in self.requests() if r[0] == 'return'][0]
-        self.assertEqual((verb, fds), ('return', 2))
+        self.assertEqual([r[:3] for r in self.requests() if r[0] == 'return'], [['return', {'touched-only': True}, 2]])
+
+    def test_source_mover_killed_before_it_touched(self):
+        """Its holder has stopped the device meanwhile: what the new mover finds so, nobody says to run."""
+        self.script('send', ['die'])
+        self.script('return', ['result', {'outcome': 'completed', 'device-states': ['stopped']}])
+        uuid, job = self.cross()
+        self.assertEqual(self.end('Confirm', uuid), 'failed')
+        self.assertEqual(job.get('Devices')[0]['state'], 'stopped')
+        self.assertNotIn('brought back', job.get('Error')[1])
+
+    def test_source_reset_meanwhile(self):
+        """It runs again, and not as it was: its holder hears it."""
+        self.script('send', ['die'])
+        self.script('return', ['record', 'returned'],
+                    ['result', {'outcome': 'completed', 'device-states': ['failed-needs-reset']}])
+        uuid, job = self.cross()
+        self.assertEqual(self.end('Confirm', uuid), 'failed')
+        self.assertEqual(job.get('Devices')[0]['state'], 'failed-needs-reset')
+        self.assertIn('was reset meanwhile', job.get('Error')[1])
 
     def test_source_mover_breaks_out(self):
         """The kernel's signal for a forbidden system call is told apart; the device comes back."""
@@ -606,6 +624,29 @@ class Failures(crossing.Test):
                 self.resolve(job, 'run')
                 self.assertEqual(self.end('Confirm', uuid), 'cancelled')
                 self.reclaim()
+
+    def test_source_reset_in_doubt_resolved_to_run(self):
+        """Whoever decides so hears that the state is gone."""
+        uuid, job = self.test_source_killed_after_commit()
+        self.script('return', ['record', 'returned'],
+                    ['result', {'outcome': 'completed', 'device-states': ['failed-needs-reset']}])
+        self.resolve(job, 'run')
+        self.assertEqual(self.end('Confirm', uuid), 'cancelled')
+        self.assertEqual(job.get('Devices')[0]['state'], 'failed-needs-reset')
+
+    def test_source_reset_in_doubt_resolved_to_discard(self):
+        """It runs, but nothing of the guest's: it is stopped, and the other side may run."""
+        uuid, job = self.test_source_killed_after_commit()
+        self.script('inspect', ['result', {'outcome': 'completed', 'flags': ['stop-copy'], 'state': 'RUNNING'}])
+        error = self.assert_refused('Busy', self.resolve, job, 'discard')
+        self.assertIn('RUNNING', error.message)
+        self.assertEqual(self.events(f'{uuid}.source'), ['begin', 'commit'])
+        self.script('stop', ['result', {'outcome': 'completed', 'device-states': ['failed-needs-reset']}])
+        self.resolve(job, 'discard')
+        self.assertEqual(self.end('Confirm', uuid), 'completed')
+        self.assertEqual(job.get('Devices')[0]['state'], 'failed-needs-reset')
+        self.assertEqual(self.events(f'{uuid}.source'), ['begin', 'commit', 'resolved'])
+        self.assertEqual([r[:3] for r in self.requests() if r[0] == 'stop'], [['stop', {}, 2]] * 2)
 
     def test_lender_leaves_after_a_discard(self):
         """What was discarded need not be confirmed to let go of the device."""
