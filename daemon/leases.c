@@ -400,6 +400,14 @@ ask_driver(Entry *entry)
     return vf_driver_cancel(driver, job, NULL);
 }
 
+/* What was decided; on_job_completed() does the rest. */
+static void
+carry_out(Entry *entry)
+{
+    if (!ask_driver(entry))
+        vf_job_complete(vf_lease_get_job(entry->lease), vf_outcome_new(VF_RESULT_CANCELLED, NULL));
+}
+
 void
 vf_leases_revoke(VfLeases *self, VfLease *lease, GError *error)
 {
@@ -411,8 +419,9 @@ vf_leases_revoke(VfLeases *self, VfLease *lease, GError *error)
         return;
     }
     vf_job_set_cancel_reason(job, error);
-    /* on_job_completed() does the rest */
-    if (!entry || !ask_driver(entry))
+    if (entry)
+        carry_out(entry);
+    else
         vf_job_complete(job, vf_outcome_new(VF_RESULT_CANCELLED, NULL));
 }
 
@@ -515,10 +524,10 @@ check_no_doubt(Entry *entry, GError **error)
     return FALSE;
 }
 
-/* Who has asked for the end of it is not called back. */
 static gboolean
 check_renew(Entry *entry, guint seconds, GError **error)
 {
+    VfJob *job = vf_lease_get_job(entry->lease);
     const char *id = vf_lease_get_id(entry->lease);
 
     if (seconds < VF_LEASE_SECONDS_MIN || seconds > VF_LEASE_SECONDS_MAX)
@@ -530,6 +539,9 @@ check_renew(Entry *entry, guint seconds, GError **error)
     else if (!vf_lease_is_revocable(entry->lease))
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is %s: no deadline counts"),
                     id, vf_lease_get_state_name(entry->lease));
+    else if (vf_job_get_cancel_reason(job) || vf_job_get_outcome(job))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                    _("lease %s is being released, or its deadline has passed"), id);
     else
         return TRUE;
     return FALSE;
@@ -853,6 +865,8 @@ catch_up(Entry *entry)
         on_job_completed(job, entry);
     else if (state == VF_LEASE_READY && vf_job_is_attached(job))
         on_job_attached(job, entry);
+    else if (state == VF_LEASE_READY && vf_job_get_cancel_reason(job))
+        carry_out(entry);
     else if (state == VF_LEASE_LOADED)
         note_created(entry);
 }

@@ -404,6 +404,18 @@ class Destination(Test):
         self.lease.call('Release', NONE)
         self.assert_undone('cancelled')
 
+    def test_released_before_it(self):
+        """By an owner who was told so: nobody renews it, and the next daemon carries it out."""
+        self.script('send', ['wait-for', 'sent'])
+        self.script('receive', ['listening'], ['wait-for-deaf', 'never'])
+        self.cross()
+        self.lease.call('Release', NONE)
+        for _ in range(2):
+            error = self.assert_refused('Busy', self.lease.call, 'Renew', Variant('(u)', (600,)))
+            self.assertIn('released', error.message)
+            self.restart()
+        self.assert_undone('cancelled')
+
     def test_deadline_counts_on(self):
         self.script('send', ['wait-for', 'sent'])
         self.script('receive', ['listening'], ['wait-for', 'never'])
