@@ -50,11 +50,15 @@ vf_record_create(int dir_fd, const char *name, GError **error)
     vf_autofd int fd =
         openat(dir_fd, name, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-    if (fd < 0 || fsync(dir_fd) < 0) {
-        vf_error_errno(error, VFERRY_ERROR_FAILED, errno, _("cannot create the record “%s”"), name);
-        return NULL;
-    }
-    return vf_record_new_from_fd(vf_io_steal_fd(&fd));
+    int saved;
+
+    if (fd >= 0 && fsync(dir_fd) == 0)
+        return vf_record_new_from_fd(vf_io_steal_fd(&fd));
+    saved = errno;
+    if (fd >= 0) /* it would be in the way of the next one of that name */
+        unlinkat(dir_fd, name, 0);
+    vf_error_errno(error, VFERRY_ERROR_FAILED, saved, _("cannot create the record “%s”"), name);
+    return NULL;
 }
 
 static char *

@@ -85,6 +85,21 @@ test_exclusive(Dir *dir, gconstpointer data)
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_FAILED);
 }
 
+/* A file that is not known to be there after a crash is not there at all, and in nobody's way. */
+static void
+test_folder_that_cannot_be_synced(Dir *dir, gconstpointer data)
+{
+    vf_autofd int path_only = open(dir->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfRecord) record = vf_record_create(path_only, "r", &error);
+
+    g_assert_null(record); /* fsync(2): EBADF */
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_FAILED);
+    g_clear_error(&error);
+    record = vf_record_create(dir->fd, "r", &error);
+    g_assert_no_error(error);
+}
+
 static void
 test_torn_line_is_skipped_and_mended(Dir *dir, gconstpointer data)
 {
@@ -214,6 +229,8 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add("/record/round-trip", Dir, NULL, setup, test_round_trip, teardown);
     g_test_add("/record/exclusive", Dir, NULL, setup, test_exclusive, teardown);
+    g_test_add("/record/folder-that-cannot-be-synced", Dir, NULL, setup,
+               test_folder_that_cannot_be_synced, teardown);
     g_test_add("/record/torn-line", Dir, NULL, setup, test_torn_line_is_skipped_and_mended,
                teardown);
     g_test_add("/record/torn-zeros", Dir, NULL, setup, test_torn_zeros, teardown);
