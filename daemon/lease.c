@@ -13,6 +13,7 @@ struct _VfLease {
     VfJob *job;
     VfLeaseState state;
     gint64 deadline;
+    char *adopter;
 };
 
 enum { PROP_STATE = 1 };
@@ -53,6 +54,7 @@ vf_lease_finalize(GObject *object)
 
     g_clear_object(&self->job);
     g_free(self->id);
+    g_free(self->adopter);
     G_OBJECT_CLASS(vf_lease_parent_class)->finalize(object);
 }
 
@@ -167,4 +169,84 @@ vf_lease_is_revocable(VfLease *self)
 {
     return (self->state == VF_LEASE_RESERVED || self->state == VF_LEASE_READY) &&
            !vf_job_is_in_doubt(self->job);
+}
+
+const char *
+vf_lease_get_adopter(VfLease *self)
+{
+    return self->adopter;
+}
+
+void
+vf_lease_set_adopter(VfLease *self, const char *name)
+{
+    g_free(self->adopter);
+    self->adopter = g_strdup(name);
+}
+
+/* What Resolve alone decides, nobody else has a say in. */
+static gboolean
+check_no_doubt(VfLease *self, GError **error)
+{
+    if (!vf_job_is_in_doubt(self->job))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
+                _("job %s is in doubt: resolve it first"), vf_job_get_uuid(self->job));
+    return FALSE;
+}
+
+/* Who has asked for the end of it is not called back. */
+gboolean
+vf_lease_check_renew(VfLease *self, guint seconds, GError **error)
+{
+    if (seconds < VF_LEASE_SECONDS_MIN || seconds > VF_LEASE_SECONDS_MAX)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("%u seconds are not between %d and %d"), seconds, VF_LEASE_SECONDS_MIN,
+                    VF_LEASE_SECONDS_MAX);
+    else if (!check_no_doubt(self, error))
+        return FALSE;
+    else if (!vf_lease_is_revocable(self))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is %s: no deadline counts"),
+                    self->id, state_names[self->state]);
+    else if (vf_job_get_cancel_reason(self->job) || vf_job_get_outcome(self->job))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                    _("lease %s is being released, or its deadline has passed"), self->id);
+    else
+        return TRUE;
+    return FALSE;
+}
+
+gboolean
+vf_lease_check_release(VfLease *self, GError **error)
+{
+    if (!check_no_doubt(self, error))
+        return FALSE;
+    if (vf_lease_is_revocable(self) || self->state == VF_LEASE_UNDOING ||
+        self->state == VF_LEASE_STUCK)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                self->state == VF_LEASE_ATTACHED
+                    ? _("lease %s is %s: cancel the job, or resolve it when it is in doubt")
+                    : _("lease %s is %s: its devices run here"),
+                self->id, state_names[self->state]);
+    return FALSE;
+}
+
+gboolean
+vf_lease_check_adopt(VfLease *self, const char *name, gboolean again, GError **error)
+{
+    if (!check_no_doubt(self, error))
+        return FALSE;
+    if (self->state != VF_LEASE_LOADED)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is %s, not loaded"),
+                    self->id, state_names[self->state]);
+    else if (self->adopter && !g_str_equal(self->adopter, name) && !again)
+        g_set_error(
+            error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+            _("the devices of lease %s were sent to %s, and vferryd ended before it knew that they "
+              "arrived: if nobody has them, say so with the option “again”"),
+            self->id, self->adopter);
+    else
+        return TRUE;
+    return FALSE;
 }

@@ -12,6 +12,10 @@ G_BEGIN_DECLS
 #define VF_TYPE_LEASE (vf_lease_get_type())
 G_DECLARE_FINAL_TYPE(VfLease, vf_lease, VF, LEASE, GObject)
 
+#define VF_LEASE_SECONDS_MIN 10
+#define VF_LEASE_SECONDS_MAX 3600
+#define VF_LEASE_SECONDS_DEFAULT 120
+
 typedef enum {
     VF_LEASE_RESERVED,
     VF_LEASE_READY,
@@ -46,5 +50,17 @@ void vf_lease_set_deadline(VfLease *self, gint64 deadline);
 /* Owner's leaving, the deadline and Release count until a source is attached, and not while the job
  * is in doubt: that is for Resolve alone to decide, in any state. */
 gboolean vf_lease_is_revocable(VfLease *self);
+
+/* Unique name of who was sent the devices, and is not known to have them; NULL: nobody. */
+const char *vf_lease_get_adopter(VfLease *self);
+void vf_lease_set_adopter(VfLease *self, const char *name);
+
+/* What may be asked of it now, with the reason why not: BUSY, or IN_DOUBT, which only Resolve ends.
+ */
+gboolean vf_lease_check_renew(VfLease *self, guint seconds, GError **error);
+gboolean vf_lease_check_release(VfLease *self, GError **error);
+/* Once somebody may have the devices, only who asked for them may again, and who says by @again
+ * that nobody has. */
+gboolean vf_lease_check_adopt(VfLease *self, const char *name, gboolean again, GError **error);
 
 G_END_DECLS

@@ -32,9 +32,10 @@ typedef struct {
     GPtrArray *mdevs;   /* of VfMdev, not yet removed */
     GPtrArray *devices; /* of VfDevice */
     GCancellable *cancellable;
-    gboolean busy;     /* somebody is creating for it */
-    gboolean adopting; /* the devices are on their way to somebody */
-    gboolean told;     /* the journal knows that it is stuck */
+    gboolean busy; /* somebody is creating for it */
+    gboolean
+        adopting;  /* the devices are on their way to somebody, or the bus says that they are not */
+    gboolean told; /* the journal knows that it is stuck */
     guint revoking;
     guint deadline;
     guint retry;
@@ -211,6 +212,8 @@ save(Entry *entry)
     g_variant_dict_insert(&state, "path", "s", vf_leases_get_path(entry->leases, entry->lease));
     g_variant_dict_insert(&state, "state", "s", vf_lease_get_state_name(lease));
     g_variant_dict_insert(&state, "deadline", "x", vf_lease_get_deadline(lease));
+    if (vf_lease_get_adopter(lease))
+        g_variant_dict_insert(&state, "adopter", "s", vf_lease_get_adopter(lease));
     g_variant_dict_insert_value(&state, "mdevs", g_variant_builder_end(&mdevs));
     vf_kept_write(entry->kept, &state);
 }
@@ -511,48 +514,12 @@ on_owner_vanished(gpointer data)
 
 /* --- methods --- */
 
-/* What Resolve alone decides, nobody else has a say in. */
-static gboolean
-check_no_doubt(Entry *entry, GError **error)
-{
-    VfJob *job = vf_lease_get_job(entry->lease);
-
-    if (!vf_job_is_in_doubt(job))
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
-                _("job %s is in doubt: resolve it first"), vf_job_get_uuid(job));
-    return FALSE;
-}
-
-static gboolean
-check_renew(Entry *entry, guint seconds, GError **error)
-{
-    VfJob *job = vf_lease_get_job(entry->lease);
-    const char *id = vf_lease_get_id(entry->lease);
-
-    if (seconds < VF_LEASE_SECONDS_MIN || seconds > VF_LEASE_SECONDS_MAX)
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                    _("%u seconds are not between %d and %d"), seconds, VF_LEASE_SECONDS_MIN,
-                    VF_LEASE_SECONDS_MAX);
-    else if (!check_no_doubt(entry, error))
-        return FALSE;
-    else if (!vf_lease_is_revocable(entry->lease))
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is %s: no deadline counts"),
-                    id, vf_lease_get_state_name(entry->lease));
-    else if (vf_job_get_cancel_reason(job) || vf_job_get_outcome(job))
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
-                    _("lease %s is being released, or its deadline has passed"), id);
-    else
-        return TRUE;
-    return FALSE;
-}
-
 static gboolean
 on_renew(VferryLease *skeleton, GDBusMethodInvocation *invocation, guint seconds, Entry *entry)
 {
     GError *error = NULL;
 
-    if (!check_renew(entry, seconds, &error)) {
+    if (!vf_lease_check_renew(entry->lease, seconds, &error)) {
         vf_bus_return_error(invocation, error);
         return TRUE;
     }
@@ -564,30 +531,13 @@ on_renew(VferryLease *skeleton, GDBusMethodInvocation *invocation, guint seconds
 }
 
 static gboolean
-check_release(Entry *entry, GVariant *options_dict, GError **error)
-{
-    g_autoptr(VfOptions) options = vf_options_new(options_dict);
-    VfLeaseState state = vf_lease_get_state(entry->lease);
-
-    if (!vf_options_end(options, error) || !check_no_doubt(entry, error))
-        return FALSE;
-    if (vf_lease_is_revocable(entry->lease) || state == VF_LEASE_UNDOING || state == VF_LEASE_STUCK)
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
-                state == VF_LEASE_ATTACHED
-                    ? _("lease %s is %s: cancel the job, or resolve it when it is in doubt")
-                    : _("lease %s is %s: its devices run here"),
-                vf_lease_get_id(entry->lease), vf_lease_get_state_name(entry->lease));
-    return FALSE;
-}
-
-static gboolean
 on_release(VferryLease *skeleton, GDBusMethodInvocation *invocation, GVariant *options,
            Entry *entry)
 {
+    g_autoptr(VfOptions) taken = vf_options_new(options);
     GError *error = NULL;
 
-    if (!check_release(entry, options, &error)) {
+    if (!vf_options_end(taken, &error) || !vf_lease_check_release(entry->lease, &error)) {
         vf_bus_return_error(invocation, error);
         return TRUE;
     }
@@ -596,6 +546,15 @@ on_release(VferryLease *skeleton, GDBusMethodInvocation *invocation, GVariant *o
         entry->leases, entry->lease,
         g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED, _("the lease was released")));
     return TRUE;
+}
+
+static void
+set_adopter(Entry *entry, const char *name)
+{
+    if (!entry)
+        return;
+    vf_lease_set_adopter(entry->lease, name);
+    save(entry);
 }
 
 static void
@@ -613,6 +572,7 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
         vf_log(G_LOG_LEVEL_WARNING, about_lease(lease),
                "lease %s: the adopter did not get the devices; they stay here",
                vf_lease_get_id(lease));
+        set_adopter(entry, NULL);
         return;
     }
     if (!entry || !vf_lease_move(lease, VF_LEASE_ADOPTED, NULL))
@@ -627,24 +587,22 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static GUnixFDList *
-get_fds(Entry *entry, GVariant *options_dict, GError **error)
+get_fds(Entry *entry, const char *name, GVariant *options_dict, GError **error)
 {
     g_autoptr(VfOptions) options = vf_options_new(options_dict);
+    gboolean again = vf_options_take_boolean(options, "again", FALSE);
     VfJob *job = vf_lease_get_job(entry->lease);
     VfDriver *driver;
 
-    if (!vf_options_end(options, error) || !check_no_doubt(entry, error))
+    if (!vf_options_end(options, error))
         return NULL;
-    if (vf_lease_get_state(entry->lease) != VF_LEASE_LOADED) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is %s, not loaded"),
-                    vf_lease_get_id(entry->lease), vf_lease_get_state_name(entry->lease));
-        return NULL;
-    }
     if (entry->adopting) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is being adopted"),
                     vf_lease_get_id(entry->lease));
         return NULL;
     }
+    if (!vf_lease_check_adopt(entry->lease, name, again, error))
+        return NULL;
     driver =
         vf_context_choose_driver(entry->leases->context, vf_job_get_driver_name(job), NULL, error);
     return driver ? vf_driver_adopt(driver, job, error) : NULL;
@@ -655,8 +613,8 @@ on_adopt(VferryLease *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
          GVariant *options, Entry *entry)
 {
     GError *error = NULL;
-    g_autoptr(GUnixFDList) fds = get_fds(entry, options, &error);
     g_autofree char *sender = g_strdup(g_dbus_method_invocation_get_sender(invocation));
+    g_autoptr(GUnixFDList) fds = get_fds(entry, sender, options, &error);
     GVariantBuilder handles;
     VfBusDelivery *delivery;
 
@@ -668,6 +626,7 @@ on_adopt(VferryLease *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
     for (int i = 0; i < g_unix_fd_list_get_length(fds); i++)
         g_variant_builder_add(&handles, "h", i);
     entry->adopting = TRUE;
+    set_adopter(entry, sender); /* before it is sent: should we end now, nobody else gets a copy */
     delivery = vf_bus_delivery_new(entry->leases->context->connection);
     vferry_lease_complete_adopt(skeleton, invocation, fds, g_variant_builder_end(&handles));
     vf_bus_delivered_async(delivery, sender, on_adopted, g_object_ref(entry->lease));
@@ -826,11 +785,16 @@ static VfLease *
 read_lease(VfJob *job, VfKept *kept, GVariant *state)
 {
     const char *name = "";
+    const char *adopter = NULL;
     gint64 deadline = 0;
+    VfLease *lease;
 
     g_variant_lookup(state, "state", "&s", &name);
     g_variant_lookup(state, "deadline", "x", &deadline);
-    return vf_lease_new_again(job, deadline, vf_kept_get_id(kept), name);
+    g_variant_lookup(state, "adopter", "&s", &adopter);
+    lease = vf_lease_new_again(job, deadline, vf_kept_get_id(kept), name);
+    vf_lease_set_adopter(lease, adopter);
+    return lease;
 }
 
 char *

@@ -16,10 +16,6 @@ G_BEGIN_DECLS
 #define VF_TYPE_LEASES (vf_leases_get_type())
 G_DECLARE_FINAL_TYPE(VfLeases, vf_leases, VF, LEASES, GObject)
 
-#define VF_LEASE_SECONDS_MIN 10
-#define VF_LEASE_SECONDS_MAX 3600
-#define VF_LEASE_SECONDS_DEFAULT 120
-
 /* @retry_ms: between two attempts to remove what is stuck. */
 VfLeases *vf_leases_new(const VfContext *context, guint retry_ms);
 

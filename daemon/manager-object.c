@@ -44,8 +44,8 @@ unref_cache(gpointer data, GClosure *closure)
 VferryManager *
 vf_manager_object_new(VfObjects *objects, VfRegistry *registry, const char *host_id)
 {
-    static const char *const features[] = {"baseline", "compare",        "find",
-                                           "override", "switchover-ack", NULL};
+    static const char *const features[] = {"adopt-again", "baseline",       "compare", "find",
+                                           "override",    "switchover-ack", NULL};
     VferryManager *manager = vferry_manager_skeleton_new();
 
     vferry_manager_set_version(manager, PACKAGE_VERSION);

@@ -3,12 +3,16 @@
 sd_listen_fds_with_names(3). The store outlives the daemon; stop() is the end of the service."""
 
 import array
+import ctypes
 import json
 import os
 import select
 import socket
+import struct
 import sys
 import threading
+
+from gi.repository import GLib
 
 LISTEN_FDS_START = 3
 
@@ -27,6 +31,12 @@ if fds:
 os.environ['LD_PRELOAD'] = os.environ.pop('FD_STORE_PRELOAD')
 os.execvp(sys.argv[2], sys.argv[2:])
 '''
+
+
+def checksum(data):
+    library = ctypes.CDLL('libxxhash.so.0')
+    library.XXH3_64bits.restype = ctypes.c_uint64
+    return library.XXH3_64bits(data, ctypes.c_size_t(len(data)))
 
 
 class FdStore:
@@ -121,6 +131,21 @@ class FdStore:
         """The store's own descriptor."""
         (name,) = [name for name in self.names() if name.startswith(kind + '.') and name.endswith('.' + part)]
         return dict(self.entries)[name]
+
+    def change_state(self, kind, **changes):
+        """The description of the one thing of that kind (daemon/memo.c); None takes a key out of it."""
+        memo = self.find(kind, 'state')
+        heads = [struct.unpack('<QQ', os.pread(memo, 16, at)) for at in (0, 65536)]
+        number, size = max(heads)
+        old = os.pread(memo, size, 65536 * heads.index((number, size)) + 24)
+        old = GLib.Variant.new_from_bytes(GLib.VariantType('a{sv}'), GLib.Bytes.new(old), False)
+        values = {old.get_child_value(i).get_child_value(0).get_string(): old.get_child_value(i).get_child_value(1).get_variant()
+                  for i in range(old.n_children())}
+        values.update(changes)
+        new = GLib.Variant('a{sv}', {key: value for key, value in values.items() if value is not None})
+        new = new.get_data_as_bytes().get_data()
+        head = struct.pack('<QQ', number + 1, len(new))
+        os.pwrite(memo, head + struct.pack('<Q', checksum(head + new)) + new, (number + 1) % 2 * 65536)
 
     def put(self, name, fd):
         with self.lock:

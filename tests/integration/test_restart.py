@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 
+import bus
 import crossing
 import harness
 import tap
@@ -486,6 +487,82 @@ class Destination(Test):
         os.unlink(helper)
         os.symlink(real, helper)
         self.assert_undone('cancelled')
+
+
+class Adopted(Test):
+    """The daemon ends in the middle of Adopt: two would be one too many, and none would be, too."""
+
+    def loaded(self):
+        self.go()
+        self.cross()
+        self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
+
+    def adopt_by(self, client, **options):
+        _, fds = client.call_with_fds(self.lease.path, 'org.vferry1.Lease.Adopt', Variant('(a{sv})', (options,)), [])
+        for fd in fds:
+            os.close(fd)
+        self.wait_for_property(self.lease, 'State', 'adopted')
+
+    def sent(self, adopter):
+        """Killed after its reply had been sent, or just before: it cannot know."""
+        self.loaded()
+        self.end_daemon()
+        self.store.change_state('lease', adopter=Variant('s', adopter.name))
+        self.launch()
+
+    def assert_kept_from(self, client):
+        for restarted in (False, True):
+            if restarted:
+                self.restart()
+            self.assertEqual(self.lease.get('State'), 'loaded')
+            error = self.assert_refused('Busy', self.adopt_by, client)
+            self.assertIn('again', error.message)
+
+    def test_who_asked_asks_again(self):
+        adopter = self.connect()
+        self.sent(adopter)
+        self.assert_kept_from(self.client)
+        self.adopt_by(adopter)
+
+    def test_who_asked_has_gone(self):
+        """It may have given them to somebody; who knows that it did not says so."""
+        adopter = self.connect()
+        self.sent(adopter)
+        adopter.close()
+        self.assert_kept_from(self.client)
+        self.assertIn('adopt-again', self.manager().get('Features'))
+        self.adopt_by(self.client, again=Variant('b', True))
+        self.assert_refused('Busy', self.adopt_by, self.client, again=Variant('b', True))
+
+    def test_in_the_middle(self):
+        """The bus stands still, so that the daemon dies between its reply and the word that it arrived."""
+        self.loaded()
+        adopter = self.connect()
+        self.assert_refused('Busy', adopter.call, self.lease.path, 'org.vferry1.Lease.Renew', Variant('(u)', (60,)))
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        call = adopter.start_call(self.lease.path, 'org.vferry1.Lease.Adopt', NONE)
+        adopter.has_owner('org.vferry1')  # the bus has passed it on
+        self.bus.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.bus.process.send_signal, signal.SIGCONT)
+        self.daemon.process.send_signal(signal.SIGCONT)
+        memo = self.store.find('lease', 'state')
+        self.wait_for(lambda: b'adopter' in os.pread(memo, 1 << 20, 0), 'the note')
+        self.daemon.stop(signal.SIGKILL)
+        self.bus.process.send_signal(signal.SIGCONT)
+        self.wait_for(lambda: call.done, 'an answer, or that there will be none')
+        self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
+        self.launch()
+        self.assert_kept_from(self.client)
+        self.adopt_by(adopter)
+
+    def test_not_delivered(self):
+        """And noticed before the end: others may have it."""
+        self.loaded()
+        self.client.connection.call('org.vferry1', self.lease.path, 'org.vferry1.Lease', 'Adopt', NONE, None,
+                                    bus.Gio.DBusCallFlags.NONE, -1, None, None)
+        self.wait_for(lambda: 'stay here' in self.daemon.text(), 'the refusal to be noticed')
+        self.restart()
+        self.adopt_by(self.connect())
 
 
 class Calls(Test):

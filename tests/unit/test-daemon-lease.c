@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <string.h>
+
 #include <glib.h>
 
 #include "error.h"
@@ -107,6 +109,42 @@ test_deadline(void)
     }
 }
 
+#define ADOPTER ":1.42"
+#define OTHER ":1.43"
+
+/* Who was sent the devices may have them, and nobody else gets them without a word. */
+static void
+test_adopter(void)
+{
+    g_autoptr(VfLease) lease = lease_in(VF_LEASE_LOADED);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(vf_lease_check_adopt(lease, OTHER, FALSE, NULL));
+    vf_lease_set_adopter(lease, ADOPTER);
+    g_assert_true(vf_lease_check_adopt(lease, ADOPTER, FALSE, NULL));
+    g_assert_true(vf_lease_check_adopt(lease, OTHER, TRUE, NULL));
+    g_assert_false(vf_lease_check_adopt(lease, OTHER, FALSE, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY);
+    g_assert_nonnull(strstr(error->message, ADOPTER));
+    g_assert_true(vf_lease_move(lease, VF_LEASE_ADOPTED, NULL));
+    g_assert_false(vf_lease_check_adopt(lease, ADOPTER, TRUE, NULL));
+}
+
+/* A release that was answered is not taken back. */
+static void
+test_renew(void)
+{
+    g_autoptr(VfLease) lease = lease_in(VF_LEASE_READY);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(vf_lease_check_renew(lease, VF_LEASE_SECONDS_MIN, NULL));
+    vf_job_set_cancel_reason(vf_lease_get_job(lease),
+                             g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED, "released"));
+    g_assert_false(vf_lease_check_renew(lease, VF_LEASE_SECONDS_MIN, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY);
+    g_assert_true(vf_lease_check_release(lease, NULL));
+}
+
 /* In doubt, neither deadline nor owner has a say, in no state. */
 static void
 test_doubt(void)
@@ -116,6 +154,9 @@ test_doubt(void)
 
         vf_job_complete(vf_lease_get_job(lease), vf_outcome_new(VF_RESULT_IN_DOUBT, NULL));
         g_assert_false(vf_lease_is_revocable(lease));
+        g_assert_false(vf_lease_check_release(lease, NULL));
+        g_assert_false(vf_lease_check_renew(lease, VF_LEASE_SECONDS_MIN, NULL));
+        g_assert_false(vf_lease_check_adopt(lease, ":1.7", TRUE, NULL));
         g_assert_cmpint(vf_lease_get_deadline(lease), ==, 0);
     }
 }
@@ -128,5 +169,7 @@ main(int argc, char **argv)
     g_test_add_func("/lease/notify", test_notify);
     g_test_add_func("/lease/deadline", test_deadline);
     g_test_add_func("/lease/doubt", test_doubt);
+    g_test_add_func("/lease/adopter", test_adopter);
+    g_test_add_func("/lease/renew", test_renew);
     return g_test_run();
 }
