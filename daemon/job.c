@@ -163,7 +163,7 @@ vf_job_get_times(VfJob *self)
 void
 vf_job_set_start_time(VfJob *self, gint64 start)
 {
-    self->times.start_monotonic -= self->times.start - start;
+    self->times.start_monotonic -= MAX(self->times.start - start, 0);
     self->times.start = start;
 }
 

@@ -35,6 +35,7 @@ typedef struct {
     gboolean busy; /* somebody is creating for it */
     gboolean
         adopting;  /* the devices are on their way to somebody, or the bus says that they are not */
+    gint64 ends;   /* the deadline, by a clock that goes on as it went (CLOCK_MONOTONIC) */
     gboolean told; /* the journal knows that it is stuck */
     guint revoking;
     guint deadline;
@@ -212,6 +213,7 @@ save(Entry *entry)
     g_variant_dict_insert(&state, "path", "s", vf_leases_get_path(entry->leases, entry->lease));
     g_variant_dict_insert(&state, "state", "s", vf_lease_get_state_name(lease));
     g_variant_dict_insert(&state, "deadline", "x", vf_lease_get_deadline(lease));
+    g_variant_dict_insert(&state, "ends", "x", entry->ends);
     if (vf_lease_get_adopter(lease))
         g_variant_dict_insert(&state, "adopter", "s", vf_lease_get_adopter(lease));
     g_variant_dict_insert_value(&state, "mdevs", g_variant_builder_end(&mdevs));
@@ -496,6 +498,7 @@ on_deadline(gpointer data)
 static void
 arm_deadline(Entry *entry, guint seconds)
 {
+    entry->ends = g_get_monotonic_time() + (gint64)seconds * G_USEC_PER_SEC;
     vf_lease_set_deadline(entry->lease, g_get_real_time() + (gint64)seconds * G_USEC_PER_SEC);
     g_clear_handle_id(&entry->deadline, g_source_remove);
     entry->deadline = g_timeout_add_seconds(seconds, on_deadline, entry);
@@ -786,13 +789,11 @@ read_lease(VfJob *job, VfKept *kept, GVariant *state)
 {
     const char *name = "";
     const char *adopter = NULL;
-    gint64 deadline = 0;
     VfLease *lease;
 
     g_variant_lookup(state, "state", "&s", &name);
-    g_variant_lookup(state, "deadline", "x", &deadline);
     g_variant_lookup(state, "adopter", "&s", &adopter);
-    lease = vf_lease_new_again(job, deadline, vf_kept_get_id(kept), name);
+    lease = vf_lease_new_again(job, 0, vf_kept_get_id(kept), name);
     vf_lease_set_adopter(lease, adopter);
     return lease;
 }
@@ -835,10 +836,25 @@ catch_up(Entry *entry)
         note_created(entry);
 }
 
+/* The clock on the wall may have been set since. That of 0.1.0 knows no other. */
+static void
+read_deadline(Entry *entry, GVariant *state)
+{
+    gint64 offset = g_get_real_time() - g_get_monotonic_time();
+    gint64 deadline = 0;
+
+    g_variant_lookup(state, "deadline", "x", &deadline);
+    if (!g_variant_lookup(state, "ends", "x", &entry->ends))
+        entry->ends = deadline - offset;
+    if (ABS(entry->ends + offset - deadline) > G_USEC_PER_SEC)
+        deadline = entry->ends + offset;
+    vf_lease_set_deadline(entry->lease, deadline);
+}
+
 static void
 watch_owner(Entry *entry)
 {
-    gint64 left = (vf_lease_get_deadline(entry->lease) - g_get_real_time()) / G_USEC_PER_SEC;
+    gint64 left = (entry->ends - g_get_monotonic_time()) / G_USEC_PER_SEC;
     VfJob *job = vf_lease_get_job(entry->lease);
 
     if (!vf_lease_is_revocable(entry->lease))
@@ -863,6 +879,7 @@ vf_leases_resume(VfLeases *self, VfJob *job, VfKept *kept)
     entry->kept = kept;
     g_ptr_array_unref(entry->mdevs);
     entry->mdevs = read_mdevs(state, job);
+    read_deadline(entry, state);
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         VfDevice *device = vf_job_get_device(job, i)->device;
 

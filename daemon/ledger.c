@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <glib/gi18n-lib.h>
 
@@ -378,14 +377,6 @@ found_new(const char *name)
     return found;
 }
 
-static gint64
-changed_at(VfRecord *record)
-{
-    struct stat st;
-
-    return fstat(vf_record_get_fd(record), &st) == 0 ? (gint64)st.st_mtime * G_USEC_PER_SEC : 0;
-}
-
 /* Whose it is may be seen from what it says, also when a mover has the lock. */
 static VfRecord *
 open_locked(VfLedger *self, VfLedgerFound *found, const char *name)
@@ -408,7 +399,6 @@ take_over(VfLedger *self, VfLedgerFound *found, const char *name)
     if (!record)
         return;
     found->entries = vf_record_read(record, &found->error);
-    found->changed = changed_at(record);
     if (found->entries)
         found->record = g_steal_pointer(&record);
 }

@@ -56,7 +56,6 @@ typedef struct {
     VfRecord *record;   /* locked; NULL when @error is set */
     GPtrArray *entries; /* NULL when it cannot be read */
     GError *error;      /* BUSY: a mover is still at work on it, and goes on writing */
-    gint64 changed;     /* microseconds, CLOCK_REALTIME: when its last line was written */
 } VfLedgerFound;
 
 void vf_ledger_found_free(VfLedgerFound *self);

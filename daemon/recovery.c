@@ -357,15 +357,6 @@ show_finished(VfRecovery *self, VfLedgerFound *found)
     vf_jobs_add(self->jobs, job);
 }
 
-static void
-take_finished(VfRecovery *self, VfLedgerFound *found)
-{
-    if (g_get_real_time() - found->changed < (gint64)VF_JOBS_MEMORY_MS * 1000)
-        show_finished(self, found);
-    else
-        vf_ledger_remove(self->context->ledger, found->uuid, found->role);
-}
-
 typedef struct {
     VfRecovery *recovery;
     char *id;
@@ -429,7 +420,7 @@ take(VfRecovery *self, VfLedgerFound *found)
         show_in_doubt(self, found);
         break;
     case VF_RECOVERY_FINISHED:
-        take_finished(self, found);
+        show_finished(self, found); /* how long ago that was, no clock can be trusted to say */
         break;
     case VF_RECOVERY_EMPTY:
     default:

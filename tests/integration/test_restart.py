@@ -5,6 +5,7 @@
 import os
 import signal
 import subprocess
+import time
 
 import bus
 import crossing
@@ -416,6 +417,35 @@ class Destination(Test):
             self.assertIn('released', error.message)
             self.restart()
         self.assert_undone('cancelled')
+
+    def test_clock_set_meanwhile(self):
+        """The deadline is so many seconds away, whatever the clock on the wall says."""
+        self.start_at(*self.STEPS[0])
+        for hours in (-2, 2):
+            with self.subTest(hours=hours):
+                self.end_daemon()
+                self.store.change_state('lease', deadline=Variant('x', int((time.time() + 3600 * hours) * 1e6)))
+                self.launch()
+                self.sleep(0.5)
+                self.assertEqual(self.lease.get('State'), 'ready')
+                self.assertAlmostEqual(self.lease.get('Deadline') / 1e6, time.time() + 115, delta=60)
+        self.end_daemon()
+        self.store.change_state('lease', ends=Variant('x', 1))
+        self.launch()
+        self.assert_undone('failed')
+
+    def test_deadline_of_an_older_daemon(self):
+        """One that knew only the clock on the wall."""
+        self.start_at(*self.STEPS[0])
+        self.end_daemon()
+        self.store.change_state('lease', ends=None)
+        self.launch()
+        self.sleep(0.5)
+        self.assertEqual(self.lease.get('State'), 'ready')
+        self.end_daemon()
+        self.store.change_state('lease', ends=None, deadline=Variant('x', 1))
+        self.launch()
+        self.assert_undone('failed')
 
     def test_deadline_counts_on(self):
         self.script('send', ['wait-for', 'sent'])
