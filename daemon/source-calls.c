@@ -28,6 +28,7 @@ struct _VfSourceCalls {
     VfLoans *loans;
     guint pending_ms;
     GHashTable *pending; /* uuid -> Pending: begun, not yet performed */
+    GHashTable *leaving; /* Ids of devices that are being removed after their guests */
 };
 
 G_DEFINE_FINAL_TYPE(VfSourceCalls, vf_source_calls, G_TYPE_OBJECT)
@@ -83,6 +84,7 @@ vf_source_calls_finalize(GObject *object)
     VfSourceCalls *self = VF_SOURCE_CALLS(object);
 
     g_hash_table_unref(self->pending);
+    g_hash_table_unref(self->leaving);
     g_object_unref(self->jobs);
     g_object_unref(self->loans);
     G_OBJECT_CLASS(vf_source_calls_parent_class)->finalize(object);
@@ -98,6 +100,7 @@ static void
 vf_source_calls_init(VfSourceCalls *self)
 {
     self->pending = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, pending_free);
+    self->leaving = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
 
 /* --- Begin --- */
@@ -620,12 +623,26 @@ on_perform(VferryManager *manager, GDBusMethodInvocation *invocation, const char
 
 /* --- Confirm --- */
 
+static gboolean
+check_use(gpointer user, const VfTouch *touch, GError **error)
+{
+    VfSourceCalls *self = user;
+
+    if (!g_hash_table_contains(self->leaving, touch->id))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                _("device %s has left this host, and is being removed"), touch->id);
+    return FALSE;
+}
+
 static void
 on_removed(GObject *source, GAsyncResult *result, gpointer data)
 {
     VfMdev *mdev = VF_MDEV(source);
+    g_autoptr(VfSourceCalls) self = data;
     g_autoptr(GError) error = NULL;
 
+    g_hash_table_remove(self->leaving, vf_mdev_get_uuid(mdev));
     if (vf_mdev_remove_finish(mdev, result, &error))
         vf_log_device(G_LOG_LEVEL_MESSAGE, vf_mdev_get_uuid(mdev),
                       "%s has left this host and is removed", vf_mdev_get_uuid(mdev));
@@ -646,7 +663,8 @@ remove_device(VfSourceCalls *self, VfDevice *device)
     if (!type)
         return;
     mdev = vf_mdev_new_for_removal(vf_device_get_sysfs_path(device), id, type, inode);
-    vf_mdev_remove_async(mdev, on_removed, NULL);
+    g_hash_table_add(self->leaving, g_strdup(id));
+    vf_mdev_remove_async(mdev, on_removed, g_object_ref(self));
 }
 
 /* The guest has moved on: the loan is over, and what vferry made for it is not needed here any
@@ -774,6 +792,7 @@ vf_source_calls_new(const VfContext *context, VfJobs *jobs, VfLoans *loans, guin
     self->jobs = g_object_ref(jobs);
     self->loans = g_object_ref(loans);
     self->pending_ms = pending_ms;
+    vf_uses_add(context->uses, check_use, self);
     g_signal_connect_object(manager, "handle-begin", G_CALLBACK(on_begin), self, 0);
     g_signal_connect_object(manager, "handle-perform", G_CALLBACK(on_perform), self, 0);
     g_signal_connect_object(manager, "handle-confirm", G_CALLBACK(on_confirm), self, 0);

@@ -264,13 +264,13 @@ class Devices(Test):
         self.restart()
         self.lend_it(UUID)
 
-    def hold_back(self, where):
-        """A helper that makes an mdev waits for `made`, before or after it has made it."""
+    def hold_back(self, where, verb='mdev-create'):
+        """A helper with that to do waits for `made`, before or after it has done it."""
         helper = os.path.join(self.environment['VFERRY_LIBEXEC_DIR'], 'vferry-helper')
         real = os.readlink(helper)
         wait = f'while [ ! -e {self.mover}/made ]; do LD_PRELOAD= sleep 0.05; done'
         made = {'before': f'{wait}; exec {real} "$@"', 'after': f'{real} "$@"; status=$?; {wait}; exit $status'}[where]
-        self.install_program('vferry-helper', f'if [ "$1" = mdev-create ]; then {made}; fi\nexec {real} "$@"')
+        self.install_program('vferry-helper', f'if [ "$1" = {verb} ]; then {made}; fi\nexec {real} "$@"')
 
     def test_uuid_of_a_prepare(self):
         """Two who want one UUID at once: the second is refused before anything is done, or recorded, for it."""
@@ -286,6 +286,31 @@ class Devices(Test):
         self.assertEqual(self.records(), [f'{self.job_uuid}.destination'])
         self.go('made')
         self.finish(first)
+
+    def test_leaving(self):
+        """What has gone to another host is removed, and until then nobody's."""
+        self.create(UUID)
+        self.lend_it(UUID)
+        self.job_uuid, cookie = self.begin(self.find_device(UUID))
+        _, answer, secret = self.prepare(cookie)
+        self.go()
+        self.perform(self.job_uuid, answer, secret)
+        self.hold_back('before', 'mdev-remove')
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'completed')
+        device = self.find_device(UUID)
+        for touch in (lambda: self.lend_it(UUID), lambda: self.begin(device), lambda: device.call('Remove', NONE),
+                      lambda: device.call('Probe', NONE)):
+            self.assertIn('left this host', self.assert_refused('Busy', touch).message)
+        self.go('made')
+        self.wait_until_gone(UUID)
+        self.wait_for(lambda: self.can_create(UUID), 'the end of the removal')
+
+    def can_create(self, uuid):
+        try:
+            self.create(uuid)
+        except harness.Error:
+            return False
+        return True
 
     def test_create(self):
         """What CreateDevice makes is nobody's before its reply, nor is its UUID."""
