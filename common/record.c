@@ -215,16 +215,12 @@ parse_line(char *line, GError **error)
     return entry;
 }
 
-GPtrArray *
-vf_record_read(VfRecord *self, GError **error)
+/* Into @entries, up to the first damaged line. */
+static gboolean
+parse_lines(char *text, gsize size, GPtrArray *entries, GError **error)
 {
-    g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
-    gsize size = 0;
-    g_autofree char *text = read_text(self->fd, &size, error);
     char *next;
 
-    if (!text)
-        return NULL;
     for (char *line = text; line < text + size; line = next) {
         char *end = memchr(line, '\n', (gsize)(text + size - line));
         VfRecordEntry *entry;
@@ -238,10 +234,33 @@ vf_record_read(VfRecord *self, GError **error)
             g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
                         _("line %u of a record is damaged; what it said cannot be guessed"),
                         entries->len + 1);
-            return NULL;
+            return FALSE;
         }
         g_ptr_array_add(entries, entry);
     }
+    return TRUE;
+}
+
+GPtrArray *
+vf_record_read(VfRecord *self, GError **error)
+{
+    g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
+    gsize size = 0;
+    g_autofree char *text = read_text(self->fd, &size, error);
+
+    return text && parse_lines(text, size, entries, error) ? g_steal_pointer(&entries) : NULL;
+}
+
+GPtrArray *
+vf_record_read_until_damage(VfRecord *self)
+{
+    g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
+    gsize size = 0;
+    g_autofree char *text = read_text(self->fd, &size, NULL);
+
+    if (!text)
+        return NULL;
+    parse_lines(text, size, entries, NULL);
     return g_steal_pointer(&entries);
 }
 

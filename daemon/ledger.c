@@ -385,7 +385,7 @@ open_locked(VfLedger *self, VfLedgerFound *found, const char *name)
     g_autoptr(VfRecord) record = vf_record_open(self->jobs, name, &found->error);
 
     if (record && !vf_record_lock(record, &found->error)) {
-        found->entries = vf_record_read(record, NULL);
+        found->entries = vf_record_read_until_damage(record);
         return NULL;
     }
     return g_steal_pointer(&record);
@@ -401,6 +401,8 @@ take_over(VfLedger *self, VfLedgerFound *found, const char *name)
     found->entries = vf_record_read(record, &found->error);
     if (found->entries)
         found->record = g_steal_pointer(&record);
+    else
+        found->entries = vf_record_read_until_damage(record);
 }
 
 GPtrArray *

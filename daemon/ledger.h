@@ -54,7 +54,7 @@ typedef struct {
     gboolean creation; /* of a device, for no job */
     VfJobRole role;
     VfRecord *record;   /* locked; NULL when @error is set */
-    GPtrArray *entries; /* NULL when it cannot be read */
+    GPtrArray *entries; /* as far as it can be read; NULL: not at all */
     GError *error;      /* BUSY: a mover is still at work on it, and goes on writing */
 } VfLedgerFound;
 

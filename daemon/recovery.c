@@ -23,6 +23,7 @@ struct _VfRecovery {
     GHashTable *waiting;  /* and of those, seen by the last scan, whose mover is still at work: name
                              -> Orphan */
     GHashTable *removing; /* UUIDs of what a creation left behind */
+    GHashTable *damaged;  /* name -> Orphan: nobody can say what is about its devices */
 };
 
 G_DEFINE_FINAL_TYPE(VfRecovery, vf_recovery, G_TYPE_OBJECT)
@@ -36,6 +37,7 @@ vf_recovery_finalize(GObject *object)
     g_hash_table_unref(self->own);
     g_hash_table_unref(self->waiting);
     g_hash_table_unref(self->removing);
+    g_hash_table_unref(self->damaged);
     g_object_unref(self->jobs);
     g_object_unref(self->leases);
     G_OBJECT_CLASS(vf_recovery_parent_class)->finalize(object);
@@ -75,6 +77,20 @@ vf_recovery_init(VfRecovery *self)
     self->own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     self->waiting = orphans_new();
     self->removing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    self->damaged = orphans_new();
+}
+
+static const Orphan *
+find_orphan(GHashTable *orphans, const char *id)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, orphans);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (g_strv_contains((const char *const *)((Orphan *)value)->devices, id))
+            return value;
+    return NULL;
 }
 
 /* A second mover on one device would be two who decide about it. */
@@ -82,20 +98,22 @@ static gboolean
 check_use(gpointer user, const VfTouch *touch, GError **error)
 {
     VfRecovery *self = user;
-    GHashTableIter iter;
-    gpointer value;
+    const Orphan *at_work = find_orphan(self->waiting, touch->id);
+    const Orphan *damaged = find_orphan(self->damaged, touch->id);
 
-    g_hash_table_iter_init(&iter, self->waiting);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        const Orphan *orphan = value;
-
-        if (g_strv_contains((const char *const *)orphan->devices, touch->id))
-            return vf_touch_refuse_job(touch, orphan->job, FALSE, error);
-    }
-    if (!g_hash_table_contains(self->removing, touch->id))
+    if (at_work)
+        return vf_touch_refuse_job(touch, at_work->job, FALSE, error);
+    if (damaged)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
+                    _("device %s is in job %s, whose record is damaged: when it is certain what "
+                      "became of the "
+                      "job, remove the record and restart vferryd"),
+                    touch->id, damaged->job);
+    else if (g_hash_table_contains(self->removing, touch->id))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s"), touch->id,
+                    _("being worked on"));
+    else
         return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s"), touch->id,
-                _("being worked on"));
     return FALSE;
 }
 
@@ -472,6 +490,8 @@ look_at(VfRecovery *self, VfLedgerFound *found, GHashTable *waited)
         g_hash_table_insert(self->waiting, g_strdup(found->name), orphan_new(found));
         return;
     }
+    if (found->error)
+        g_hash_table_insert(self->damaged, g_strdup(found->name), orphan_new(found));
     g_hash_table_add(self->own, g_strdup(found->name));
     if (found->error)
         vf_log_event(VF_EVENT_RECORD_DAMAGED, VF_ABOUT(.job = found->uuid),

@@ -94,29 +94,28 @@ make_outcome(VfJob *job, gboolean completed, VfDeviceOutcome state)
 
 /* A decision that was carried out, or is on record, when the last daemon ended counts: another one
  * on top of it could make two sides run. */
-static gboolean
-settle_doubt(VfJob *job, GError **error)
+static void
+settle_doubt(VfJob *job)
 {
     gboolean source = vf_job_get_role(job) == VF_JOB_SOURCE;
     g_autoptr(GPtrArray) entries = NULL;
 
-    if (!vf_job_is_in_doubt(job))
-        return TRUE;
-    entries = vf_record_read(vf_job_get_record(job), error);
-    if (!entries)
-        return FALSE;
+    if (vf_job_is_in_doubt(job))
+        entries = vf_record_read(vf_job_get_record(job), NULL);
+    if (!entries) /* damaged: what was answered, or is to run, is in the description, too */
+        return;
     if (vf_record_find(entries, source ? "returned" : "started"))
         vf_job_resolve_doubt(job, make_outcome(job, !source, VF_DEVICE_OUTCOME_RUNNING));
     else if (vf_record_find(entries, "done") || vf_record_find(entries, "resolved"))
         vf_job_resolve_doubt(job, make_outcome(job, source, VF_DEVICE_OUTCOME_STOPPED));
-    return TRUE;
 }
 
 static gboolean
 resume_source(const VfRestart *self, VfJob *job, VfDriver *driver, GError **error)
 {
     /* what is settled has no use for its loans any more */
-    if (!settle_doubt(job, error) || !take_loans(self, job, error) ||
+    settle_doubt(job);
+    if (!take_loans(self, job, error) ||
         (vf_job_get_record(job) && !vf_driver_restore(driver, job, error))) {
         release_loans(self, job);
         return FALSE;
@@ -152,7 +151,8 @@ resume_destination(const VfRestart *self, VfJob *job, VfDriver *driver, GPtrArra
                             _("its lease is missing, or was not ready yet"));
         return FALSE;
     }
-    if ((result == VF_RESULT_NONE && !check_devices(job, error)) || !settle_doubt(job, error) ||
+    settle_doubt(job);
+    if ((result == VF_RESULT_NONE && !check_devices(job, error)) ||
         !vf_driver_restore(driver, job, error)) {
         if (kept)
             vf_kept_forget(kept);

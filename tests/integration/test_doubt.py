@@ -196,6 +196,34 @@ class Devices(Test):
         self.wait_until_gone(UUID)
         self.create(UUID)
 
+    def damage_record(self, role):
+        path = os.path.join(self.environment['VFERRY_STATE_DIR'], 'jobs', f'{self.job_uuid}.{role}')
+        with open(path, 'a', encoding='utf-8') as file:
+            file.write('what? {} 0123456789abcdef\n')
+
+    def test_damaged_record(self):
+        """Nobody can read what became of it: it stays in doubt, and of one that only the record knows the devices stay as they are."""
+        self.destination_in_doubt()
+        self.damage_record('destination')
+        self.restart()
+        self.wait_for_doubt('destination')
+        self.assert_untouchable(UUID)
+        self.restart_by_record()
+        self.wait_for(lambda: 'left alone' in self.daemon.text(), 'a word about it')
+        self.assert_untouchable(UUID)
+        os.unlink(os.path.join(self.environment['VFERRY_STATE_DIR'], 'jobs', f'{self.job_uuid}.destination'))
+        self.restart()
+        self.lend_it(UUID)
+
+    def test_damaged_record_of_a_source(self):
+        self.source_in_doubt()
+        self.damage_record('source')
+        self.restart()
+        self.wait_for_doubt('source')
+        self.assert_untouchable(self.uuid)
+        self.resolve('source', 'discard')
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'completed')
+
     def test_uuid_of_a_destination(self):
         """Somebody else removed what was made for it: nobody makes another one in its place before that is decided."""
         self.destination_in_doubt()

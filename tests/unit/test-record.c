@@ -206,6 +206,22 @@ test_damage_is_an_error(Dir *dir, gconstpointer data)
     }
 }
 
+/* Who has to leave alone what it names takes what can be read. */
+static void
+test_read_until_damage(Dir *dir, gconstpointer data)
+{
+    g_autoptr(VfRecord) record = filled(dir);
+    g_autoptr(GPtrArray) entries = NULL;
+
+    append_raw(dir, "done {} 0123456789abcdef\n");
+    append_raw(dir, "done {} 0123456789abcdef\n");
+    g_assert_null(vf_record_read(record, NULL));
+    entries = vf_record_read_until_damage(record);
+    g_assert_cmpuint(entries->len, ==, 2);
+    g_assert_nonnull(vf_record_find(entries, "commit"));
+    g_assert_null(vf_record_find(entries, "done"));
+}
+
 static void
 test_lock_lives_with_the_last_copy(Dir *dir, gconstpointer data)
 {
@@ -237,6 +253,7 @@ main(int argc, char **argv)
     g_test_add("/record/half-written-line", Dir, NULL, setup, test_half_written_line, teardown);
     g_test_add("/record/torn-only-line", Dir, NULL, setup, test_torn_only_line, teardown);
     g_test_add("/record/damage", Dir, NULL, setup, test_damage_is_an_error, teardown);
+    g_test_add("/record/read-until-damage", Dir, NULL, setup, test_read_until_damage, teardown);
     g_test_add("/record/lock", Dir, NULL, setup, test_lock_lives_with_the_last_copy, teardown);
     return g_test_run();
 }
