@@ -32,11 +32,8 @@ pack_inodes(VfJob *job)
     GVariantBuilder list;
 
     g_variant_builder_init(&list, G_VARIANT_TYPE("at"));
-    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
-        VfDevice *device = vf_job_get_device(job, i)->device;
-
-        g_variant_builder_add(&list, "t", device ? vf_device_get_inode(device) : 0);
-    }
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        g_variant_builder_add(&list, "t", vf_job_get_device(job, i)->inode);
     return g_variant_builder_end(&list);
 }
 
@@ -111,19 +108,25 @@ is_over(GVariant *state)
 
 /* Whatever has its name may be another one. That of 0.1.0 has no inodes: while the job is not over
  * its device is open, and cannot have been replaced. */
-static VfDevice *
-find_device(GVariant *state, guint index, VfRegistry *registry, const char *id)
+static void
+find_device(VfJob *job, guint index, GVariant *state, VfRegistry *registry, const char *id)
 {
     g_autoptr(GVariant) inodes = g_variant_lookup_value(state, "inodes", G_VARIANT_TYPE("at"));
     guint64 inode = 0;
+    VfDevice *device = NULL;
 
     if (!*id)
-        return NULL;
-    if (!inodes)
-        return is_over(state) ? NULL : vf_registry_find_device(registry, id);
-    if (index < g_variant_n_children(inodes))
+        return;
+    if (inodes && index < g_variant_n_children(inodes))
         g_variant_get_child(inodes, index, "t", &inode);
-    return vf_registry_find_this_device(registry, id, inode);
+    if (inodes)
+        device = vf_registry_find_this_device(registry, id, inode);
+    else if (!is_over(state))
+        device = vf_registry_find_device(registry, id);
+    if (device)
+        vf_job_set_device(job, index, device);
+    else /* whoever has the name of what may be all there is waits until it is resolved */
+        vf_job_name_device(job, index, id, inode);
 }
 
 static gboolean
@@ -142,10 +145,9 @@ parse_devices(VfJob *job, GVariant *state, VfRegistry *registry)
     g_variant_iter_init(&iter, list);
     while (g_variant_iter_next(&iter, "(&s&s&st&sbt)", &ref, &id, &loan, &bytes, &outcome,
                                &has_estimate, &estimate)) {
-        VfJobDevice *device = vf_job_add_device(job, ref, find_device(state, n++, registry, id));
+        VfJobDevice *device = vf_job_add_device(job, ref, NULL);
 
-        if (!device->id && *id)
-            device->id = g_strdup(id);
+        find_device(job, n++, state, registry, id);
         device->kept_loan = *loan ? g_strdup(loan) : NULL;
         device->bytes = bytes;
         device->has_estimate = has_estimate;

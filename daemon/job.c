@@ -280,21 +280,31 @@ vf_job_get_device(VfJob *self, guint index)
 }
 
 void
-vf_job_set_device(VfJob *self, guint index, VfDevice *device)
+vf_job_name_device(VfJob *self, guint index, const char *id, guint64 inode)
 {
     VfJobDevice *entry = vf_job_get_device(self, index);
 
-    g_set_object(&entry->device, device);
     g_free(entry->id);
-    entry->id = g_strdup(vf_device_get_id(device));
+    entry->id = g_strdup(id);
+    entry->inode = inode;
+}
+
+void
+vf_job_set_device(VfJob *self, guint index, VfDevice *device)
+{
+    g_set_object(&vf_job_get_device(self, index)->device, device);
+    vf_job_name_device(self, index, vf_device_get_id(device), vf_device_get_inode(device));
 }
 
 gboolean
-vf_job_has_device(VfJob *self, const char *id)
+vf_job_has_device(VfJob *self, const VfTouch *touch)
 {
-    for (guint i = 0; i < self->devices->len; i++)
-        if (g_strcmp0(vf_job_get_device(self, i)->id, id) == 0)
+    for (guint i = 0; i < self->devices->len; i++) {
+        const VfJobDevice *entry = self->devices->pdata[i];
+
+        if (vf_touch_is_of(touch, entry->id, entry->inode))
             return TRUE;
+    }
     return FALSE;
 }
 

@@ -9,6 +9,7 @@
 #include "outcome.h"
 #include "progress.h"
 #include "record.h"
+#include "uses.h"
 
 G_BEGIN_DECLS
 
@@ -41,6 +42,7 @@ typedef struct {
     char *ref; /* its Id at the source */
     char *id;  /* and here, whether it is there or not; NULL at a destination until it is made,
                   and when it was one of another boot */
+    guint64 inode;    /* vf_device_get_inode(); 0: unknown */
     VfDevice *device; /* NULL when it is not there */
     VfLoan *loan;     /* at the source, when somebody lent it */
     char *kept_loan;  /* its Id, in one that an earlier daemon kept: it is to be found */
@@ -111,7 +113,9 @@ guint vf_job_get_n_devices(VfJob *self);
 VfJobDevice *vf_job_get_device(VfJob *self, guint index);
 /* Takes ownership of nothing. */
 void vf_job_set_device(VfJob *self, guint index, VfDevice *device);
-gboolean vf_job_has_device(VfJob *self, const char *id);
+/* Of one that is not there, perhaps. */
+void vf_job_name_device(VfJob *self, guint index, const char *id, guint64 inode);
+gboolean vf_job_has_device(VfJob *self, const VfTouch *touch);
 
 /* Shared with the mover; NULL before there is one. Takes ownership. */
 VfRecord *vf_job_get_record(VfJob *self);

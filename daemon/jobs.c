@@ -105,7 +105,7 @@ check_use(gpointer user, const VfTouch *touch, GError **error)
         VfJob *job = ((Entry *)self->entries->pdata[i])->job;
         gboolean in_doubt = vf_job_is_in_doubt(job);
 
-        if ((in_doubt || !vf_job_get_outcome(job)) && vf_job_has_device(job, touch->id))
+        if ((in_doubt || !vf_job_get_outcome(job)) && vf_job_has_device(job, touch))
             return vf_touch_refuse_job(touch, vf_job_get_uuid(job), in_doubt, error);
     }
     return TRUE;

@@ -131,11 +131,14 @@ vf_leases_find(VfLeases *self, VfJob *job)
 }
 
 static gboolean
-has_device(const Entry *entry, const char *id)
+has_device(const Entry *entry, const VfTouch *touch)
 {
-    for (guint i = 0; i < entry->mdevs->len; i++)
-        if (g_str_equal(vf_mdev_get_uuid(entry->mdevs->pdata[i]), id))
+    for (guint i = 0; i < entry->mdevs->len; i++) {
+        VfMdev *mdev = entry->mdevs->pdata[i];
+
+        if (vf_touch_is_of(touch, vf_mdev_get_uuid(mdev), vf_mdev_get_inode(mdev)))
             return TRUE;
+    }
     return FALSE;
 }
 
@@ -149,7 +152,7 @@ check_use(gpointer user, const VfTouch *touch, GError **error)
         const Entry *entry = self->entries->pdata[i];
         VfJob *job = vf_lease_get_job(entry->lease);
 
-        if (vf_lease_get_state(entry->lease) == VF_LEASE_ADOPTED || !has_device(entry, touch->id))
+        if (vf_lease_get_state(entry->lease) == VF_LEASE_ADOPTED || !has_device(entry, touch))
             continue;
         if (vf_job_is_in_doubt(job))
             return vf_touch_refuse_job(touch, vf_job_get_uuid(job), TRUE, error);

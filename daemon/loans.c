@@ -86,7 +86,7 @@ check_use(gpointer user, const VfTouch *touch, GError **error)
 
     g_hash_table_iter_init(&iter, self->entries);
     while (!touch->lent && g_hash_table_iter_next(&iter, &device, NULL))
-        if (g_str_equal(vf_device_get_id(device), touch->id)) {
+        if (vf_touch_is_of(touch, vf_device_get_id(device), vf_device_get_inode(device))) {
             g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s already"),
                         touch->id, vf_device_state_to_string(VF_DEVICE_LENT));
             return FALSE;

@@ -49,10 +49,23 @@ vf_recovery_class_init(VfRecoveryClass *class)
     G_OBJECT_CLASS(class)->finalize = vf_recovery_finalize;
 }
 
+/* What a record says its devices here are: at a source, those that it began with; at a destination,
+ * those that it made, or was about to. */
+typedef struct {
+    char *id;
+    guint64 inode; /* 0: that of 0.1.0 says it by name */
+} Named;
+
+static void
+named_clear(gpointer data)
+{
+    g_free(((Named *)data)->id);
+}
+
 /* A record that somebody works on who is none of this daemon's, and the devices in it. */
 typedef struct {
     char *job;
-    char **devices; /* Ids */
+    GArray *devices; /* of Named */
 } Orphan;
 
 static void
@@ -61,7 +74,7 @@ orphan_free(gpointer data)
     Orphan *self = data;
 
     g_free(self->job);
-    g_strfreev(self->devices);
+    g_array_unref(self->devices);
     g_free(self);
 }
 
@@ -81,15 +94,22 @@ vf_recovery_init(VfRecovery *self)
 }
 
 static const Orphan *
-find_orphan(GHashTable *orphans, const char *id)
+find_orphan(GHashTable *orphans, const VfTouch *touch)
 {
     GHashTableIter iter;
     gpointer value;
 
     g_hash_table_iter_init(&iter, orphans);
-    while (g_hash_table_iter_next(&iter, NULL, &value))
-        if (g_strv_contains((const char *const *)((Orphan *)value)->devices, id))
-            return value;
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Orphan *orphan = value;
+
+        for (guint i = 0; i < orphan->devices->len; i++) {
+            const Named *named = &g_array_index(orphan->devices, Named, i);
+
+            if (vf_touch_is_of(touch, named->id, named->inode))
+                return orphan;
+        }
+    }
     return NULL;
 }
 
@@ -98,8 +118,8 @@ static gboolean
 check_use(gpointer user, const VfTouch *touch, GError **error)
 {
     VfRecovery *self = user;
-    const Orphan *at_work = find_orphan(self->waiting, touch->id);
-    const Orphan *damaged = find_orphan(self->damaged, touch->id);
+    const Orphan *at_work = find_orphan(self->waiting, touch);
+    const Orphan *damaged = find_orphan(self->damaged, touch);
 
     if (at_work)
         return vf_touch_refuse_job(touch, at_work->job, FALSE, error);
@@ -180,24 +200,85 @@ was_completed(const VfLedgerFound *found)
            g_str_equal(decision, "discard");
 }
 
-/* A source's that is still the one that the record means. That of 0.1.0 says it by name: enough to
- * keep others from what is in doubt, too little to remove anything. */
-static VfDevice *
-find_device(VfRecovery *self, VfLedgerFound *found, guint index, const char *id)
+/* One that says so: then its devices are not those that have their names now. */
+static gboolean
+is_of_another_boot(GPtrArray *entries)
 {
-    const VfRecordEntry *begin = vf_record_find(found->entries, "begin");
-    VfRegistry *registry = self->context->registry;
-    g_autoptr(GVariant) inodes =
-        g_variant_lookup_value(begin->details, "inodes", G_VARIANT_TYPE("at"));
-    guint64 inode = 0;
+    const VfRecordEntry *begin = vf_record_find(entries, "begin");
 
-    if (found->role != VF_JOB_SOURCE || !is_of_this_boot(found->entries))
-        return NULL;
-    if (!inodes)
-        return was_completed(found) ? NULL : vf_registry_find_device(registry, id);
-    if (index < g_variant_n_children(inodes))
-        g_variant_get_child(inodes, index, "t", &inode);
-    return vf_registry_find_this_device(registry, id, inode);
+    return begin && g_variant_lookup(begin->details, "boot", "s", NULL) &&
+           !is_of_this_boot(entries);
+}
+
+static void
+name_source(GPtrArray *entries, GArray *all)
+{
+    const VfRecordEntry *begin = vf_record_find(entries, "begin");
+    g_auto(GStrv) ids = NULL;
+    g_autoptr(GVariant) inodes = NULL;
+
+    if (!begin || !g_variant_lookup(begin->details, "devices", "^as", &ids))
+        return;
+    inodes = g_variant_lookup_value(begin->details, "inodes", G_VARIANT_TYPE("at"));
+    for (guint i = 0; ids[i]; i++) {
+        Named named = {.id = g_strdup(ids[i])};
+
+        if (inodes && i < g_variant_n_children(inodes))
+            g_variant_get_child(inodes, i, "t", &named.inode);
+        g_array_append_val(all, named);
+    }
+}
+
+static void
+name_made(GPtrArray *entries, GArray *all)
+{
+    for (guint i = 0; i < entries->len; i++) {
+        const VfRecordEntry *entry = entries->pdata[i];
+        const char *uuid, *parent = "";
+        g_autofree char *path = NULL;
+        Named named = {NULL, 0};
+
+        if (!g_str_equal(entry->event, "create") ||
+            !g_variant_lookup(entry->details, "uuid", "&s", &uuid))
+            continue;
+        g_variant_lookup(entry->details, "parent", "&s", &parent);
+        path = g_build_filename(parent, uuid, NULL);
+        named = (Named){.id = g_strdup(uuid), .inode = vf_mdev_find_made(entries, path, uuid)};
+        g_array_append_val(all, named);
+    }
+}
+
+static GArray *
+list_named(const VfLedgerFound *found)
+{
+    GArray *all = g_array_new(FALSE, FALSE, sizeof(Named));
+
+    g_array_set_clear_func(all, named_clear);
+    if (!found->entries || is_of_another_boot(found->entries))
+        return all;
+    if (found->role == VF_JOB_SOURCE && !found->creation)
+        name_source(found->entries, all);
+    else
+        name_made(found->entries, all);
+    return all;
+}
+
+/* Whatever has the name of one that is to be removed may be another one, so it is enough only to
+ * keep others from what is in doubt. */
+static void
+find_device(VfRecovery *self, VfLedgerFound *found, VfJob *job, guint index, const Named *named)
+{
+    VfRegistry *registry = self->context->registry;
+    VfDevice *device = NULL;
+
+    if (found->role == VF_JOB_SOURCE && named->inode)
+        device = vf_registry_find_this_device(registry, named->id, named->inode);
+    else if (found->role == VF_JOB_SOURCE && !was_completed(found))
+        device = vf_registry_find_device(registry, named->id);
+    if (device)
+        vf_job_set_device(job, index, device);
+    else
+        vf_job_name_device(job, index, named->id, named->inode);
 }
 
 static VfJob *
@@ -211,7 +292,7 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     g_auto(GStrv) devices = NULL;
     guint32 uid = (guint32)-1;
     gint64 start = 0;
-    gboolean here = found->role == VF_JOB_SOURCE && is_of_this_boot(found->entries);
+    g_autoptr(GArray) named = list_named(found);
     VfJob *job;
 
     g_variant_dict_lookup(&details, "uid", "u", &uid);
@@ -227,11 +308,9 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     vf_job_set_driver_name(job, driver);
     vf_job_set_override(job, override);
     for (guint i = 0; devices && devices[i]; i++) {
-        VfJobDevice *device =
-            vf_job_add_device(job, devices[i], find_device(self, found, i, devices[i]));
-
-        if (here && !device->id)
-            device->id = g_strdup(devices[i]);
+        vf_job_add_device(job, devices[i], NULL);
+        if (i < named->len)
+            find_device(self, found, job, i, &g_array_index(named, Named, i));
     }
     vf_job_take_record(job, g_steal_pointer(&found->record));
     return job;
@@ -450,25 +529,10 @@ take(VfRecovery *self, VfLedgerFound *found)
 static Orphan *
 orphan_new(const VfLedgerFound *found)
 {
-    GPtrArray *entries = found->entries;
-    const VfRecordEntry *begin = entries ? vf_record_find(entries, "begin") : NULL;
-    g_autoptr(GStrvBuilder) devices = g_strv_builder_new();
-    g_auto(GStrv) named = NULL;
     Orphan *self = g_new0(Orphan, 1);
 
-    if (begin && found->role == VF_JOB_SOURCE &&
-        g_variant_lookup(begin->details, "devices", "^as", &named))
-        g_strv_builder_addv(devices, (const char **)named);
-    for (guint i = 0; entries && i < entries->len; i++) {
-        const VfRecordEntry *entry = entries->pdata[i];
-        const char *uuid;
-
-        if (g_str_equal(entry->event, "create") && /* also while it is still being made */
-            g_variant_lookup(entry->details, "uuid", "&s", &uuid))
-            g_strv_builder_add(devices, uuid);
-    }
     self->job = g_strdup(found->uuid);
-    self->devices = g_strv_builder_end(devices);
+    self->devices = list_named(found);
     return self;
 }
 

@@ -137,7 +137,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Call, call_free)
 static gboolean
 check_device(VfSourceCalls *self, VfDevice *device, GError **error)
 {
-    const VfTouch touch = {.id = vf_device_get_id(device), .lent = TRUE};
+    const VfTouch touch = {.id = vf_device_get_id(device),
+                           .inode = vf_device_get_inode(device),
+                           .lent = TRUE};
 
     if (!vf_device_get_model(device)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN,

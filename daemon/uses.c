@@ -80,7 +80,16 @@ vf_uses_check(VfUses *self, const VfTouch *touch, GError **error)
 gboolean
 vf_uses_check_device(VfUses *self, VfDevice *device, GError **error)
 {
-    return vf_uses_check(self, &(VfTouch){.id = vf_device_get_id(device)}, error);
+    const VfTouch touch = {.id = vf_device_get_id(device), .inode = vf_device_get_inode(device)};
+
+    return vf_uses_check(self, &touch, error);
+}
+
+gboolean
+vf_touch_is_of(const VfTouch *touch, const char *id, guint64 inode)
+{
+    return g_strcmp0(touch->id, id) == 0 &&
+           (touch->inode == inode || touch->inode == 0 || inode == 0);
 }
 
 gboolean

@@ -15,6 +15,7 @@ G_DECLARE_FINAL_TYPE(VfUses, vf_uses, VF, USES, GObject)
 /* What somebody wants to do. */
 typedef struct {
     const char *id; /* UUID or PCI address */
+    guint64 inode;  /* vf_device_get_inode(); 0: it is not there yet, or unknown */
     gboolean lent;  /* with a device that is lent, for whoever lent it: the loan is no hindrance */
 } VfTouch;
 
@@ -31,8 +32,12 @@ gboolean vf_uses_check(VfUses *self, const VfTouch *touch, GError **error);
 /* Of one that is there, and is not about to be lent by its holder only. */
 gboolean vf_uses_check_device(VfUses *self, VfDevice *device, GError **error);
 
-/* --- for those who answer; all return FALSE --- */
+/* --- for those who answer --- */
 
+/* Whether it is that device: by what it is, where both sides know that, else by its name. */
+gboolean vf_touch_is_of(const VfTouch *touch, const char *id, guint64 inode);
+
+/* Returns FALSE. */
 gboolean vf_touch_refuse_job(const VfTouch *touch, const char *job_uuid, gboolean in_doubt,
                              GError **error);
 

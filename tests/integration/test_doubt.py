@@ -3,9 +3,11 @@
 """What is in doubt: Resolve decides, and nothing else does, before a restart and after it."""
 
 import os
+import re
 import signal
 
 import crossing
+import fd_store
 import harness
 import tap
 
@@ -236,17 +238,47 @@ class Devices(Test):
             self.assertIn(self.job_uuid, self.assert_refused('InDoubt', touch).message)
         self.assertNotIn(UUID, self.sysfs.mdevs)
 
-    def test_comes_later(self):
-        """A source's device that is not here when the record is read."""
+    def forget_inodes(self, role):
+        """As 0.1.0 wrote it: names alone."""
+        path = os.path.join(self.environment['VFERRY_STATE_DIR'], 'jobs', f'{self.job_uuid}.{role}')
+        with open(path, encoding='utf-8') as file:
+            bodies = [line.rstrip('\n')[:-17] for line in file]
+        bodies = [re.sub(r"'inodes?': <(\[[^]]*\]|[^>]*)>(, )?", '', body).replace(', }', '}') for body in bodies]
+        self.assertNotIn('inode', ''.join(bodies))
+        with open(path, 'w', encoding='utf-8') as file:
+            file.writelines(f'{body} {fd_store.checksum(body.encode()):016x}\n' for body in bodies)
+
+    def replace_meanwhile(self, *older):
         self.source_in_doubt()
         self.daemon.stop(signal.SIGKILL)
         self.store.stop()
         self.sysfs.remove_mdev(self.uuid)
+        for role in older:
+            self.forget_inodes(role)
         self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
         self.launch()
         self.wait_for_doubt('source')
         self.sysfs.add_mdev('mtty-2', self.uuid)
+
+    def test_another_of_its_name(self):
+        """What has the UUID now is another device, and not in doubt."""
+        self.replace_meanwhile()
+        self.lend()
+
+    def test_record_of_an_older_daemon(self):
+        """That knows nothing but names: whatever has one may be all there is."""
+        self.replace_meanwhile('source')
         self.assert_untouchable(self.uuid)
+
+    def test_record_of_an_older_daemon_at_a_destination(self):
+        self.destination_in_doubt()
+        self.daemon.stop(signal.SIGKILL)
+        self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
+        self.store.stop()
+        self.forget_inodes('destination')
+        self.launch()
+        self.wait_for_doubt('destination')
+        self.assert_untouchable(UUID)
 
     def test_source_mover_at_work(self):
         """Of an earlier daemon, and so of nobody here."""

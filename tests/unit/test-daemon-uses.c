@@ -72,11 +72,28 @@ test_who_has_gone_is_not_asked(void)
     g_assert_cmpuint(asked[0], ==, 0);
 }
 
+/* What a device is counts where both sides know it; a name where one does not. */
+static void
+test_identity(void)
+{
+    const VfTouch known = {.id = DEVICE, .inode = 7};
+    const VfTouch to_be_made = {.id = DEVICE};
+
+    g_assert_true(vf_touch_is_of(&known, DEVICE, 7));
+    g_assert_true(vf_touch_is_of(&known, DEVICE, 0));
+    g_assert_false(vf_touch_is_of(&known, DEVICE, 8));
+    g_assert_false(vf_touch_is_of(&known, OTHER, 7));
+    g_assert_false(vf_touch_is_of(&known, NULL, 0));
+    g_assert_true(vf_touch_is_of(&to_be_made, DEVICE, 8));
+    g_assert_false(vf_touch_is_of(&to_be_made, OTHER, 0));
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/uses/everybody-is-asked", test_everybody_is_asked);
     g_test_add_func("/uses/who-has-gone-is-not-asked", test_who_has_gone_is_not_asked);
+    g_test_add_func("/uses/identity", test_identity);
     return g_test_run();
 }
