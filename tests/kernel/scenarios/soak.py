@@ -15,7 +15,8 @@ SAMPLE = (
     "kill-source-both@commit", "kill-destination-both@stopped", "cut-long@stopped",
     "cut-short@commit-there",
     "stuck-and-kill-source-mover@stopped",
-    "release-and-crash@doubt")
+    "release-and-crash@doubt", "return-destination@created",
+    "reset-source@stopped", "reset-destination@stopped")
 
 
 def sample() -> list[Point]:

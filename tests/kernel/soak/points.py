@@ -149,7 +149,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
 ARMED: dict[str, str] = {
     "arm-refuses-running-p2p": "refuse running-p2p",
     "arm-errors-at-running-p2p": "error running-p2p",
-    "arm-resets-at-running-p2p": "reset running-p2p",
+    "arm-resets-at-stop": "reset stop",
 }
 # The state moves for so long, in seconds, and may only for so long; the client's option says the latter.
 LIMIT = "limit-before-loaded"
@@ -253,7 +253,8 @@ def cells() -> list[Cell]:
     struck = [Cell(strike, moment) for strike in (*KILLS, *STOPS, "cancel")
               for moment in moments]
     cuts = [Cell(strike, moment) for strike in CUTS for moment in moments if moment != "done"]
-    armed = [Cell(strike, "loaded") for strike in ARMED]
+    # where the change that it strikes at is still to come
+    armed = [Cell(strike, STOP_COPY if strike == "arm-resets-at-stop" else "loaded") for strike in ARMED]
     blocked = [Cell("stuck-and-" + strike, moment)
                for strike in ("kill-source-mover", "kill-destination-mover", "cancel")
                for moment in (STOP_COPY, "loaded", "stopped")]

@@ -34,6 +34,8 @@ MOMENT_DEADLINE = 80.0
 ATTEMPTS = 3
 # When nobody has a device open, by role: a source's is lent, and Begin keeps it.
 UNOPENED = (("destination", "reserved"), ("destination", "created"))
+# The daemon gives a helper 10 s before it says that the kernel hangs.
+HELPER_PATIENCE = 7.0
 # What a message on the bus and one to the mover need, while the mover stands still.
 CANCEL_SECONDS = 0.5
 
@@ -113,6 +115,7 @@ class Play:
     job: str | None = None
     said: str = ""  # by the strikers
     adopted: bool = False
+    slow: bool = False
     deeds: Deeds = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
@@ -128,8 +131,8 @@ class Play:
 
     @property
     def late(self) -> bool:
-        """Whether the strike came when its moment was over."""
-        return "late" in self.said.splitlines()
+        """Whether the strike came when its moment was over, or took so long that who was held is given up."""
+        return self.slow or "late" in self.said.splitlines()
 
     def host(self, role: str) -> Host:
         """The host that has this role."""
@@ -302,7 +305,7 @@ class Stage:
         if play.point.cell.strike in STOPS:
             play.host(STOPS[play.point.cell.strike]).run("systemctl start vferryd", timeout=30)
         ended = time.monotonic()
-        verdict.violations += play.deeds.end_twins()
+        verdict.violations += play.deeds.end_twins(play.slow)
         sight = self._settle(play, play.approach.cell, verdict)
         if play.point.cell.moment in LATE:
             verdict.violations += oracle.unexpected(sight, play.approach.cell)
@@ -336,6 +339,7 @@ class Stage:
         for striker in play.strikers.values():
             striker.wait_for_output("^ready", 20)
         play.holder.wait_for_output("^lent", 30)
+        play.deeds.board_twin(play.source)
 
     def _set_off(self, play: Play) -> Process:
         limit = f"--precopy-max {LIMIT_SECONDS} " if play.point.cell.base == LIMIT else ""
@@ -370,6 +374,7 @@ class Stage:
             return f"moment {point.cell.moment} did not come: {error}"
         if not held:
             return None
+        began = time.monotonic()
         for other in others:
             if point.cell.moment != UNDOING:
                 other.send("\n")
@@ -382,6 +387,8 @@ class Stage:
             play.host(STOPS[point.cell.strike]).run("systemctl stop vferryd", timeout=30)
         elif point.cell.strike.endswith("cancel"):
             time.sleep(CANCEL_SECONDS)
+        play.slow = MOMENTS[point.cell.moment].hold == "vferry-helper" and \
+            time.monotonic() - began > HELPER_PATIENCE
         here.send("\n")
         here.wait_for_output("^struck", 20)
         if point.cell.strike in CUTS:

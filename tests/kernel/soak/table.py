@@ -92,8 +92,8 @@ _RESET_SOURCE = {**dict.fromkeys((PRE_COPY, STOP_COPY, "loaded", "stopped"), BAC
                  **dict.fromkeys(("commit", "commit-there", "runs", "started", "done"), DONE)}
 # A destination that has lost it before its last look says so. After that look only the source has it: it has
 # stopped and may have committed, and the destination may not start what it has.
-_RESET_DESTINATION = {**dict.fromkeys((PRE_COPY, STOP_COPY), BACK),
-                      **dict.fromkeys(("loaded", "stopped", "commit", "commit-there"), BOTH_IN_DOUBT)}
+_RESET_DESTINATION = {**dict.fromkeys((PRE_COPY, STOP_COPY, "loaded"), BACK),
+                      **dict.fromkeys(("stopped", "commit", "commit-there"), BOTH_IN_DOUBT)}
 _DEEDS: dict[str, dict[str, str | tuple[str, ...]]] = {
     **{strike: _RESET_SOURCE if role == "source" else _RESET_DESTINATION
        for strike, (role, _) in RESETS.items()},
@@ -142,7 +142,8 @@ def allowed(cell: Cell) -> frozenset[str]:
     if cell.strike in FAULTS:
         return _FAULTY.get(cell.strike, frozenset((BACK,)))
     if cell.strike in ARMED:
-        return frozenset((BOTH_IN_DOUBT,))
+        # lost at the final check, before LOADED; or when it was to run
+        return frozenset((BACK if cell.moment == STOP_COPY else BOTH_IN_DOUBT,))
     if cell.base in _DEEDS:
         outcome = _DEEDS[cell.base][cell.moment]
         if cell.crashes:
