@@ -137,9 +137,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Call, call_free)
 static gboolean
 check_device(VfSourceCalls *self, VfDevice *device, GError **error)
 {
-    const VfTouch touch = {.id = vf_device_get_id(device),
-                           .inode = vf_device_get_inode(device),
-                           .lent = TRUE};
+    const VfTouch touch = {
+        .id = vf_device_get_id(device), .inode = vf_device_get_inode(device), .lent = TRUE};
 
     if (!vf_device_get_model(device)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN,
@@ -157,7 +156,10 @@ add_device(VfSourceCalls *self, VfJob *job, VfDriver *driver, VfDevice *found, G
     VfJobDevice *entry;
     VfLoan *loan;
 
-    /* what it is now, not when it appeared: once it is in use, drivers keep it so */
+    if (!check_device(self, device, error))
+        return FALSE;
+    /* what it is now, not when it appeared: once it is in use, drivers keep it so. That its model
+     * has gone with its type is for check_models() to say. */
     vf_registry_refresh_device(self->context->registry, device);
     if (vf_device_is_gone(device)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("device %s has gone"),
@@ -165,8 +167,6 @@ add_device(VfSourceCalls *self, VfJob *job, VfDriver *driver, VfDevice *found, G
         return FALSE;
     }
     loan = vf_loans_find(self->loans, device);
-    if (!check_device(self, device, error))
-        return FALSE;
     if (vf_job_get_n_devices(job) == VF_JOB_DEVICES_MAX) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
                     _("a job has at most %d devices"), VF_JOB_DEVICES_MAX);
