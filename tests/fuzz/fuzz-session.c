@@ -59,7 +59,7 @@ check_source(const VfSolo *solo, guint heard)
     gboolean committed = g_str_has_prefix(solo->events, "commit");
     gboolean done = g_str_equal(solo->events, "commit,done");
 
-    FUZZ_RULE(committed || g_str_equal(solo->events, "returned"));
+    FUZZ_RULE(committed || g_str_equal(solo->events, solo->outcome.untouched ? "" : "returned"));
     FUZZ_RULE(committed != vf_solo_is_live(solo));
     FUZZ_RULE(done == (solo->outcome.kind == VF_OUTCOME_COMPLETED));
     FUZZ_RULE(!committed || heard & 1u << VF_FRAME_LOADED);
