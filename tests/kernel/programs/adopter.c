@@ -54,7 +54,7 @@ parse(Options *options, int *argc, char ***argv, GError **error)
 static gboolean
 lease_matches(VferryLease *lease, const char *id)
 {
-    return g_str_equal(id, "any") ||
+    return (g_str_equal(id, "any") && g_strcmp0(vferry_lease_get_state(lease), "adopted") != 0) ||
            g_strcmp0(g_dbus_proxy_get_object_path(G_DBUS_PROXY(lease)), id) == 0 ||
            g_strcmp0(vferry_lease_get_id(lease), id) == 0 ||
            g_strcmp0(vferry_lease_get_job_uuid(lease), id) == 0;

@@ -410,7 +410,7 @@ class Stage:
             play.job = play.deeds.twin(play.source, play.destination)
         else:
             play.deeds.give_back(play.destination)
-        if point.cell.crashes:
+        if point.cell.crashes and point.cell.moment not in LATE:
             play.host(role).run(CRASH_DAEMON)
 
     @staticmethod
@@ -436,6 +436,8 @@ class Stage:
         self._do(play)
         if stops:
             play.host(role).run("systemctl start vferryd", timeout=30)
+        if point.cell.crashes:
+            play.host(role).run(CRASH_DAEMON + "\n" + DAEMON_UP, timeout=30)
 
     def _settle(self, play: Play, cell: Cell, verdict: Verdict) -> Sight:
         """Look until nothing goes on any more and it is as it should be, or time is up."""
@@ -473,6 +475,8 @@ class Stage:
             self._check_holder(play, verdict)
         if verdict.violations and play.said:
             verdict.violations.append("the strikers said: " + ", ".join(play.said.splitlines()))
+        if verdict.violations and play.deeds.release:
+            verdict.violations.append(f"Release: {play.deeds.release.wait().describe()}")
 
     def _check_holder(self, play: Play, verdict: Verdict) -> None:
         """The source runs: with its bytes."""

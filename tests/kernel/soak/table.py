@@ -113,6 +113,8 @@ _DEEDS: dict[str, dict[str, str | tuple[str, ...]]] = {
 _CRASHED: dict[tuple[str, str], str | tuple[str, ...]] = {
     **{(strike, moment): BACK for strike in (RELEASE, *TWINS, "return-destination")
        for moment in ("reserved", "created")},
+    # nobody may have heard the request; if he was answered, that is judged
+    (RELEASE, "performed"): (BACK, DONE),
 }
 
 _FAULTY: dict[str, frozenset[str]] = {
