@@ -129,6 +129,9 @@ class Judgement(unittest.TestCase):
         clean = parse(f"daemon 7 20 0\nlease {JOB} adopted\nrecord {JOB}.source begin\n"
                       f"record {JOB}.source returned\nclock 1\n")
         self.assertEqual(oracle.left_over(clean, "a", JOB, False), [])
+        for event, found in (("begin", 0), ("touched", 1), ("commit", 1)):
+            facts = parse(f"record {JOB}.source begin\nrecord {JOB}.source {event}\nclock 1\n")
+            self.assertEqual(len(oracle.left_over(facts, "a", JOB, False)), found)
 
 
 class Resets(unittest.TestCase):

@@ -216,7 +216,8 @@ def left_over(facts: Facts, host: str, job: str | None, stuck: bool) -> list[str
     found += [f"mdev {uuid} is {state} at {host}" for uuid, state in facts.mdevs.items()]
     for role, final in FINAL.items():
         events = facts.record(job, role) if job else []
-        # a source that cannot run again has no end to write down
-        if events and not final & set(events) and not (stuck and role == "source"):
+        # a source that cannot run again has no end to write down, nor has one that has touched nothing
+        untouched = role == "source" and not {"touched", "commit"} & set(events)
+        if events and not final & set(events) and not (stuck and role == "source") and not untouched:
             found.append(f"the record of the {role} is undecided: {' '.join(events)}")
     return found
