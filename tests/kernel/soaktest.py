@@ -313,6 +313,7 @@ class Points(unittest.TestCase):
         """The same seed and number give the same point."""
         self.assertEqual(point(7, 300), point(7, 300))
         self.assertNotEqual(point(7, 300), point(8, 300))
+        self.assertEqual(len({point(7, 300).uuid, point(7, 300).twin, point(7, 300).there}), 3)
 
     def test_moments_are_reached(self) -> None:
         """Only a device that can is struck in pre-copy."""

@@ -208,6 +208,7 @@ class Point:
     marker: str
     uuid: str
     twin: str  # UUID of another device, where the strike needs one
+    there: str  # UUID of the device at the destination, where its caller names it
     choice: float  # which of the safe decisions is taken when it is in doubt: 0 to 1
 
     @property
@@ -292,7 +293,8 @@ def point(seed: int, number: int) -> Point:
         cut_seconds=round(dice.uniform(low, high), 1), silently=dice.random() < 0.5,
         marker=f"0x{dice.getrandbits(64) | 1 << 63:016x}",
         uuid=str(uuids.UUID(int=dice.getrandbits(128), version=4)),
-        twin=str(uuids.UUID(int=dice.getrandbits(128), version=4)), choice=dice.random())
+        twin=str(uuids.UUID(int=dice.getrandbits(128), version=4)),
+        there=str(uuids.UUID(int=dice.getrandbits(128), version=4)), choice=dice.random())
 
 
 def plain(seed: int, number: int) -> Point:

@@ -342,9 +342,12 @@ class Stage:
         play.deeds.board_twin(play.source)
 
     def _set_off(self, play: Play) -> Process:
-        limit = f"--precopy-max {LIMIT_SECONDS} " if play.point.cell.base == LIMIT else ""
+        base = play.point.cell.base
+        limit = f"--precopy-max {LIMIT_SECONDS} " if base == LIMIT else ""
+        # nobody else can have thought of a UUID that vferry draws
+        named = f"--uuid {play.point.there} " if base in (*TWINS, "return-destination") else ""
         return play.source.spawn(
-            f"exec vferryctl migrate --json {limit}--address {play.destination.address} "
+            f"exec vferryctl migrate --json {limit}{named}--address {play.destination.address} "
             f"{play.point.uuid} ssh://{play.destination.name}",
             timeout=CLIENT_DEADLINE + play.point.size / SLOWEST)
 
