@@ -137,7 +137,7 @@ class Test(harness.Test):
             try:
                 with open(f'{folder}/{task}/comm', encoding='utf-8') as file:
                     names.append(file.read().strip())
-            except FileNotFoundError:  # it has just ended
+            except (FileNotFoundError, ProcessLookupError):  # it has just ended
                 pass
         return names
 
