@@ -16,13 +16,26 @@
 #include "io.h"
 #include "number.h"
 
+static VferryError
+code_of(int errnum)
+{
+    switch (errnum) {
+    case ENOENT:
+    case ENODEV:
+        return VFERRY_ERROR_NOT_FOUND;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+        return VFERRY_ERROR_LIMIT_EXCEEDED;
+    default:
+        return VFERRY_ERROR_DEVICE;
+    }
+}
+
 static gboolean
 set_error(GError **error, int errnum, const char *verb, const char *name)
 {
-    VferryError code =
-        errnum == ENOENT || errnum == ENODEV ? VFERRY_ERROR_NOT_FOUND : VFERRY_ERROR_DEVICE;
-
-    return vf_error_errno(error, code, errnum, _("cannot %s “%s”"), verb, name);
+    return vf_error_errno(error, code_of(errnum), errnum, _("cannot %s “%s”"), verb, name);
 }
 
 int
@@ -165,6 +178,12 @@ vf_sysfs_list(int dir_fd, GError **error)
     g_ptr_array_sort(names, compare_names);
     g_ptr_array_add(names, NULL);
     return (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+}
+
+gboolean
+vf_sysfs_is_unread(const GError *error)
+{
+    return g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED);
 }
 
 gboolean

@@ -5,7 +5,8 @@
 
 /* sysfs through a directory fd: what was opened once stays the same device, whatever happens to
  * its name. Attributes are bounded, UTF-8, with one trailing newline removed. Errors: NOT_FOUND for
- * ENOENT and ENODEV, DEVICE for anything else the kernel says. */
+ * ENOENT and ENODEV, LIMIT_EXCEEDED for what this process has not enough of to look, DEVICE for
+ * anything else the kernel says. */
 
 #define VF_SYSFS_VALUE_MAX 65536 /* an attribute is at most a page; json files may be larger */
 
@@ -29,6 +30,9 @@ char *vf_sysfs_read_link(int dir_fd, const char *name, GError **error);
 
 /* Names in the directory, sorted, without dot names. Free with g_strfreev(). */
 char **vf_sysfs_list(int dir_fd, GError **error);
+
+/* Whether @error (NULL: no) says nothing of the device: it could not be looked at. */
+gboolean vf_sysfs_is_unread(const GError *error);
 
 gboolean vf_sysfs_exists(int dir_fd, const char *name);
 

@@ -61,11 +61,11 @@ read_iommu_group(int dir_fd)
  * vfio_register_group_dev() makes exactly one, drivers/vfio/vfio_main.c. Returns its inode, 0 when
  * there is none. */
 static guint64
-read_vfio_dev(VfFacts *self, int dir_fd)
+read_vfio_dev(VfFacts *self, int dir_fd, GError **error)
 {
-    vf_autofd int fd = vf_sysfs_open_subdir(dir_fd, VF_SYSFS_VFIO_DEV, NULL);
-    g_auto(GStrv) names = fd < 0 ? NULL : vf_sysfs_list(fd, NULL);
-    vf_autofd int child_fd = names && names[0] ? vf_sysfs_open_subdir(fd, names[0], NULL) : -1;
+    vf_autofd int fd = vf_sysfs_open_subdir(dir_fd, VF_SYSFS_VFIO_DEV, error);
+    g_auto(GStrv) names = fd < 0 ? NULL : vf_sysfs_list(fd, error);
+    vf_autofd int child_fd = names && names[0] ? vf_sysfs_open_subdir(fd, names[0], error) : -1;
     guint64 inode = child_fd >= 0 && !is_leaving(child_fd) ? vf_sysfs_get_inode(child_fd) : 0;
 
     self->vfio_dev = g_strdup(inode ? names[0] : "");
@@ -91,17 +91,22 @@ vf_facts_read_driver(int dir_fd)
 
 /* What is said of any device that VFIO can hand out; @binding: the inode of its child. */
 static VfFacts *
-read_common(const char *sysfs_path, int dir_fd, guint64 *binding)
+read_common(const char *sysfs_path, int dir_fd, guint64 *binding, GError **error)
 {
     g_autofree char *name = g_path_get_basename(sysfs_path);
-    VfFacts *self = g_new0(VfFacts, 1);
+    g_autoptr(VfFacts) self = g_new0(VfFacts, 1);
+    g_autoptr(GError) local = NULL;
 
     self->driver = vf_facts_read_driver(dir_fd);
-    *binding = read_vfio_dev(self, dir_fd);
+    *binding = read_vfio_dev(self, dir_fd, &local);
+    if (vf_sysfs_is_unread(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return NULL;
+    }
     self->leaving = is_leaving(dir_fd);
     self->iommu_group = read_iommu_group(dir_fd);
     self->migration = self->vfio_dev[0] ? vf_debugfs_read_migration(name) : NULL;
-    return self;
+    return g_steal_pointer(&self);
 }
 
 static void
@@ -143,7 +148,9 @@ vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver, const VfMo
 
     if (dir_fd < 0 || parent_fd < 0)
         return NULL;
-    self = read_common(sysfs_path, dir_fd, &binding);
+    self = read_common(sysfs_path, dir_fd, &binding, error);
+    if (!self)
+        return NULL;
     self->inode = vf_sysfs_get_inode(dir_fd);
     self->type_name = read_link_or_empty(dir_fd, VF_SYSFS_MDEV_TYPE);
     self->physfn = g_strdup("");
@@ -193,7 +200,9 @@ vf_facts_read_pci(const char *sysfs_path, const VfModels *models, GError **error
 
     if (dir_fd < 0)
         return NULL;
-    self = read_common(sysfs_path, dir_fd, &binding);
+    self = read_common(sysfs_path, dir_fd, &binding, error);
+    if (!self)
+        return NULL;
     self->inode = binding;
     self->type_name = g_strdup("");
     self->physfn = read_link_or_empty(dir_fd, VF_SYSFS_PHYSFN);

@@ -21,11 +21,12 @@ typedef struct {
     char **migration;  /* as vf_debugfs_read_migration(): NULL when unknown */
 } VfFacts;
 
-/* @parent_driver as in VfMatch (xml/model.h). NOT_FOUND when the device has gone. */
+/* @parent_driver as in VfMatch (xml/model.h). NOT_FOUND when the device has gone, and
+ * vf_sysfs_is_unread() when nobody knows. */
 VfFacts *vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver,
                             const VfModels *models, GError **error);
 /* Of a PCI function, whatever is bound to it; it has a model only while a VFIO driver is. NOT_FOUND
- * when it has gone. */
+ * when it has gone, and vf_sysfs_is_unread() when nobody knows. */
 VfFacts *vf_facts_read_pci(const char *sysfs_path, const VfModels *models, GError **error);
 void vf_facts_free(VfFacts *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfFacts, vf_facts_free)

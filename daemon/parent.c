@@ -416,33 +416,42 @@ read_driver_string(int dir_fd)
 }
 
 static gboolean
-is_mdev_parent(const char *name)
+is_mdev_parent(const char *name, GError **error)
 {
-    vf_autofd int class_fd = vf_sysfs_open_dir(VF_SYSFS_MDEV_PARENTS, NULL);
+    vf_autofd int class_fd = vf_sysfs_open_dir(VF_SYSFS_MDEV_PARENTS, error);
 
     return class_fd >= 0 && vf_sysfs_exists(class_fd, name);
 }
 
 /* sriov_totalvfs is there on PFs alone; a driver may have set it to 0. */
 static gboolean
-is_physical_function(const char *name)
+is_physical_function(const char *name, GError **error)
 {
     g_autofree char *path = g_build_filename(VF_SYSFS_PCI_DEVICES, name, NULL);
-    vf_autofd int dir_fd = vf_sysfs_open_dir(path, NULL);
+    vf_autofd int dir_fd = vf_sysfs_open_dir(path, error);
     guint64 total;
 
     return dir_fd >= 0 &&
-           vf_sysfs_read_u64(dir_fd, VF_SYSFS_SRIOV_TOTAL, G_MAXUINT16, &total, NULL) && total > 0;
+           vf_sysfs_read_u64(dir_fd, VF_SYSFS_SRIOV_TOTAL, G_MAXUINT16, &total, error) && total > 0;
 }
 
 const char *
-vf_parent_kind_of(const char *name)
+vf_parent_kind_of(const char *name, GError **error)
 {
+    g_autoptr(GError) local = NULL;
+
     if (!name[0] || name[0] == '.' || strchr(name, '/'))
         return NULL;
-    if (is_mdev_parent(name))
+    if (is_mdev_parent(name, &local))
         return "mdev";
-    return is_physical_function(name) ? "pci" : NULL;
+    if (!vf_sysfs_is_unread(local)) {
+        g_clear_error(&local);
+        if (is_physical_function(name, &local))
+            return "pci";
+    }
+    if (vf_sysfs_is_unread(local))
+        g_propagate_error(error, g_steal_pointer(&local));
+    return NULL;
 }
 
 static char *
@@ -459,10 +468,15 @@ VfParent *
 vf_parent_new(const char *name, const VfModels *models, GError **error)
 {
     g_autoptr(VfParent) self = g_object_new(VF_TYPE_PARENT, NULL);
-    const char *kind = vf_parent_kind_of(name);
+    g_autoptr(GError) local = NULL;
+    const char *kind = vf_parent_kind_of(name, &local);
     g_autofree char *path = kind ? resolve(kind, name) : NULL;
-    vf_autofd int dir_fd = path ? vf_sysfs_open_dir(path, NULL) : -1;
+    vf_autofd int dir_fd = path ? vf_sysfs_open_dir(path, &local) : -1;
 
+    if (vf_sysfs_is_unread(local)) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return NULL;
+    }
     if (dir_fd < 0) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
                     _("“%s” is neither an mdev parent nor an SR-IOV physical function"), name);

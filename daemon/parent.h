@@ -61,10 +61,11 @@ void vf_parent_unreserve(VfParent *self, const char *type);
  * changes all of them. Of a PF, reads the driver again. */
 void vf_parent_refresh(VfParent *self);
 
-/* What kind of parent @name is now; NULL: none. Static. */
-const char *vf_parent_kind_of(const char *name);
+/* What kind of parent @name is now; NULL: none, or with an error that is vf_sysfs_is_unread() one
+ * that nobody knows. Static. */
+const char *vf_parent_kind_of(const char *name, GError **error);
 
-/* For the registry alone. NOT_FOUND when @name is no parent (any more). @models must outlive the
+/* For the registry alone. NOT_FOUND when @name is no parent (any more), else as above. @models must outlive the
  * parent. */
 VfParent *vf_parent_new(const char *name, const VfModels *models, GError **error);
 

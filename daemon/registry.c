@@ -3,6 +3,7 @@
 
 #include "registry.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@
 /* Some drivers give the instance back only after the last reference to the mdev has gone,
  * mdev_device_release() in the same file. */
 #define SETTLE_MS 250
+#define UNREAD_SECONDS 1
 
 struct _VfRegistry {
     GObject parent;
@@ -35,7 +37,9 @@ struct _VfRegistry {
     GHashTable *parents; /* id -> VfParent */
     GPtrArray *waits;    /* of GTask, task data Wait */
     GHashTable *configs; /* VfDevice -> Config */
+    GHashTable *unread;  /* sysfs path or parent's id -> Unread, what could not be looked at */
 
+    guint unread_source;
     guint refresh_source; /* room of all parents, once for a burst of events */
     guint settle_source;
     guint incomplete_source;
@@ -54,6 +58,12 @@ typedef struct {
     gboolean reading;
     gboolean again; /* something has happened since that began */
 } Config;
+
+typedef struct {
+    const char *subsystem; /* static */
+    char *name;
+    char *path;
+} Unread;
 
 G_DEFINE_TYPE(VfRegistry, vf_registry, G_TYPE_OBJECT)
 
@@ -127,6 +137,59 @@ on_refresh(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+static void
+unread_free(gpointer data)
+{
+    Unread *unread = data;
+
+    g_free(unread->name);
+    g_free(unread->path);
+    g_free(unread);
+}
+
+/* As if it changed now. */
+static gboolean
+on_unread(gpointer data)
+{
+    VfRegistry *self = data;
+    g_autoptr(GHashTable) all = g_steal_pointer(&self->unread);
+    GHashTableIter iter;
+    gpointer value;
+
+    self->unread_source = 0;
+    self->unread = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unread_free);
+    g_hash_table_iter_init(&iter, all);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Unread *unread = value;
+
+        vf_registry_handle(
+            self, &(VfUdevEvent){"change", unread->subsystem, unread->name, unread->path, NULL});
+    }
+    return G_SOURCE_REMOVE;
+}
+
+/* Who sends us more descriptors than we can close may leave us none: what we cannot look at has not
+ * gone, and not stayed away either. FALSE when @error (NULL: there is none) says what it is. */
+static gboolean
+look_later(VfRegistry *self, const char *subsystem, const char *name, const char *path,
+           const GError *error)
+{
+    Unread *unread;
+
+    if (!vf_sysfs_is_unread(error))
+        return FALSE;
+    if (self->unread_source == 0) {
+        g_warning("%s cannot be looked at, and will be again: %s", path, error->message);
+        self->unread_source = g_timeout_add_seconds(UNREAD_SECONDS, on_unread, self);
+    }
+    unread = g_new0(Unread, 1);
+    unread->subsystem = subsystem;
+    unread->name = g_strdup(name);
+    unread->path = g_strdup(path);
+    g_hash_table_replace(self->unread, g_strdup(path), unread);
+    return TRUE;
+}
+
 static gboolean on_settle(gpointer data);
 
 static void
@@ -159,7 +222,8 @@ add_parent(VfRegistry *self, const char *id)
     VfParent *parent = vf_parent_new(id, self->models, &error);
 
     if (!parent) {
-        g_debug("%s", error->message);
+        if (!look_later(self, "mdev_bus", id, id, error))
+            g_debug("%s", error->message);
         return NULL;
     }
     g_hash_table_insert(self->parents, g_strdup(id), parent);
@@ -172,9 +236,12 @@ add_parent(VfRegistry *self, const char *id)
 static VfParent *
 check_parent(VfRegistry *self, const char *id)
 {
-    const char *kind = vf_parent_kind_of(id);
+    g_autoptr(GError) error = NULL;
+    const char *kind = vf_parent_kind_of(id, &error);
     VfParent *parent = g_hash_table_lookup(self->parents, id);
 
+    if (look_later(self, "mdev_bus", id, id, error))
+        return parent;
     if (parent && g_strcmp0(vf_parent_get_kind(parent), kind) != 0) {
         drop_parent(self, id);
         parent = NULL;
@@ -434,6 +501,7 @@ check_mdev(VfRegistry *self, const char *id, const char *path, gboolean told)
         remove_device(self, id);
         device = NULL;
     }
+    look_later(self, VF_SUBSYSTEM_MDEV, id, path, error);
     if (device && facts) {
         vf_device_update(device, facts);
         after_change(self, device);
@@ -479,10 +547,13 @@ add_function(VfRegistry *self, const char *id, const char *path, const VfFacts *
 static void
 check_function(VfRegistry *self, const char *id, const char *path)
 {
-    g_autoptr(VfFacts) facts = vf_facts_read_pci(path, self->models, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfFacts) facts = vf_facts_read_pci(path, self->models, &error);
     gboolean is_device = facts && facts->vfio_dev[0];
     VfDevice *device = g_hash_table_lookup(self->devices, id);
 
+    if (look_later(self, VF_SUBSYSTEM_PCI, id, path, error))
+        return;
     if (device && (!is_device || !vf_device_is_of(device, facts) ||
                    !g_str_equal(vf_device_get_sysfs_path(device), path))) {
         remove_device(self, id);
@@ -508,8 +579,8 @@ handle_pci(VfRegistry *self, const VfUdevEvent *event)
 static gboolean
 is_function(const char *path)
 {
-    vf_autofd int fd = vf_sysfs_open_dir(path, NULL);
-    g_autofree char *subsystem = fd < 0 ? NULL : vf_sysfs_read_link(fd, "subsystem", NULL);
+    g_autofree char *link = g_build_filename(path, "subsystem", NULL);
+    g_autofree char *subsystem = vf_sysfs_read_link(AT_FDCWD, link, NULL);
 
     return g_strcmp0(subsystem, VF_SUBSYSTEM_PCI) == 0;
 }
@@ -755,12 +826,14 @@ vf_registry_finalize(GObject *object)
 {
     VfRegistry *self = VF_REGISTRY(object);
 
+    g_clear_handle_id(&self->unread_source, g_source_remove);
     g_clear_handle_id(&self->refresh_source, g_source_remove);
     g_clear_handle_id(&self->settle_source, g_source_remove);
     g_clear_handle_id(&self->incomplete_source, g_source_remove);
     g_hash_table_unref(self->devices);
     g_hash_table_unref(self->parents);
     g_hash_table_unref(self->configs);
+    g_hash_table_unref(self->unread);
     g_ptr_array_unref(self->waits);
     g_clear_object(&self->udev);
     vf_models_free(self->models);
@@ -790,4 +863,5 @@ vf_registry_init(VfRegistry *self)
     self->parents = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_object_unref);
     self->waits = g_ptr_array_new_with_free_func(g_object_unref);
     self->configs = g_hash_table_new_full(NULL, NULL, g_object_unref, config_free);
+    self->unread = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, unread_free);
 }

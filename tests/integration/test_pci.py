@@ -3,6 +3,7 @@
 """PCI functions on the bus: physical ones as parents, those bound to VFIO drivers as devices."""
 
 import os
+import resource
 import subprocess
 import tempfile
 import xml.etree.ElementTree as ElementTree
@@ -73,6 +74,33 @@ class Discovery(Pci, harness.Test):
             self.wait_until_gone(VF)
         self.assertEqual(len(paths), 2)
         self.wait_for(lambda: {signal[2][0] for signal in removed} == paths, 'InterfacesRemoved')
+
+    def test_daemon_out_of_descriptors(self):
+        """What it cannot read has not gone, and what it did not see is seen when it can."""
+        self.add_vf()
+        self.start_daemon()
+        device = self.wait_for_device(VF)
+        removed = self.client.record('org.freedesktop.DBus.ObjectManager', 'InterfacesRemoved')
+        pid = self.daemon.process.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = {int(name) for name in os.listdir(f'/proc/{pid}/fd')}
+        for left in range(4):
+            free = [number for number in range(len(used) + 4) if number not in used]
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[left], limits[1]))
+            seen = self.daemon.text().count('change /sys')
+            self.sysfs.uevent(device.client.get(device.path, DEVICE, 'SysfsPath'), 'change')
+            self.wait_for(lambda: self.daemon.text().count('change /sys') > seen, 'the event')
+            self.assertEqual(device.get('VfioDev'), 'vfio3')
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[0], limits[1]))
+        self.add_vf(SECOND, number=4, group=10)
+        self.wait_for(lambda: f'bind {self.sysfs.function_path(SECOND)}' in self.daemon.text(), 'the event')
+        self.sysfs.unbind_function(VF)
+        self.wait_for(lambda: f'unbind {self.sysfs.function_path(VF)}' in self.daemon.text(), 'the event')
+        self.assertIsNone(self.find_device(SECOND))
+        self.assertEqual(removed, [])
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        self.wait_for_device(SECOND)
+        self.wait_until_gone(VF)
 
     def test_host_driver_is_no_device(self):
         self.sysfs.add_function(VF, 'igbvf', group=9, physfn=PF)
