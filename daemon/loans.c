@@ -309,8 +309,12 @@ on_lend(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
 /* --- Reclaim --- */
 
 static gboolean
-check_reclaim(VfLoan *loan, guint32 uid, GError **error)
+check_reclaim(VfLoans *self, VfLoan *loan, guint32 uid, GError **error)
 {
+    VfDevice *device = vf_loan_get_device(loan);
+    const VfTouch touch = {
+        .id = vf_device_get_id(device), .inode = vf_device_get_inode(device), .lent = TRUE};
+
     if (uid != 0 && uid != vf_loan_get_uid(loan)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_AUTHORIZED,
                     _("the device was lent by uid %u; only that user and root may reclaim it"),
@@ -319,11 +323,12 @@ check_reclaim(VfLoan *loan, guint32 uid, GError **error)
     }
     if (vf_loan_is_reclaiming(loan)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is being reclaimed"),
-                    vf_device_get_id(vf_loan_get_device(loan)));
+                    vf_device_get_id(device));
         return FALSE;
     }
+    /* also one that nothing here uses it for: a mover of an earlier daemon may be at it */
     if (!vf_loan_get_user(loan))
-        return TRUE;
+        return vf_uses_check(self->context->uses, &touch, error);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("job %s uses it"),
                 vf_loan_get_user(loan));
     return FALSE;
@@ -386,7 +391,7 @@ on_reclaim(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDLis
 
     if (!loan)
         g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the device is not lent"));
-    else if (vf_options_end(options, &error) && check_reclaim(loan, uid, &error))
+    else if (vf_options_end(options, &error) && check_reclaim(self, loan, uid, &error))
         index = g_unix_fd_list_append(reply, vf_loan_get_fd(loan), &error);
     if (index < 0) {
         vf_bus_return_error(invocation, error);

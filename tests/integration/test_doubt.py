@@ -292,6 +292,40 @@ class Devices(Test):
         self.wait_for(lambda: self.job(self.job_uuid, 'source'), 'the job by its record')
         self.lend()
 
+    def reclaim(self):
+        device = self.find_device(self.uuid)
+        _, fds = self.client.call_with_fds(device.path, 'org.vferry1.Device.Reclaim', NONE, [])
+        os.close(fds[0])
+        self.wait_for_property(device, 'State', 'unknown')
+
+    def restart_with_the_loan(self):
+        """It comes back, and nothing of the job but its record."""
+        self.daemon.stop(signal.SIGKILL)
+        self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
+        self.assertTrue(self.store.lose('source'))
+        self.launch()
+        self.assertEqual(self.wait_for_device(self.uuid).get('State'), 'lent')
+
+    def test_reclaim_while_a_mover_is_at_work(self):
+        """The daemon was killed before it had put the mover's socket into the store: its holder would run what may be committed."""
+        self.script('send', ['phase', 'pre-copy'], ['wait-for-deaf', 'sent'], ['record', 'returned'])
+        self.job_uuid, cookie = self.begin(self.lend())
+        _, answer, secret = self.prepare(cookie)
+        self.wait_for_property(self.perform(self.job_uuid, answer, secret), 'Phase', 'pre-copy')
+        self.restart_with_the_loan()
+        self.assertIn(self.job_uuid, self.assert_refused('Busy', self.reclaim).message)
+        self.go('sent')
+        self.wait_for(lambda: self.job(self.job_uuid, 'source'), 'the job by its record')
+        self.reclaim()
+
+    def test_reclaim_in_doubt(self):
+        self.source_in_doubt()
+        self.restart_with_the_loan()
+        self.wait_for_doubt('source')
+        self.assertIn(self.job_uuid, self.assert_refused('InDoubt', self.reclaim).message)
+        self.resolve('source', 'discard')
+        self.reclaim()
+
     def test_destination_mover_at_work(self):
         self.script('receive', ['listening'], ['attached'], ['record', 'loaded'], ['record', 'commit'],
                     ['wait-for-deaf', 'received'], ['record', 'started'])
