@@ -156,6 +156,16 @@ has(GPtrArray *entries, const char *event)
     return vf_record_find(entries, event) != NULL;
 }
 
+gboolean
+vf_recovery_was_decided(GPtrArray *entries, const char *decision)
+{
+    const VfRecordEntry *resolved = vf_record_find(entries, "resolved");
+    const char *made;
+
+    return resolved && g_variant_lookup(resolved->details, "decision", "&s", &made) &&
+           g_str_equal(made, decision);
+}
+
 VfRecoveryVerdict
 vf_recovery_judge(VfJobRole role, GPtrArray *entries)
 {
@@ -166,7 +176,9 @@ vf_recovery_judge(VfJobRole role, GPtrArray *entries)
             return VF_RECOVERY_FINISHED;
         return has(entries, "commit") ? VF_RECOVERY_IN_DOUBT : VF_RECOVERY_LOST;
     }
-    if (has(entries, "undone") || has(entries, "started"))
+    /* a mover that could not write `started` has started them all the same */
+    if (has(entries, "undone") || has(entries, "started") ||
+        vf_recovery_was_decided(entries, "run"))
         return VF_RECOVERY_FINISHED;
     /* a decision to discard was made, and what was created is not known to be removed */
     if (has(entries, "resolved") || !has(entries, "commit"))
@@ -190,14 +202,9 @@ is_of_this_boot(GPtrArray *entries)
 static gboolean
 was_completed(const VfLedgerFound *found)
 {
-    const VfRecordEntry *resolved = vf_record_find(found->entries, "resolved");
-    const char *decision = "";
-
-    if (has(found->entries, "done") || has(found->entries, "started"))
-        return TRUE;
-    return resolved && found->role == VF_JOB_SOURCE &&
-           g_variant_lookup(resolved->details, "decision", "&s", &decision) &&
-           g_str_equal(decision, "discard");
+    return has(found->entries, "done") || has(found->entries, "started") ||
+           vf_recovery_was_decided(found->entries,
+                                   found->role == VF_JOB_SOURCE ? "discard" : "run");
 }
 
 /* One that says so: then its devices are not those that have their names now. */

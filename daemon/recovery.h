@@ -34,6 +34,9 @@ typedef enum {
 
 VfRecoveryVerdict vf_recovery_judge(VfJobRole role, GPtrArray *entries);
 
+/* Whether somebody's @decision (Job.Resolve) is on record. */
+gboolean vf_recovery_was_decided(GPtrArray *entries, const char *decision);
+
 /* What may be left of the devices that it says were created, as an array of VfMdev: nothing of
  * those of another boot, nor of those of which it does not say which they are
  * (vf_mdev_find_made()), since whatever has their UUID may be somebody else's. Free with

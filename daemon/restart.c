@@ -104,7 +104,8 @@ settle_doubt(VfJob *job)
         entries = vf_record_read(vf_job_get_record(job), NULL);
     if (!entries) /* damaged: what was answered, or is to run, is in the description, too */
         return;
-    if (vf_record_find(entries, source ? "returned" : "started"))
+    if (vf_record_find(entries, source ? "returned" : "started") ||
+        vf_recovery_was_decided(entries, "run"))
         vf_job_resolve_doubt(job, make_outcome(job, !source, VF_DEVICE_OUTCOME_RUNNING));
     else if (vf_record_find(entries, "done") || vf_record_find(entries, "resolved"))
         vf_job_resolve_doubt(job, make_outcome(job, source, VF_DEVICE_OUTCOME_STOPPED));

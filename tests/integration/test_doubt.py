@@ -226,6 +226,38 @@ class Devices(Test):
         self.resolve('source', 'discard')
         self.assertEqual(self.end('Confirm', self.job_uuid), 'completed')
 
+    def test_run_without_the_movers_word(self):
+        """It runs, and `started` could not be written: who adopts it keeps it, whatever the next daemon has to go by."""
+        self.destination_in_doubt()
+        self.script('start', ['result', {'outcome': 'completed', 'device-states': ['running']}])
+        self.resolve('destination', 'run')
+        self.assertEqual(self.events(f'{self.job_uuid}.destination')[-1], 'resolved')
+        _, fds = self.client.call_with_fds(self.lease().path, 'org.vferry1.Lease.Adopt', NONE, [])
+        os.close(fds[0])
+        self.wait_for_property(self.lease(), 'State', 'adopted')
+        self.restart_by_record()
+        job = self.wait_for(lambda: self.job(self.job_uuid, 'destination'), 'the job by its record')
+        self.assertEqual(job.get('Result'), 'completed')
+        self.assertIsNone(self.lease())
+        self.sleep(0.5)
+        self.assertIn(UUID, self.sysfs.mdevs)
+
+    def test_return_without_the_movers_word(self):
+        """The daemon was killed when it had recorded the decision, before it knew that it had."""
+        self.source_in_doubt()
+        memo = self.store.find('source', 'state')
+        before = os.pread(memo, 1 << 17, 0)
+        self.script('return', ['result', {'outcome': 'completed', 'device-states': ['running']}])
+        self.resolve('source', 'run')
+        self.assertEqual(self.events(f'{self.job_uuid}.source')[-1], 'resolved')
+        self.daemon.stop(signal.SIGKILL)
+        self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
+        os.pwrite(memo, before, 0)
+        self.store.change_state('source', **{'run-decided': Variant('u', 0)})
+        self.launch()
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'cancelled')
+        self.assertEqual(self.wait_for_device(self.uuid).get('State'), 'lent')
+
     def test_uuid_of_a_destination(self):
         """Somebody else removed what was made for it: nobody makes another one in its place before that is decided."""
         self.destination_in_doubt()

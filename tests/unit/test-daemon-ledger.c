@@ -321,8 +321,8 @@ static const struct {
     {VF_JOB_SOURCE, "begin returned", VF_RECOVERY_FINISHED},
     {VF_JOB_SOURCE, "begin commit", VF_RECOVERY_IN_DOUBT},
     {VF_JOB_SOURCE, "begin commit done", VF_RECOVERY_FINISHED},
-    {VF_JOB_SOURCE, "begin commit resolved", VF_RECOVERY_FINISHED},
-    {VF_JOB_SOURCE, "begin commit returned resolved", VF_RECOVERY_FINISHED},
+    {VF_JOB_SOURCE, "begin commit resolved:discard", VF_RECOVERY_FINISHED},
+    {VF_JOB_SOURCE, "begin commit returned resolved:run", VF_RECOVERY_FINISHED},
     {VF_JOB_DESTINATION, "", VF_RECOVERY_EMPTY},
     {VF_JOB_DESTINATION, "begin", VF_RECOVERY_UNDO},
     {VF_JOB_DESTINATION, "begin create", VF_RECOVERY_UNDO},
@@ -331,9 +331,10 @@ static const struct {
     {VF_JOB_DESTINATION, "begin create created undone", VF_RECOVERY_FINISHED},
     {VF_JOB_DESTINATION, "begin create created loaded commit", VF_RECOVERY_IN_DOUBT},
     {VF_JOB_DESTINATION, "begin create created loaded commit started", VF_RECOVERY_FINISHED},
-    {VF_JOB_DESTINATION, "begin create created loaded commit resolved", VF_RECOVERY_UNDO},
-    {VF_JOB_DESTINATION, "begin create created loaded resolved undone", VF_RECOVERY_FINISHED},
-    {VF_JOB_DESTINATION, "begin create created loaded started resolved", VF_RECOVERY_FINISHED},
+    {VF_JOB_DESTINATION, "begin create created loaded commit resolved:discard", VF_RECOVERY_UNDO},
+    {VF_JOB_DESTINATION, "begin create created loaded commit resolved:run", VF_RECOVERY_FINISHED},
+    {VF_JOB_DESTINATION, "begin create created loaded resolved:discard undone", VF_RECOVERY_FINISHED},
+    {VF_JOB_DESTINATION, "begin create created loaded started resolved:run", VF_RECOVERY_FINISHED},
 };
 
 static void
@@ -342,6 +343,7 @@ entry_free(gpointer data)
     VfRecordEntry *entry = data;
 
     g_free(entry->event);
+    g_variant_unref(entry->details);
     g_free(entry);
 }
 
@@ -353,8 +355,14 @@ test_judge(void)
         g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
 
         for (char **event = events; *event; event++) {
+            g_auto(GStrv) words = g_strsplit(*event, ":", 2); /* and a decision */
+            g_auto(GVariantDict) details = G_VARIANT_DICT_INIT(NULL);
             VfRecordEntry *entry = g_new0(VfRecordEntry, 1);
-            entry->event = g_strdup(*event);
+
+            if (words[0] && words[1])
+                g_variant_dict_insert(&details, "decision", "s", words[1]);
+            entry->event = g_strdup(words[0] ? words[0] : "");
+            entry->details = g_variant_ref_sink(g_variant_dict_end(&details));
             g_ptr_array_add(entries, entry);
         }
         g_test_message("%s", judgements[i].events);
