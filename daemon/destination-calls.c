@@ -270,14 +270,31 @@ create_devices(VfSteps *steps, gpointer data)
     create_next(prepare);
 }
 
+/* They were opened by their names. What is there still was there then, and it is open now: nothing
+ * takes its place any more. */
+static gboolean
+check_opened(Prepare *prepare, GError **error)
+{
+    for (guint i = 0; i < vf_job_get_n_devices(prepare->job); i++) {
+        VfDevice *device = vf_job_get_device(prepare->job, i)->device;
+
+        vf_registry_refresh_device(prepare->self->context->registry, device);
+        if (!vf_device_is_gone(device))
+            continue;
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("device %s has gone"),
+                    vf_device_get_id(device));
+        return FALSE;
+    }
+    return TRUE;
+}
+
 static void
 on_listening(GObject *source, GAsyncResult *result, gpointer data)
 {
     Prepare *prepare = data;
     GError *error = NULL;
 
-    vf_driver_call_finish(VF_DRIVER(source), result, &error);
-    if (!error)
+    if (vf_driver_call_finish(VF_DRIVER(source), result, &error) && check_opened(prepare, &error))
         vf_lease_move(prepare->lease, VF_LEASE_READY, &error);
     vf_steps_done(prepare->steps, error);
 }

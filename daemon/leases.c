@@ -717,8 +717,9 @@ vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *mdevs)
     g_ptr_array_unref(entry->mdevs);
     entry->mdevs = mdevs;
     for (guint i = 0; i < mdevs->len; i++) {
-        VfDevice *device =
-            vf_registry_find_device(self->context->registry, vf_mdev_get_uuid(mdevs->pdata[i]));
+        VfMdev *mdev = mdevs->pdata[i];
+        VfDevice *device = vf_registry_find_this_device(
+            self->context->registry, vf_mdev_get_uuid(mdev), vf_mdev_get_inode(mdev));
 
         if (device)
             hold_device(entry, device);

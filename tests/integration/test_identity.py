@@ -103,16 +103,33 @@ class Replaced(Test):
         self.create()
         self.uuid = WISH
         job = self.cross()
-        self.sysfs.uevent, uevent = lambda path, action: None, self.sysfs.uevent
+        self.replace_in_silence()
+        self.assertEqual(self.end('Confirm', job), 'completed')
+        self.assert_stays()
+
+    def replace_in_silence(self):
+        uevent = self.sysfs.uevent
+        self.addCleanup(setattr, self.sysfs, 'uevent', uevent)
+        self.sysfs.uevent = lambda path, action: None
         real = self.sysfs.real(self.sysfs.mdevs[WISH])
         os.rename(real, self.sysfs.real('/aside'))
         os.mkdir(real)
         for name in ('subsystem', 'mdev_type', 'driver', 'iommu_group'):
             os.symlink(os.readlink(self.sysfs.real(f'/aside/{name}')), f'{real}/{name}')
         self.sysfs.write(f'{self.sysfs.mdevs[WISH]}/remove', '')
-        self.assertEqual(self.end('Confirm', job), 'completed')
+
+    def test_prepare_opens_another_one(self):
+        """It is opened by its name, and that was another one's by then."""
+        self.script('receive', ['wait-for', 'opened'], ['listening'])
+        _, cookie = self.begin(self.lend())
+        options = {'address': Variant('s', '127.0.0.1'), 'uuid': Variant('s', WISH)}
+        call = self.manager().start_call('Prepare', Variant('(sa{sv})', (cookie, options)))
+        self.wait_for(lambda: 'receive' in [verb for verb, *_ in self.requests()], 'the mover')
+        self.replace_in_silence()
+        self.go('opened')
+        error = self.assert_refused('NotFound', self.finish, call)
+        self.assertIn(WISH, error.message)
         self.assert_stays()
-        self.sysfs.uevent = uevent
 
     def test_repeated_confirm_after_it_came_back(self):
         """It left, came back in another job, and runs with whoever adopted it."""
@@ -186,6 +203,7 @@ class Replaced(Test):
         self.replace()
         self.launch()
         self.wait_for(lambda: self.job(job, 'destination'), 'the job')
+        self.assertEqual(self.wait_for_device(WISH).get('State'), 'unknown')
         self.job(job, 'destination').call('Resolve', Variant('(sa{sv})', ('discard', {})))
         self.wait_for(lambda: self.events(f'{job}.destination')[-1] == 'undone', 'the end of the lease')
         self.assert_stays()
