@@ -9,6 +9,7 @@
 #include "host.h"
 #include "log.h"
 #include "mdev.h"
+#include "source-calls.h"
 #include "uuid.h"
 
 struct _VfRecovery {
@@ -288,6 +289,27 @@ find_device(VfRecovery *self, VfLedgerFound *found, VfJob *job, guint index, con
         vf_job_name_device(job, index, named->id, named->inode);
 }
 
+static void
+note_moved_on(const VfLedgerFound *found, VfJob *job)
+{
+    for (guint i = 0; i < found->entries->len; i++) {
+        const VfRecordEntry *entry = found->entries->pdata[i];
+        guint32 index;
+
+        if (g_str_equal(entry->event, "moved-on") &&
+            g_variant_lookup(entry->details, "device", "u", &index) &&
+            index < vf_job_get_n_devices(job))
+            vf_job_get_device(job, index)->moved_on = TRUE;
+    }
+}
+
+static void
+on_completed(VfJob *job, VfRecovery *self)
+{
+    if (vf_job_get_role(job) == VF_JOB_SOURCE && vf_job_get_result(job) == VF_RESULT_COMPLETED)
+        vf_source_calls_follow(job, self->context->ledger);
+}
+
 static VfJob *
 make_job(VfRecovery *self, VfLedgerFound *found)
 {
@@ -319,7 +341,9 @@ make_job(VfRecovery *self, VfLedgerFound *found)
         if (i < named->len)
             find_device(self, found, job, i, &g_array_index(named, Named, i));
     }
+    note_moved_on(found, job);
     vf_job_take_record(job, g_steal_pointer(&found->record));
+    g_signal_connect_object(job, "completed", G_CALLBACK(on_completed), self, 0);
     return job;
 }
 

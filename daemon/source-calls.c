@@ -496,22 +496,44 @@ set_device_states(VfJob *job)
             set_device_state(vf_job_get_device(job, i));
 }
 
+static void
+on_moved_on_recorded(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!vf_ledger_append_finish(VF_LEDGER(source), result, &error))
+        g_warning("%s", error->message);
+}
+
+static void
+set_moved_on(VfJob *job, guint index)
+{
+    VfLedger *ledger = g_object_get_data(G_OBJECT(job), "ledger");
+    GVariantDict details;
+
+    vf_job_get_device(job, index)->moved_on = TRUE;
+    g_variant_dict_init(&details, NULL);
+    g_variant_dict_insert(&details, "device", "u", index);
+    vf_ledger_append_async(ledger, vf_job_get_record(job), "moved-on", g_variant_dict_end(&details),
+                           on_moved_on_recorded, NULL);
+}
+
 /* Its holder has it again, or has lent it anew, or another job has it: nothing of it is this job's
- * any more. */
+ * any more. A daemon that has nothing but the record knows it, too. */
 static void
 on_moved_on(VfDevice *device, GParamSpec *spec, VfJob *job)
 {
     for (guint i = 0; i < vf_job_get_n_devices(job); i++)
         if (vf_job_get_device(job, i)->device == device)
-            vf_job_get_device(job, i)->moved_on = TRUE;
+            set_moved_on(job, i);
     g_signal_handlers_disconnect_by_func(device, on_moved_on, job);
     vf_job_save(job);
 }
 
-/* What becomes of the devices that a job left behind stopped. */
-static void
-follow_devices(VfJob *job)
+void
+vf_source_calls_follow(VfJob *job, VfLedger *ledger)
 {
+    g_object_set_data(G_OBJECT(job), "ledger", ledger);
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         VfJobDevice *device = vf_job_get_device(job, i);
 
@@ -528,7 +550,7 @@ on_job_completed(VfJob *job, VfSourceCalls *self)
 
     set_device_states(job);
     if (result == VF_RESULT_COMPLETED)
-        follow_devices(job);
+        vf_source_calls_follow(job, self->context->ledger);
     /* In doubt, the fd with the state is kept for Resolve. Otherwise a lender that has left, or
      * leaves, takes the loan along: nobody need confirm for that. */
     if (result != VF_RESULT_IN_DOUBT)
@@ -780,7 +802,7 @@ vf_source_calls_resume(VfSourceCalls *self, VfJob *job)
         if (vf_job_get_device(job, i)->device)
             resume_device_state(job, vf_job_get_device(job, i));
     if (vf_job_get_result(job) == VF_RESULT_COMPLETED)
-        follow_devices(job);
+        vf_source_calls_follow(job, self->context->ledger);
     vf_jobs_add(self->jobs, job);
 }
 

@@ -131,6 +131,42 @@ class Replaced(Test):
         self.assertIn(WISH, error.message)
         self.assert_stays()
 
+    def reclaim(self):
+        device = self.find_device(self.uuid)
+        _, fds = self.client.call_with_fds(device.path, 'org.vferry1.Device.Reclaim', NONE, [])
+        os.close(fds[0])
+        self.wait_for_property(device, 'State', 'unknown')
+
+    def moved_on(self):
+        """A job whose device stays with its holder; only the record of it is left."""
+        self.create()
+        self.uuid = WISH
+        return self.cross()
+
+    def confirm_by_the_record(self, job, between=lambda: None):
+        self.end_daemon()
+        self.launch()
+        self.wait_for(lambda: self.job(job, 'source'), 'the job')
+        between()
+        self.assertEqual(self.end('Confirm', job), 'completed')
+        self.assert_stays()
+
+    def test_confirm_by_the_record_of_what_was_reclaimed(self):
+        job = self.moved_on()
+        self.reclaim()
+        self.wait_for(lambda: self.events(f'{job}.source')[-1] == 'moved-on', 'a word in the record')
+        self.confirm_by_the_record(job)
+
+    def test_confirm_by_the_record_of_what_is_lent_since(self):
+        job = self.moved_on()
+
+        def use():
+            self.wait_for_device(WISH)
+            self.lend()
+            self.reclaim()
+        self.confirm_by_the_record(job, use)
+        self.confirm_by_the_record(job)
+
     def test_repeated_confirm_after_it_came_back(self):
         """It left, came back in another job, and runs with whoever adopted it."""
         self.with_store()
