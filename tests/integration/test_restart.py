@@ -447,6 +447,20 @@ class Destination(Test):
         self.launch()
         self.assert_undone('failed')
 
+    def test_devices_of_an_older_daemon(self):
+        """One that did not note which devices it had made: what its job has open is that, of anything else nobody knows."""
+        self.start_at(*self.STEPS[0])
+        self.end_daemon()
+        path = self.sysfs.mdevs[self.created]
+        mdevs = Variant('a(sss)', [(path, self.created, 'mtty-2'), (f'{os.path.dirname(path)}/{self.uuid}', self.uuid, 'mtty-2')])
+        self.store.change_state('lease', mdevs=mdevs)
+        self.store.change_state('destination', inodes=None)
+        self.launch()
+        self.lease.call('Release', NONE)
+        self.assert_undone('cancelled')
+        self.assertIn(self.uuid, self.sysfs.mdevs)
+        self.assertIn('did not note', self.daemon.text())
+
     def test_deadline_counts_on(self):
         self.script('send', ['wait-for', 'sent'])
         self.script('receive', ['listening'], ['wait-for', 'never'])
