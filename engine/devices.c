@@ -388,6 +388,18 @@ stand(Device *device)
         (void)vf_backend_set_state(device->backend, now, VF_STATE_STOP, NULL);
 }
 
+/* One that was reset may have been moved since: the kernel goes on to where it was asked to go, and
+ * a discard stops it (vf_devices_stop_reset()). */
+static gboolean
+bring_reset(Device *device, GError **error)
+{
+    VfDeviceState now;
+
+    return vf_backend_get_state(device->backend, &now, error) &&
+           (now == VF_STATE_RUNNING ||
+            vf_backend_set_state(device->backend, now, VF_STATE_RUNNING, error));
+}
+
 static gboolean
 run_one(VfDevices *self, guint index, VfDeviceState target, GError **error)
 {
@@ -397,7 +409,8 @@ run_one(VfDevices *self, guint index, VfDeviceState target, GError **error)
     if (device->refused)
         return FALSE;
     device->in_precopy = FALSE;
-    if (bring(self, index, target, &local))
+    if (device->past & VF_DEVICE_RESET ? bring_reset(device, &local)
+                                       : bring(self, index, target, &local))
         return TRUE;
     stand(device);
     device->refused = TRUE;
@@ -407,9 +420,10 @@ run_one(VfDevices *self, guint index, VfDeviceState target, GError **error)
     return FALSE;
 }
 
-/* Those that are known to be reset were an error before, or are none. */
+/* Those that are known to be reset were an error before, or are none, and have no state that they
+ * could pass to another. */
 static gboolean
-is_to_run(Device *device)
+is_quiet_first(Device *device)
 {
     return (device->past & (VF_DEVICE_TOUCHED | VF_DEVICE_RESET)) == VF_DEVICE_TOUCHED;
 }
@@ -422,14 +436,14 @@ vf_devices_run(VfDevices *self, GError **error)
     for (guint i = 0; self->use_p2p && i < self->items->len; i++) {
         VfDeviceState now;
         /* one that runs already has nothing to wait for */
-        if (!is_to_run(device_at(self, i)) ||
+        if (!is_quiet_first(device_at(self, i)) ||
             (vf_backend_get_state(device_at(self, i)->backend, &now, NULL) &&
              now == VF_STATE_RUNNING))
             continue;
         run_one(self, i, VF_STATE_RUNNING_P2P, &first);
     }
     for (guint i = 0; i < self->items->len; i++)
-        if (is_to_run(device_at(self, i)))
+        if (device_at(self, i)->past & VF_DEVICE_TOUCHED)
             run_one(self, i, VF_STATE_RUNNING, &first);
     if (!first)
         return TRUE;

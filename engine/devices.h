@@ -64,7 +64,7 @@ gboolean vf_devices_stop(VfDevices *self, GError **error);
 /* Every device that was touched to RUNNING, from whatever saving or stopped state it is in; who has
  * stopped another starts it. Goes on after a failure with the next device, and says which was the
  * first to fail. A device in ERROR, or one in RESUMING, which the kernel might start with half a
- * state, is left alone. So is one that was reset: it runs, and vf_devices_describe() says so. */
+ * state, is left alone. One that was reset is no failure, and vf_devices_describe() says so. */
 gboolean vf_devices_run(VfDevices *self, GError **error);
 
 /* Every device that was reset to STOP. BUSY when another one runs. */

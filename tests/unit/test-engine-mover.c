@@ -760,6 +760,9 @@ static const Past pasts[] = {
      "running,running", "returned ", BOTH(RUNNING)},
     {"return/known-reset", MOVED "reset1 returning ", "return", TRUE, BOTH(RUNNING), "completed",
      "running,failed-needs-reset", "returned ", BOTH(RUNNING)},
+    /* a discard has stopped it, and came to nothing */
+    {"return/known-reset-stopped", MOVED "commit reset1 ", "return", FALSE, BOTH(STOP), "completed",
+     "running,failed-needs-reset", "returned ", BOTH(RUNNING)},
     {"start/loaded", "loaded commit ", "start", FALSE, BOTH(STOP), "completed", "running,running",
      "started ", BOTH(RUNNING)},
     {"start/reset", "loaded commit ", "start", FALSE, EACH(STOP, RUNNING), "failed",

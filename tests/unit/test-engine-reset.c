@@ -155,6 +155,8 @@ check_devices_of(const Play *play, const VfPair *pair)
         g_assert_cmpint(vf_memory_was_reset(play->row->role == SOURCE ? source : destination), ==,
                         reset);
         g_assert_cmpint(vf_memory_is_live(source), ==, back);
+        if (play->row->end == FAILS)
+            g_assert_cmpint(vf_memory_get_state(source), ==, VF_STATE_RUNNING);
         if (play->row->end == FAILS || reset)
             g_assert_cmpint(vf_memory_is_live(destination), ==, play->row->end == PASSES);
     }
