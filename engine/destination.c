@@ -322,10 +322,8 @@ start(Destination *self, GError **error)
     VfDevices *devices = self->session->devices;
     g_autoptr(GError) local = NULL;
 
-    if (!vf_devices_expect(devices, VF_STATE_STOP, error))
-        return FALSE;
-    vf_past_mark(self->session, "starting");
-    if (!vf_devices_run(devices, error))
+    if (!vf_devices_expect(devices, VF_STATE_STOP, error) ||
+        !vf_past_mark(self->session, "starting", error) || !vf_devices_run(devices, error))
         return FALSE;
     /* That must be said, whatever the disk or the link do now: a source that does not hear it is in
      * doubt. */

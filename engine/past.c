@@ -99,6 +99,7 @@ vf_past_recall(VfSession *session, gboolean touched_only, GError **error)
             past |= VF_DEVICE_RESET;
         vf_devices_set_past(session->devices, i, past);
     }
+    session->committed = vf_record_find(entries, "commit") != NULL;
     vf_past_watch(session, FALSE);
     return TRUE;
 }
@@ -110,11 +111,17 @@ vf_past_explain(VfSession *session, GError *error)
         g_prefix_error(&error, _("a device was reset meanwhile: "));
 }
 
+gboolean
+vf_past_mark(VfSession *session, const char *event, GError **error)
+{
+    return vf_record_mark(session->record, event, NULL, error);
+}
+
 void
-vf_past_mark(VfSession *session, const char *event)
+vf_past_mark_returning(VfSession *session)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!vf_record_mark(session->record, event, NULL, &error))
+    if (!vf_past_mark(session, "returning", &error))
         g_warning("%s", error->message);
 }

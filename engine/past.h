@@ -17,5 +17,9 @@ gboolean vf_past_recall(VfSession *session, gboolean touched_only, GError **erro
 /* A device that was reset answers with errors of any kind: says in @error what was behind them. */
 void vf_past_explain(VfSession *session, GError *error);
 
-/* All devices are about to be set running: `returning` or `starting`. */
-void vf_past_mark(VfSession *session, const char *event);
+/* All devices are about to be set running: `returning` or `starting`. After the commit who cannot
+ * say so leaves them stopped: one that runs with the guest's state would be taken for reset, and a
+ * source's be stopped under its guest (vf_devices_stop_reset()). */
+gboolean vf_past_mark(VfSession *session, const char *event, GError **error);
+/* Before it a source runs again, whether that can be written or not. */
+void vf_past_mark_returning(VfSession *session);

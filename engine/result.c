@@ -68,7 +68,10 @@ return_devices(VfSession *session, GError **error)
         !vf_devices_have_past(session->devices, VF_DEVICE_TOUCHED))
         return;
     vf_devices_look_for_resets(session->devices);
-    vf_past_mark(session, "returning");
+    if (!session->committed)
+        vf_past_mark_returning(session);
+    else if (!vf_past_mark(session, "returning", error))
+        return;
     if (vf_devices_run(session->devices, error))
         vf_session_note(session, "returned");
 }
@@ -76,11 +79,9 @@ return_devices(VfSession *session, GError **error)
 static void
 start_devices(VfSession *session, GError **error)
 {
-    if (!vf_devices_load_info(session->devices, error) ||
-        !vf_devices_expect_loaded(session->devices, error))
-        return;
-    vf_past_mark(session, "starting");
-    if (vf_devices_run(session->devices, error))
+    if (vf_devices_load_info(session->devices, error) &&
+        vf_devices_expect_loaded(session->devices, error) &&
+        vf_past_mark(session, "starting", error) && vf_devices_run(session->devices, error))
         vf_session_note(session, "started");
 }
 

@@ -48,6 +48,7 @@ typedef struct {
     VfRecord *record;
     VfCancel *cancel;
     VfProgress *progress;
+    gboolean committed; /* a dead mover has (vf_past_recall()) */
     VfChannel
         *channel; /* one that is up already, for tests and the benchmark; no request sets it */
 } VfSession;

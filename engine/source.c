@@ -265,7 +265,7 @@ give_up(Source *self, GError *error, VfOutcome *outcome)
         outcome->untouched = TRUE;
         return;
     }
-    vf_past_mark(self->session, "returning");
+    vf_past_mark_returning(self->session);
     if (vf_devices_run(self->session->devices, &local)) {
         vf_session_note(self->session, "returned");
         return;

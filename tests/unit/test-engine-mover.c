@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -328,6 +329,7 @@ typedef struct Side {
     guint16 port;
     VfControlMessage *result;
     int record;
+    gsize spare; /* so many bytes fit into the record still; 0: any number */
 } Side;
 
 static VfBackend *
@@ -356,6 +358,22 @@ write_nothing(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer d
     return G_LOG_WRITER_HANDLED;
 }
 
+/* The limit is one for all files, and the devices' are files: the record has more than they. */
+static void
+limit_record(Side *side)
+{
+    g_autoptr(VfRecord) record = vf_record_new_from_fd(vf_io_dup(side->record, NULL));
+    g_autofree char *pad = g_strnfill(1024 * 1024, 'x');
+    struct rlimit limit;
+    gsize size = 0;
+
+    g_assert_true(vf_record_mark(record, "pad", g_variant_new_parsed("{'pad': <%s>}", pad), NULL));
+    g_assert_true(vf_record_get_size(record, &size, NULL));
+    limit.rlim_cur = limit.rlim_max = size + side->spare;
+    signal(SIGXFSZ, SIG_IGN); /* as in engine/confine.c */
+    g_assert_no_errno(setrlimit(RLIMIT_FSIZE, &limit));
+}
+
 /* Its device exists before, so that a child knows the other's, too. */
 static void
 side_start(Side *side)
@@ -374,6 +392,8 @@ side_start(Side *side)
         if (side->other)
             close(side->other->mover->fd);
         g_log_set_writer_func(write_nothing, NULL, NULL);
+        if (side->spare)
+            limit_record(side);
         _exit(vf_mover_run(theirs, adopt_memory, side, confine()));
     }
     close(theirs);
@@ -845,30 +865,73 @@ test_past(gconstpointer data)
     side_clear(&side);
 }
 
-/* They run again, whether the record can say so or not. */
+/* Before the commit they run again, whether the record can say so or not. After it nobody may take
+ * what runs for reset, so that it is said before, or does not run. */
+typedef struct {
+    const char *name;
+    const char *lines;
+    const char *verb;
+    VfDeviceState found;
+    const char *outcome;
+    VfDeviceState end;
+} Unwritten;
+
+static const Unwritten unwritten[] = {
+    {"return", "touched0 moved0 ", "return", VF_STATE_STOP, "completed", VF_STATE_RUNNING},
+    {"return-committed", "touched0 moved0 commit ", "return", VF_STATE_STOP, "failed",
+     VF_STATE_STOP},
+    {"start", "loaded commit ", "start", VF_STATE_STOP, "failed", VF_STATE_STOP},
+};
+
 static void
-test_recover_without_record(void)
+test_unwritten(gconstpointer data)
 {
+    const Unwritten *c = data;
     Side side = {0};
-    g_autoptr(VfBackend) backend = NULL;
-    g_autofree char *found = NULL;
     g_autofree char *path = NULL;
+    g_autofree char *events = NULL;
+    g_autofree char *found = NULL;
     int fds[2] = {open_null(), -1};
 
-    side.device = vf_memory_new(&usual);
+    side.device = find_state(c->found);
     side_start(&side);
-    backend = vf_memory_open(side.device);
-    g_assert_true(vf_backend_set_state(backend, VF_STATE_RUNNING, VF_STATE_STOP, NULL));
+    write_past(side.record, c->lines);
+    events = side_events(&side);
     path = g_strdup_printf("/proc/self/fd/%d", side.record);
     fds[1] = open(path, O_RDONLY | O_CLOEXEC);
-    ask(side.mover, "return", NULL, fds, 2);
-    side_end(&side, "completed");
+    ask(side.mover, c->verb, NULL, fds, 2);
+    side_end(&side, c->outcome);
     found = side_events(&side);
-    g_assert_cmpstr(found, ==, "");
-    g_assert_cmpint(vf_memory_get_state(side.device), ==, VF_STATE_RUNNING);
+    g_assert_cmpstr(found, ==, events);
+    g_assert_cmpint(vf_memory_get_state(side.device), ==, c->end);
     close(fds[0]);
     close(fds[1]);
     side_clear(&side);
+}
+
+/* The commit still fits into a destination's record, and `starting` does not. */
+static void
+test_starting_unwritten(void)
+{
+    static const VfMemoryOptions small = {.flags = VF_BACKEND_STOP_COPY, .size = 64 * 1024};
+    Side source = {0};
+    Side destination = {0};
+    Side scratch = {.record = open_record()};
+    g_autofree char *events = NULL;
+    struct stat st;
+
+    write_past(scratch.record, "loaded commit ");
+    g_assert_no_errno(fstat(scratch.record, &st));
+    destination.spare = (gsize)st.st_size + 10;
+    begin_pair(&source, &destination, &small);
+    side_end(&source, "in-doubt");
+    side_end(&destination, "in-doubt");
+    events = side_events(&destination);
+    g_assert_cmpstr(events, ==, "pad loaded commit ");
+    g_assert_cmpint(vf_memory_get_state(destination.device), ==, VF_STATE_STOP);
+    close(scratch.record);
+    side_clear(&source);
+    side_clear(&destination);
 }
 
 /* A device that does not run belongs to whoever has stopped it. */
@@ -905,7 +968,11 @@ main(int argc, char **argv)
         g_autofree char *path = g_strdup_printf("/engine/mover/past/%s", pasts[i].name);
         g_test_add_data_func(path, &pasts[i], test_past);
     }
-    g_test_add_func("/engine/mover/recover-without-record", test_recover_without_record);
+    for (gsize i = 0; i < G_N_ELEMENTS(unwritten); i++) {
+        g_autofree char *path = g_strdup_printf("/engine/mover/unwritten/%s", unwritten[i].name);
+        g_test_add_data_func(path, &unwritten[i], test_unwritten);
+    }
+    g_test_add_func("/engine/mover/unwritten/starting", test_starting_unwritten);
     g_test_add_func("/engine/mover/untouched", test_untouched);
     g_test_add_func("/engine/mover/malformed", test_malformed);
     g_test_add_func("/engine/mover/end-of-file", test_end_of_file);
