@@ -383,7 +383,7 @@ vf_destination_run(VfSession *session, VfOutcome *outcome)
     Destination self = {.session = session, .n_devices = n_devices, .loading = loading};
     GError *error = NULL;
 
-    vf_past_watch(session, FALSE);
+    vf_past_watch(session);
     (void)(stop_devices(&self, &error) && attach(&self, &error) && load(&self, &error) &&
            promise(&self, &error) && await_commit(&self, &error) && start(&self, &error));
     conclude(&self, error, outcome);

@@ -35,9 +35,9 @@ write_reset(VfDevicePast what, guint index, gpointer data, GError **error)
 }
 
 void
-vf_past_watch(VfSession *session, gboolean touches)
+vf_past_watch(VfSession *session)
 {
-    vf_devices_set_witness(session->devices, touches ? write_touch : write_reset, session);
+    vf_devices_set_witness(session->devices, write_touch, session);
 }
 
 static gboolean
@@ -72,20 +72,39 @@ is_moved(GPtrArray *entries, guint index)
     return moved;
 }
 
-/* Before LOADED a destination is never started again, and after it all of its devices stand, until
- * `starting` is there; a source's have moved one after the other. */
+/* Of a mover of 0.1.0, which has started a destination's without a word, nothing is known. */
 static gboolean
 is_away(GPtrArray *entries, guint index)
 {
-    return vf_record_find(entries, "loaded")
-               ? !vf_record_find(entries, "starting")
-               : is_moved(entries, index) && !vf_record_find(entries, "returning");
+    return is_moved(entries, index) && !vf_record_find(entries, "starting") &&
+           !vf_record_find(entries, "returning");
+}
+
+/* What a damaged one said nobody can tell: then what somebody has decided to run is run without it
+ * (daemon/jobs.c), and nothing is returned that only it could name. */
+static GPtrArray *
+read_past(VfSession *session, gboolean touched_only, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+    GPtrArray *entries = vf_record_read(session->record, &local);
+
+    if (entries) {
+        session->committed = vf_record_find(entries, "commit") != NULL;
+        return entries;
+    }
+    if (touched_only) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return NULL;
+    }
+    g_warning("%s", local->message);
+    session->committed = TRUE;
+    return g_ptr_array_new();
 }
 
 gboolean
 vf_past_recall(VfSession *session, gboolean touched_only, GError **error)
 {
-    g_autoptr(GPtrArray) entries = vf_record_read(session->record, error);
+    g_autoptr(GPtrArray) entries = read_past(session, touched_only, error);
 
     if (!entries)
         return FALSE;
@@ -99,8 +118,7 @@ vf_past_recall(VfSession *session, gboolean touched_only, GError **error)
             past |= VF_DEVICE_RESET;
         vf_devices_set_past(session->devices, i, past);
     }
-    session->committed = vf_record_find(entries, "commit") != NULL;
-    vf_past_watch(session, FALSE);
+    vf_devices_set_witness(session->devices, write_reset, session);
     return TRUE;
 }
 

@@ -7,11 +7,12 @@
  * device in RUNNING means: docs/migration-stream.md, "Records". None of these lines waits for the
  * disk. After a crash of the host they say nothing: its devices begin anew. */
 
-/* From here on: which device was reset, and with @touches also which was touched and moved. */
-void vf_past_watch(VfSession *session, gboolean touches);
+/* From here on: which device is touched, moves, and was reset. */
+void vf_past_watch(VfSession *session);
 
-/* What the record says of a dead mover's devices; from here on as vf_past_watch(). Without
- * @touched_only every device counts as touched, whether it is on record or not. */
+/* What the record says of a dead mover's devices; from here on it says which was reset. Without
+ * @touched_only every device counts as touched, whether it is on record or not, and a damaged
+ * record is as an empty one. */
 gboolean vf_past_recall(VfSession *session, gboolean touched_only, GError **error);
 
 /* A device that was reset answers with errors of any kind: says in @error what was behind them. */

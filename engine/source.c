@@ -327,7 +327,7 @@ vf_source_run(VfSession *session, VfOutcome *outcome)
                    .times.begin = g_get_monotonic_time()};
     GError *error = NULL;
 
-    vf_past_watch(session, TRUE);
+    vf_past_watch(session);
     (void)(check_devices(&self, &error) && attach(&self, &error) && precopy(&self, &error) &&
            switch_over(&self, &error) && await_loaded(&self, &error) && commit(&self, &error) &&
            await_started(&self, &error));

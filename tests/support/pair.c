@@ -88,7 +88,7 @@ on_phase(const char *phase, gpointer data)
 }
 
 static VfRecord *
-make_record(Side *side, gboolean blind)
+make_record(Side *side)
 {
     g_autoptr(GError) error = NULL;
     VfRecord *record;
@@ -96,7 +96,7 @@ make_record(Side *side, gboolean blind)
 
     g_assert_no_error(error);
     close(fd);
-    fd = open(side->record_path, (blind ? O_RDONLY : O_RDWR | O_APPEND) | O_CLOEXEC);
+    fd = open(side->record_path, O_RDWR | O_APPEND | O_CLOEXEC);
     record = vf_record_new_from_fd(fd);
     vf_record_lock(record, &error);
     g_assert_no_error(error);
@@ -128,8 +128,7 @@ make_session(Side *side)
     for (guint i = 0; i < side->pair->n_devices; i++)
         g_ptr_array_add(backends, vf_memory_open(is_source ? side->pair->source_devices[i]
                                                            : side->pair->destination_devices[i]));
-    session = vf_session_new(vf_devices_new(backends),
-                             make_record(side, !is_source && setup->blind_destination));
+    session = vf_session_new(vf_devices_new(backends), make_record(side));
     session->config.job = g_strdup(setup->wrong_job && is_source ? "another" : VF_PAIR_JOB);
     memcpy(session->config.key, pair_key, sizeof pair_key);
     session->config.key[0] ^= setup->wrong_key && is_source;
@@ -315,6 +314,8 @@ on_plan(guint8 *frame, gsize *size, gpointer data)
 
     if (setup->blind_source)
         blind(&sides[VF_ROLE_SOURCE]);
+    if (setup->blind_destination)
+        blind(&sides[VF_ROLE_DESTINATION]);
     if (setup->kill)
         g_assert_no_errno(kill(side->pid, SIGKILL));
     else if (setup->cancel.wanted)

@@ -137,6 +137,7 @@ check_doubt(const Play *play, const VfPair *pair)
     g_assert_nonnull(strstr(pair->sides[1].message, "was reset meanwhile"));
     g_assert_cmpstr(pair->sides[0].events, ==, "commit");
     g_assert_cmpstr(pair->sides[1].events, ==, "loaded,commit");
+    g_assert_true(g_str_has_prefix(pair->sides[1].marks, "touched,moved"));
     g_assert_true(g_str_has_suffix(pair->sides[1].marks, "reset"));
     check_states(play, &pair->sides[0], "stopped", "stopped");
     check_states(play, &pair->sides[1], NULL, "failed-needs-reset");

@@ -174,7 +174,7 @@ static const Case faults[] = {
      .events = {"", ""},
      .states = {"running", "stopped"}},
     {"destination-record-unwritable",
-     {.source = {ALL, 64 * KIB}, .blind_destination = TRUE},
+     {.source = {ALL, 64 * KIB}, .blind_destination = TRUE, AT(CALL, SOURCE, DATA)},
      FAILED(E(PEER), E(FAILED)),
      .events = {"returned", ""}},
     {"untouched", {.source = {ALL, 300 * KIB}, .plan = {VF_PROXY_RELAY}}, COMPLETED},
