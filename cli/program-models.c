@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "common/error.h"
-#include "xml/json-document.h"
-#include "xml/migration-info.h"
+#include "xml/text/json-document.h"
+#include "xml/driver-info/migration-info.h"
 
 #define PATIENCE_SECONDS 10
 

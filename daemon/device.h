@@ -48,7 +48,7 @@ const char *vf_device_get_model_id(VfDevice *self);  /* "" when no descriptor ma
 const char *vf_device_get_model_source(VfDevice *self);
 /* NULL when no descriptor matches. */
 VfModel *vf_device_get_model(VfDevice *self);
-/* A list of values (xml/value.h): every parameter of the model, a NULL value where nothing could
+/* A list of values (value.h): every parameter of the model, a NULL value where nothing could
  * read it. Never changed in place: a new list takes its place when the device changes. */
 GPtrArray *vf_device_get_values(VfDevice *self);
 /* A device is usable when it is bound and has its vfio-dev, and an mdev's type (and so its model)

@@ -17,11 +17,11 @@ typedef struct {
     int iommu_group;   /* -1 when none */
     int numa_node;     /* -1 when unknown */
     VfModel *model;    /* NULL when no descriptor matches; a reference */
-    GPtrArray *values; /* list (xml/value.h), empty without a model */
+    GPtrArray *values; /* list (value.h), empty without a model */
     char **migration;  /* as vf_debugfs_read_migration(): NULL when unknown */
 } VfFacts;
 
-/* @parent_driver as in VfMatch (xml/model.h). NOT_FOUND when the device has gone, and
+/* @parent_driver as in VfMatch (model.h). NOT_FOUND when the device has gone, and
  * vf_sysfs_is_unread() when nobody knows. */
 VfFacts *vf_facts_read_mdev(const char *sysfs_path, const char *parent_driver,
                             const VfModels *models, GError **error);

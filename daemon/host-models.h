@@ -5,7 +5,7 @@
 #include "registry.h"
 
 /* One schema for each model id. A descriptor is one by itself; a driver describes each mdev type,
- * and only what that type can be: the host's schema then is the union (xml/model-union.h), and
+ * and only what that type can be: the host's schema then is the union (model-union.h), and
  * what is less than that is said of the type's offer and the device. */
 
 /* Adds the model to the host's, or unites it with what is there of its id. */

@@ -25,7 +25,7 @@ typedef struct {
     VfModel *model;    /* NULL when neither the driver nor a descriptor says */
     gboolean shared;   /* there is another one of this type */
     char *description; /* nullable: what the driver says (kernel-models.h), as it was read */
-    GPtrArray *values; /* list (xml/value.h): what every device of this type is, as far as it can be
+    GPtrArray *values; /* list (value.h): what every device of this type is, as far as it can be
                           known before it is made; empty without a model */
     guint64 available; /* available_instances, read when the parent last changed */
     guint64 reserved;  /* promised to leases */

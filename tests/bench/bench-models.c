@@ -25,9 +25,9 @@
 #include <glib/gstdio.h>
 
 #include "fleet-maker.h"
-#include "xml/baseline.h"
-#include "xml/compare.h"
-#include "xml/find.h"
+#include "xml/baseline/baseline.h"
+#include "xml/compare/compare.h"
+#include "xml/find/find.h"
 
 #define HOSTS 10000
 #define ROUNDS 5

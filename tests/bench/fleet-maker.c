@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "xml/capabilities.h"
+#include "xml/host/capabilities.h"
 
 #define N_INVENTED 8
 #define TYPES_OF_PARENT 4

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "xml/requirement.h"
+#include "xml/host/requirement.h"
 
 /* A made-up fleet, always the same: hosts with several of ten models each, some shipped, some
  * invented with four to eight parameters, whose firmware and drivers are of different age. */

@@ -4,10 +4,10 @@
 #include <glib.h>
 #include <string.h>
 
-#include "xml/answer.h"
-#include "xml/capabilities.h"
-#include "xml/compare.h"
-#include "xml/migration.h"
+#include "xml/crossing/answer.h"
+#include "xml/host/capabilities.h"
+#include "xml/compare/compare.h"
+#include "xml/crossing/migration.h"
 
 /* What 0.1.0 wrote, before the language of models grew: every later version reads it, and, since
  * nothing in it has changed its meaning, writes it as it was. */

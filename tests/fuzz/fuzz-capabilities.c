@@ -5,8 +5,8 @@
 
 #include "fuzz-xml.h"
 #include "tests/unit/test-streamed.h"
-#include "xml/capabilities.h"
-#include "xml/document.h"
+#include "xml/host/capabilities.h"
+#include "xml/text/document.h"
 
 /* A capabilities document: what is read is written, and read again; and what makes a tree of it
  * says the same as what does not. */

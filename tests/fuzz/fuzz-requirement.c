@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "fuzz-xml.h"
-#include "xml/capabilities.h"
-#include "xml/document.h"
+#include "xml/host/capabilities.h"
+#include "xml/text/document.h"
 
 /* Requirements and reports: and every requirement of the input is compared with every model in it,
  * on a destination that has what another requirement says, or what an offer does. */

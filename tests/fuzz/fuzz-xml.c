@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "xml/capabilities.h"
-#include "xml/document.h"
+#include "xml/host/capabilities.h"
+#include "xml/text/document.h"
 
 #define MESSAGE_MAX 2048
 #define HOST "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"

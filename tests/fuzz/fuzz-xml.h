@@ -5,10 +5,10 @@
 
 #include "error.h"
 #include "fuzz.h"
-#include "xml/compare.h"
-#include "xml/model.h"
-#include "xml/report.h"
-#include "xml/requirement.h"
+#include "xml/compare/compare.h"
+#include "xml/model/model.h"
+#include "xml/compare/report.h"
+#include "xml/host/requirement.h"
 
 /* What the documents' targets have in common. The documents of an input are parted by zeros. */
 

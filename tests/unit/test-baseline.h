@@ -2,7 +2,7 @@
 #pragma once
 
 #include "test-xml.h"
-#include "xml/baseline.h"
+#include "xml/baseline/baseline.h"
 
 /* Hosts for the tests of baselines, said in a few words. */
 

@@ -5,7 +5,7 @@
 
 #include "cli/program-models.h"
 #include "common/error.h"
-#include "xml/model.h"
+#include "xml/model/model.h"
 
 /* A program that is a script with this in it. */
 static GPtrArray *

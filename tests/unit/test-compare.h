@@ -2,7 +2,7 @@
 #pragma once
 
 #include "test-xml.h"
-#include "xml/compare.h"
+#include "xml/compare/compare.h"
 
 /* Comparisons as rows of tables: descriptors inline, values as "a=1; b=2; c", where c is unread,
  * and the answer as "verdict: name code, name code", the lines in the order of the report. */

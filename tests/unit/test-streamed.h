@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "xml/capabilities-stream.h"
+#include "xml/host/capabilities-stream.h"
 
 /* A visitor that puts the document together again: data is a VfCapabilities. */
 

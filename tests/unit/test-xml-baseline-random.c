@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "test-baseline.h"
-#include "xml/compare.h"
+#include "xml/compare/compare.h"
 
 /* Small fleets at random, and all requirements that there can be: what a baseline says is what
  * comes of comparing each of them with every host. */

@@ -7,15 +7,15 @@
 #include <unistd.h>
 
 #include "test-xml.h"
-#include "xml/answer.h"
-#include "xml/capabilities-stream.h"
-#include "xml/capabilities.h"
-#include "xml/document.h"
-#include "xml/migration-info.h"
-#include "xml/migration.h"
-#include "xml/model.h"
-#include "xml/report.h"
-#include "xml/requirement.h"
+#include "xml/crossing/answer.h"
+#include "xml/host/capabilities-stream.h"
+#include "xml/host/capabilities.h"
+#include "xml/text/document.h"
+#include "xml/driver-info/migration-info.h"
+#include "xml/crossing/migration.h"
+#include "xml/model/model.h"
+#include "xml/compare/report.h"
+#include "xml/host/requirement.h"
 
 /* The worst that can be sent to each parser: it is taken or refused with a clear word, in bounded
  * time and memory. Each document has a process of its own, whose time and memory are measured. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/capabilities-stream.h"
+#include "xml/host/capabilities-stream.h"
 
 #include <glib/gstdio.h>
 #include <malloc.h>
@@ -9,7 +9,7 @@
 
 #include "test-streamed.h"
 #include "test-xml.h"
-#include "xml/capabilities-file.h"
+#include "xml/host/capabilities-file.h"
 
 #define HOST "11111111-2222-4333-8444-555555555555"
 #define NS "https://vferry.org/ns/capabilities/1"

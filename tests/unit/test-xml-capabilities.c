@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/capabilities.h"
+#include "xml/host/capabilities.h"
 
 #include "test-xml.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/constraint.h"
+#include "xml/model/constraint.h"
 
 #include "test-xml.h"
-#include "xml/value.h"
+#include "xml/model/value.h"
 
 /* A model's parameters and constraints as lines of text, since no XML is needed to say them:
  * "multiqueue bool; queues int 1-8; …" and "queues at-least 3 => multiqueue is yes; …". */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/consumer.h"
+#include "xml/compare/consumer.h"
 
 #include "test-xml.h"
-#include "xml/report.h"
+#include "xml/compare/report.h"
 
 static void
 test_parse(void)

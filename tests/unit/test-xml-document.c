@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/document.h"
+#include "xml/text/document.h"
 
 #include "test-xml.h"
-#include "xml/writer.h"
+#include "xml/text/writer.h"
 
 #define NS "urn:test"
 #define OPEN "<doc xmlns='" NS "'>"

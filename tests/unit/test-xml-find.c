@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/find.h"
+#include "xml/find/find.h"
 
 #include <glib/gstdio.h>
 
 #include "test-xml.h"
-#include "xml/choice.h"
+#include "xml/compare/choice.h"
 
 #define UUID "-2222-4333-8444-555555555555"
 #define MODEL                                                                                      \

@@ -2,8 +2,8 @@
 #include "config.h"
 
 #include "test-xml.h"
-#include "xml/capabilities.h"
-#include "xml/model.h"
+#include "xml/host/capabilities.h"
+#include "xml/model/model.h"
 
 /* The language of descriptors, beyond what test-xml-model.c has of the first version of it. */
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/compare.h"
-#include "xml/json-document.h"
-#include "xml/migration-info.h"
-#include "xml/model-union.h"
+#include "xml/compare/compare.h"
+#include "xml/text/json-document.h"
+#include "xml/driver-info/migration-info.h"
+#include "xml/model/model-union.h"
 
 #include "test-xml.h"
 

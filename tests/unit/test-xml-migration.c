@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/migration.h"
+#include "xml/crossing/migration.h"
 
 #include "test-xml.h"
-#include "xml/answer.h"
+#include "xml/crossing/answer.h"
 
 #define JOB "0a0b0c0d-1111-4222-8333-444444444444"
 #define HOST "11111111-2222-4333-8444-555555555555"

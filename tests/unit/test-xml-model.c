@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/model.h"
+#include "xml/model/model.h"
 
 #include "test-xml.h"
-#include "xml/model-id.h"
+#include "xml/model/model-id.h"
 
 #define OPEN "<model xmlns='https://vferry.org/ns/model/1' id='example.org/card'>"
 #define MATCH "<match><mdev driver='card' type='card-*'/></match>"

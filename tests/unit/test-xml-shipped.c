@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/compare.h"
-#include "xml/models.h"
+#include "xml/compare/compare.h"
+#include "xml/model/models.h"
 
 #include "test-xml.h"
 

@@ -9,8 +9,8 @@
 
 #include <stdio.h>
 
-#include "xml/capabilities.h"
-#include "xml/compare.h"
+#include "xml/host/capabilities.h"
+#include "xml/compare/compare.h"
 
 static VfCapabilities *
 read_capabilities(const char *path)
