@@ -8,7 +8,7 @@
 #include "error.h"
 #include "explain.h"
 #include "json.h"
-#include "models.h"
+#include "model-folders.h"
 
 static gboolean
 print_json(const VfExplanation *explanation, const char *kind, const char *id, GError **error)

@@ -12,7 +12,7 @@
 #include "document.h"
 #include "error.h"
 #include "io.h"
-#include "migration.h"
+#include "cookie.h"
 
 #define CHUNK 65536
 

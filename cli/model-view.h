@@ -3,7 +3,7 @@
 
 #include <json-glib/json-glib.h>
 
-#include "models.h"
+#include "model-folders.h"
 
 /* Models and the values of their parameters, for people and for programs. */
 

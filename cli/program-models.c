@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "common/error.h"
-#include "xml/text/json-document.h"
-#include "xml/driver-info/migration-info.h"
+#include "xml/text/json-strict.h"
+#include "xml/driver-info/driver-info.h"
 
 #define PATIENCE_SECONDS 10
 
@@ -77,7 +77,7 @@ read_some(const Run *self, GString *text)
     if (n <= 0)
         return FALSE;
     g_string_append_len(text, buffer, n);
-    return text->len <= VF_JSON_DOCUMENT_SIZE_MAX;
+    return text->len <= VF_JSON_STRICT_SIZE_MAX;
 }
 
 /* FALSE when the time is over; whoever has closed its output ends soon. */
@@ -108,7 +108,7 @@ check_end(const Run *self, gboolean reaped, int status, const GString *text, GEr
 {
     g_autoptr(GError) cause = NULL;
 
-    if (text->len > VF_JSON_DOCUMENT_SIZE_MAX)
+    if (text->len > VF_JSON_STRICT_SIZE_MAX)
         return fail(self, VFERRY_ERROR_LIMIT_EXCEEDED, error, _("it has printed too much"));
     if (!reaped)
         return fail_late(self, error);
@@ -130,7 +130,7 @@ vf_program_read_models_within(const char *program, guint seconds, GError **error
         return NULL;
     while (read_some(&self, text))
         continue;
-    reaped = text->len <= VF_JSON_DOCUMENT_SIZE_MAX && reap(&self, &status);
+    reaped = text->len <= VF_JSON_STRICT_SIZE_MAX && reap(&self, &status);
     end(&self, reaped);
     if (!check_end(&self, reaped, status, text, error))
         return NULL;

@@ -6,7 +6,7 @@
 #include "authority.h"
 #include "gate.h"
 #include "host.h"
-#include "models.h"
+#include "model-folders.h"
 #include "names.h"
 #include "objects.h"
 #include "registry.h"

@@ -10,7 +10,7 @@
 #include "error.h"
 #include "io.h"
 #include "mdev.h"
-#include "migration.h"
+#include "cookie.h"
 #include "options.h"
 #include "override.h"
 #include "steps.h"

@@ -3,7 +3,7 @@
 
 #include <glib.h>
 
-#include "models.h"
+#include "model-folders.h"
 
 /* What sysfs and debugfs say about one device at one moment; sysfs all through one directory fd.
  * Nothing else is opened. */

@@ -6,7 +6,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
-#include "migration-info.h"
+#include "driver-info.h"
 #include "sysfs.h"
 
 static const char *const attributes[] = {

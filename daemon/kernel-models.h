@@ -6,7 +6,7 @@
 #include "model.h"
 
 /* What a driver itself says of its models, in one of the two layouts of the "VFIO Migration"
- * documents (migration-info.h). Where it says something, no descriptor counts, not even when
+ * documents (driver-info.h). Where it says something, no descriptor counts, not even when
  * what it says is wrong: a mistake must not silently bring back what it replaced. */
 
 typedef enum {

@@ -3,7 +3,7 @@
 
 #include <glib-object.h>
 
-#include "models.h"
+#include "model-folders.h"
 
 G_BEGIN_DECLS
 

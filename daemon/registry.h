@@ -4,7 +4,7 @@
 #include <gio/gio.h>
 
 #include "device.h"
-#include "models.h"
+#include "model-folders.h"
 #include "parent.h"
 #include "udev.h"
 

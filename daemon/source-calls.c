@@ -12,7 +12,7 @@
 #include "error.h"
 #include "job-log.h"
 #include "mdev.h"
-#include "migration.h"
+#include "cookie.h"
 #include "options.h"
 #include "uuid.h"
 

@@ -7,7 +7,7 @@
 #include "xml/crossing/answer.h"
 #include "xml/host/capabilities.h"
 #include "xml/compare/compare.h"
-#include "xml/crossing/migration.h"
+#include "xml/crossing/cookie.h"
 
 /* What 0.1.0 wrote, before the language of models grew: every later version reads it, and, since
  * nothing in it has changed its meaning, writes it as it was. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz-xml.h"
-#include "xml/driver-info/migration-info.h"
+#include "xml/driver-info/driver-info.h"
 
 /* What a driver or a program says of its models, in all three layouts: the models are as good as
  * those of descriptors. */

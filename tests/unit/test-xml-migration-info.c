@@ -2,8 +2,8 @@
 #include "config.h"
 
 #include "xml/compare/compare.h"
-#include "xml/text/json-document.h"
-#include "xml/driver-info/migration-info.h"
+#include "xml/text/json-strict.h"
+#include "xml/driver-info/driver-info.h"
 #include "xml/model/model-union.h"
 
 #include "test-xml.h"
@@ -327,7 +327,7 @@ test_limits(void)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *deep = g_malloc(40001);
-    g_autofree char *large = g_malloc(VF_JSON_DOCUMENT_SIZE_MAX + 2);
+    g_autofree char *large = g_malloc(VF_JSON_STRICT_SIZE_MAX + 2);
     GString *many = g_string_new("a.org/b:\n");
 
     memset(deep, '[', 40000);
@@ -337,8 +337,8 @@ test_limits(void)
     g_assert_null(vf_migration_info_parse_type(deep, -1, "card", &error));
     assert_error(&error, VFERRY_ERROR_LIMIT_EXCEEDED, "more than 16 levels");
 
-    memset(large, ' ', VF_JSON_DOCUMENT_SIZE_MAX + 1);
-    large[VF_JSON_DOCUMENT_SIZE_MAX + 1] = '\0';
+    memset(large, ' ', VF_JSON_STRICT_SIZE_MAX + 1);
+    large[VF_JSON_STRICT_SIZE_MAX + 1] = '\0';
     g_assert_null(vf_migration_info_parse_type(large, -1, "card", &error));
     assert_error(&error, VFERRY_ERROR_LIMIT_EXCEEDED, "card: more than 65536 bytes");
     g_assert_null(vf_migration_info_parse_versions(large, -1, "card", &error));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/crossing/migration.h"
+#include "xml/crossing/cookie.h"
 
 #include "test-xml.h"
 #include "xml/crossing/answer.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/model/models.h"
+#include "xml/model/model-folders.h"
 
 #include <glib/gstdio.h>
 #include <sys/stat.h>

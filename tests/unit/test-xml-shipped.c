@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "xml/compare/compare.h"
-#include "xml/model/models.h"
+#include "xml/model/model-folders.h"
 
 #include "test-xml.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "error.h"
-#include "migration-info-model.h"
+#include "driver-info-model.h"
 #include "text.h"
 
 /* A line that ends in ':' is a model, one that begins with a space a version of the model before

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "json-document.h"
+#include "json-strict.h"
 
 #include <glib/gi18n-lib.h>
 #include <string.h>
@@ -156,9 +156,9 @@ scan_bracket(Scan *self, GError **error)
 {
     gboolean opens = *self->p == '{' || *self->p == '[';
 
-    if (opens && self->depth == VF_JSON_DOCUMENT_DEPTH_MAX)
+    if (opens && self->depth == VF_JSON_STRICT_DEPTH_MAX)
         return fail(self, VFERRY_ERROR_LIMIT_EXCEEDED, error, _("more than %d levels"),
-                    VF_JSON_DOCUMENT_DEPTH_MAX);
+                    VF_JSON_STRICT_DEPTH_MAX);
     if (!opens && self->depth == 0)
         return fail_at(self, _("nothing is open here"), error);
     self->depth += opens ? 1 : -1;
@@ -218,9 +218,9 @@ on_member(JsonParser *parser, JsonObject *object, const char *name, Members *mem
 static gboolean
 check_text(const char *text, gsize size, const char *where, GError **error)
 {
-    if (size > VF_JSON_DOCUMENT_SIZE_MAX) {
+    if (size > VF_JSON_STRICT_SIZE_MAX) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
-                    _("%s: more than %d bytes of JSON"), where, VF_JSON_DOCUMENT_SIZE_MAX);
+                    _("%s: more than %d bytes of JSON"), where, VF_JSON_STRICT_SIZE_MAX);
         return FALSE;
     }
     if (g_utf8_validate(text, (gssize)size, NULL))
@@ -249,7 +249,7 @@ check_root(JsonParser *parser, const Members *members, const char *where, GError
 }
 
 JsonNode *
-vf_json_document_parse(const char *text, gssize size, const char *where, GError **error)
+vf_json_strict_parse(const char *text, gssize size, const char *where, GError **error)
 {
     gsize length = size < 0 ? strlen(text) : (gsize)size;
     g_autoptr(JsonParser) parser = json_parser_new_immutable();

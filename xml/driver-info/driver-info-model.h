@@ -3,9 +3,9 @@
 
 #include <glib.h>
 
-#include "migration-info.h"
+#include "driver-info.h"
 
-/* For the parsers of migration-info.h: what both shapes become. */
+/* For the parsers of driver-info.h: what both shapes become. */
 
 #define VF_MIGRATION_INFO_MODELS_MAX 64
 #define VF_MIGRATION_INFO_PARAMETERS_MAX 256 /* what a document has room for, too */

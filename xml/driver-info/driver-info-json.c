@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "error.h"
-#include "json-document.h"
-#include "migration-info-model.h"
+#include "json-strict.h"
+#include "driver-info-model.h"
 #include "text.h"
 
 /* {"models": {ID: {"params": {NAME: {...}}}}} or {"models": {ID: {"versions": [NAME, ...]}}}.
@@ -401,7 +401,7 @@ parse_models(GPtrArray *list, JsonNode *root, const char *source, GError **error
 static GPtrArray *
 parse(const char *text, gssize size, const char *source, const char *where, GError **error)
 {
-    g_autoptr(JsonNode) root = vf_json_document_parse(text, size, where, error);
+    g_autoptr(JsonNode) root = vf_json_strict_parse(text, size, where, error);
     g_autoptr(GPtrArray) list = vf_migration_info_list_new();
 
     if (root == NULL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "migration-info-model.h"
+#include "driver-info-model.h"
 
 #include <glib/gi18n-lib.h>
 #include <string.h>

@@ -7,11 +7,11 @@
 /* The one way in which JSON from elsewhere becomes a tree: RFC 8259 and no more, whatever else the
  * parser would take. */
 
-#define VF_JSON_DOCUMENT_SIZE_MAX (64 * 1024)
-#define VF_JSON_DOCUMENT_DEPTH_MAX 16
+#define VF_JSON_STRICT_SIZE_MAX (64 * 1024)
+#define VF_JSON_STRICT_DEPTH_MAX 16
 
 /* @size -1: NUL-terminated. The root is an object. Refuses what is too large or too deep before
  * anything is parsed, a member that is there twice, a whole number of more than 18 digits and the
  * character U+0000. INVALID_ARGUMENT or LIMIT_EXCEEDED; every error begins with "@where:<line>: "
  * or "@where: ". Free with json_node_unref(). */
-JsonNode *vf_json_document_parse(const char *text, gssize size, const char *where, GError **error);
+JsonNode *vf_json_strict_parse(const char *text, gssize size, const char *where, GError **error);
