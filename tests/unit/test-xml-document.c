@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "xml/text/document.h"
+#include "xml/text/document-element.h"
 
 #include "test-xml.h"
+#include "xml/text/document-attribute.h"
 #include "xml/text/writer.h"
 
 #define NS "urn:test"

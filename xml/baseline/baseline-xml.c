@@ -4,6 +4,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "baseline.h"
+#include "document-attribute.h"
+#include "document-element.h"
 #include "model-id.h"
 #include "names.h"
 #include "requirement-xml.h"

@@ -6,7 +6,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "document.h"
+#include "document-attribute.h"
+#include "document-element.h"
 #include "error.h"
 #include "names.h"
 #include "text.h"

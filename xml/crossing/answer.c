@@ -7,7 +7,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "document.h"
+#include "document-attribute.h"
+#include "document-element.h"
 #include "names.h"
 #include "text.h"
 #include "writer.h"

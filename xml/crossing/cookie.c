@@ -5,7 +5,8 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "document.h"
+#include "document-attribute.h"
+#include "document-element.h"
 #include "names.h"
 #include "requirement-xml.h"
 #include "writer.h"

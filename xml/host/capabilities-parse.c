@@ -6,7 +6,10 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "document-attribute.h"
+#include "document-element.h"
 #include "model-xml.h"
+#include "names-xml.h"
 #include "names.h"
 #include "value-xml.h"
 

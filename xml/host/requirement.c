@@ -5,7 +5,10 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "document-attribute.h"
+#include "document-element.h"
 #include "error.h"
+#include "names-xml.h"
 #include "names.h"
 #include "requirement-xml.h"
 #include "value-xml.h"

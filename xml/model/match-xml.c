@@ -6,6 +6,9 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "document-attribute.h"
+#include "document-element.h"
+
 #define MATCHES_MAX 256
 #define DRIVER_MAX 64
 #define GLOB_MAX 128

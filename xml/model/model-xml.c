@@ -9,8 +9,11 @@
 #include <string.h>
 
 #include "constraint-xml.h"
+#include "document-attribute.h"
+#include "document-element.h"
 #include "match-xml.h"
 #include "model-check.h"
+#include "names-xml.h"
 #include "names.h"
 #include "parameter-xml.h"
 #include "text.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "document.h"
+#include "document-element.h"
 #include "model.h"
 #include "writer.h"
 

@@ -6,6 +6,8 @@
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
+#include "document-attribute.h"
+#include "document-element.h"
 #include "text.h"
 #include "value.h"
 

@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "document-attribute.h"
+#include "document-element.h"
 #include "error.h"
 #include "model-id.h"
 #include "number.h"

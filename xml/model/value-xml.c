@@ -5,6 +5,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "document-attribute.h"
+#include "document-element.h"
 #include "model-id.h"
 
 static gboolean

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "document.h"
+#include "document-attribute.h"
 
 #include <glib/gi18n-lib.h>
 #include <string.h>
 
-#include "error.h"
-#include "model-id.h"
 #include "number.h"
 #include "text.h"
 #include "uuid.h"
-#include "value-xml.h"
 
-static char *
-get(const xmlNode *node, const char *name)
+char *
+vf_document_attribute(const xmlNode *node, const char *name)
 {
     xmlAttr *attribute = xmlHasNsProp((xmlNode *)node, (const xmlChar *)name, NULL);
     xmlChar *value = xmlGetNoNsProp((xmlNode *)node, (const xmlChar *)name);
@@ -28,8 +25,8 @@ get(const xmlNode *node, const char *name)
     return copy;
 }
 
-static gboolean
-missing(const xmlNode *node, const char *name, GError **error)
+gboolean
+vf_document_fail_missing(const xmlNode *node, const char *name, GError **error)
 {
     return vf_document_fail(node, error, _("the attribute “%s” is missing"), name);
 }
@@ -43,7 +40,7 @@ vf_document_has(const xmlNode *node, const char *name)
 gboolean
 vf_document_get_text(const xmlNode *node, const char *name, gsize max, char **value, GError **error)
 {
-    g_autofree char *text = get(node, name);
+    g_autofree char *text = vf_document_attribute(node, name);
     GError *cause = NULL;
 
     if (text == NULL)
@@ -60,13 +57,13 @@ vf_document_need_text(const xmlNode *node, const char *name, gsize max, char **v
                       GError **error)
 {
     return vf_document_has(node, name) ? vf_document_get_text(node, name, max, value, error)
-                                       : missing(node, name, error);
+                                       : vf_document_fail_missing(node, name, error);
 }
 
 gboolean
 vf_document_get_id(const xmlNode *node, const char *name, char **value, GError **error)
 {
-    g_autofree char *text = get(node, name);
+    g_autofree char *text = vf_document_attribute(node, name);
     GError *cause = NULL;
 
     if (text == NULL)
@@ -82,58 +79,18 @@ gboolean
 vf_document_need_id(const xmlNode *node, const char *name, char **value, GError **error)
 {
     return vf_document_has(node, name) ? vf_document_get_id(node, name, value, error)
-                                       : missing(node, name, error);
-}
-
-gboolean
-vf_document_get_model_id(const xmlNode *node, const char *name, char **value, GError **error)
-{
-    g_autofree char *text = get(node, name);
-    GError *cause = NULL;
-
-    if (text == NULL)
-        return TRUE;
-    if (!vf_model_id_check(text, &cause))
-        return vf_document_fail_because(node, cause, error);
-    g_free(*value);
-    *value = g_steal_pointer(&text);
-    return TRUE;
-}
-
-gboolean
-vf_document_need_model_id(const xmlNode *node, const char *name, char **value, GError **error)
-{
-    return vf_document_has(node, name) ? vf_document_get_model_id(node, name, value, error)
-                                       : missing(node, name, error);
-}
-
-gboolean
-vf_document_get_digest(const xmlNode *node, const char *name, char **value, GError **error)
-{
-    g_autofree char *text = get(node, name);
-
-    if (text == NULL)
-        return TRUE;
-    if (!g_str_has_prefix(text, "sha256:") || strlen(text) != 7 + 64 ||
-        strspn(text + 7, "0123456789abcdef") != 64)
-        return vf_document_fail(
-            node, error,
-            _("%s is “%.80s”, but must be “sha256:” and 64 lower-case hexadecimal digits"), name,
-            text);
-    g_free(*value);
-    *value = g_steal_pointer(&text);
-    return TRUE;
+                                       : vf_document_fail_missing(node, name, error);
 }
 
 gboolean
 vf_document_need_uuid(const xmlNode *node, const char *name, char **value, GError **error)
 {
-    g_autofree char *text = get(node, name);
+    g_autofree char *text = vf_document_attribute(node, name);
     g_autofree char *uuid = NULL;
     GError *cause = NULL;
 
     if (text == NULL)
-        return missing(node, name, error);
+        return vf_document_fail_missing(node, name, error);
     uuid = vf_uuid_normalize(text, name, &cause);
     if (uuid == NULL)
         return vf_document_fail_because(node, cause, error);
@@ -146,7 +103,7 @@ gboolean
 vf_document_get_u64(const xmlNode *node, const char *name, guint64 min, guint64 max, guint64 *value,
                     GError **error)
 {
-    g_autofree char *text = get(node, name);
+    g_autofree char *text = vf_document_attribute(node, name);
     GError *cause = NULL;
 
     if (text == NULL || vf_number_parse_u64(text, name, min, max, value, &cause))
@@ -159,13 +116,13 @@ vf_document_need_u64(const xmlNode *node, const char *name, guint64 min, guint64
                      guint64 *value, GError **error)
 {
     return vf_document_has(node, name) ? vf_document_get_u64(node, name, min, max, value, error)
-                                       : missing(node, name, error);
+                                       : vf_document_fail_missing(node, name, error);
 }
 
 gboolean
 vf_document_get_yes_no(const xmlNode *node, const char *name, gboolean *value, GError **error)
 {
-    g_autofree char *text = get(node, name);
+    g_autofree char *text = vf_document_attribute(node, name);
 
     if (text == NULL)
         return TRUE;
@@ -181,9 +138,10 @@ compare_words(gconstpointer a, gconstpointer b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static char **
-sort_unique(char **words)
+char **
+vf_document_split_words(const char *text)
 {
+    g_auto(GStrv) words = g_strsplit(text, " ", -1);
     g_autoptr(GPtrArray) sorted = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
 
@@ -200,8 +158,7 @@ sort_unique(char **words)
 gboolean
 vf_document_get_words(const xmlNode *node, const char *name, char ***value, GError **error)
 {
-    g_autofree char *text = get(node, name);
-    g_auto(GStrv) words = NULL;
+    g_autofree char *text = vf_document_attribute(node, name);
 
     if (text == NULL)
         return TRUE;
@@ -210,42 +167,7 @@ vf_document_get_words(const xmlNode *node, const char *name, char ***value, GErr
             node, error,
             _("%s is “%.60s”, but must be words of a-z, 0-9 and “-” separated by spaces"), name,
             text);
-    words = g_strsplit(text, " ", -1);
     g_strfreev(*value);
-    *value = sort_unique(words);
-    return TRUE;
-}
-
-/* Names of parameters, and not more than there can be. */
-static gboolean
-check_names(const xmlNode *node, const char *name, char *const *words, GError **error)
-{
-    guint n = g_strv_length((char **)words);
-    GError *cause = NULL;
-
-    if (n > VF_VALUE_XML_MAX)
-        return vf_document_fail(node, error, _("%s has %u words, but at most %d are accepted"),
-                                name, n, VF_VALUE_XML_MAX);
-    for (guint i = 0; words[i] != NULL; i++)
-        if (!vf_model_id_check_segment(words[i], name, &cause))
-            return vf_document_fail_because(node, cause, error);
-    return TRUE;
-}
-
-gboolean
-vf_document_get_names(const xmlNode *node, const char *name, char ***value, GError **error)
-{
-    g_autofree char *text = get(node, name);
-    g_auto(GStrv) words = NULL;
-    g_auto(GStrv) sorted = NULL;
-
-    if (text == NULL)
-        return TRUE;
-    words = g_strsplit(text, " ", -1);
-    sorted = sort_unique(words);
-    if (!check_names(node, name, sorted, error))
-        return FALSE;
-    g_strfreev(*value);
-    *value = g_steal_pointer(&sorted);
+    *value = vf_document_split_words(text);
     return TRUE;
 }
