@@ -7,6 +7,7 @@
 #include "error.h"
 #include "json.h"
 #include "model-view.h"
+#include "model-xml.h"
 #include "output.h"
 #include "program-models.h"
 #include "table.h"

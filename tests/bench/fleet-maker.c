@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "xml/host/capabilities.h"
+#include "xml/model/model-make.h"
 
 #define N_INVENTED 8
 #define TYPES_OF_PARENT 4

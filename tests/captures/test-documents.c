@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "xml/crossing/answer.h"
-#include "xml/host/capabilities.h"
 #include "xml/compare/compare.h"
 #include "xml/crossing/cookie.h"
+#include "xml/host/capabilities.h"
+#include "xml/model/model-make.h"
+#include "xml/model/model-xml.h"
 
 /* What 0.1.0 wrote, before the language of models grew: every later version reads it, and, since
  * nothing in it has changed its meaning, writes it as it was. */

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "fuzz-xml.h"
+#include "xml/model/model-make.h"
 
 /* Descriptors: each is parsed, compared with itself, and put upon every other one of the input. */
 

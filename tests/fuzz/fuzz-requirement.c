@@ -5,6 +5,7 @@
 
 #include "fuzz-xml.h"
 #include "xml/host/capabilities.h"
+#include "xml/model/model-make.h"
 #include "xml/text/document.h"
 
 /* Requirements and reports: and every requirement of the input is compared with every model in it,

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "xml/host/capabilities.h"
+#include "xml/model/model-make.h"
+#include "xml/model/model-xml.h"
+#include "xml/model/settings.h"
 #include "xml/text/document.h"
 
 #define MESSAGE_MAX 2048

@@ -3,6 +3,7 @@
 
 #include "test-xml.h"
 #include "xml/baseline/baseline.h"
+#include "xml/model/model-make.h"
 
 /* Hosts for the tests of baselines, said in a few words. */
 

@@ -3,6 +3,7 @@
 
 #include "test-xml.h"
 #include "xml/compare/compare.h"
+#include "xml/model/model-make.h"
 
 /* Comparisons as rows of tables: descriptors inline, values as "a=1; b=2; c", where c is unread,
  * and the answer as "verdict: name code, name code", the lines in the order of the report. */

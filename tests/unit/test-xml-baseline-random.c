@@ -3,6 +3,7 @@
 
 #include "test-baseline.h"
 #include "xml/compare/compare.h"
+#include "xml/model/model-make.h"
 
 /* Small fleets at random, and all requirements that there can be: what a baseline says is what
  * comes of comparing each of them with every host. */

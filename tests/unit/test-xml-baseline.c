@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "test-baseline.h"
+#include "xml/model/model-make.h"
 
 /* Baselines, the questions of the thread first. Messages of "VFIO Migration", November 2020, on
  * qemu-devel are named by author and time. */

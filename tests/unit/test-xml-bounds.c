@@ -7,15 +7,16 @@
 #include <unistd.h>
 
 #include "test-xml.h"
+#include "xml/compare/report.h"
 #include "xml/crossing/answer.h"
+#include "xml/crossing/cookie.h"
+#include "xml/driver-info/driver-info.h"
 #include "xml/host/capabilities-stream.h"
 #include "xml/host/capabilities.h"
-#include "xml/text/document.h"
-#include "xml/driver-info/driver-info.h"
-#include "xml/crossing/cookie.h"
-#include "xml/model/model.h"
-#include "xml/compare/report.h"
 #include "xml/host/requirement.h"
+#include "xml/model/model-make.h"
+#include "xml/model/model.h"
+#include "xml/text/document.h"
 
 /* The worst that can be sent to each parser: it is taken or refused with a clear word, in bounded
  * time and memory. Each document has a process of its own, whose time and memory are measured. */

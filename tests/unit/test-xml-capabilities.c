@@ -4,6 +4,7 @@
 #include "xml/host/capabilities.h"
 
 #include "test-xml.h"
+#include "xml/model/model-make.h"
 
 #define HOST "11111111-2222-4333-8444-555555555555"
 #define OPEN "<capabilities xmlns='https://vferry.org/ns/capabilities/1'>"

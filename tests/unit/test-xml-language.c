@@ -3,6 +3,8 @@
 
 #include "test-xml.h"
 #include "xml/host/capabilities.h"
+#include "xml/model/model-make.h"
+#include "xml/model/model-xml.h"
 #include "xml/model/model.h"
 
 /* The language of descriptors, beyond what test-xml-model.c has of the first version of it. */

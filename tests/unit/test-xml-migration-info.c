@@ -7,6 +7,8 @@
 #include "xml/model/model-union.h"
 
 #include "test-xml.h"
+#include "xml/model/model-make.h"
+#include "xml/model/model-xml.h"
 
 #define CARD "vendor-a.com/graphics-card"
 

@@ -5,6 +5,9 @@
 
 #include "test-xml.h"
 #include "xml/model/model-id.h"
+#include "xml/model/model-make.h"
+#include "xml/model/model-xml.h"
+#include "xml/model/settings.h"
 
 #define OPEN "<model xmlns='https://vferry.org/ns/model/1' id='example.org/card'>"
 #define MATCH "<match><mdev driver='card' type='card-*'/></match>"

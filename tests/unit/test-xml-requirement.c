@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "test-compare.h"
+#include "xml/model/model-make.h"
 
 #define REQUIREMENT(content)                                                                       \
     "<requirement xmlns='https://vferry.org/ns/requirement/1'>" content "</requirement>"

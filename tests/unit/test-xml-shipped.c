@@ -5,6 +5,8 @@
 #include "xml/model/model-folders.h"
 
 #include "test-xml.h"
+#include "xml/model/model-make.h"
+#include "xml/model/model-xml.h"
 
 /* The descriptors that are shipped, xml/models, each by itself and all together. */
 

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "test-compare.h"
+#include "xml/model/model-make.h"
 
 /* The questions of the thread "VFIO Migration" of November 2020 on qemu-devel, which this language
  * is an answer to, and of the document's later revisions. Each row names the message that it

@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "model-id.h"
+#include "model-make.h"
 #include "text.h"
 
 #define DIRECTORY "migration/"

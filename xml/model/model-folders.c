@@ -14,6 +14,7 @@
 #include "document.h"
 #include "error.h"
 #include "io.h"
+#include "model-make.h"
 #include "model-xml.h"
 #include "names.h"
 

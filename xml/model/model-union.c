@@ -6,6 +6,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
+#include "model-make.h"
 
 /* Any value of its type. */
 static gboolean

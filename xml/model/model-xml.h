@@ -15,5 +15,8 @@ VfModel *vf_model_xml_parse_file(const char *text, gssize size, const char *file
 VfModel *vf_model_xml_parse_schema(const xmlNode *node, GError **error);
 void vf_model_xml_write_schema(VfWriter *writer, const VfModel *model);
 
+/* The descriptor in canonical form. Free with g_free(). */
+char *vf_model_format(const VfModel *self);
+
 /* The digest of the schema. Free with g_free(). */
 char *vf_model_xml_digest(const VfModel *model);

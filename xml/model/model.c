@@ -3,12 +3,7 @@
 
 #include "model.h"
 
-#include <glib/gi18n-lib.h>
 #include <string.h>
-
-#include "error.h"
-#include "model-check.h"
-#include "model-xml.h"
 
 static void
 match_free(VfMatch *self)
@@ -63,12 +58,6 @@ void
 vf_model_unref(VfModel *self)
 {
     g_atomic_rc_box_release_full(self, clear);
-}
-
-VfModel *
-vf_model_parse(const char *text, gssize size, const char *file, GError **error)
-{
-    return vf_model_xml_parse_file(text, size, file, NULL, NULL, NULL, error);
 }
 
 const VfParameter *
@@ -210,108 +199,6 @@ vf_model_add_parameter(VfModel *self, VfParameter *parameter)
     g_ptr_array_insert(self->parameters, (int)i, parameter);
 }
 
-static gboolean
-is_text_of(gconstpointer parameter, gconstpointer name)
-{
-    return g_str_equal(((const VfParameter *)parameter)->name, name);
-}
-
-/* Puts copies of @from's parameters into @self, in the place of those of the same name. */
-static void
-take_parameters(VfModel *self, const VfModel *from)
-{
-    guint at;
-
-    for (guint i = 0; i < from->parameters->len; i++) {
-        const VfParameter *parameter = from->parameters->pdata[i];
-
-        if (g_ptr_array_find_with_equal_func(self->parameters, parameter->name, is_text_of, &at))
-            g_ptr_array_remove_index(self->parameters, at);
-        vf_model_add_parameter(self, vf_parameter_copy(parameter));
-    }
-}
-
-static gboolean
-is_version_of(gconstpointer version, gconstpointer name)
-{
-    return g_str_equal(((const VfVersion *)version)->name, name);
-}
-
-/* A version that has the name of an older one takes its place; others follow. */
-static void
-take_versions(VfModel *self, const VfModel *from)
-{
-    guint at;
-
-    for (guint i = 0; i < from->versions->len; i++) {
-        const VfVersion *version = from->versions->pdata[i];
-
-        if (!g_ptr_array_find_with_equal_func(self->versions, version->name, is_version_of, &at)) {
-            g_ptr_array_add(self->versions, vf_version_copy(version));
-            continue;
-        }
-        vf_version_free(self->versions->pdata[at]);
-        self->versions->pdata[at] = vf_version_copy(version);
-    }
-    if (from->version_parameter != NULL) {
-        g_free(self->version_parameter);
-        self->version_parameter = g_strdup(from->version_parameter);
-    }
-}
-
-static void
-take_constraints(VfModel *self, const VfModel *from)
-{
-    for (guint i = 0; i < from->constraints->len; i++)
-        g_ptr_array_add(self->constraints, vf_constraint_copy(from->constraints->pdata[i]));
-}
-
-static void
-take_schema(VfModel *self, const VfModel *from)
-{
-    take_parameters(self, from);
-    take_constraints(self, from);
-    take_versions(self, from);
-}
-
-gboolean
-vf_model_complete(VfModel *self, GError **error)
-{
-    if (!vf_model_finish(self, error) || !vf_model_check_constraints(self, error))
-        return FALSE;
-    g_free(self->digest);
-    self->digest = vf_model_xml_digest(self);
-    return TRUE;
-}
-
-static VfMatch *
-match_copy(const VfMatch *match)
-{
-    VfMatch *copy = g_memdup2(match, sizeof *match);
-
-    copy->driver = g_strdup(match->driver);
-    copy->type = g_strdup(match->type);
-    copy->program = g_strdup(match->program);
-    return copy;
-}
-
-VfModel *
-vf_model_extend(const VfModel *self, const VfModel *base, GError **error)
-{
-    g_autoptr(VfModel) whole = vf_model_new(self->source);
-
-    whole->id = g_strdup(self->id);
-    whole->file = g_strdup(self->file);
-    whole->description = g_strdup(self->description ?: base->description);
-    whole->aliases = g_strdupv(self->aliases);
-    whole->not_migratable = g_strdup(self->not_migratable ?: base->not_migratable);
-    for (guint i = 0; i < self->matches->len; i++)
-        g_ptr_array_add(whole->matches, match_copy(self->matches->pdata[i]));
-    take_schema(whole, base);
-    take_schema(whole, self);
-    return vf_model_complete(whole, error) ? g_steal_pointer(&whole) : NULL;
-}
-
 GPtrArray *
 vf_model_values_from_type(const VfModel *self, const char *type)
 {
@@ -337,51 +224,4 @@ vf_model_settable_names(const VfModel *self)
             g_strv_builder_add(names, parameter->name);
     }
     return g_strv_builder_end(names);
-}
-
-void
-vf_setting_free(VfSetting *self)
-{
-    g_free(self->parameter);
-    g_free(self->attribute);
-    g_free(self->text);
-    g_free(self);
-}
-
-static gboolean
-add_setting(const VfModel *self, const VfValue *value, GPtrArray *settings, GError **error)
-{
-    const VfParameter *parameter = vf_model_find_parameter(self, value->name);
-    g_autofree char *canonical = NULL;
-    VfSetting *setting;
-
-    if (parameter == NULL) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                    _("the model %s has no parameter “%s”"), self->id, value->name);
-        return FALSE;
-    }
-    if (value->value == NULL)
-        return TRUE;
-    canonical = vf_parameter_check_value(parameter, value->value, error);
-    if (canonical == NULL)
-        return FALSE;
-    if (parameter->applier == VF_APPLIER_NONE)
-        return TRUE;
-    setting = g_new0(VfSetting, 1);
-    setting->parameter = g_strdup(parameter->name);
-    setting->attribute = g_strdup(parameter->applier_attribute);
-    setting->text = vf_parameter_encode_attribute(parameter, canonical);
-    g_ptr_array_add(settings, setting);
-    return TRUE;
-}
-
-GPtrArray *
-vf_model_settings(const VfModel *self, GPtrArray *values, GError **error)
-{
-    g_autoptr(GPtrArray) settings = g_ptr_array_new_with_free_func((GDestroyNotify)vf_setting_free);
-
-    for (guint i = 0; i < values->len; i++)
-        if (!add_setting(self, values->pdata[i], settings, error))
-            return NULL;
-    return g_steal_pointer(&settings);
 }

@@ -64,21 +64,11 @@ VfModel *vf_model_ref(VfModel *self);
 void vf_model_unref(VfModel *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfModel, vf_model_unref)
 
-/* A descriptor: namespace https://vferry.org/ns/model/1, at most 1 MiB. @size -1: NUL-terminated.
- * @file names the document in errors and becomes VfModel.file; nullable. INVALID_XML: file, line,
- * element, value and rule. */
-VfModel *vf_model_parse(const char *text, gssize size, const char *file, GError **error);
-
-/* The descriptor in canonical form. Free with g_free(). */
-char *vf_model_format(const VfModel *self);
-
 /* For whoever makes one out of something that is no descriptor: without an id, to be filled, then
- * finished with vf_model_complete(). */
+ * finished with vf_model_complete() (model-make.h). */
 VfModel *vf_model_new(const char *source);
 /* Takes ownership; the name must not be there yet. */
 void vf_model_add_parameter(VfModel *self, VfParameter *parameter);
-/* Checks what docs/descriptors.md asks of a whole model and computes the digest. INVALID_XML. */
-gboolean vf_model_complete(VfModel *self, GError **error);
 
 /* NULL when the model has no such parameter. */
 const VfParameter *vf_model_find_parameter(const VfModel *self, const char *name);
@@ -103,11 +93,6 @@ gboolean vf_model_version_loads(const VfModel *self, const char *destination, co
 VfTruth vf_model_check_constraint(const VfModel *self, const VfConstraint *constraint,
                                   GPtrArray *values);
 
-/* @base with what @self has besides: parameters and versions of the same name take the place of the
- * base's, constraints are added, a description takes the place, matches and aliases are not
- * inherited. INVALID_XML when the result breaks a rule. */
-VfModel *vf_model_extend(const VfModel *self, const VfModel *base, GError **error);
-
 /* What is known from the type's id alone: a list of values (value.h) with evidence mdev-type. A
  * parameter that is read otherwise, or that no rule covers, is absent. Free with
  * g_ptr_array_unref(). */
@@ -115,18 +100,3 @@ GPtrArray *vf_model_values_from_type(const VfModel *self, const char *type);
 
 /* Names of the parameters that can be given to a new device, sorted. Free with g_strfreev(). */
 char **vf_model_settable_names(const VfModel *self);
-
-/* One write that gives a new device one of its values. */
-typedef struct {
-    char *parameter;
-    char *attribute; /* relative to the device's sysfs directory */
-    char *text;      /* exactly what is written, no newline */
-} VfSetting;
-
-void vf_setting_free(VfSetting *self);
-
-/* The writes that give a new device those of @values (a list, value.h) whose parameter has an
- * applier, sorted by parameter; values that the type gives are left out, and so are unread ones.
- * INVALID_ARGUMENT for a value that is not allowed or a parameter that the model does not have. An
- * array of VfSetting; free with g_ptr_array_unref(). */
-GPtrArray *vf_model_settings(const VfModel *self, GPtrArray *values, GError **error);

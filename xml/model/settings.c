@@ -3,7 +3,57 @@
 
 #include "settings.h"
 
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
 #include "value.h"
+
+void
+vf_setting_free(VfSetting *self)
+{
+    g_free(self->parameter);
+    g_free(self->attribute);
+    g_free(self->text);
+    g_free(self);
+}
+
+static gboolean
+add_setting(const VfModel *self, const VfValue *value, GPtrArray *settings, GError **error)
+{
+    const VfParameter *parameter = vf_model_find_parameter(self, value->name);
+    g_autofree char *canonical = NULL;
+    VfSetting *setting;
+
+    if (parameter == NULL) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("the model %s has no parameter “%s”"), self->id, value->name);
+        return FALSE;
+    }
+    if (value->value == NULL)
+        return TRUE;
+    canonical = vf_parameter_check_value(parameter, value->value, error);
+    if (canonical == NULL)
+        return FALSE;
+    if (parameter->applier == VF_APPLIER_NONE)
+        return TRUE;
+    setting = g_new0(VfSetting, 1);
+    setting->parameter = g_strdup(parameter->name);
+    setting->attribute = g_strdup(parameter->applier_attribute);
+    setting->text = vf_parameter_encode_attribute(parameter, canonical);
+    g_ptr_array_add(settings, setting);
+    return TRUE;
+}
+
+GPtrArray *
+vf_model_settings(const VfModel *self, GPtrArray *values, GError **error)
+{
+    g_autoptr(GPtrArray) settings = g_ptr_array_new_with_free_func((GDestroyNotify)vf_setting_free);
+
+    for (guint i = 0; i < values->len; i++)
+        if (!add_setting(self, values->pdata[i], settings, error))
+            return NULL;
+    return g_steal_pointer(&settings);
+}
 
 static void
 add_selection(const VfModel *model, GPtrArray *settings)
