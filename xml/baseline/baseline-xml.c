@@ -14,51 +14,6 @@
 #define NS VF_NS("baseline")
 #define NAME_MAX_BYTES 255
 
-static const char *const verdict_names[] = {
-    [VF_BASELINE_FOUND] = "found",
-    [VF_BASELINE_UNKNOWN] = "unknown",
-    [VF_BASELINE_CONFLICT] = "conflict",
-};
-
-VfBaseline *
-vf_baseline_new(void)
-{
-    VfBaseline *self = g_new0(VfBaseline, 1);
-
-    self->exact = TRUE;
-    self->undecided = g_ptr_array_new_with_free_func((GDestroyNotify)vf_baseline_line_free);
-    self->conflicts = g_ptr_array_new_with_free_func((GDestroyNotify)vf_baseline_line_free);
-    return self;
-}
-
-void
-vf_baseline_free(VfBaseline *self)
-{
-    g_clear_pointer(&self->requirement, vf_requirement_unref);
-    g_ptr_array_unref(self->undecided);
-    g_ptr_array_unref(self->conflicts);
-    g_free(self);
-}
-
-void
-vf_baseline_line_free(VfBaselineLine *self)
-{
-    g_free(self->host);
-    g_free(self->name);
-    g_free(self->parameter);
-    g_free(self->source);
-    g_free(self->destination);
-    g_free(self->code);
-    g_free(self->sentence);
-    g_free(self);
-}
-
-const char *
-vf_baseline_verdict_to_string(VfBaselineVerdict verdict)
-{
-    return verdict_names[verdict];
-}
-
 /* --- parsing */
 
 static gboolean
@@ -113,9 +68,9 @@ parse_verdict(const xmlNode *node, VfBaselineVerdict *verdict, GError **error)
 
     if (!vf_document_need_text(node, "verdict", 32, &text, error))
         return FALSE;
-    for (gsize i = 0; i < G_N_ELEMENTS(verdict_names); i++)
-        if (g_str_equal(verdict_names[i], text)) {
-            *verdict = (VfBaselineVerdict)i;
+    for (VfBaselineVerdict i = VF_BASELINE_FOUND; i <= VF_BASELINE_CONFLICT; i++)
+        if (g_str_equal(vf_baseline_verdict_to_string(i), text)) {
+            *verdict = i;
             return TRUE;
         }
     return vf_document_fail(
@@ -180,7 +135,7 @@ vf_baseline_format(const VfBaseline *self)
 {
     g_autoptr(VfWriter) writer = vf_writer_new("baseline", NS, TRUE);
 
-    vf_writer_attribute(writer, "verdict", verdict_names[self->verdict]);
+    vf_writer_attribute(writer, "verdict", vf_baseline_verdict_to_string(self->verdict));
     vf_writer_attribute_u64(writer, "hosts", self->hosts);
     vf_writer_attribute_u64(writer, "fitting", self->fitting);
     vf_writer_attribute(writer, "exact", self->exact ? NULL : "no");

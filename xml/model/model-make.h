@@ -3,8 +3,8 @@
 
 #include "model.h"
 
-/* How a model becomes whole: out of a descriptor, of what its maker filled in, or of another one and
- * what it adds to that. */
+/* How a model becomes whole: out of a descriptor, of what its maker filled in, or of another one
+ * and what it adds to that. */
 
 /* A descriptor: namespace https://vferry.org/ns/model/1, at most 1 MiB. @size -1: NUL-terminated.
  * @file names the document in errors and becomes VfModel.file; nullable. INVALID_XML: file, line,
