@@ -10,39 +10,12 @@
 #include "terminal.h"
 #include "text.h"
 
-static const VfCommand commands[] = {
-    {"list", "", N_("List the devices of a host"), vf_cmd_list_run},
-    {"show", N_("OBJECT"), N_("Show a device, parent, lease, job or model"), vf_cmd_show_run},
-    {"capabilities", "", N_("Print what a host has and can make, as XML"), vf_cmd_capabilities_run},
-    {"find", N_("REQUIREMENT|DEVICE [FILE|DIRECTORY…]"), N_("Find hosts that can take a device"),
-     vf_cmd_find_run},
-    {"compare", N_("REQUIREMENT|DEVICE [FILE|DIRECTORY…]"),
-     N_("Compare a device with what hosts have, parameter by parameter"), vf_cmd_compare_run},
-    {"baseline", N_("[FILE|DIRECTORY…]"),
-     N_("Say what all of some hosts can take from one another"), vf_cmd_baseline_run},
-    {"explain", N_("DEVICE|MODEL"), N_("Say what decides where a device can go"),
-     vf_cmd_explain_run},
-    {"models", N_("list | show ID | check FILE…"),
-     N_("Look at the descriptors of this host, or check some"), vf_cmd_models_run},
-    {"create", N_("PARENT TYPE [NAME=VALUE…]"), N_("Create a device of a type or model"),
-     vf_cmd_create_run},
-    {"remove", N_("DEVICE"), N_("Remove a device that was created"), vf_cmd_remove_run},
-    {"probe", N_("DEVICE"), N_("Open a device, which resets it, to learn what it can do"),
-     vf_cmd_probe_run},
-    {"migrate", N_("DEVICE DESTINATION"), N_("Move a device to another host"), vf_cmd_migrate_run},
-    {"jobs", "", N_("List the migrations of a host"), vf_cmd_jobs_run},
-    {"cancel", N_("JOB"), N_("Cancel a migration before it is committed"), vf_cmd_cancel_run},
-    {"resolve", N_("JOB [DESTINATION]"), N_("Decide a migration that is in doubt"),
-     vf_cmd_resolve_run},
-    {"monitor", "", N_("Print what happens as it happens"), vf_cmd_monitor_run},
-};
-
 static const VfCommand *
-find_command(const char *name)
+find_command(const VfCli *cli, const char *name)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++)
-        if (g_str_equal(commands[i].name, name))
-            return &commands[i];
+    for (const VfCommand *command = cli->commands; command->name; command++)
+        if (g_str_equal(command->name, name))
+            return command;
     return NULL;
 }
 
@@ -98,7 +71,7 @@ static gboolean
 parse_options(VfCli *cli, const char *verb, const GOptionEntry *entries, Takes takes, int *argc,
               char ***argv, GError **error)
 {
-    const VfCommand *command = find_command(verb);
+    const VfCommand *command = find_command(cli, verb);
     g_autoptr(GOptionContext) context = g_option_context_new(_(command->arguments));
     g_autofree char *name = g_strdup_printf("vferryctl %s", verb);
 
@@ -133,7 +106,8 @@ parse(VfCli *cli, const char *verb, const GOptionEntry *entries, Takes takes, in
     }
     drop_separator(argc, *argv);
     if (*argc - 1 < min)
-        (void)vf_cli_usage(verb, _("Something is missing: %s"), _(find_command(verb)->arguments));
+        (void)vf_cli_usage(verb, _("Something is missing: %s"),
+                           _(find_command(cli, verb)->arguments));
     else if (*argc - 1 > max)
         (void)vf_cli_usage(verb, _("“%s” is too much"), (*argv)[max + 1]);
     else
@@ -193,21 +167,21 @@ describe_usage(const VfCommand *command)
 }
 
 static char *
-describe_commands(void)
+describe_commands(const VfCli *cli)
 {
     GString *text = g_string_new(_("Commands:"));
     guint widest = 0;
 
-    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
-        g_autofree char *usage = describe_usage(&commands[i]);
+    for (const VfCommand *command = cli->commands; command->name; command++) {
+        g_autofree char *usage = describe_usage(command);
 
         widest = MAX(widest, vf_text_width(usage));
     }
-    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
-        g_autofree char *usage = describe_usage(&commands[i]);
+    for (const VfCommand *command = cli->commands; command->name; command++) {
+        g_autofree char *usage = describe_usage(command);
 
         g_string_append_printf(text, "\n  %s%*s%s", usage, (int)(widest + 2 - vf_text_width(usage)),
-                               "", _(commands[i].summary));
+                               "", _(command->summary));
     }
     g_string_append(text, _("\n\n“vferryctl COMMAND --help” tells more. vferryctl(1) has it all."));
     return g_string_free(text, FALSE);
@@ -217,7 +191,7 @@ static gboolean
 parse_global(VfCli *cli, gboolean *version, int *argc, char ***argv, GError **error)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(_("COMMAND [ARGUMENT…]"));
-    g_autofree char *description = describe_commands();
+    g_autofree char *description = describe_commands(cli);
     const GOptionEntry entries[] = {
         {"version", 0, 0, G_OPTION_ARG_NONE, version, N_("Print the version"), NULL},
         {NULL},
@@ -249,20 +223,20 @@ run_verb(VfCli *cli, int argc, char **argv)
 
     if (argc < 2)
         return vf_cli_usage(NULL, _("Which command?"));
-    command = find_command(argv[1]);
+    command = find_command(cli, argv[1]);
     if (!command)
         return vf_cli_usage(NULL, _("There is no command “%s”"), argv[1]);
     return command->run(cli, argc - 1, argv + 1);
 }
 
 VfExit
-vf_cli_main(int argc, char **argv)
+vf_cli_main(const VfCommand *commands, int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char **rest = g_memdup2(argv, sizeof(char *) * ((gsize)argc + 1));
     char **args = rest;
     gboolean version = FALSE;
-    VfCli cli = {0};
+    VfCli cli = {.commands = commands};
     VfExit status;
 
     init_locale();

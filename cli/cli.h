@@ -3,14 +3,7 @@
 
 #include "exit.h"
 
-/* What every verb is given. */
-typedef struct {
-    char *host;           /* --host: the daemon to talk to; NULL: this host's */
-    char **hosts;         /* --host, as often as it was given, of verbs that ask many; nullable */
-    gboolean json;        /* --json */
-    gboolean colour;      /* standard output is a terminal that wants colour */
-    gboolean interactive; /* somebody can be asked */
-} VfCli;
+typedef struct VfCli VfCli;
 
 /* One for each verb; the run function is in cmd-<name>.c. */
 typedef struct {
@@ -19,6 +12,16 @@ typedef struct {
     const char *summary;
     VfExit (*run)(VfCli *cli, int argc, char **argv);
 } VfCommand;
+
+/* What every verb is given. */
+struct VfCli {
+    const VfCommand *commands; /* all verbs */
+    char *host;                /* --host: the daemon to talk to; NULL: this host's */
+    char **hosts;         /* --host, as often as it was given, of verbs that ask many; nullable */
+    gboolean json;        /* --json */
+    gboolean colour;      /* standard output is a terminal that wants colour */
+    gboolean interactive; /* somebody can be asked */
+};
 
 VfExit vf_cmd_baseline_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_cancel_run(VfCli *cli, int argc, char **argv);
@@ -37,8 +40,8 @@ VfExit vf_cmd_remove_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_resolve_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_show_run(VfCli *cli, int argc, char **argv);
 
-/* The whole tool: global options, then the verb. */
-VfExit vf_cli_main(int argc, char **argv);
+/* The whole tool: global options, then the verb, one of @commands; the last has no name. */
+VfExit vf_cli_main(const VfCommand *commands, int argc, char **argv);
 
 /* Takes @verb's options (@entries, ending in {NULL}, or NULL) and the common ones out of @argv, and
  * checks that between @min and @max arguments are left behind argv[0]. `--help` prints and exits
