@@ -21,21 +21,24 @@ sys.dont_write_bytecode = True
 import rules_bus  # noqa: E402  pylint: disable=wrong-import-position
 import rules_c  # noqa: E402  pylint: disable=wrong-import-position
 import rules_files  # noqa: E402  pylint: disable=wrong-import-position
+import rules_rooms  # noqa: E402  pylint: disable=wrong-import-position
 from tree import Finding, Tree  # noqa: E402  pylint: disable=wrong-import-position
 
 Rule = Callable[[Tree], Iterator[Finding]]
 RULES: dict[str, Rule] = {
-    "arrows": rules_c.arrows,
+    "arrows": rules_rooms.arrows,
     "banned-calls": rules_c.banned_calls,
     "budgets": rules_c.budgets,
     "bus-actions": rules_bus.bus_actions,
     "bus-properties": rules_bus.bus_properties,
+    "circles": rules_rooms.circles,
     "glued-strings": rules_files.glued_strings,
     "names": rules_c.names,
     "places": rules_files.places,
     "plugin-readmes": rules_files.plugin_readmes,
     "potfiles": rules_files.potfiles,
     "python": rules_files.python,
+    "rooms": rules_rooms.rooms,
     "spdx": rules_files.spdx,
 }
 SAMPLES = HERE / "samples"

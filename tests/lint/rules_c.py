@@ -1,35 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Rules for C: who may include whom, what nobody calls, names, and sizes."""
+"""Rules for C: what nobody calls, names, and sizes."""
 
 from __future__ import annotations
 
 import ast
-import posixpath
 import re
 from collections.abc import Iterator
 
 import csource
-from tree import File, Finding, Tree
-
-# Who may see whom. What the table does not name sees only itself.
-ARROWS: dict[str, set[str]] = {
-    "common": set(),
-    "xml": {"common"},
-    "dbus": {"common"},
-    "lib": {"common", "xml", "dbus"},
-    "cli": {"common", "xml", "dbus", "lib"},
-    "engine": {"common"},
-    "daemon": {"common", "xml", "dbus", "lib"},
-    "plugin": {"common", "xml"},
-}
-# The daemon's program puts the plugins in; the daemon's library knows none.
-MAIN = "daemon/main"
-# What of the daemon a plugin may see: the contract, the objects in its calls, and the way to the mover
-# and its record. Registry, leases, bus objects and the gate are the daemon's own.
-CONTRACT = re.compile(r"^daemon/(driver|job|loan|mover|record-reader)\.h$")
-GENERATED = {"vferry-dbus.h": "dbus", "config.h": ""}
-INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
-MESON_PART = re.compile(r"\b(common|xml|dbus|lib|engine|daemon|plugin|cli)_(?:dep|lib|inc)\b")
+from tree import Finding, Tree
 
 BANNED = {
     "alloca": "a size from outside would end the stack; use g_malloc",
@@ -55,64 +34,9 @@ MAX_FUNCTION = 100
 MAX_FILE = 1000
 
 
-def _c_files(tree: Tree) -> Iterator[File]:
-    return tree.named(r"\.[ch](\.in)?$")
-
-
-def _part(path: str) -> str:
-    return MAIN if path.startswith(MAIN + "/") else path.split("/", 1)[0]
-
-
-def _sees(part: str, other: str) -> bool:
-    """Whether a part's file may include this header, or link this part."""
-    if part == MAIN:
-        return other.split("/", 1)[0] in ARROWS["daemon"] | {"daemon", "plugin"}
-    folder = other.split("/", 1)[0]
-    if folder == part or folder in ARROWS[part]:
-        return True
-    return part == "plugin" and (other == "daemon" or CONTRACT.search(other) is not None)
-
-
-def _candidates(tree: Tree, file: File, name: str) -> list[str]:
-    """The headers that an include could mean: those of its own folder, else any of that name."""
-    if name in GENERATED:
-        return [f"{GENERATED[name]}/{name}"] if GENERATED[name] else []
-    own = posixpath.normpath(file.path.parent / name)
-    if tree.get(own) is not None:
-        return [own]
-    return [str(other) for other in tree.files
-            if str(other) == name or str(other).endswith("/" + name)]
-
-
-def arrows(tree: Tree) -> Iterator[Finding]:
-    """Folders include and link only what is below them."""
-    for file in _c_files(tree):
-        part = _part(str(file))
-        if part != MAIN and part not in ARROWS:
-            continue
-        for match in INCLUDE.finditer(csource.TOKEN.sub(_keep_strings, file.text)):
-            found = _candidates(tree, file, match.group(1))
-            if found and not any(_sees(part, other) for other in found):
-                line = file.text.count("\n", 0, match.start(1)) + 1
-                yield file.at(line, f"{part} must not see {found[0]}")
-    for file in tree.named(r"(^|/)meson\.build$"):
-        part = _part(str(file))
-        if part != MAIN and part not in ARROWS:
-            continue
-        for number, line in enumerate(file.lines, start=1):
-            for match in MESON_PART.finditer(line.split("#")[0]):
-                if not _sees(part, match.group(1)):
-                    yield file.at(number, f"{part} must not link {match.group(1)}")
-
-
-def _keep_strings(match: re.Match[str]) -> str:
-    """Comments blanked: an include in one is none."""
-    return re.sub(r"[^\n]", " ", match.group()) if match.group("comment") else match.group()
-
-
 def banned_calls(tree: Tree) -> Iterator[Finding]:
     """Nobody calls what cannot be called safely, or jumps."""
-    for file in _c_files(tree):
+    for file in tree.c_files():
         code = csource.strip(file.text)
         for match in BANNED_CALL.finditer(code):
             yield file.at(code.count("\n", 0, match.start()) + 1,
@@ -151,7 +75,7 @@ def budgets(tree: Tree) -> Iterator[Finding]:
         length = len(file.lines) - (1 if file.text.endswith("\n") else 0)
         if length > MAX_FILE:
             yield file.at(MAX_FILE + 1, f"{length} lines; a file stops at {MAX_FILE}")
-    for file in _c_files(tree):
+    for file in tree.c_files():
         for function in csource.functions(file.text):
             if function.length > MAX_FUNCTION:
                 yield file.at(function.line, f"{function.name} has {function.length} lines; "

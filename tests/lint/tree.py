@@ -77,9 +77,25 @@ class Tree:
         compiled = re.compile(pattern)
         return (file for file in self.files if compiled.search(str(file)))
 
+    def c_files(self) -> Iterator[File]:
+        """Sources and headers of C, before and after they are configured."""
+        return self.named(r"\.[ch](\.in)?$")
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, list[File]]:
+        found: dict[str, list[File]] = {}
+        for file in self.files:
+            found.setdefault(file.path.name, []).append(file)
+        return found
+
+    def ending(self, path: str) -> list[File]:
+        """The files whose path is this, or ends in it."""
+        return [file for file in self._by_name.get(path.rsplit("/", 1)[-1], [])
+                if f"/{file}".endswith(f"/{path}")]
+
     def get(self, path: str) -> File | None:
         """The file at a path."""
-        return next((file for file in self.files if str(file) == path), None)
+        return next((file for file in self.ending(path) if str(file) == path), None)
 
 
 def _walk(root: Path) -> Iterator[PurePosixPath]:

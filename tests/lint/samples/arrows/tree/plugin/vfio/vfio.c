@@ -3,3 +3,4 @@
 #include "driver.h"
 #include "registry.h"
 #include "session.h"
+#include "qemu.h"

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "../daemon/registry.h"
+#include "../../daemon/registry.h"
 #include "model.h"
 #include "number.h"
+#include "document.h"
+#include "cookie.h"
 /* #include "registry.h" */
