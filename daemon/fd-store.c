@@ -4,7 +4,10 @@
 #include "fd-store.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <glib/gi18n-lib.h>
 #include <systemd/sd-daemon.h>
@@ -18,6 +21,9 @@
 struct _VfFdStore {
     GObject parent_instance;
     gboolean there;
+    int socket;
+    struct sockaddr_un address; /* systemd's */
+    socklen_t address_size;
     guint size;        /* places in it */
     guint used;        /* of these, taken or promised */
     GHashTable *found; /* name -> fd, what was handed over and is not taken */
@@ -41,6 +47,7 @@ vf_fd_store_finalize(GObject *object)
 
     g_hash_table_unref(self->found);
     g_hash_table_unref(self->lost);
+    vf_io_clear_fd(&self->socket);
     G_OBJECT_CLASS(vf_fd_store_parent_class)->finalize(object);
 }
 
@@ -53,6 +60,7 @@ vf_fd_store_class_init(VfFdStoreClass *class)
 static void
 vf_fd_store_init(VfFdStore *self)
 {
+    self->socket = -1;
     self->found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, close_found);
     self->lost = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
@@ -83,15 +91,36 @@ find_size(void)
     return VF_FD_STORE_MAX;
 }
 
+/* sd_pid_notify_with_fds(3) opens one for each message: who sends us more descriptors than we can
+ * close would have what guests need lost with this process. */
+static void
+open_socket(VfFdStore *self, const char *path)
+{
+    gsize size = strlen(path);
+
+    self->there = size > 0;
+    if (!self->there)
+        return;
+    self->socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    size = MIN(size, sizeof self->address.sun_path - 1);
+    self->address.sun_family = AF_UNIX;
+    memcpy(self->address.sun_path, path, size);
+    self->address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+    if (path[0] == '@')
+        self->address.sun_path[0] = '\0';
+    else
+        self->address_size++; /* its end */
+}
+
 VfFdStore *
 vf_fd_store_new(void)
 {
     VfFdStore *self = g_object_new(VF_TYPE_FD_STORE, NULL);
-    const char *socket = g_getenv("NOTIFY_SOCKET");
+    const char *path = g_getenv("NOTIFY_SOCKET");
     char **names = NULL;
     int n;
 
-    self->there = socket && *socket;
+    open_socket(self, path ? path : "");
     self->size = find_size();
     if (!self->there)
         g_debug("there is no descriptor store: what is open here ends with this process");
@@ -106,17 +135,46 @@ vf_fd_store_new(void)
     return self;
 }
 
+/* With a copy of @fd, unless that is negative. */
 static gboolean
-notify(VfFdStore *self, const char *message, const int *fds, guint n_fds)
+notify(VfFdStore *self, const char *text, int fd)
 {
-    int r;
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof fd)];
+    } control = {0};
+    struct iovec part = {(char *)text, strlen(text)};
+    struct msghdr message = {.msg_name = &self->address,
+                             .msg_namelen = self->address_size,
+                             .msg_iov = &part,
+                             .msg_iovlen = 1};
 
     if (!self->there)
         return TRUE;
-    r = sd_pid_notify_with_fds(0, FALSE, message, fds, n_fds);
-    if (r < 0)
-        g_warning("systemd's descriptor store cannot be reached: %s", g_strerror(-r));
-    return r >= 0;
+    if (fd >= 0) {
+        control.header = (struct cmsghdr){
+            .cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+    }
+    if (sendmsg(self->socket, &message, MSG_NOSIGNAL) >= 0)
+        return TRUE;
+    g_warning("systemd's descriptor store cannot be reached: %s", g_strerror(errno));
+    return FALSE;
+}
+
+gboolean
+vf_fd_store_remove(VfFdStore *self, const char *name)
+{
+    g_autofree char *message = g_strdup_printf("FDSTOREREMOVE=1\nFDNAME=%s", name);
+    gboolean sent = notify(self, message, -1);
+
+    if (sent)
+        g_hash_table_remove(self->lost, name);
+    else
+        g_hash_table_add(self->lost, g_strdup(name));
+    return sent;
 }
 
 void
@@ -127,19 +185,9 @@ vf_fd_store_put(VfFdStore *self, const char *name, int fd)
     g_autofree char *message = g_strdup_printf("FDSTORE=1\nFDNAME=%s\nFDPOLL=0", name);
 
     g_return_if_fail(strlen(name) <= NAME_MAX_LENGTH && !strpbrk(name, ":\n"));
-    g_hash_table_remove(self->lost, name);
-    notify(self, message, &fd, 1);
-}
-
-void
-vf_fd_store_remove(VfFdStore *self, const char *name)
-{
-    g_autofree char *message = g_strdup_printf("FDSTOREREMOVE=1\nFDNAME=%s", name);
-
-    if (notify(self, message, NULL, 0))
-        g_hash_table_remove(self->lost, name);
-    else
-        g_hash_table_add(self->lost, g_strdup(name));
+    /* of two with one name the next daemon uses neither */
+    if (!g_hash_table_contains(self->lost, name) || vf_fd_store_remove(self, name))
+        notify(self, message, fd);
 }
 
 static void

@@ -23,8 +23,9 @@ VfFdStore *vf_fd_store_new(void);
 /* Sends a copy of @fd. A name has letters, digits, '.' and '-', at most 255. In the store when it
  * returns, or systemd has it in its queue, which it reads before it notices our end. */
 void vf_fd_store_put(VfFdStore *self, const char *name, int fd);
-/* Whatever has that name. */
-void vf_fd_store_remove(VfFdStore *self, const char *name);
+/* Whatever has that name. FALSE: that could not be sent, and is sent again before the name is used
+ * anew. */
+gboolean vf_fd_store_remove(VfFdStore *self, const char *name);
 
 /* Completes when systemd has closed what was removed before (sd_notify_barrier(3)); at once when
  * there is no store. BUSY when it does not say so within 30 s: it may have all of that, and
