@@ -61,8 +61,9 @@ vf_record_create(int dir_fd, const char *name, GError **error)
     return NULL;
 }
 
+/* @whole FALSE: of one that is too large, the beginning. */
 static char *
-read_text(int fd, gsize *size, GError **error)
+read_text(int fd, gboolean whole, gsize *size, GError **error)
 {
     struct stat st;
     g_autofree char *text = NULL;
@@ -72,11 +73,12 @@ read_text(int fd, gsize *size, GError **error)
         vf_error_errno(error, VFERRY_ERROR_FAILED, errno, _("cannot read a record"));
         return NULL;
     }
-    if (st.st_size > RECORD_SIZE_MAX) {
+    if (whole && st.st_size > RECORD_SIZE_MAX) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
                     _("a record is larger than %d bytes"), RECORD_SIZE_MAX);
         return NULL;
     }
+    st.st_size = MIN(st.st_size, RECORD_SIZE_MAX);
     text = g_malloc0((gsize)st.st_size + 1);
     n = pread(fd, text, (gsize)st.st_size, 0);
     if (n != st.st_size) {
@@ -93,7 +95,7 @@ static gboolean
 drop_torn_line(int fd, GError **error)
 {
     gsize size = 0;
-    g_autofree char *text = read_text(fd, &size, error);
+    g_autofree char *text = read_text(fd, TRUE, &size, error);
     const char *end = text ? memrchr(text, '\n', size) : NULL;
     gsize whole = end ? (gsize)(end + 1 - text) : 0;
 
@@ -246,7 +248,7 @@ vf_record_read(VfRecord *self, GError **error)
 {
     g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
     gsize size = 0;
-    g_autofree char *text = read_text(self->fd, &size, error);
+    g_autofree char *text = read_text(self->fd, TRUE, &size, error);
 
     return text && parse_lines(text, size, entries, error) ? g_steal_pointer(&entries) : NULL;
 }
@@ -256,7 +258,7 @@ vf_record_read_until_damage(VfRecord *self)
 {
     g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
     gsize size = 0;
-    g_autofree char *text = read_text(self->fd, &size, NULL);
+    g_autofree char *text = read_text(self->fd, FALSE, &size, NULL);
 
     if (!text)
         return NULL;

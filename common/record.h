@@ -42,8 +42,8 @@ gboolean vf_record_mark(VfRecord *self, const char *event, GVariant *details, GE
 
 /* Every entry, oldest first. Free with g_ptr_array_unref(). */
 GPtrArray *vf_record_read(VfRecord *self, GError **error);
-/* The same, or, of a damaged one, those before the damage: not for who decides by what it says, but
- * for who has to leave alone what it names. NULL when it cannot be read at all. */
+/* The same, or, of a damaged or too large one, those before the damage: not for who decides by what
+ * it says, but for who has to leave alone what it names. NULL when it cannot be read at all. */
 GPtrArray *vf_record_read_until_damage(VfRecord *self);
 
 /* The last entry for @event in what vf_record_read() returned, or NULL. */

@@ -222,6 +222,23 @@ test_read_until_damage(Dir *dir, gconstpointer data)
     g_assert_null(vf_record_find(entries, "done"));
 }
 
+/* A mover that was taken over may write what it likes: what its job has to do with is in front. */
+static void
+test_read_of_too_much(Dir *dir, gconstpointer data)
+{
+    g_autoptr(VfRecord) record = filled(dir);
+    g_autofree char *much = g_strnfill(4 * 1024 * 1024, 'x');
+    g_autoptr(GPtrArray) entries = NULL;
+    g_autoptr(GError) error = NULL;
+
+    append_raw(dir, much);
+    g_assert_null(vf_record_read(record, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED);
+    entries = vf_record_read_until_damage(record);
+    g_assert_nonnull(entries);
+    g_assert_cmpuint(entries->len, ==, 2);
+}
+
 static void
 test_lock_lives_with_the_last_copy(Dir *dir, gconstpointer data)
 {
@@ -254,6 +271,7 @@ main(int argc, char **argv)
     g_test_add("/record/torn-only-line", Dir, NULL, setup, test_torn_only_line, teardown);
     g_test_add("/record/damage", Dir, NULL, setup, test_damage_is_an_error, teardown);
     g_test_add("/record/read-until-damage", Dir, NULL, setup, test_read_until_damage, teardown);
+    g_test_add("/record/read-of-too-much", Dir, NULL, setup, test_read_of_too_much, teardown);
     g_test_add("/record/lock", Dir, NULL, setup, test_lock_lives_with_the_last_copy, teardown);
     return g_test_run();
 }
