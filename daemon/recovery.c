@@ -157,6 +157,34 @@ has(GPtrArray *entries, const char *event)
     return vf_record_find(entries, event) != NULL;
 }
 
+/* The first line, which is the daemon's: the others may be anybody's who has the record, also a
+ * mover's that was taken over. */
+static const VfRecordEntry *
+find_begin(GPtrArray *entries)
+{
+    const VfRecordEntry *first = entries->len > 0 ? entries->pdata[0] : NULL;
+
+    return first && g_str_equal(first->event, "begin") ? first : NULL;
+}
+
+/* The lines that announce what is made. There is one for each device of the job, and all are
+ * written before a mover is given the record: what comes later is not the daemon's. */
+static GPtrArray *
+list_announced(GPtrArray *entries)
+{
+    const VfRecordEntry *begin = find_begin(entries);
+    GPtrArray *all = g_ptr_array_new();
+    g_auto(GStrv) devices = NULL;
+    guint n = G_MAXUINT; /* of a creation, which no mover is given */
+
+    if (begin && g_variant_lookup(begin->details, "devices", "^as", &devices))
+        n = g_strv_length(devices);
+    for (guint i = 0; i < entries->len && all->len < n; i++)
+        if (g_str_equal(((const VfRecordEntry *)entries->pdata[i])->event, "create"))
+            g_ptr_array_add(all, entries->pdata[i]);
+    return all;
+}
+
 gboolean
 vf_recovery_was_decided(GPtrArray *entries, const char *decision)
 {
@@ -170,7 +198,7 @@ vf_recovery_was_decided(GPtrArray *entries, const char *decision)
 VfRecoveryVerdict
 vf_recovery_judge(VfJobRole role, GPtrArray *entries)
 {
-    if (!has(entries, "begin"))
+    if (!find_begin(entries))
         return VF_RECOVERY_EMPTY;
     if (role == VF_JOB_SOURCE) {
         if (has(entries, "resolved") || has(entries, "done") || has(entries, "returned"))
@@ -192,7 +220,7 @@ vf_recovery_judge(VfJobRole role, GPtrArray *entries)
 static gboolean
 is_of_this_boot(GPtrArray *entries)
 {
-    const VfRecordEntry *begin = vf_record_find(entries, "begin");
+    const VfRecordEntry *begin = find_begin(entries);
     const char *boot;
 
     return begin && g_variant_lookup(begin->details, "boot", "&s", &boot) &&
@@ -212,7 +240,7 @@ was_completed(const VfLedgerFound *found)
 static gboolean
 is_of_another_boot(GPtrArray *entries)
 {
-    const VfRecordEntry *begin = vf_record_find(entries, "begin");
+    const VfRecordEntry *begin = find_begin(entries);
 
     return begin && g_variant_lookup(begin->details, "boot", "s", NULL) &&
            !is_of_this_boot(entries);
@@ -221,7 +249,7 @@ is_of_another_boot(GPtrArray *entries)
 static void
 name_source(GPtrArray *entries, GArray *all)
 {
-    const VfRecordEntry *begin = vf_record_find(entries, "begin");
+    const VfRecordEntry *begin = find_begin(entries);
     g_auto(GStrv) ids = NULL;
     g_autoptr(GVariant) inodes = NULL;
 
@@ -240,14 +268,15 @@ name_source(GPtrArray *entries, GArray *all)
 static void
 name_made(GPtrArray *entries, GArray *all)
 {
-    for (guint i = 0; i < entries->len; i++) {
-        const VfRecordEntry *entry = entries->pdata[i];
+    g_autoptr(GPtrArray) announced = list_announced(entries);
+
+    for (guint i = 0; i < announced->len; i++) {
+        const VfRecordEntry *entry = announced->pdata[i];
         const char *uuid, *parent = "";
         g_autofree char *path = NULL;
         Named named = {NULL, 0};
 
-        if (!g_str_equal(entry->event, "create") ||
-            !g_variant_lookup(entry->details, "uuid", "&s", &uuid))
+        if (!g_variant_lookup(entry->details, "uuid", "&s", &uuid))
             continue;
         g_variant_lookup(entry->details, "parent", "&s", &parent);
         path = g_build_filename(parent, uuid, NULL);
@@ -313,7 +342,7 @@ on_completed(VfJob *job, VfRecovery *self)
 static VfJob *
 make_job(VfRecovery *self, VfLedgerFound *found)
 {
-    const VfRecordEntry *begin = vf_record_find(found->entries, "begin");
+    const VfRecordEntry *begin = find_begin(found->entries);
     g_auto(GVariantDict) details = G_VARIANT_DICT_INIT(begin->details);
     const char *peer = "";
     const char *driver = "";
@@ -382,12 +411,11 @@ GPtrArray *
 vf_recovery_list_mdevs(GPtrArray *entries)
 {
     GPtrArray *mdevs = g_ptr_array_new_with_free_func(g_object_unref);
+    g_autoptr(GPtrArray) announced = list_announced(entries);
     gboolean here = is_of_this_boot(entries);
 
-    for (guint i = 0; here && i < entries->len; i++) {
-        const VfRecordEntry *entry = entries->pdata[i];
-        VfMdev *mdev =
-            g_str_equal(entry->event, "create") ? make_mdev(entries, entry->details) : NULL;
+    for (guint i = 0; here && i < announced->len; i++) {
+        VfMdev *mdev = make_mdev(entries, ((const VfRecordEntry *)announced->pdata[i])->details);
 
         if (mdev)
             g_ptr_array_add(mdevs, mdev);

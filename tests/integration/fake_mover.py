@@ -119,8 +119,8 @@ class Mover:
     def do_attached(self):
         self.send('attached', {'peer-address': GLib.Variant('s', '127.0.0.1')})
 
-    def do_record(self, event):
-        body = f'{event} {{}}'.encode().replace(b'{}', b'@a{sv} {}')
+    def do_record(self, event, details='@a{sv} {}'):
+        body = f'{event} {details}'.encode()
         os.write(self.record_fd, body + b' %016x\n' % checksum(body))
         os.fsync(self.record_fd)
         self.note_stopped(event)

@@ -261,6 +261,54 @@ class Replaced(Test):
         self.assert_stays()
 
 
+class Forged(Test):
+    """A mover that was taken over has its job's record, and writes there what only the daemon would: nothing comes of it for other devices."""
+
+    def assert_spared(self, role, result):
+        self.end_daemon()
+        self.launch()
+        job = self.wait_for(lambda: self.job(self.job_uuid, role), 'the job by its record')
+        self.assertEqual(job.get('Result'), result)
+        self.wait_for_device(WISH)
+        self.uuid = WISH
+        self.lend()
+        self.assertEqual(self.end('Confirm' if role == 'source' else 'Finish', self.job_uuid), result)
+        self.assert_stays()
+
+    def inode(self, uuid):
+        return os.stat(self.sysfs.real(self.sysfs.mdevs[uuid])).st_ino
+
+    def test_made(self):
+        self.create()
+        path, inode = os.path.dirname(self.sysfs.mdevs[WISH]), self.inode(WISH)
+        self.script('receive', ['listening'],
+                    ['record', 'create', f"{{'parent': <'{path}'>, 'type': <'mtty-2'>, 'uuid': <'{WISH}'>, 'wished': <false>}}"],
+                    ['record', 'created', f"{{'uuid': <'{WISH}'>, 'inode': <uint64 {inode}>}}"], ['attached'], ['wait-for', 'never'])
+        self.job_uuid, cookie = self.begin(self.lend())
+        lease, *_ = self.prepare(cookie)
+        self.wait_for_property(lease, 'State', 'attached')
+        self.assert_spared('destination', 'failed')
+
+    def test_begun(self):
+        self.create()
+        self.script('send', ['phase', 'committing'],
+                    ['record', 'begin', f"{{'driver': <'vfio'>, 'devices': <['{WISH}']>, 'inodes': <[uint64 {self.inode(WISH)}]>, 'boot': <'{self.boot()}'>}}"],
+                    ['record', 'commit'], ['record', 'done'], ['result', {'outcome': 'completed', 'device-states': ['stopped']}])
+        self.job_uuid, cookie = self.begin(self.lend())
+        _, answer, secret = self.prepare(cookie)
+        self.wait_for_property(self.perform(self.job_uuid, answer, secret), 'Result', 'completed')
+        self.end_daemon()
+        self.launch()
+        self.wait_for(lambda: self.job(self.job_uuid, 'source'), 'the job by its record')
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'completed')
+        self.assert_stays()
+
+    @staticmethod
+    def boot():
+        with open('/proc/sys/kernel/random/boot_id', encoding='ascii') as file:
+            return file.read().strip().replace('-', '')
+
+
 class Created(Test):
     """What a creation leaves behind, whenever the daemon ends, and that it takes nothing else along."""
 
