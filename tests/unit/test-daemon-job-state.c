@@ -15,7 +15,8 @@ typedef struct {
     VfRegistry *registry;
 } Rig;
 
-/* Any directory is an mdev's, as far as the registry is concerned, as long as it has a subsystem. */
+/* Any directory is an mdev's, as far as the registry is concerned, as long as it has a subsystem.
+ */
 static void
 add_mdev(Rig *rig)
 {
@@ -100,7 +101,8 @@ test_device(Rig *rig, gconstpointer data)
     drop(rig->folder, "aside");
 }
 
-/* 0.1.0 knew devices by name: what is not over has its device open, so that it is still the same. */
+/* 0.1.0 knew devices by name: what is not over has its device open, so that it is still the same.
+ */
 static void
 test_old(Rig *rig, gconstpointer data)
 {

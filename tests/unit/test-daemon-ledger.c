@@ -333,7 +333,8 @@ static const struct {
     {VF_JOB_DESTINATION, "begin create created loaded commit started", VF_RECOVERY_FINISHED},
     {VF_JOB_DESTINATION, "begin create created loaded commit resolved:discard", VF_RECOVERY_UNDO},
     {VF_JOB_DESTINATION, "begin create created loaded commit resolved:run", VF_RECOVERY_FINISHED},
-    {VF_JOB_DESTINATION, "begin create created loaded resolved:discard undone", VF_RECOVERY_FINISHED},
+    {VF_JOB_DESTINATION, "begin create created loaded resolved:discard undone",
+     VF_RECOVERY_FINISHED},
     {VF_JOB_DESTINATION, "begin create created loaded started resolved:run", VF_RECOVERY_FINISHED},
 };
 
