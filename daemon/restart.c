@@ -138,6 +138,17 @@ check_devices(VfJob *job, GError **error)
     return TRUE;
 }
 
+/* One that ended while Prepare was being answered has no lease in the store, and what was begun for
+ * it may still come. */
+static gboolean
+is_undone(VfJob *job)
+{
+    VfRecord *record = vf_job_get_record(job);
+    g_autoptr(GPtrArray) entries = record ? vf_record_read(record, NULL) : NULL;
+
+    return !entries || vf_record_find(entries, "undone") != NULL;
+}
+
 /* Without its lease only the memory of one that is over is left. */
 static gboolean
 resume_destination(const VfRestart *self, VfJob *job, VfDriver *driver, GPtrArray *leases,
@@ -147,7 +158,8 @@ resume_destination(const VfRestart *self, VfJob *job, VfDriver *driver, GPtrArra
     VfResult result = vf_job_get_result(job);
     VfLease *lease;
 
-    if (!kept && (result == VF_RESULT_NONE || result == VF_RESULT_IN_DOUBT)) {
+    if (!kept && result != VF_RESULT_COMPLETED &&
+        (result == VF_RESULT_NONE || result == VF_RESULT_IN_DOUBT || !is_undone(job))) {
         g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
                             _("its lease is missing, or was not ready yet"));
         return FALSE;

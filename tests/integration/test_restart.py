@@ -626,6 +626,25 @@ class Calls(Test):
         self.assertEqual(self.find_device(self.uuid).get('State'), 'lent')
 
 
+    def test_prepare_released(self):
+        """Its job is over by then, and its lease in no store: the record says that something is left."""
+        real = os.path.realpath(os.path.join(self.environment['VFERRY_LIBEXEC_DIR'], 'vferry-helper'))
+        reached = os.path.join(self.mover, 'reached')
+        self.install_program('vferry-helper', f'[ "$1" = mdev-create ] || exec {real} "$@"\ntouch {reached}\n'
+                             f'while [ ! -e {self.mover}/on ]; do sleep 0.05; done\nexec {real} "$@"')
+        uuid, cookie = self.begin(self.lend())
+        call = self.manager().start_call('Prepare', Variant('(sa{sv})', (cookie, {'address': Variant('s', '127.0.0.1')})))
+        self.wait_for(lambda: os.path.exists(reached), 'the helper')
+        self.wait_for(lambda: self.find_object('Lease', 'JobUuid', uuid), 'the lease').call('Release', NONE)
+        self.wait_for_property(self.job(uuid, 'destination'), 'Result', 'cancelled')
+        self.restart(signal.SIGKILL)
+        self.go('on')
+        with self.assertRaises(harness.Error):
+            self.finish(call)
+        self.wait_for(lambda: self.events(f'{uuid}.destination')[-1] == 'undone', 'the end of what was begun', 20)
+        self.assertEqual(self.mdevs(), set())
+
+
 class Tool(Test):
     """vferryctl follows its job across it."""
 
