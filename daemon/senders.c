@@ -15,28 +15,24 @@ struct _VfSenders {
 
     GDBusConnection *connection;
     GHashTable *entries; /* unique name -> Entry */
+    guint subscription;
 };
 
 typedef struct {
     guint32 uid;
-    guint watch;
 } Entry;
 
 G_DEFINE_TYPE(VfSenders, vf_senders, G_TYPE_OBJECT)
 
 static void
-entry_free(gpointer data)
+on_owner_changed(GDBusConnection *connection, const char *sender, const char *path,
+                 const char *interface, const char *signal, GVariant *parameters, gpointer data)
 {
-    Entry *entry = data;
+    const char *name, *owner;
 
-    g_bus_unwatch_name(entry->watch);
-    g_free(entry);
-}
-
-static void
-on_vanished(GDBusConnection *connection, const char *name, gpointer data)
-{
-    g_hash_table_remove(VF_SENDERS(data)->entries, name);
+    g_variant_get(parameters, "(&ss&s)", &name, NULL, &owner);
+    if (!*owner)
+        g_hash_table_remove(VF_SENDERS(data)->entries, name);
 }
 
 static void
@@ -48,8 +44,6 @@ remember(VfSenders *self, const char *sender, guint32 uid)
         return; /* two calls of one sender were under way at once */
     entry = g_new0(Entry, 1);
     entry->uid = uid;
-    entry->watch = g_bus_watch_name_on_connection(
-        self->connection, sender, G_BUS_NAME_WATCHER_FLAGS_NONE, NULL, on_vanished, self, NULL);
     g_hash_table_insert(self->entries, g_strdup(sender), entry);
 }
 
@@ -122,6 +116,12 @@ vf_senders_new(GDBusConnection *connection)
     VfSenders *self = g_object_new(VF_TYPE_SENDERS, NULL);
 
     self->connection = g_object_ref(connection);
+    /* One for all: the bus lets a connection have 512 match rules (max_match_rules_per_connection
+     * in dbus-daemon(1)) and GDBus does not say that it refuses more. Strangers with as many
+     * connections would have it refuse those of bus.h, and nobody noticed that a lender leaves. */
+    self->subscription = g_dbus_connection_signal_subscribe(
+        connection, "org.freedesktop.DBus", "org.freedesktop.DBus", "NameOwnerChanged",
+        "/org/freedesktop/DBus", NULL, G_DBUS_SIGNAL_FLAGS_NONE, on_owner_changed, self, NULL);
     return self;
 }
 
@@ -130,6 +130,7 @@ vf_senders_finalize(GObject *object)
 {
     VfSenders *self = VF_SENDERS(object);
 
+    g_dbus_connection_signal_unsubscribe(self->connection, self->subscription);
     g_hash_table_unref(self->entries);
     g_clear_object(&self->connection);
     G_OBJECT_CLASS(vf_senders_parent_class)->finalize(object);
@@ -144,5 +145,5 @@ vf_senders_class_init(VfSendersClass *klass)
 static void
 vf_senders_init(VfSenders *self)
 {
-    self->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
+    self->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 }

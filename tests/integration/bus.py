@@ -17,6 +17,7 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configurat
 <busconfig>
   <type>system</type>
   <limit name="max_connections_per_user">256</limit>
+  <limit name="max_match_rules_per_connection">{match_rules}</limit>
   <auth>EXTERNAL</auth>
   <listen>unix:path={directory}/bus</listen>
   <policy context="default">
@@ -45,12 +46,12 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configurat
 class Bus:
     """One dbus-daemon. Its clients have the rights of an ordinary user on a system bus."""
 
-    def __init__(self, policy):
+    def __init__(self, policy, match_rules):
         self.directory = tempfile.TemporaryDirectory(prefix='vferry-bus-')
         self.address = f'unix:path={self.directory.name}/bus'
         config = os.path.join(self.directory.name, 'bus.conf')
         with open(config, 'w', encoding='utf-8') as file:
-            file.write(CONFIG.format(directory=self.directory.name, policy=policy,
+            file.write(CONFIG.format(directory=self.directory.name, policy=policy, match_rules=match_rules,
                                      user=pwd.getpwuid(os.getuid()).pw_name))
         environment = {k: v for k, v in os.environ.items() if k not in ('LD_PRELOAD', 'UMOCKDEV_DIR')}
         self.log = open(os.path.join(self.directory.name, 'log'), 'w+', encoding='utf-8')

@@ -112,6 +112,8 @@ class Daemon:
 class Test(unittest.TestCase):
     """Everything is new for each test, and gone after it."""
 
+    match_rules = 512  # that the bus lets a connection have, as it does without a configuration
+
     def setUp(self):
         self.daemon = None
         self.polkit = None
@@ -120,7 +122,7 @@ class Test(unittest.TestCase):
         self.addCleanup(self.directory.cleanup)
         self.sysfs = sysfs.Sysfs()
         self.addCleanup(self.sysfs.stop)
-        self.bus = bus.Bus(os.path.join(SOURCE, 'dbus', 'org.vferry1.conf'))
+        self.bus = bus.Bus(os.path.join(SOURCE, 'dbus', 'org.vferry1.conf'), self.match_rules)
         self.addCleanup(self.bus.stop)
         self.client = self.connect()
 

@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ElementTree
 
 from gi.repository import Gio
 
+import crossing
 import harness
 import tap
 from harness import Variant
@@ -347,6 +348,20 @@ class Gate(harness.Test):
         log = self.daemon.text()
         self.assertRegex(log, re.escape(f'org.vferry1.Manager.Confirm by {self.client.name} (uid {os.getuid()})'))
         self.assertIn(f'org.vferry1.Manager.Confirm is refused to {self.client.name}', log)
+
+
+class Watches(crossing.Test):
+    match_rules = 30
+
+    def test_lender_leaves_among_many(self):
+        """Callers use up none of the daemon's match rules, which nobody would say."""
+        for _ in range(2 * self.match_rules):
+            self.assert_refused('InvalidArgument', self.manager(self.connect()).call, 'Begin', Variant('(aoa{sv})', ([], {})))
+        lender = self.connect()
+        self.lend(lender)
+        self.assertEqual(self.find_device(self.uuid).get('State'), 'lent')
+        lender.close()
+        self.wait_for(lambda: self.find_device(self.uuid).get('State') == 'unknown', 'the end of the loan')
 
 
 if __name__ == '__main__':
