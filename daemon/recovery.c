@@ -9,7 +9,6 @@
 #include "host.h"
 #include "log.h"
 #include "mdev.h"
-#include "source-calls.h"
 #include "uuid.h"
 
 struct _VfRecovery {
@@ -17,6 +16,7 @@ struct _VfRecovery {
     const VfContext *context;
     VfJobs *jobs;
     VfLeases *leases;
+    VfSourceCalls *source;
     guint retry_ms;
     guint retry;
     gboolean started;     /* the first look is done: what comes later is this daemon's own */
@@ -41,6 +41,7 @@ vf_recovery_finalize(GObject *object)
     g_hash_table_unref(self->damaged);
     g_object_unref(self->jobs);
     g_object_unref(self->leases);
+    g_object_unref(self->source);
     G_OBJECT_CLASS(vf_recovery_parent_class)->finalize(object);
 }
 
@@ -139,13 +140,15 @@ check_use(gpointer user, const VfTouch *touch, GError **error)
 }
 
 VfRecovery *
-vf_recovery_new(const VfContext *context, VfJobs *jobs, VfLeases *leases, guint retry_ms)
+vf_recovery_new(const VfContext *context, VfJobs *jobs, VfLeases *leases, VfSourceCalls *source,
+                guint retry_ms)
 {
     VfRecovery *self = g_object_new(VF_TYPE_RECOVERY, NULL);
 
     self->context = context;
     self->jobs = g_object_ref(jobs);
     self->leases = g_object_ref(leases);
+    self->source = g_object_ref(source);
     self->retry_ms = retry_ms;
     vf_uses_add(context->uses, check_use, self);
     return self;
@@ -332,13 +335,6 @@ note_moved_on(const VfLedgerFound *found, VfJob *job)
     }
 }
 
-static void
-on_completed(VfJob *job, VfRecovery *self)
-{
-    if (vf_job_get_role(job) == VF_JOB_SOURCE && vf_job_get_result(job) == VF_RESULT_COMPLETED)
-        vf_source_calls_follow(job, self->context->ledger);
-}
-
 static VfJob *
 make_job(VfRecovery *self, VfLedgerFound *found)
 {
@@ -372,7 +368,8 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     }
     note_moved_on(found, job);
     vf_job_take_record(job, g_steal_pointer(&found->record));
-    g_signal_connect_object(job, "completed", G_CALLBACK(on_completed), self, 0);
+    if (found->role == VF_JOB_SOURCE)
+        vf_source_calls_recover(self->source, job);
     return job;
 }
 

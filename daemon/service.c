@@ -118,7 +118,8 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
     self->source =
         vf_source_calls_new(&self->context, self->jobs, self->loans, VF_SOURCE_CALLS_PENDING_MS);
     self->destination = vf_destination_calls_new(&self->context, self->jobs, self->leases);
-    self->recovery = vf_recovery_new(&self->context, self->jobs, self->leases, RECORD_RETRY_MS);
+    self->recovery =
+        vf_recovery_new(&self->context, self->jobs, self->leases, self->source, RECORD_RETRY_MS);
     self->device_calls = vf_device_calls_new(&self->context);
     self->model_calls = vf_model_calls_new(&self->context);
     g_signal_connect_object(registry, "device-removed", G_CALLBACK(on_device_removed), self, 0);

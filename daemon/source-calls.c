@@ -530,8 +530,9 @@ on_moved_on(VfDevice *device, GParamSpec *spec, VfJob *job)
     vf_job_save(job);
 }
 
-void
-vf_source_calls_follow(VfJob *job, VfLedger *ledger)
+/* What becomes of the devices that a job left behind stopped. */
+static void
+follow_devices(VfJob *job, VfLedger *ledger)
 {
     g_object_set_data(G_OBJECT(job), "ledger", ledger);
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
@@ -550,7 +551,7 @@ on_job_completed(VfJob *job, VfSourceCalls *self)
 
     set_device_states(job);
     if (result == VF_RESULT_COMPLETED)
-        vf_source_calls_follow(job, self->context->ledger);
+        follow_devices(job, self->context->ledger);
     /* In doubt, the fd with the state is kept for Resolve. Otherwise a lender that has left, or
      * leaves, takes the loan along: nobody need confirm for that. */
     if (result != VF_RESULT_IN_DOUBT)
@@ -802,8 +803,43 @@ vf_source_calls_resume(VfSourceCalls *self, VfJob *job)
         if (vf_job_get_device(job, i)->device)
             resume_device_state(job, vf_job_get_device(job, i));
     if (vf_job_get_result(job) == VF_RESULT_COMPLETED)
-        vf_source_calls_follow(job, self->context->ledger);
+        follow_devices(job, self->context->ledger);
     vf_jobs_add(self->jobs, job);
+}
+
+/* A mover that went on without the daemon that had begun it left the loan to nobody. */
+static void
+take_loans(VfSourceCalls *self, VfJob *job)
+{
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        VfJobDevice *device = vf_job_get_device(job, i);
+        VfLoan *loan = device->device ? vf_loans_find(self->loans, device->device) : NULL;
+
+        if (loan && vf_loan_use(loan, vf_job_get_uuid(job), NULL))
+            device->loan = g_object_ref(loan);
+    }
+}
+
+static void
+on_recovered(VfJob *job, VfSourceCalls *self)
+{
+    VfResult result = vf_job_get_result(job);
+
+    if (result == VF_RESULT_IN_DOUBT)
+        take_loans(self, job);
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        if (vf_job_get_device(job, i)->loan && result != VF_RESULT_IN_DOUBT)
+            set_device_state(vf_job_get_device(job, i));
+    if (result != VF_RESULT_IN_DOUBT)
+        release_loans(self, job);
+    if (result == VF_RESULT_COMPLETED)
+        follow_devices(job, self->context->ledger);
+}
+
+void
+vf_source_calls_recover(VfSourceCalls *self, VfJob *job)
+{
+    g_signal_connect_object(job, "completed", G_CALLBACK(on_recovered), self, 0);
 }
 
 VfSourceCalls *

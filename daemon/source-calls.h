@@ -21,8 +21,8 @@ VfSourceCalls *vf_source_calls_new(const VfContext *context, VfJobs *jobs, VfLoa
  * begun waits for Perform, any other is on the bus. */
 void vf_source_calls_resume(VfSourceCalls *self, VfJob *job);
 
-/* From now on it is noted, and written down in its record, when somebody begins anything with a
- * device that the completed @job left behind: Confirm and expiry leave that alone. */
-void vf_source_calls_follow(VfJob *job, VfLedger *ledger);
+/* One that only its record knows, before it is said how it ended: while it is in doubt, it has the
+ * loans of its devices that came back. */
+void vf_source_calls_recover(VfSourceCalls *self, VfJob *job);
 
 G_END_DECLS

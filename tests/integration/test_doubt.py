@@ -226,6 +226,16 @@ class Devices(Test):
         self.resolve('source', 'discard')
         self.assertEqual(self.end('Confirm', self.job_uuid), 'completed')
 
+    def test_run_by_the_record(self):
+        """The loan came back, and so what has the state: the guest can go on."""
+        self.source_in_doubt()
+        self.restart_with_the_loan()
+        self.wait_for_doubt('source')
+        self.resolve('source', 'run')
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'cancelled')
+        self.assertEqual(self.events(f'{self.job_uuid}.source')[-2:], ['returned', 'resolved'])
+        self.reclaim()
+
     def test_run_without_the_movers_word(self):
         """It runs, and `started` could not be written: who adopts it keeps it, whatever the next daemon has to go by."""
         self.destination_in_doubt()
@@ -354,8 +364,9 @@ class Devices(Test):
         self.source_in_doubt()
         self.restart_with_the_loan()
         self.wait_for_doubt('source')
-        self.assertIn(self.job_uuid, self.assert_refused('InDoubt', self.reclaim).message)
+        self.assertIn(self.job_uuid, self.assert_refused('Busy', self.reclaim).message)
         self.resolve('source', 'discard')
+        self.assertEqual(self.find_device(self.uuid).get('State'), 'stopped')
         self.reclaim()
 
     def test_destination_mover_at_work(self):
