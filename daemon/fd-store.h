@@ -27,9 +27,11 @@ void vf_fd_store_put(VfFdStore *self, const char *name, int fd);
  * anew. */
 gboolean vf_fd_store_remove(VfFdStore *self, const char *name);
 
-/* Completes when systemd has closed what was removed before (sd_notify_barrier(3)); at once when
- * there is no store. BUSY when it does not say so within 30 s: it may have all of that, and
- * whoever asks again sends anew what could not be sent. */
+/* Completes when systemd has let go of what was removed before (sd_notify_barrier(3)), and closes
+ * it or has (since 254 it does so beside its main loop, service_fd_store_unlink() in
+ * src/core/service.c, and does not say when that is done); at once when there is no store. BUSY
+ * when it does not say so within 30 s: it may have all of that, and whoever asks again sends anew
+ * what could not be sent. */
 void vf_fd_store_settle_async(VfFdStore *self, GAsyncReadyCallback callback, gpointer data);
 gboolean vf_fd_store_settle_finish(VfFdStore *self, GAsyncResult *result, GError **error);
 
