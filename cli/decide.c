@@ -36,7 +36,10 @@ vf_decide_side(const char *role, const char *result, const char *const *states)
      * device may run, we must assume that it does. A destination that failed was undone. */
     if (any_is(states, "running"))
         return VF_SIDE_RUNNING;
-    return source && any_is(states, "unknown") ? VF_SIDE_RUNNING : VF_SIDE_GONE;
+    /* one that was reset runs, without its state, and its guest with it */
+    return source && (any_is(states, "unknown") || any_is(states, "failed-needs-reset"))
+               ? VF_SIDE_RUNNING
+               : VF_SIDE_GONE;
 }
 
 static gboolean
