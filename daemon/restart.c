@@ -78,8 +78,23 @@ release_loans(const VfRestart *self, VfJob *job)
     }
 }
 
+/* By whoever carried the decision out (engine/past.c). */
+static gboolean
+was_reset(GPtrArray *entries, guint index)
+{
+    for (guint i = 0; i < entries->len; i++) {
+        const VfRecordEntry *entry = entries->pdata[i];
+        guint32 device;
+
+        if (g_str_equal(entry->event, "reset") &&
+            g_variant_lookup(entry->details, "device", "u", &device) && device == index)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static VfOutcome *
-make_outcome(VfJob *job, gboolean completed, VfDeviceOutcome state)
+make_outcome(VfJob *job, GPtrArray *entries, gboolean completed, VfDeviceOutcome state)
 {
     VfOutcome *outcome = vf_outcome_new(
         completed ? VF_RESULT_COMPLETED : VF_RESULT_CANCELLED,
@@ -87,8 +102,11 @@ make_outcome(VfJob *job, gboolean completed, VfDeviceOutcome state)
                   : g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED,
                                         _("it was resolved while vferryd was restarted")));
 
-    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
-        g_array_append_val(outcome->devices, state);
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        VfDeviceOutcome its = was_reset(entries, i) ? VF_DEVICE_OUTCOME_NEEDS_RESET : state;
+
+        g_array_append_val(outcome->devices, its);
+    }
     return outcome;
 }
 
@@ -106,9 +124,9 @@ settle_doubt(VfJob *job)
         return;
     if (vf_record_find(entries, source ? "returned" : "started") ||
         vf_recovery_was_decided(entries, "run"))
-        vf_job_resolve_doubt(job, make_outcome(job, !source, VF_DEVICE_OUTCOME_RUNNING));
+        vf_job_resolve_doubt(job, make_outcome(job, entries, !source, VF_DEVICE_OUTCOME_RUNNING));
     else if (vf_record_find(entries, "done") || vf_record_find(entries, "resolved"))
-        vf_job_resolve_doubt(job, make_outcome(job, source, VF_DEVICE_OUTCOME_STOPPED));
+        vf_job_resolve_doubt(job, make_outcome(job, entries, source, VF_DEVICE_OUTCOME_STOPPED));
 }
 
 static gboolean

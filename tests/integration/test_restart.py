@@ -270,6 +270,18 @@ class Source(Test):
         self.assert_refused('Busy', self.resolve, job, 'discard')
         self.begin(self.device)  # the loan is free again
 
+    def test_reset_resolved_and_killed(self):
+        """That its state is lost is on record, too."""
+        self.script('return', ['record', 'reset', "{'device': <uint32 0>}"], ['record', 'returned'], ['wait-for-deaf', 'never'])
+        job = self.in_doubt()
+        job.start_call('Resolve', Variant('(sa{sv})', ('run', {})))
+        self.wait_for(lambda: self.events(f'{self.job_uuid}.source')[-1] == 'returned', 'the return')
+        self.end_daemon()
+        self.go('never')
+        self.launch()
+        self.assertEqual(job.get('Result'), 'cancelled')
+        self.assertEqual(job.get('Devices')[0]['state'], 'failed-needs-reset')
+
     def test_killed_while_it_is_resolved(self):
         """A mover may be at it: the decision to run is gone through with, and none against it is heard."""
         self.script('return', ['wait-for-deaf', 'returning'], ['record', 'returned'])
