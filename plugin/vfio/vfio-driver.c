@@ -317,7 +317,9 @@ on_reset_stopped(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 /* A source's device that was reset runs, but not with the guest's state. The mover reads in the
- * record whether that is so, and stops it: this side runs nothing then. Takes @refuse. */
+ * record whether that is so, and stops it: this side runs nothing then. Unless the first mover has
+ * let it run: a disk that died took the commit, and neither gave it back nor took `returning`.
+ * Takes @refuse. */
 static void
 stop_what_was_reset(GTask *task, GError *refuse)
 {
@@ -325,7 +327,7 @@ stop_what_was_reset(GTask *task, GError *refuse)
     g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
 
     self->refuse = refuse;
-    if (vf_job_get_role(self->job) == VF_JOB_SOURCE &&
+    if (vf_job_get_role(self->job) == VF_JOB_SOURCE && !vf_vfio_side_said_running(self->job) &&
         vf_vfio_side_list_fds(self->job, FALSE, fds, NULL)) {
         vf_mover_call_async("stop", NULL, (const int *)fds->data, fds->len, RESOLVE_DEADLINE_MS,
                             NULL, on_reset_stopped, task);

@@ -324,6 +324,18 @@ find_said(VfJob *job)
     return outcome;
 }
 
+gboolean
+vf_vfio_side_said_running(VfJob *job)
+{
+    VfOutcome *said = find_said(job);
+    gboolean running = FALSE;
+
+    for (guint i = 0; said && i < vf_job_get_n_devices(job); i++)
+        running = running || vf_outcome_get_device(said, i) == VF_DEVICE_OUTCOME_RUNNING;
+    g_clear_pointer(&said, vf_outcome_free);
+    return running;
+}
+
 static gboolean
 restore_mover(VfVfioSide *self, VfKept *kept, GError **error)
 {

@@ -48,6 +48,9 @@ GVariant *vf_vfio_side_key(VfJob *job);
 void vf_vfio_side_expect_marks(VfJob *job);
 gboolean vf_vfio_side_expects_marks(VfJob *job);
 
+/* Whether the job's mover has said last that a device runs here. */
+gboolean vf_vfio_side_said_running(VfJob *job);
+
 /* Takes note of the devices that @reply has as reset; how many they are. */
 guint vf_vfio_side_note_resets(VfJob *job, const VfMoverReply *reply);
 

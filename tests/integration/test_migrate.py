@@ -553,6 +553,19 @@ class Failures(crossing.Test):
         self.assertEqual(self.end('Confirm', uuid), 'in-doubt')
         self.assertNotIn('return', [verb for verb, *_ in self.requests()])
 
+    def test_source_whose_disk_died_at_the_commit(self):
+        """What it could neither write nor take back is read, and it runs on: what looks like a reset is the guest's."""
+        self.script('send', ['record', 'commit'],
+                    ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Failed', 'message': 'cannot write “commit”',
+                                'device-states': ['running']}])
+        self.inspected('RUNNING')
+        self.script('stop', ['result', {'outcome': 'completed', 'device-states': ['failed-needs-reset']}])
+        uuid, job = self.cross()
+        self.assertEqual(self.end('Confirm', uuid), 'in-doubt')
+        self.assert_refused('Busy', self.resolve, job, 'discard')
+        self.assertNotIn('stop', [verb for verb, *_ in self.requests()])
+        self.resolve(job, 'run')
+
     def test_source_brought_back_in_part(self):
         """A device that runs again is not called dead because its record is full, or another one is."""
         self.script('send', ['die'])
