@@ -46,7 +46,7 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configurat
 class Bus:
     """One dbus-daemon. Its clients have the rights of an ordinary user on a system bus."""
 
-    def __init__(self, policy, match_rules):
+    def __init__(self, policy, match_rules=512):
         self.directory = tempfile.TemporaryDirectory(prefix='vferry-bus-')
         self.address = f'unix:path={self.directory.name}/bus'
         config = os.path.join(self.directory.name, 'bus.conf')
