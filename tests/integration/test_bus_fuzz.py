@@ -12,7 +12,7 @@ sys.path.append(os.path.join(harness.SOURCE, 'tests', 'fuzz'))
 import bus_play  # noqa: E402
 
 SEED = 1
-CALLS = 2500
+CALLS = 800
 
 
 class Fuzz(bus_play.Play):
