@@ -307,7 +307,8 @@ class Stage:
         ended = time.monotonic()
         verdict.violations += play.deeds.end_twins(play.slow)
         sight = self._settle(play, play.approach.cell, verdict)
-        if play.point.cell.moment in LATE:
+        # if what leads to it came too late, it is no doubt that is struck
+        if play.point.cell.moment in LATE and not play.late:
             verdict.violations += oracle.unexpected(sight, play.approach.cell)
             self._strike_late(play, sight, verdict)
             sight = self._settle(play, play.point.cell, verdict)
