@@ -140,7 +140,7 @@ make_session(Side *side)
     session->config.port = side->port;
     session->config.downtime_limit_ms = setup->downtime_limit_ms ? setup->downtime_limit_ms : 300;
     session->config.precopy_max_seconds =
-        setup->precopy_max_seconds ? setup->precopy_max_seconds : 20;
+        setup->precopy_max_seconds ? setup->precopy_max_seconds : 600;
     session->config.accept_seconds = 2 * vf_pair_slowness();
     session->config.size_max = setup->size_max ? setup->size_max : G_MAXUINT64;
     session->events = (VfSessionEvents){.listening = on_listening, .phase = on_phase, .data = side};

@@ -30,7 +30,7 @@ typedef struct {
      * or has ended */
     const char *hold_until;
     guint downtime_limit_ms;   /* 0: 300 */
-    guint precopy_max_seconds; /* 0: 20 */
+    guint precopy_max_seconds; /* 0: more than any machine needs */
     guint64 size_max;          /* 0: no limit */
     guint patience_ms;         /* 0: 1500 */
     gboolean wrong_key;
