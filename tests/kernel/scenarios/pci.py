@@ -78,9 +78,10 @@ def numa_node(host: Host) -> int:
     return 0 if host.exists("/sys/devices/system/node/node0") else -1
 
 
-def state_in_document(host: Host, address: str) -> str:
-    """What other hosts are told: only an idle function is an offer."""
-    return host.output(f"vferryctl capabilities | xmllint --xpath \"string(//*[@id='{address}']/@state)\" -")
+def wait_for_state(host: Host, address: str, state: str) -> None:
+    """Wait until other hosts are told so, by a document that may be a second old: only an idle function is an offer."""
+    document = f"vferryctl capabilities | xmllint --xpath \"string(//*[@id='{address}']/@state)\" -"
+    host.wait_until(f"test \"$({document})\" = {state}", timeout=15)
 
 
 def open_time(host: Host, address: str) -> int:
@@ -181,10 +182,10 @@ def unbound_while_open(ctx: Context) -> None:
     host = make_functions(ctx, VFS[0])
     host.run("systemctl restart vferryd")
     wait_for(host, VFS[0])
-    expect(state_in_document(host, VFS[0]) == "idle", "nobody has it open")
+    wait_for_state(host, VFS[0], "idle")
     holder = host.spawn(f"exec holder {VFS[0]}", stdin_open=True)
     host.wait_until(f"grep -q active {FUNCTIONS}/{VFS[0]}/power/runtime_status")
-    expect(state_in_document(host, VFS[0]) == "open", "the holder has it open")
+    wait_for_state(host, VFS[0], "open")
     unbinding = host.spawn(f"echo {VFS[0]} > {FUNCTIONS}/{VFS[0]}/driver/unbind", timeout=50)
     wait_until_gone(host, VFS[0])
     expect(unbinding.running, "the kernel waits")
