@@ -39,10 +39,10 @@ typedef enum {
 } VfJobPhase;
 
 typedef struct {
-    char *ref; /* its Id at the source */
-    char *id;  /* and here, whether it is there or not; NULL at a destination until it is made,
-                  and when it was one of another boot */
-    guint64 inode;    /* vf_device_get_inode(); 0: unknown */
+    char *ref;     /* its Id at the source */
+    char *id;      /* and here, whether it is there or not; NULL at a destination until it is made,
+                      and when it was one of another boot */
+    guint64 inode; /* vf_device_get_inode(); 0: unknown */
     VfDevice *device; /* NULL when it is not there */
     VfLoan *loan;     /* at the source, when somebody lent it */
     char *kept_loan;  /* its Id, in one that an earlier daemon kept: it is to be found */

@@ -32,11 +32,10 @@ typedef struct {
     GPtrArray *mdevs;   /* of VfMdev, not yet removed */
     GPtrArray *devices; /* of VfDevice */
     GCancellable *cancellable;
-    gboolean busy; /* somebody is creating for it */
-    gboolean
-        adopting;  /* the devices are on their way to somebody, or the bus says that they are not */
-    gint64 ends;   /* the deadline, by a clock that goes on as it went (CLOCK_MONOTONIC) */
-    gboolean told; /* the journal knows that it is stuck */
+    gboolean busy;     /* somebody is creating for it */
+    gboolean adopting; /* the devices are on their way to somebody, and may not arrive */
+    gboolean told;     /* the journal knows that it is stuck */
+    gint64 ends;       /* the deadline, by a clock that nobody sets (CLOCK_MONOTONIC) */
     guint revoking;
     guint deadline;
     guint retry;

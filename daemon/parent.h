@@ -65,8 +65,8 @@ void vf_parent_refresh(VfParent *self);
  * that nobody knows. Static. */
 const char *vf_parent_kind_of(const char *name, GError **error);
 
-/* For the registry alone. NOT_FOUND when @name is no parent (any more), else as above. @models must outlive the
- * parent. */
+/* For the registry alone. NOT_FOUND when @name is no parent (any more), else as above. @models must
+ * outlive the parent. */
 VfParent *vf_parent_new(const char *name, const VfModels *models, GError **error);
 
 G_END_DECLS

@@ -128,8 +128,7 @@ check_use(gpointer user, const VfTouch *touch, GError **error)
     if (damaged)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
                     _("device %s is in job %s, whose record is damaged: when it is certain what "
-                      "became of the "
-                      "job, remove the record and restart vferryd"),
+                      "became of the job, remove the record and restart vferryd"),
                     touch->id, damaged->job);
     else if (g_hash_table_contains(self->removing, touch->id))
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("device %s is %s"), touch->id,

@@ -322,8 +322,7 @@ test_replaced_before_the_event(Rig *rig, gconstpointer data)
     second = find(rig);
     g_assert_true(vf_device_is_gone(first));
     g_assert_nonnull(second);
-    g_assert_null(
-        vf_registry_find_this_device(rig->registry, UUID, vf_device_get_inode(first)));
+    g_assert_null(vf_registry_find_this_device(rig->registry, UUID, vf_device_get_inode(first)));
     g_assert_true(vf_registry_find_this_device(rig->registry, UUID, vf_device_get_inode(second)) ==
                   second);
     for (guint i = 0; i < G_N_ELEMENTS(actions); i++)
