@@ -87,14 +87,24 @@ vf_devices_blame(VfDevices *self, guint index, GError **error)
 gboolean
 vf_devices_load_info(VfDevices *self, GError **error)
 {
+    g_autoptr(GError) first = NULL;
+
     self->use_p2p = self->items->len > 1;
     for (guint i = 0; i < self->items->len; i++) {
         Device *device = device_at(self, i);
-        if (!vf_backend_get_info(device->backend, &device->info, error))
-            return vf_devices_blame(self, i, error);
-        self->use_p2p = self->use_p2p && (device->info.flags & VF_BACKEND_P2P);
+        g_autoptr(GError) local = NULL;
+        if (vf_backend_get_info(device->backend, &device->info, &local)) {
+            self->use_p2p = self->use_p2p && (device->info.flags & VF_BACKEND_P2P);
+            continue;
+        }
+        vf_devices_blame(self, i, &local);
+        if (!first)
+            first = g_steal_pointer(&local);
     }
-    return TRUE;
+    if (!first)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&first));
+    return FALSE;
 }
 
 void
@@ -421,11 +431,13 @@ run_one(VfDevices *self, guint index, VfDeviceState target, GError **error)
 }
 
 /* Those that are known to be reset were an error before, or are none, and have no state that they
- * could pass to another. */
+ * could pass to another. One that could not say what it can is not asked for what it may not have.
+ */
 static gboolean
 is_quiet_first(Device *device)
 {
-    return (device->past & (VF_DEVICE_TOUCHED | VF_DEVICE_RESET)) == VF_DEVICE_TOUCHED;
+    return (device->past & (VF_DEVICE_TOUCHED | VF_DEVICE_RESET)) == VF_DEVICE_TOUCHED &&
+           (device->info.flags & VF_BACKEND_P2P);
 }
 
 gboolean

@@ -17,7 +17,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfDevices, vf_devices_free)
 guint vf_devices_get_count(VfDevices *self);
 VfBackend *vf_devices_get(VfDevices *self, guint index);
 
-/* What vf_devices_load_info() found. */
+/* What vf_devices_load_info() found, which asks every device and says which was the first to fail.
+ */
 const VfBackendInfo *vf_devices_get_info(VfDevices *self, guint index);
 gboolean vf_devices_load_info(VfDevices *self, GError **error);
 

@@ -64,8 +64,11 @@ open_device(VfResult *self, const VfRequest *request, GError **error)
 static void
 return_devices(VfSession *session, GError **error)
 {
-    if (!vf_devices_load_info(session->devices, error) ||
-        !vf_devices_have_past(session->devices, VF_DEVICE_TOUCHED))
+    g_autoptr(GError) silent = NULL;
+
+    /* the others' guests are no worse off for it, and it may run all the same */
+    (void)vf_devices_load_info(session->devices, &silent);
+    if (!vf_devices_have_past(session->devices, VF_DEVICE_TOUCHED))
         return;
     vf_devices_look_for_resets(session->devices);
     if (!session->committed)
@@ -74,6 +77,8 @@ return_devices(VfSession *session, GError **error)
         return;
     if (vf_devices_run(session->devices, error))
         vf_session_note(session, "returned");
+    else if (silent)
+        g_prefix_error(error, "%s; ", silent->message);
 }
 
 static void

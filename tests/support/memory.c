@@ -359,6 +359,8 @@ memory_get_info(VfBackend *backend, VfBackendInfo *info, GError **error)
 {
     VfMemory *self = ((Handle *)backend)->device;
 
+    if (self->options.mute)
+        return vf_error_errno(error, VFERRY_ERROR_DEVICE, EIO, "reading what it can");
     info->flags = self->options.flags;
     info->has_data_size = TRUE;
     info->data_size = self->n_pages * VF_MEMORY_PAGE;

@@ -48,6 +48,7 @@ typedef struct {
     guint reinit_after;
     gboolean reinit_quiet;
     /* faults */
+    gboolean mute;           /* what it can is EIO */
     guint64 fail_read_at;    /* EIO from this byte of the stream on; 0: never */
     guint64 fail_write_at;   /* the same */
     guint refuse;            /* bit 1 << state: entering it is EIO */

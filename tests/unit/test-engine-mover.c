@@ -197,7 +197,7 @@ static const BadRequest bad_requests[] = {
      "“group” is -1"},
     {"open-wrong-type", "open", "{'device': <'x'>, 'group': <'1'>}", 0,
      VFERRY_ERROR_INVALID_ARGUMENT, "group"},
-    {"return-no-device", "return", "{}", 1, VFERRY_ERROR_NOT_SUPPORTED, NULL},
+    {"return-no-device", "return", "{}", 1, VFERRY_ERROR_DEVICE, "migrate it; reading the"},
     {"start-no-device", "start", "{}", 1, VFERRY_ERROR_NOT_SUPPORTED, NULL},
     {"send-nothing", "send", "{}", 1, VFERRY_ERROR_INVALID_ARGUMENT, "job"},
     {"send-short-key", "send",
