@@ -15,6 +15,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 from typing import Any
 
@@ -39,7 +40,7 @@ DEAR = {"Device.Lend": 0.4, "Device.Probe": 0.1, "Device.Reclaim": 0.4, "Manager
 WAITING = ("Manager.Finish", "Manager.Confirm")  # for the end of a job
 ANSWER_SECONDS = 40.0
 DEAF_SECONDS = 5.0  # for reading one property
-SLOW_SECONDS = 20.0  # that a close takes, if not for longer: the longest that nobody may wait for it
+SLOW_SECONDS = 8.0  # that a close takes: longer than anybody may be deaf, and shorter than a call of the test waits
 SLOW_AT_A_TIME = 4
 SLOW_SHARE = 0.1  # of the descriptors that are sent
 SETTLE_SECONDS = 60.0
@@ -77,34 +78,38 @@ class Asked:
 
 
 class Slow:
-    """Descriptors whose last close waits for a while, wherever it happens."""
+    """Descriptors whose last close waits for a while, wherever it happens: in the bus, too, for which whoever made them may
+    be waiting. Hence the thread."""
 
     def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
-        self._readers: list[tuple[float, socket.socket]] = []
+        self._readers: dict[threading.Timer, socket.socket] = {}
 
     def open(self) -> int:
         """A new one."""
         mine = slow_close.connect(self._server.getsockname()[1])
         reader, _ = self._server.accept()
-        self._readers.append((time.monotonic() + SLOW_SECONDS, reader))
+        timer = threading.Timer(SLOW_SECONDS * harness.SLOW, reader.close)
+        self._readers[timer] = reader
+        timer.start()
         descriptor: int = mine.detach()
         return descriptor
 
     def __len__(self) -> int:
+        self._readers = {timer: reader for timer, reader in self._readers.items() if timer.is_alive()}
         return len(self._readers)
 
-    def release(self, everything: bool = False) -> None:
-        """Those have waited long enough."""
-        now = time.monotonic()
-        for until, reader in list(self._readers):
-            if everything or now > until:
-                reader.close()
-                self._readers.remove((until, reader))
+    def release(self) -> None:
+        """None of them waits any longer."""
+        for timer, reader in self._readers.items():
+            timer.cancel()
+            timer.join()
+            reader.close()
+        self._readers.clear()
 
     def close(self) -> None:
         """All of it."""
-        self.release(True)
+        self.release()
         self._server.close()
 
 
@@ -202,7 +207,6 @@ class Play(crossing.Test):  # type: ignore[misc]
         heard = [0.0, 0.0]
         while not all(heard):
             self.iterate()
-            self.slow.release()
             now = time.monotonic()
             heard = [now if call.done and not at else at for call, at in zip(asked, heard)]
             if now - (heard[0] or now) > DEAF_SECONDS * harness.SLOW:
@@ -310,7 +314,6 @@ class Play(crossing.Test):  # type: ignore[misc]
     def hear(self) -> None:
         """The answers that have come, and whether one is missing."""
         self.iterate()
-        self.slow.release()
         now = time.monotonic()
         if 0 < self.hangs_until < now:
             self.polkit.hang(False)
@@ -359,7 +362,7 @@ class Play(crossing.Test):  # type: ignore[misc]
 
     def end_daemon(self, how: signal.Signals) -> None:
         """What it was asked last is not answered."""
-        self.slow.release(True)
+        self.slow.release()
         status = self.daemon.stop(how)
         self.check_log()
         if status != (0 if how == signal.SIGTERM else -how):
@@ -422,7 +425,7 @@ class Play(crossing.Test):  # type: ignore[misc]
             self.callers.append(self.connect_as("root" if len(self.callers) % 2 else "nobody"))
             self.callers.pop(0).close()
         self.waiting.clear()
-        self.slow.release(True)
+        self.slow.release()
         self.begun.clear()
         self.prepared.clear()
         pid = self.daemon.process.pid

@@ -10,7 +10,7 @@ import tempfile
 
 from gi.repository import Gio, GLib
 
-CALL_TIMEOUT_MS = 20000
+CALL_TIMEOUT_MS = int(20000 * float(os.environ.get('VFERRY_TEST_SLOW', '1')))
 
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
