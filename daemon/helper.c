@@ -16,11 +16,11 @@
 #define REPLY_MAX 65536
 
 typedef struct {
-    GTask *task; /* NULL once the deadline has answered it */
+    GTask *task; /* NULL once it is answered */
     char *what;  /* for messages */
     guint deadline_ms;
     guint timer;
-    GCancellable *abandon; /* after the deadline nobody reads what it says */
+    GCancellable *abandon; /* by the deadline: nobody reads what it says */
     GSubprocess *process;
     char *reply; /* REPLY_MAX bytes */
 } Call;
@@ -79,6 +79,15 @@ answer(Call *call, gsize size)
         g_task_return_new_error(call->task, VFERRY_ERROR, code_of(errnum), "%s", message);
 }
 
+static void
+answer_late(Call *call)
+{
+    g_task_return_new_error(call->task, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                            _("%s: the kernel has not finished after %u ms"), call->what,
+                            call->deadline_ms);
+    g_clear_object(&call->task);
+}
+
 /* Its pipe must break: that is how it learns to take back what it makes from now on. */
 static void
 abandon(Call *call)
@@ -98,12 +107,16 @@ on_reply(GObject *source, GAsyncResult *result, gpointer data)
     gsize size;
 
     (void)g_input_stream_read_all_finish(G_INPUT_STREAM(source), result, &size, &error);
-    if (!call->task)
+    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+        /* in this order: whoever hears that it failed may count on its being taken back */
         abandon(call);
-    else if (error)
+        if (call->task)
+            answer_late(call);
+    } else if (error) {
         g_task_return_error(call->task, g_steal_pointer(&error));
-    else
+    } else {
         answer(call, size);
+    }
     call_free(call);
 }
 
@@ -113,11 +126,9 @@ on_deadline(gpointer data)
     Call *call = data;
 
     call->timer = 0;
-    g_task_return_new_error(call->task, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
-                            _("%s: the kernel has not finished after %u ms"), call->what,
-                            call->deadline_ms);
-    g_clear_object(&call->task);
     g_cancellable_cancel(call->abandon);
+    if (!call->process) /* it does not even start, and may not for long */
+        answer_late(call);
     return G_SOURCE_REMOVE;
 }
 
