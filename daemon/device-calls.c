@@ -322,6 +322,14 @@ on_probed(GObject *source, GAsyncResult *result, gpointer data)
         vf_bus_return_error(call->invocation, error);
         return;
     }
+    /* It was opened by its name: what is there still was there then. */
+    vf_registry_refresh_device(call->self->context->registry, call->device);
+    if (vf_device_is_gone(call->device)) {
+        g_dbus_method_invocation_return_error(call->invocation, VFERRY_ERROR,
+                                              VFERRY_ERROR_NOT_FOUND, _("device %s has gone"),
+                                              vf_device_get_id(call->device));
+        return;
+    }
     vf_device_set_migration(call->device, (const char *const *)reply->flags, "probe");
     vferry_device_complete_probe(VFERRY_DEVICE(call->skeleton), call->invocation);
 }

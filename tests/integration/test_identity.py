@@ -167,6 +167,19 @@ class Replaced(Test):
         self.confirm_by_the_record(job, use)
         self.confirm_by_the_record(job)
 
+    def test_probe_opens_another_one(self):
+        """As Prepare: what was found is of the device that was named, or of none."""
+        self.create()
+        device = self.find_device(WISH)
+        self.script('open', ['wait-for', 'opened'], ['result', {'outcome': 'completed', 'flags': ['stop-copy']}])
+        call = device.start_call('Probe', NONE)
+        self.wait_for(lambda: 'open' in [verb for verb, *_ in self.requests()], 'the mover')
+        self.replace_in_silence()
+        self.go('opened')
+        error = self.assert_refused('NotFound', self.finish, call)
+        self.assertIn(WISH, error.message)
+        self.assert_stays()
+
     def test_repeated_confirm_after_it_came_back(self):
         """It left, came back in another job, and runs with whoever adopted it."""
         self.with_store()
