@@ -51,7 +51,8 @@ set_up(Fixture *fixture, gconstpointer data)
     path = g_build_filename(fixture->folder, "vferry-helper", NULL);
     fixture->go = g_build_filename(fixture->folder, "go", NULL);
     fixture->said = g_build_filename(fixture->folder, "said", NULL);
-    g_assert_true(g_file_set_contents_full(path, program, -1, G_FILE_SET_CONTENTS_NONE, 0755, NULL));
+    g_assert_true(
+        g_file_set_contents_full(path, program, -1, G_FILE_SET_CONTENTS_NONE, 0755, NULL));
     g_assert_no_errno(mkfifo(fixture->go, 0600));
     g_assert_no_errno(mkfifo(fixture->said, 0600));
     g_assert_true(g_setenv(VF_ENV_LIBEXEC_DIR, fixture->folder, TRUE));
