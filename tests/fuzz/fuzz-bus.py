@@ -13,6 +13,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CALLS = 100000
 SLOW = "3"  # sanitizers
+# In the order in which `run` names them, too.
+BUILT = ("daemon/main/vferryd", "daemon/vferry-helper", "engine/vferry-mover", "tests/support/vf-obey.so")
 
 
 def main() -> int:
@@ -23,10 +25,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, required=True)
     args = parser.parse_args()
     top, build = HERE.parent.parent, args.builddir.resolve()
+    daemon, helper, mover, obey = (build / name for name in BUILT)
+    for path in (daemon, helper, mover, obey):
+        if not path.exists():
+            parser.error(f"{path} is not built")
     os.environ.update({
-        "VFERRY_TEST_SOURCE": str(top), "VFERRY_TEST_DAEMON": str(build / "daemon/main/vferryd"),
-        "VFERRY_TEST_PROGRAMS": f"{build}/daemon/vferry-helper:{build}/engine/vferry-mover", "VFERRY_TEST_SLOW": SLOW,
-        "VFERRY_TEST_OBEY": str(build / "tests/support/vf-obey.so"),
+        "VFERRY_TEST_SOURCE": str(top), "VFERRY_TEST_DAEMON": str(daemon), "VFERRY_TEST_PROGRAMS": f"{helper}:{mover}",
+        "VFERRY_TEST_OBEY": str(obey), "VFERRY_TEST_SLOW": SLOW,
         "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1:verify_asan_link_order=0",
         "LSAN_OPTIONS": f"suppressions={top}/tests/lsan.supp:print_suppressions=0", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
     sys.path[:0] = [str(HERE)]
