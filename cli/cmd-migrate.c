@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "error.h"
-#include "crossing.h"
+#include "cross.h"
 #include "number.h"
 #include "uuid.h"
 
@@ -238,7 +238,7 @@ migrate(VfCli *cli, const Options *options, const char *device, const char *dest
         return vf_exit_report(error, NULL, NULL);
     if (!check_there(self->there, options, &error))
         return vf_bus_report(self->there, error, NULL);
-    return vf_crossing_run(self);
+    return vf_cross(self);
 }
 
 VfExit

@@ -3,8 +3,7 @@
 
 #include "follow.h"
 
-/* The five calls of a migration, in order, as the client that holds both connections. Nothing
- * depends on it: when it dies, the movers go on. */
+/* A migration as the client that holds both connections sees it. */
 typedef struct {
     VfCli *cli;
     VfBus *here;  /* the source */
@@ -38,6 +37,3 @@ typedef struct {
 
 void vf_crossing_free(VfCrossing *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfCrossing, vf_crossing_free)
-
-/* Runs it all and says what happened. */
-VfExit vf_crossing_run(VfCrossing *self);
