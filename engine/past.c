@@ -81,7 +81,7 @@ is_away(GPtrArray *entries, guint index)
 }
 
 /* What a damaged one said nobody can tell: then what somebody has decided to run is run without it
- * (daemon/jobs.c), and nothing is returned that only it could name. */
+ * (daemon/work/jobs.c), and nothing is returned that only it could name. */
 static GPtrArray *
 read_past(VfSession *session, gboolean touched_only, GError **error)
 {

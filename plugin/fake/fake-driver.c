@@ -81,6 +81,16 @@ claims(VfDriver *driver, VfDevice *device)
 }
 
 static void
+probe(VfDriver *driver, VfDevice *device, GTask *task)
+{
+    static const char *const flags[] = {"stop-copy", NULL};
+
+    vf_device_set_migration(device, flags, "probe");
+    g_task_return_boolean(task, TRUE);
+    g_object_unref(task);
+}
+
+static void
 side_free(gpointer data)
 {
     Side *side = data;
@@ -312,6 +322,7 @@ vf_fake_driver_class_init(VfFakeDriverClass *class)
     driver_class->name = "fake";
     driver_class->check_options = check_options;
     driver_class->claims = claims;
+    driver_class->probe = probe;
     driver_class->begin = begin;
     driver_class->prepare = prepare;
     driver_class->perform = perform;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "vfio-destination.h"
+
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
 #include "io.h"
 #include "record.h"
-#include "vfio-side.h"
+#include "vfio-open.h"
 
-#define OPEN_DEADLINE_MS 10000
 /* The lease's deadline decides, and may be moved; this only has to be later. */
 #define ACCEPT_SECONDS (24 * 3600)
 
@@ -43,8 +44,10 @@ receive(VfVfioSide *self, GTask *task)
         return;
     }
     self->waiting = task;
-    vf_vfio_side_run(self, vf_mover_new("receive", receive_arguments(self->job),
-                                        (const int *)fds->data, fds->len));
+    vf_vfio_side_run(
+        self,
+        vf_mover_new("receive", receive_arguments(self->job), (const int *)fds->data, fds->len),
+        vf_vfio_destination_ended);
 }
 
 static void open_next(VfJob *job, GTask *task);
@@ -95,20 +98,12 @@ static void
 open_next(VfJob *job, GTask *task)
 {
     VfVfioSide *self = vf_vfio_side_get(job);
-    VfDevice *device;
-    GVariantDict args;
 
     if (self->next == vf_job_get_n_devices(job)) {
         receive(self, task);
         return;
     }
-    device = vf_job_get_device(job, self->next)->device;
-    g_variant_dict_init(&args, NULL);
-    g_variant_dict_insert(&args, "device", "s", vf_device_get_id(device));
-    g_variant_dict_insert(&args, "group", "i", vf_device_get_iommu_group(device));
-    g_variant_dict_insert(&args, "vfio-dev", "s", vf_device_get_vfio_dev(device));
-    vf_mover_call_async("open", g_variant_dict_end(&args), NULL, 0, OPEN_DEADLINE_MS, NULL,
-                        on_opened, task);
+    vf_vfio_open_async(vf_job_get_device(job, self->next)->device, on_opened, task);
 }
 
 void

@@ -9,7 +9,9 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
-#include "vfio-side.h"
+#include "vfio-destination.h"
+#include "vfio-open.h"
+#include "vfio-source.h"
 
 #define INSPECT_DEADLINE_MS 10000
 #define RESOLVE_DEADLINE_MS 30000
@@ -29,6 +31,30 @@ static gboolean
 claims(VfDriver *driver, VfDevice *device)
 {
     return vf_device_get_vfio_dev(device)[0] != '\0';
+}
+
+/* --- Probe --- */
+
+static void
+on_probed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    GError *error = NULL;
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+
+    if (error) {
+        g_task_return_error(task, error);
+        return;
+    }
+    vf_device_set_migration(g_task_get_task_data(task), (const char *const *)reply->flags, "probe");
+    g_task_return_boolean(task, TRUE);
+}
+
+static void
+probe(VfDriver *driver, VfDevice *device, GTask *task)
+{
+    g_task_set_task_data(task, g_object_ref(device), g_object_unref);
+    vf_vfio_open_async(device, on_probed, task);
 }
 
 /* --- Lend --- */
@@ -274,7 +300,8 @@ discard_free(gpointer data)
 static void discard_next(GTask *task);
 
 /* What a destination has started has no guest yet, and ends with the last descriptor, which is
- * closed before anybody hears of the discard (daemon/jobs.c). A source's holder has its own. */
+ * closed before anybody hears of the discard (daemon/work/jobs.c). A source's holder has its own.
+ */
 static gboolean
 check_stopped(Discard *self, const VfMoverReply *reply, GError **error)
 {
@@ -426,7 +453,10 @@ drop(VfDriver *driver, VfJob *job)
 static gboolean
 restore(VfDriver *driver, VfJob *job, GError **error)
 {
-    return vf_vfio_side_restore(job, error);
+    gboolean source = vf_job_get_role(job) == VF_JOB_SOURCE;
+
+    return vf_vfio_side_restore(job, source ? vf_vfio_source_ended : vf_vfio_destination_ended,
+                                error);
 }
 
 static void
@@ -437,6 +467,7 @@ vf_vfio_driver_class_init(VfVfioDriverClass *class)
     driver_class->name = "vfio";
     driver_class->needs_loan = TRUE;
     driver_class->claims = claims;
+    driver_class->probe = probe;
     driver_class->lend = lend;
     driver_class->begin = begin;
     driver_class->prepare = prepare;

@@ -271,17 +271,15 @@ on_ended(VfMover *mover, VfMoverReply *reply, VfVfioSide *self)
         answer_waiting(self, error);
         return;
     }
-    if (vf_job_get_role(alive) == VF_JOB_SOURCE)
-        vf_vfio_source_ended(self, reply);
-    else
-        vf_vfio_destination_ended(self, reply);
+    self->ended(self, reply);
 }
 
 void
-vf_vfio_side_run(VfVfioSide *self, VfMover *mover)
+vf_vfio_side_run(VfVfioSide *self, VfMover *mover, VfVfioEnded ended)
 {
     g_return_if_fail(!self->mover);
     self->mover = mover;
+    self->ended = ended;
     g_signal_connect(self->job, "completed", G_CALLBACK(drop_kept_mover), self);
     g_signal_connect(mover, "started", G_CALLBACK(on_started), self);
     g_signal_connect(mover, "said", G_CALLBACK(on_said), self);
@@ -337,7 +335,7 @@ vf_vfio_side_said_running(VfJob *job)
 }
 
 static gboolean
-restore_mover(VfVfioSide *self, VfKept *kept, GError **error)
+restore_mover(VfVfioSide *self, VfKept *kept, VfVfioEnded ended, GError **error)
 {
     vf_autofd int control = vf_kept_take(kept, KEPT_CONTROL);
     vf_autofd int process = vf_kept_take(kept, KEPT_PROCESS);
@@ -352,13 +350,15 @@ restore_mover(VfVfioSide *self, VfKept *kept, GError **error)
     past = (VfMoverPast){.job = vf_job_get_uuid(self->job),
                          .phase = vf_job_get_phase_name(self->job),
                          .said = find_said(self->job)};
-    vf_vfio_side_run(self, vf_mover_adopt(source ? "send" : "receive", vf_io_steal_fd(&control),
-                                          vf_io_steal_fd(&process), &past));
+    vf_vfio_side_run(self,
+                     vf_mover_adopt(source ? "send" : "receive", vf_io_steal_fd(&control),
+                                    vf_io_steal_fd(&process), &past),
+                     ended);
     return TRUE;
 }
 
 gboolean
-vf_vfio_side_restore(VfJob *job, GError **error)
+vf_vfio_side_restore(VfJob *job, VfVfioEnded ended, GError **error)
 {
     VfVfioSide *self = vf_vfio_side_get(job);
     VfKept *kept = vf_job_get_kept(job);
@@ -375,7 +375,7 @@ vf_vfio_side_restore(VfJob *job, GError **error)
                     _("its devices are not open any more"));
         return FALSE;
     }
-    return vf_job_get_outcome(job) || restore_mover(self, kept, error);
+    return vf_job_get_outcome(job) || restore_mover(self, kept, ended, error);
 }
 
 int

@@ -6,15 +6,21 @@
 
 G_BEGIN_DECLS
 
+typedef struct _VfVfioSide VfVfioSide;
+
+/* How the job goes on when its mover has gone; @reply as in its "ended". */
+typedef void (*VfVfioEnded)(VfVfioSide *self, VfMoverReply *reply);
+
 /* What the driver keeps for one side of a job: its mover, and at a destination the devices that
  * were opened. It is the job's driver data; vf_vfio_side_drop() ends everything. */
-typedef struct {
+struct _VfVfioSide {
     VfJob *job; /* not a reference: the job owns this */
     VfMover *mover;
     GArray *fds;    /* of int: the devices, at a destination */
     GTask *waiting; /* prepare, until it listens; perform, until the mover has its request */
     guint next;     /* device that prepare opens, or begin inspects */
-} VfVfioSide;
+    VfVfioEnded ended;
+};
 
 /* The job's, made when it has none. */
 VfVfioSide *vf_vfio_side_get(VfJob *job);
@@ -24,13 +30,13 @@ VfVfioSide *vf_vfio_side_get(VfJob *job);
 void vf_vfio_side_drop(VfJob *job);
 
 /* From what an earlier daemon kept. FALSE when it is not whole. */
-gboolean vf_vfio_side_restore(VfJob *job, GError **error);
+gboolean vf_vfio_side_restore(VfJob *job, VfVfioEnded ended, GError **error);
 
 /* The next device of a destination. Takes @fd. */
 void vf_vfio_side_take_device(VfVfioSide *self, int fd);
 
 /* Takes and starts @mover; its reports go to the job. */
-void vf_vfio_side_run(VfVfioSide *self, VfMover *mover);
+void vf_vfio_side_run(VfVfioSide *self, VfMover *mover, VfVfioEnded ended);
 
 /* A device of the job's: the loan's, or the side's at a destination; it stays there. -1 when nobody
  * has it open any more. */
@@ -53,14 +59,6 @@ gboolean vf_vfio_side_said_running(VfJob *job);
 
 /* Takes note of the devices that @reply has as reset; how many they are. */
 guint vf_vfio_side_note_resets(VfJob *job, const VfMoverReply *reply);
-
-/* The three ways in which a job goes on when its mover has gone. */
-void vf_vfio_source_ended(VfVfioSide *self, VfMoverReply *reply);
-void vf_vfio_destination_ended(VfVfioSide *self, VfMoverReply *reply);
-
-/* The vfuncs in files of their own. */
-void vf_vfio_source_perform(VfJob *job, GTask *task);
-void vf_vfio_destination_prepare(VfJob *job, GTask *task);
 
 /* Completes @job as @entries of its record have it. Takes @said, the end that it would be if
  * nothing had been committed. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "vfio-source.h"
+
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
 #include "record.h"
-#include "vfio-side.h"
 
 /* A source that failed runs again within ten seconds, whatever happened to its mover. */
 #define RETURN_DEADLINE_MS 8000
@@ -43,7 +44,8 @@ vf_vfio_source_perform(VfJob *job, GTask *task)
     vf_vfio_side_expect_marks(job);
     self->waiting = task; /* until then a restart of the daemon would find nobody at work */
     vf_vfio_side_run(self,
-                     vf_mover_new("send", send_arguments(job), (const int *)fds->data, fds->len));
+                     vf_mover_new("send", send_arguments(job), (const int *)fds->data, fds->len),
+                     vf_vfio_source_ended);
 }
 
 /* --- a mover that ended without bringing the devices back --- */

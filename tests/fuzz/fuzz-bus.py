@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 CALLS = 100000
 SLOW = "3"  # sanitizers
 # In the order in which `run` names them, too.
-BUILT = ("daemon/main/vferryd", "daemon/vferry-helper", "engine/vferry-mover", "tests/support/vf-obey.so")
+BUILT = ("daemon/main/vferryd", "daemon/main/vferry-helper", "engine/vferry-mover", "tests/support/vf-obey.so")
 
 
 def main() -> int:

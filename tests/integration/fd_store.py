@@ -133,7 +133,7 @@ class FdStore:
         return dict(self.entries)[name]
 
     def change_state(self, kind, **changes):
-        """The description of the one thing of that kind (daemon/memo.c); None takes a key out of it."""
+        """The description of the one thing of that kind (daemon/keep/memo.c); None takes a key out of it."""
         memo = self.find(kind, 'state')
         heads = [struct.unpack('<QQ', os.pread(memo, 16, at)) for at in (0, 65536)]
         number, size = max(heads)

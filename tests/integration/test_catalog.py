@@ -38,11 +38,11 @@ def entries(language):
 
 class Catalog(unittest.TestCase):
     def setUp(self):
-        self.ids = ID.findall(read('daemon', 'log.c'))
+        self.ids = ID.findall(read('daemon', 'base', 'log.c'))
 
     def test_ids(self):
         """Real ids, each for one event."""
-        events = re.findall(r'(?m)^    VF_EVENT_\w+', read('daemon', 'log.h'))
+        events = re.findall(r'(?m)^    VF_EVENT_\w+', read('daemon', 'base', 'log.h'))
         self.assertEqual(len(self.ids), len(events))
         self.assertEqual(len(self.ids), len(set(self.ids)))
         for number in self.ids:
@@ -66,7 +66,7 @@ class Catalog(unittest.TestCase):
 
     def test_fields(self):
         """They are fields that the daemon writes, and a translation has those of the original."""
-        known = set(re.findall(r'"(VFERRY_\w+)"', read('daemon', 'log.h')))
+        known = set(re.findall(r'"(VFERRY_\w+)"', read('daemon', 'base', 'log.h')))
         english = {number: set(FIELD.findall(str(head) + body)) for number, head, body in entries('')}
         for number, fields in english.items():
             self.assertLessEqual(fields, known, number)
@@ -79,7 +79,7 @@ class Catalog(unittest.TestCase):
         """vferryd(8) lists every event and every field."""
         manual = read('docs', 'man', 'vferryd.8.rst')
         self.assertEqual(re.findall(r'(?m)^([0-9a-f]{32})  ', manual), self.ids)
-        fields = re.findall(r'"(VFERRY_\w+)"', read('daemon', 'log.h'))
+        fields = re.findall(r'"(VFERRY_\w+)"', read('daemon', 'base', 'log.h'))
         self.assertEqual(sorted(re.findall(r'(?m)^``(VFERRY_\w+)``  ', manual)), sorted(fields))
 
     def test_compiles(self):

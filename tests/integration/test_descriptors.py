@@ -18,7 +18,7 @@ DEVICE = 'org.vferry1.Device'
 MANAGER = 'org.vferry1.Manager'
 LEND = Variant('(ha{sv})', (0, {}))
 NONE = Variant('(a{sv})', ({},))
-OF_USER = 16  # daemon/closers.h
+OF_USER = 16  # daemon/base/closers.h
 
 
 class Test(crossing.Test):

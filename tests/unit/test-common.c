@@ -500,8 +500,8 @@ test_control_verb(void)
     }
 }
 
-/* What waits for a daemon that is restarted is less than it hears at once (daemon/mover.c), however
- * the host is tuned; and the largest message fits. */
+/* What waits for a daemon that is restarted is less than it hears at once (plugin/mover/mover.c),
+ * however the host is tuned; and the largest message fits. */
 static void
 test_control_room(void)
 {

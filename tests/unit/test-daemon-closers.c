@@ -16,7 +16,7 @@
 
 #define USER 1000
 #define OTHER 1001
-#define MANY 1024 /* may wait, daemon/closers.c */
+#define MANY 1024 /* may wait, daemon/base/closers.c */
 
 static GString *warnings;
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "host-models.h"
+#include "model-merge.h"
 #include "inventory.h"
 #include "registry.h"
 #include "settings.h"

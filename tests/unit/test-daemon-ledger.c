@@ -9,7 +9,7 @@
 
 #include "config-file.h"
 #include "error.h"
-#include "host.h"
+#include "host-id.h"
 #include "io.h"
 #include "ledger.h"
 #include "mdev.h"

@@ -12,7 +12,7 @@ from rig.host import Host
 from rig.scenario import Context, scenario
 
 BUS = ("debian", "between the bus, the daemon and the journal; no kernel decides it")
-# daemon/log.c
+# daemon/base/log.c
 STARTED = "e3e57054a3c445f295fd9217f6bed6b3"
 IN_DOUBT = "4ece4fc7e3a84171bd6e14f2e578f6e3"
 RESOLVED = "89acbb706e0b44198b975420d1ac8638"

@@ -1,3 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "registry.h"
+#include "start.h"
+#include "drivers.h"
 #include "vfio.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "../../daemon/registry.h"
+#include "../../daemon/host/registry.h"
 #include "model.h"
 #include "number.h"
 #include "document.h"

@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "destination-calls.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "answer.h"
+#include "bus-peer.h"
+#include "error.h"
+#include "io.h"
+#include "job-log.h"
+#include "mdev.h"
+#include "cookie.h"
+#include "options.h"
+#include "override.h"
+#include "steps.h"
+#include "uuid.h"
+
+#define STREAM_VERSION 1
+
+struct _VfDestinationCalls {
+    GObject parent_instance;
+    const VfContext *context;
+    VfJobs *jobs;
+    VfLeases *leases;
+};
+
+G_DEFINE_FINAL_TYPE(VfDestinationCalls, vf_destination_calls, G_TYPE_OBJECT)
+
+static void
+vf_destination_calls_finalize(GObject *object)
+{
+    VfDestinationCalls *self = VF_DESTINATION_CALLS(object);
+
+    g_object_unref(self->jobs);
+    g_object_unref(self->leases);
+    G_OBJECT_CLASS(vf_destination_calls_parent_class)->finalize(object);
+}
+
+static void
+vf_destination_calls_class_init(VfDestinationCallsClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = vf_destination_calls_finalize;
+}
+
+static void
+vf_destination_calls_init(VfDestinationCalls *self)
+{
+}
+
+/* --- Prepare --- */
+
+typedef struct {
+    VfDestinationCalls *self;
+    VferryManager *manager;
+    GDBusMethodInvocation *invocation;
+    VfMigration *cookie;
+    VfJob *job;
+    VfLease *lease; /* NULL until there is one */
+    VfDriver *driver;
+    guint seconds;
+    char *parent;
+    char *type;
+    char *uuid;
+    VfOverride *override; /* NULL: nobody asked for it */
+    guint next_device;
+    VfSteps *steps; /* of the running step */
+} Prepare;
+
+static void
+prepare_free(Prepare *prepare)
+{
+    g_object_unref(prepare->self);
+    g_object_unref(prepare->manager);
+    g_clear_pointer(&prepare->cookie, vf_migration_free);
+    g_clear_object(&prepare->job);
+    g_clear_object(&prepare->lease);
+    g_free(prepare->parent);
+    g_free(prepare->type);
+    g_free(prepare->uuid);
+    g_clear_pointer(&prepare->override, vf_override_free);
+    g_free(prepare);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Prepare, prepare_free)
+
+static gboolean
+check_cookie(Prepare *prepare, GError **error)
+{
+    const VfMigration *cookie = prepare->cookie;
+
+    if (cookie->stream_min > STREAM_VERSION || cookie->stream_max < STREAM_VERSION) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                    _("the source speaks stream versions %u to %u, this daemon %d"),
+                    cookie->stream_min, cookie->stream_max, STREAM_VERSION);
+        return FALSE;
+    }
+    if (cookie->devices->len > VF_JOB_DEVICES_MAX) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("the cookie has %u devices; a job has at most %d"), cookie->devices->len,
+                    VF_JOB_DEVICES_MAX);
+        return FALSE;
+    }
+    if (!vf_jobs_find(prepare->self->jobs, cookie->job, VF_JOB_DESTINATION))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("job %s is prepared here already"),
+                cookie->job);
+    return FALSE;
+}
+
+static gboolean
+take_address(Prepare *prepare, const char *address, GError **error)
+{
+    VfJobChannel *channel = vf_job_get_channel(prepare->job);
+    const VfConfigFile *config = prepare->self->context->config;
+
+    if (!address)
+        address = config->address;
+    if (!address) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("option “address” is needed: an address of this host that the source can "
+                      "reach (or a default in vferry.conf, [migration] address=)"));
+        return FALSE;
+    }
+    if (!vf_config_file_check_address(address, error))
+        return FALSE;
+    channel->address = g_strdup(address);
+    channel->port_min = config->port_min;
+    channel->port_max = config->port_max;
+    channel->size_max = config->size_max;
+    return vf_io_random(channel->secret, sizeof channel->secret, error);
+}
+
+static gboolean
+take_seconds(Prepare *prepare, guint32 seconds, GError **error)
+{
+    prepare->seconds = seconds;
+    if (seconds >= VF_LEASE_SECONDS_MIN && seconds <= VF_LEASE_SECONDS_MAX)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("option “deadline” is %u s, not between %d and %d"), seconds,
+                VF_LEASE_SECONDS_MIN, VF_LEASE_SECONDS_MAX);
+    return FALSE;
+}
+
+static gboolean
+take_options(Prepare *prepare, GVariant *dict, GError **error)
+{
+    static const char *const common[] = {"address", "driver", "deadline", "parent",
+                                         "type",    "uuid",   "override", NULL};
+    g_autoptr(VfOptions) options = vf_options_new(dict);
+    g_autofree char *address = vf_options_take_string(options, "address", NULL);
+    g_autofree char *driver = vf_options_take_string(options, "driver", NULL);
+    guint32 seconds = vf_options_take_u32(options, "deadline", VF_LEASE_SECONDS_DEFAULT);
+    g_autoptr(GError) mistake = NULL;
+
+    g_free(vf_options_take_string(options, "override", NULL)); /* has been asked */
+    prepare->parent = vf_options_take_string(options, "parent", NULL);
+    prepare->type = vf_options_take_string(options, "type", NULL);
+    prepare->uuid = vf_options_take_string(options, "uuid", NULL);
+    /* unknown keys are the driver's to judge; a wrong type is a mistake here */
+    if (!vf_options_end(options, &mistake) &&
+        !g_error_matches(mistake, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN_OPTION)) {
+        g_propagate_error(error, g_steal_pointer(&mistake));
+        return FALSE;
+    }
+    prepare->driver = vf_context_choose_driver(prepare->self->context, driver, NULL, error);
+    if (!prepare->driver ||
+        !vf_context_take_driver_options(prepare->job, prepare->driver, dict, common, error))
+        return FALSE;
+    vf_job_set_driver_name(prepare->job, vf_driver_get_name(prepare->driver));
+    if (prepare->uuid && prepare->cookie->devices->len > 1) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("option “uuid” names one device, the cookie has %u"),
+                    prepare->cookie->devices->len);
+        return FALSE;
+    }
+    return take_seconds(prepare, seconds, error) && take_address(prepare, address, error);
+}
+
+static gboolean
+choose_devices(Prepare *prepare, GError **error)
+{
+    const VfMdevWish wish = {prepare->parent, prepare->type, prepare->uuid,
+                             prepare->override ? prepare->override->reason : NULL};
+    GPtrArray *devices = prepare->cookie->devices;
+    VfLeases *leases = prepare->self->leases;
+    g_autoptr(GPtrArray) mdevs = g_ptr_array_new_with_free_func(g_object_unref);
+
+    for (guint i = 0; i < devices->len; i++) {
+        const VfMigrationDevice *device = devices->pdata[i];
+        VfMdev *mdev =
+            vf_mdev_choose(prepare->self->context->registry, device->requirement, &wish, error);
+
+        if (mdev)
+            g_ptr_array_add(mdevs, mdev);
+        if (!mdev || !vf_uses_check(prepare->self->context->uses,
+                                    &(VfTouch){.id = vf_mdev_get_uuid(mdev)}, error))
+            return FALSE; /* the room of all goes back with them */
+        if (vf_mdev_get_overridden(mdev))
+            vf_job_set_override(prepare->job, prepare->override->reason);
+        vf_job_add_device(prepare->job, device->ref, NULL);
+    }
+    /* from here on the lease answers for them */
+    prepare->lease = g_object_ref(vf_leases_add(leases, prepare->job, prepare->seconds));
+    for (guint i = 0; i < mdevs->len; i++)
+        vf_leases_take_mdev(leases, prepare->lease, g_object_ref(mdevs->pdata[i]));
+    return TRUE;
+}
+
+static void
+on_recorded(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Prepare *prepare = data;
+    GError *error = NULL;
+    VfRecord *record = vf_ledger_create_finish(VF_LEDGER(source), result, &error);
+
+    if (record)
+        vf_job_take_record(prepare->job, record);
+    vf_steps_done(prepare->steps, error);
+}
+
+static void
+open_record(VfSteps *steps, gpointer data)
+{
+    Prepare *prepare = data;
+
+    prepare->steps = steps;
+    vf_ledger_create_async(prepare->self->context->ledger, vf_job_get_uuid(prepare->job),
+                           VF_JOB_DESTINATION, vf_jobs_begin_details(prepare->job), on_recorded,
+                           prepare);
+}
+
+static void create_next(Prepare *prepare);
+
+static void
+on_created(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Prepare *prepare = data;
+    GError *error = NULL;
+    g_autoptr(VfDevice) device = vf_mdev_create_finish(VF_MDEV(source), result, &error);
+
+    if (!device) {
+        vf_steps_done(prepare->steps, error);
+        return;
+    }
+    vf_job_set_device(prepare->job, prepare->next_device, device);
+    vf_leases_add_device(prepare->self->leases, prepare->lease, device);
+    prepare->next_device++;
+    create_next(prepare);
+}
+
+static void
+create_next(Prepare *prepare)
+{
+    VfMdev *mdev = vf_leases_get_mdev(prepare->self->leases, prepare->lease, prepare->next_device);
+
+    if (mdev)
+        vf_mdev_create_async(mdev, prepare->self->context->ledger, vf_job_get_record(prepare->job),
+                             vf_steps_get_cancellable(prepare->steps), on_created, prepare);
+    else
+        vf_steps_done(prepare->steps, NULL);
+}
+
+static void
+create_devices(VfSteps *steps, gpointer data)
+{
+    Prepare *prepare = data;
+
+    prepare->steps = steps;
+    create_next(prepare);
+}
+
+/* They were opened by their names. What is there still was there then, and it is open now: nothing
+ * takes its place any more. */
+static gboolean
+check_opened(Prepare *prepare, GError **error)
+{
+    for (guint i = 0; i < vf_job_get_n_devices(prepare->job); i++) {
+        VfDevice *device = vf_job_get_device(prepare->job, i)->device;
+
+        vf_registry_refresh_device(prepare->self->context->registry, device);
+        if (!vf_device_is_gone(device))
+            continue;
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("device %s has gone"),
+                    vf_device_get_id(device));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static void
+on_listening(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Prepare *prepare = data;
+    GError *error = NULL;
+
+    if (vf_driver_call_finish(VF_DRIVER(source), result, &error) && check_opened(prepare, &error))
+        vf_lease_move(prepare->lease, VF_LEASE_READY, &error);
+    vf_steps_done(prepare->steps, error);
+}
+
+static void
+listen(VfSteps *steps, gpointer data)
+{
+    Prepare *prepare = data;
+
+    prepare->steps = steps;
+    vf_driver_call_async(prepare->driver, VF_DRIVER_PREPARE, prepare->job,
+                         vf_steps_get_cancellable(steps), on_listening, prepare);
+}
+
+static char *
+make_answer(Prepare *prepare)
+{
+    const VfJobChannel *channel = vf_job_get_channel(prepare->job);
+    g_autoptr(VfAnswer) answer = vf_answer_new(vf_job_get_uuid(prepare->job),
+                                               vf_context_get_host_id(prepare->self->context));
+
+    answer->expires = vf_lease_get_deadline(prepare->lease);
+    answer->channel_address = g_strdup(channel->address);
+    answer->channel_port = channel->port;
+    answer->stream_version = STREAM_VERSION;
+    g_strfreev(answer->features);
+    answer->features = g_strdupv((char **)vf_job_get_features(prepare->job));
+    for (guint i = 0; i < vf_job_get_n_devices(prepare->job); i++) {
+        const VfJobDevice *device = vf_job_get_device(prepare->job, i);
+        vf_answer_add_device(answer, device->ref, vf_device_get_id(device->device));
+    }
+    return vf_answer_format(answer);
+}
+
+static void
+on_undone(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Prepare) prepare = data;
+    const VfOutcome *outcome = vf_job_get_outcome(prepare->job);
+
+    vf_leases_wait_undone_finish(VF_LEASES(source), result);
+    vf_bus_return_error(prepare->invocation, g_error_copy(outcome->error));
+}
+
+static void
+on_prepared(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Prepare *prepare = data;
+    VfDestinationCalls *self = prepare->self;
+    VfJobChannel *channel = vf_job_get_channel(prepare->job);
+    g_autofree char *answer = NULL;
+    GError *error = NULL;
+
+    if (!vf_steps_finish(result, &error)) {
+        /* unless the lease was revoked meanwhile, which failed the job and then cancelled the steps
+         */
+        vf_job_complete(prepare->job, vf_outcome_new_for_error(error));
+        vf_leases_settle(self->leases, prepare->lease);
+        vf_leases_wait_undone_async(self->leases, prepare->lease, on_undone, prepare);
+        return;
+    }
+    vf_leases_settle(self->leases, prepare->lease);
+    if (vf_job_get_outcome(prepare->job)) { /* revoked just now */
+        vf_leases_wait_undone_async(self->leases, prepare->lease, on_undone, prepare);
+        return;
+    }
+    answer = make_answer(prepare);
+    vferry_manager_complete_prepare(
+        prepare->manager, prepare->invocation, vf_leases_get_path(self->leases, prepare->lease),
+        answer,
+        g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, channel->secret, sizeof channel->secret, 1));
+    prepare_free(prepare);
+}
+
+static const VfStepFunc prepare_steps[] = {open_record, create_devices, listen};
+
+static gboolean
+start_prepare(Prepare *prepare, const char *cookie, GVariant *options, GError **error)
+{
+    static const char *const known_features[] = {"pre-copy", "pre-copy-reinit", NULL};
+    VfDestinationCalls *self = prepare->self;
+    const char *sender = g_dbus_method_invocation_get_sender(prepare->invocation);
+    g_autoptr(GStrvBuilder) features = g_strv_builder_new();
+    g_auto(GStrv) common = NULL;
+
+    prepare->cookie = vf_migration_parse(cookie, -1, NULL, error);
+    if (!prepare->cookie || !check_cookie(prepare, error))
+        return FALSE;
+    prepare->job = vf_job_new(VF_JOB_DESTINATION, prepare->cookie->job,
+                              vf_gate_get_sender_uid(self->context->gate, sender), sender);
+    vf_job_set_peer(prepare->job, prepare->cookie->source);
+    for (const char *const *feature = known_features; *feature; feature++)
+        if (g_strv_contains((const char *const *)prepare->cookie->features, *feature))
+            g_strv_builder_add(features, *feature);
+    common = g_strv_builder_end(features);
+    vf_job_set_features(prepare->job, (const char *const *)common);
+    /* the devices stay open here, and the lease has a description of its own */
+    return take_options(prepare, options, error) &&
+           vf_jobs_reserve(self->jobs, prepare->job, prepare->cookie->devices->len + 1, error) &&
+           choose_devices(prepare, error);
+}
+
+/* What said no, or did not know. */
+static char *
+list_objections(const VfReport *report)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_auto(GStrv) sentences = NULL;
+
+    for (guint i = 0; i < report->lines->len; i++) {
+        const VfReportLine *line = report->lines->pdata[i];
+
+        if (line->verdict == VF_VERDICT_INCOMPATIBLE || line->verdict == VF_VERDICT_UNKNOWN)
+            g_strv_builder_add(builder, line->sentence);
+    }
+    sentences = g_strv_builder_end(builder);
+    return g_strjoinv(" ", sentences);
+}
+
+/* An event in the journal with who, why and against what. */
+static void
+log_override(const Prepare *prepare, const VfReport *report)
+{
+    const VfOverride *override = prepare->override;
+    g_autofree char *against = list_objections(report);
+
+    vf_job_log_event(prepare->job, VF_EVENT_OVERRIDDEN,
+                     "job %s: uid %u (%s, %s) has it prepared against the comparison: “%s”; %s",
+                     vf_job_get_uuid(prepare->job), vf_job_get_uid(prepare->job),
+                     override->user ? override->user : "?", override->sender, override->reason,
+                     against);
+}
+
+static void
+log_overridden(Prepare *prepare)
+{
+    VfLeases *leases = prepare->self->leases;
+
+    for (guint i = 0; i < vf_job_get_n_devices(prepare->job); i++) {
+        VfMdev *mdev = vf_leases_get_mdev(leases, prepare->lease, i);
+        const VfReport *report = vf_mdev_get_overridden(mdev);
+
+        if (report)
+            log_override(prepare, report);
+    }
+}
+
+/* Whoever called may do what it asks for. Takes @prepare. */
+static void
+run_prepare(Prepare *taken)
+{
+    g_autoptr(Prepare) prepare = taken;
+    VfDestinationCalls *self = prepare->self;
+    g_autoptr(GVariant) options = NULL;
+    GError *error = NULL;
+    const char *cookie;
+
+    g_variant_get(g_dbus_method_invocation_get_parameters(prepare->invocation), "(&s@a{sv})",
+                  &cookie, &options);
+    if (!start_prepare(prepare, cookie, options, &error)) {
+        vf_bus_return_error(prepare->invocation, error);
+        return;
+    }
+    vf_jobs_add(self->jobs, prepare->job);
+    vf_jobs_hold(self->jobs, prepare->job);
+    log_overridden(prepare);
+    prepare = NULL; /* the steps have it */
+    vf_steps_run(prepare_steps, G_N_ELEMENTS(prepare_steps), taken,
+                 vf_leases_get_cancellable(self->leases, taken->lease), on_prepared, taken);
+}
+
+static void
+on_override(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Prepare) prepare = data;
+    GError *error = NULL;
+
+    prepare->override = vf_override_ask_finish(result, &error);
+    if (prepare->override)
+        run_prepare(g_steal_pointer(&prepare));
+    else
+        vf_bus_return_error(prepare->invocation, error);
+}
+
+static gboolean
+on_prepare(VferryManager *manager, GDBusMethodInvocation *invocation, const char *cookie,
+           GVariant *options, gpointer data)
+{
+    Prepare *prepare = g_new0(Prepare, 1);
+    const char *reason;
+
+    prepare->self = g_object_ref(data);
+    prepare->manager = g_object_ref(manager);
+    prepare->invocation = invocation;
+    /* one of another type is refused with the other options */
+    if (g_variant_lookup(options, "override", "&s", &reason))
+        vf_override_ask_async(prepare->self->context->gate, invocation, reason, on_override,
+                              prepare);
+    else
+        run_prepare(prepare);
+    return TRUE;
+}
+
+/* --- Finish --- */
+
+typedef struct {
+    VfDestinationCalls *self;
+    VferryManager *manager;
+    GDBusMethodInvocation *invocation;
+    VfJob *job;
+} Call;
+
+static void
+call_free(Call *call)
+{
+    g_object_unref(call->self);
+    g_object_unref(call->manager);
+    g_object_unref(call->job);
+    g_free(call);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Call, call_free)
+
+static void
+on_finished(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Call) call = data;
+    GError *error = NULL;
+
+    if (vf_driver_call_finish(VF_DRIVER(source), result, &error))
+        vferry_manager_complete_finish(call->manager, call->invocation,
+                                       vf_result_to_string(vf_job_get_result(call->job)));
+    else
+        vf_bus_return_error(call->invocation, error);
+}
+
+static void
+on_finish_undone(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(Call) call = data;
+    VfJob *job = call->job;
+    GError *error = NULL;
+    VfDriver *driver = vf_context_choose_driver(call->self->context,
+                                                vf_job_get_driver_name(call->job), NULL, &error);
+
+    vf_leases_wait_undone_finish(VF_LEASES(source), result);
+    if (driver)
+        vf_driver_call_async(driver, VF_DRIVER_FINISH, job, NULL, on_finished,
+                             g_steal_pointer(&call));
+    else
+        vf_bus_return_error(call->invocation, error);
+}
+
+static void
+on_ended(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    VfLeases *leases = call->self->leases;
+
+    vf_leases_wait_undone_async(leases, vf_leases_find(leases, call->job), on_finish_undone, call);
+}
+
+static gboolean
+on_finish(VferryManager *manager, GDBusMethodInvocation *invocation, const char *uuid_text,
+          GVariant *options_dict, gpointer data)
+{
+    VfDestinationCalls *self = data;
+    GError *error = NULL;
+    g_autoptr(VfOptions) options = vf_options_new(options_dict);
+    g_autofree char *uuid = vf_uuid_normalize(uuid_text, "job_uuid", &error);
+    VfJob *job = NULL;
+    Call *call;
+
+    if (uuid && vf_options_end(options, &error)) {
+        job = vf_jobs_find(self->jobs, uuid, VF_JOB_DESTINATION);
+        if (!job)
+            g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                        _("this host is not the destination of a job %s"), uuid);
+    }
+    if (!job) {
+        vf_bus_return_error(invocation, error);
+        return TRUE;
+    }
+    call = g_new0(Call, 1);
+    call->self = g_object_ref(self);
+    call->manager = g_object_ref(manager);
+    call->invocation = invocation;
+    call->job = g_object_ref(job);
+    vf_job_wait_async(job, NULL, on_ended, call);
+    return TRUE;
+}
+
+/* The record is needed, and so the job kept, until nothing is left to undo or hand over. */
+static void
+on_lease_over(VfLeases *leases, VfLease *lease, VfDestinationCalls *self)
+{
+    vf_jobs_release(self->jobs, vf_lease_get_job(lease));
+}
+
+static void
+on_job_expired(VfJobs *jobs, VfJob *job, VfDestinationCalls *self)
+{
+    if (vf_job_get_role(job) == VF_JOB_DESTINATION)
+        vf_leases_forget(self->leases, job);
+}
+
+VfDestinationCalls *
+vf_destination_calls_new(const VfContext *context, VfJobs *jobs, VfLeases *leases)
+{
+    VfDestinationCalls *self = g_object_new(VF_TYPE_DESTINATION_CALLS, NULL);
+    VferryManager *manager = vf_objects_get_manager(context->objects);
+
+    self->context = context;
+    self->jobs = g_object_ref(jobs);
+    self->leases = g_object_ref(leases);
+    g_signal_connect_object(manager, "handle-prepare", G_CALLBACK(on_prepare), self, 0);
+    g_signal_connect_object(manager, "handle-finish", G_CALLBACK(on_finish), self, 0);
+    g_signal_connect_object(leases, "over", G_CALLBACK(on_lease_over), self, 0);
+    g_signal_connect_object(jobs, "expired", G_CALLBACK(on_job_expired), self, 0);
+    return self;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "driver.h"
+
+#include <gio/gunixfdlist.h>
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "options.h"
+
+typedef struct {
+    guint deadline_ms;
+} VfDriverPrivate;
+
+G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE(VfDriver, vf_driver, G_TYPE_OBJECT)
+
+static const struct {
+    const char *name;
+    gsize offset;
+    guint deadline_ms;
+} operations[] = {
+    [VF_DRIVER_BEGIN] = {"begin", G_STRUCT_OFFSET(VfDriverClass, begin), 20000},
+    [VF_DRIVER_PREPARE] = {"prepare", G_STRUCT_OFFSET(VfDriverClass, prepare), 20000},
+    [VF_DRIVER_PERFORM] = {"perform", G_STRUCT_OFFSET(VfDriverClass, perform), 20000},
+    [VF_DRIVER_FINISH] = {"finish", G_STRUCT_OFFSET(VfDriverClass, finish), 20000},
+    [VF_DRIVER_CONFIRM] = {"confirm", G_STRUCT_OFFSET(VfDriverClass, confirm), 20000},
+    [VF_DRIVER_RUN] = {"run", G_STRUCT_OFFSET(VfDriverClass, run), 60000},
+    [VF_DRIVER_DISCARD] = {"discard", G_STRUCT_OFFSET(VfDriverClass, discard), 60000},
+};
+#define LEND_DEADLINE_MS 20000
+#define PROBE_DEADLINE_MS 20000
+
+static void
+vf_driver_class_init(VfDriverClass *class)
+{
+    class->name = "?";
+}
+
+static void
+vf_driver_init(VfDriver *self)
+{
+}
+
+const char *
+vf_driver_get_name(VfDriver *self)
+{
+    return VF_DRIVER_GET_CLASS(self)->name;
+}
+
+gboolean
+vf_driver_claims(VfDriver *self, VfDevice *device)
+{
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+
+    return class->claims && class->claims(self, device);
+}
+
+gboolean
+vf_driver_needs_loan(VfDriver *self)
+{
+    return VF_DRIVER_GET_CLASS(self)->needs_loan;
+}
+
+gboolean
+vf_driver_check_options(VfDriver *self, GVariant *options, GError **error)
+{
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+    g_autoptr(VfOptions) rest = vf_options_new(options);
+
+    return class->check_options ? class->check_options(self, options, error)
+                                : vf_options_end(rest, error);
+}
+
+static GError *
+not_supported(VfDriver *self, const char *name)
+{
+    return g_error_new(VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED, _("driver “%s” has no “%s”"),
+                       vf_driver_get_name(self), name);
+}
+
+/* A call under way. The outer task answers the daemon, once; the inner one is the implementation's,
+ * and may still come back after the deadline. */
+typedef struct {
+    GTask *outer; /* NULL once answered */
+    GCancellable *cancellable;
+    const char *name;
+    guint deadline_ms;
+    guint timer;
+    gulong chain;
+} Call;
+
+static void
+call_answer(Call *call, GError *error)
+{
+    g_autoptr(GTask) outer = g_steal_pointer(&call->outer);
+
+    g_clear_handle_id(&call->timer, g_source_remove);
+    /* not g_cancellable_disconnect(), which waits for the very handler that may have led here */
+    if (call->chain)
+        g_signal_handler_disconnect(g_task_get_cancellable(outer), call->chain);
+    call->chain = 0;
+    if (error)
+        g_task_return_error(outer, error);
+    else
+        g_task_return_boolean(outer, TRUE);
+}
+
+static void
+on_inner(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Call *call = data;
+    VfDriver *self = VF_DRIVER(source);
+    GError *error = NULL;
+    gboolean done = g_task_propagate_boolean(G_TASK(result), &error);
+
+    if (!done && !error)
+        error = g_error_new(VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                            _("“%s” failed without saying why; this is a bug in the driver"),
+                            call->name);
+    g_prefix_error(&error, _("driver “%s”: "), vf_driver_get_name(self));
+    if (call->outer)
+        call_answer(call, error);
+    else
+        g_clear_error(&error);
+    g_object_unref(call->cancellable);
+    g_free(call);
+}
+
+static gboolean
+on_deadline(gpointer data)
+{
+    Call *call = data;
+    VfDriver *self = g_task_get_source_object(call->outer);
+
+    call->timer = 0;
+    g_cancellable_cancel(call->cancellable);
+    call_answer(call, g_error_new(VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                                  _("driver “%s”: “%s” took longer than %u ms"),
+                                  vf_driver_get_name(self), call->name, call->deadline_ms));
+    return G_SOURCE_REMOVE;
+}
+
+static void
+on_outer_cancelled(GCancellable *cancellable, gpointer data)
+{
+    g_cancellable_cancel(data);
+}
+
+/* The implementation's task, or NULL when the call is answered already. */
+static GTask *
+call_new(VfDriver *self, const char *name, gboolean implemented, guint deadline_ms,
+         GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    VfDriverPrivate *private = vf_driver_get_instance_private(self);
+    GTask *outer = g_task_new(self, cancellable, callback, data);
+    GTask *inner;
+    Call *call;
+
+    g_task_set_source_tag(outer, call_new);
+    g_task_set_check_cancellable(outer, FALSE);
+    if (!implemented) {
+        g_task_return_error(outer, not_supported(self, name));
+        g_object_unref(outer);
+        return NULL;
+    }
+    call = g_new0(Call, 1);
+    call->outer = outer;
+    call->name = name;
+    call->cancellable = g_cancellable_new();
+    call->deadline_ms = private->deadline_ms ? private->deadline_ms : deadline_ms;
+    call->timer = g_timeout_add(call->deadline_ms, on_deadline, call);
+    if (cancellable)
+        call->chain = g_signal_connect_object(cancellable, "cancelled",
+                                              G_CALLBACK(on_outer_cancelled), call->cancellable, 0);
+    if (g_cancellable_is_cancelled(cancellable))
+        g_cancellable_cancel(call->cancellable);
+    inner = g_task_new(self, call->cancellable, on_inner, call);
+    g_task_set_source_tag(inner, call_new);
+    g_task_set_check_cancellable(inner, FALSE);
+    return inner;
+}
+
+void
+vf_driver_call_async(VfDriver *self, VfDriverOperation operation, VfJob *job,
+                     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+{
+    VfDriverJobFunc implementation =
+        G_STRUCT_MEMBER(VfDriverJobFunc, VF_DRIVER_GET_CLASS(self), operations[operation].offset);
+    g_autoptr(GTask) task =
+        call_new(self, operations[operation].name, implementation != NULL,
+                 operations[operation].deadline_ms, cancellable, callback, data);
+
+    if (task)
+        implementation(self, job, g_object_ref(task));
+}
+
+gboolean
+vf_driver_call_finish(VfDriver *self, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+void
+vf_driver_probe_async(VfDriver *self, VfDevice *device, GCancellable *cancellable,
+                      GAsyncReadyCallback callback, gpointer data)
+{
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+    g_autoptr(GTask) task = call_new(self, "probe", class->probe != NULL, PROBE_DEADLINE_MS,
+                                     cancellable, callback, data);
+
+    if (task)
+        class->probe(self, device, g_object_ref(task));
+}
+
+gboolean
+vf_driver_probe_finish(VfDriver *self, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+void
+vf_driver_lend_async(VfDriver *self, VfLoan *loan, GCancellable *cancellable,
+                     GAsyncReadyCallback callback, gpointer data)
+{
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+    g_autoptr(GTask) task =
+        call_new(self, "lend", class->lend != NULL, LEND_DEADLINE_MS, cancellable, callback, data);
+
+    if (task)
+        class->lend(self, loan, g_object_ref(task));
+}
+
+gboolean
+vf_driver_lend_finish(VfDriver *self, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+gboolean
+vf_driver_cancel(VfDriver *self, VfJob *job, GError **error)
+{
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+
+    if (class->cancel) {
+        class->cancel(self, job);
+        return TRUE;
+    }
+    g_propagate_error(error, not_supported(self, "cancel"));
+    return FALSE;
+}
+
+GUnixFDList *
+vf_driver_adopt(VfDriver *self, VfJob *job, GError **error)
+{
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+    g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
+    g_autoptr(GError) local = NULL;
+
+    if (!class->adopt) {
+        g_propagate_error(error, not_supported(self, "adopt"));
+        return NULL;
+    }
+    if (class->adopt(self, job, fds, &local))
+        return g_steal_pointer(&fds);
+    if (!local)
+        g_set_error(&local, VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                    _("“%s” failed without saying why; this is a bug in the driver"), "adopt");
+    g_propagate_prefixed_error(error, g_steal_pointer(&local), _("driver “%s”: "), class->name);
+    return NULL;
+}
+
+void
+vf_driver_drop(VfDriver *self, VfJob *job)
+{
+    VF_DRIVER_GET_CLASS(self)->drop(self, job);
+}
+
+gboolean
+vf_driver_can_restore(VfDriver *self)
+{
+    return VF_DRIVER_GET_CLASS(self)->restore != NULL;
+}
+
+gboolean
+vf_driver_restore(VfDriver *self, VfJob *job, GError **error)
+{
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+
+    if (class->restore)
+        return class->restore(self, job, error);
+    g_propagate_error(error, not_supported(self, "restore"));
+    return FALSE;
+}
+
+void
+vf_driver_set_deadline(VfDriver *self, guint milliseconds)
+{
+    VfDriverPrivate *private = vf_driver_get_instance_private(self);
+
+    private->deadline_ms = milliseconds;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "job.h"
+#include "loan.h"
+
+G_BEGIN_DECLS
+
+/* The contract of a hypervisor driver: one way to run a migration. The daemon owns what is promised
+ * and recorded (leases, loans, records, jobs); a driver does the work on one host and reports to
+ * the VfJob.
+ *
+ * Drivers implement the functions below and call none of them; the daemon calls vf_driver_*(),
+ * which checks that there is an implementation (else NOT_SUPPORTED), ends a call at its deadline,
+ * reports a failure without a reason as the bug that it is, and puts the driver's name before every
+ * message.
+ *
+ * Each asynchronous function owns the task that it gets and returns a boolean to it exactly once,
+ * from the main loop, without ever blocking it. The task's cancellable is cancelled at the deadline
+ * or when the caller gives up. What a function has started belongs to the job's driver data, and
+ * `drop` ends all of it. */
+#define VF_TYPE_DRIVER (vf_driver_get_type())
+G_DECLARE_DERIVABLE_TYPE(VfDriver, vf_driver, VF, DRIVER, GObject)
+
+typedef void (*VfDriverJobFunc)(VfDriver *self, VfJob *job, GTask *task);
+
+struct _VfDriverClass {
+    GObjectClass parent_class;
+    const char *name;
+
+    /* Whether this driver is the one for @device when the caller names none; NULL: never. */
+    gboolean (*claims)(VfDriver *self, VfDevice *device);
+    /* Whether it works on devices that a holder lent (job device's loan), and on no others. */
+    gboolean needs_loan;
+
+    /* Options of its own (a{sv}) for the five calls; NULL: there are none. */
+    gboolean (*check_options)(VfDriver *self, GVariant *options, GError **error);
+
+    /* Opens a device that nobody here uses, asks what it can, and closes it. Sets the device's
+     * migration flags. */
+    void (*probe)(VfDriver *self, VfDevice *device, GTask *task);
+
+    /* A lender's fd: is it this device, and can it migrate? Sets the device's migration flags. */
+    void (*lend)(VfDriver *self, VfLoan *loan, GTask *task);
+
+    VfDriverJobFunc
+        begin; /* source: may it migrate now; fills the estimates and the job's features */
+    VfDriverJobFunc
+        prepare; /* destination: opens the lease's devices and listens; fills the channel's port */
+    VfDriverJobFunc
+        perform;            /* source: returns when it is under way; the end is vf_job_complete() */
+    VfDriverJobFunc finish; /* destination, after the end: clean up; may be repeated */
+    VfDriverJobFunc confirm; /* source, after the end: clean up; may be repeated */
+    VfDriverJobFunc run;     /* an in-doubt job: the devices run on this side */
+    VfDriverJobFunc discard; /* an in-doubt job: this side never runs them. Fails when one runs
+                                after all; nothing is let go of before the decision is on record */
+
+    /* Asks the work to stop; its end comes as vf_job_complete(). */
+    void (*cancel)(VfDriver *self, VfJob *job);
+    /* The loaded devices' fds, running, in the job's order. */
+    gboolean (*adopt)(VfDriver *self, VfJob *job, GUnixFDList *fds, GError **error);
+    /* Forgets the job: processes, sockets and fds of it go at once, without a report. Required. The
+     * end of this process is no such thing: the driver data goes with it, and the work goes on.
+     * Devices are closed with vf_job_close_fd(), and who has to know waits for that. */
+    void (*drop)(VfDriver *self, VfJob *job);
+    /* Goes on with a job of an earlier daemon, from what it put into vf_job_get_kept() and
+     * vf_job_set_driver_state(). FALSE when that is not whole: `drop` follows. NULL: a restart of
+     * the daemon ends this driver's jobs. */
+    gboolean (*restore)(VfDriver *self, VfJob *job, GError **error);
+};
+
+const char *vf_driver_get_name(VfDriver *self);
+gboolean vf_driver_claims(VfDriver *self, VfDevice *device);
+gboolean vf_driver_needs_loan(VfDriver *self);
+gboolean vf_driver_check_options(VfDriver *self, GVariant *options, GError **error);
+
+typedef enum {
+    VF_DRIVER_BEGIN,
+    VF_DRIVER_PREPARE,
+    VF_DRIVER_PERFORM,
+    VF_DRIVER_FINISH,
+    VF_DRIVER_CONFIRM,
+    VF_DRIVER_RUN,
+    VF_DRIVER_DISCARD,
+} VfDriverOperation;
+
+void vf_driver_call_async(VfDriver *self, VfDriverOperation operation, VfJob *job,
+                          GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+gboolean vf_driver_call_finish(VfDriver *self, GAsyncResult *result, GError **error);
+
+void vf_driver_probe_async(VfDriver *self, VfDevice *device, GCancellable *cancellable,
+                           GAsyncReadyCallback callback, gpointer data);
+gboolean vf_driver_probe_finish(VfDriver *self, GAsyncResult *result, GError **error);
+
+void vf_driver_lend_async(VfDriver *self, VfLoan *loan, GCancellable *cancellable,
+                          GAsyncReadyCallback callback, gpointer data);
+gboolean vf_driver_lend_finish(VfDriver *self, GAsyncResult *result, GError **error);
+
+gboolean vf_driver_cancel(VfDriver *self, VfJob *job, GError **error);
+/* Free with g_object_unref(). */
+GUnixFDList *vf_driver_adopt(VfDriver *self, VfJob *job, GError **error);
+void vf_driver_drop(VfDriver *self, VfJob *job);
+gboolean vf_driver_can_restore(VfDriver *self);
+gboolean vf_driver_restore(VfDriver *self, VfJob *job, GError **error);
+
+/* Tests only: another deadline for every asynchronous call; 0 restores the own ones. */
+void vf_driver_set_deadline(VfDriver *self, guint milliseconds);
+
+G_END_DECLS

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "device.h"
+#include "mover.h"
+
+G_BEGIN_DECLS
+
+/* Opens @device, which resets a PCI function, and asks what it can: vf_mover_call_finish() has the
+ * descriptor. */
+void vf_vfio_open_async(VfDevice *device, GAsyncReadyCallback callback, gpointer data);
+
+G_END_DECLS
