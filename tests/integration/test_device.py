@@ -264,6 +264,8 @@ class CleanUp(crossing.Test):
 
 
 class Probe(crossing.Test):
+    fake = True
+
     def test_probe(self):
         device = self.wait_for_device(self.uuid)
         self.assertEqual(device.get('MigrationSource'), 'unknown')
@@ -272,6 +274,17 @@ class Probe(crossing.Test):
                          (['stop-copy', 'p2p', 'pre-copy'], 'probe'))
         verb, arguments, _, _ = self.requests()[-1]
         self.assertEqual((verb, arguments['device'], arguments['vfio-dev']), ('open', self.uuid, device.get('VfioDev')))
+
+    def test_driver(self):
+        """The named one opens it; without a name, the one that says it can."""
+        device = self.wait_for_device(self.uuid)
+        device.call('Probe', Variant('(a{sv})', ({'driver': Variant('s', 'fake')},)))
+        self.assertEqual((device.get('Migration'), device.get('MigrationSource')), (['stop-copy'], 'probe'))
+        self.assertEqual([verb for verb, *_ in self.requests() if verb == 'open'], [])
+        error = self.assert_refused('NotSupported', device.call, 'Probe', Variant('(a{sv})', ({'driver': Variant('s', 'qemu')},)))
+        self.assertIn('qemu', error.message)
+        self.assert_refused('UnknownOption', device.call, 'Probe', Variant('(a{sv})', ({'fake-bytes': Variant('t', 1)},)))
+        self.assert_refused('InvalidArgument', device.call, 'Probe', Variant('(a{sv})', ({'driver': Variant('u', 1)},)))
 
     def test_busy(self):
         self.script('open', ['result', {'outcome': 'failed', 'error': 'org.vferry1.Error.Busy', 'message': 'open elsewhere'}])
