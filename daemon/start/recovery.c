@@ -16,7 +16,7 @@ struct _VfRecovery {
     const VfContext *context;
     VfJobs *jobs;
     VfLeases *leases;
-    VfSourceCalls *source;
+    VfSourceDevices *source_devices;
     guint retry_ms;
     guint retry;
     gboolean started;     /* the first look is done: what comes later is this daemon's own */
@@ -41,7 +41,7 @@ vf_recovery_finalize(GObject *object)
     g_hash_table_unref(self->damaged);
     g_object_unref(self->jobs);
     g_object_unref(self->leases);
-    g_object_unref(self->source);
+    g_object_unref(self->source_devices);
     G_OBJECT_CLASS(vf_recovery_parent_class)->finalize(object);
 }
 
@@ -139,15 +139,15 @@ check_use(gpointer user, const VfTouch *touch, GError **error)
 }
 
 VfRecovery *
-vf_recovery_new(const VfContext *context, VfJobs *jobs, VfLeases *leases, VfSourceCalls *source,
-                guint retry_ms)
+vf_recovery_new(const VfContext *context, VfJobs *jobs, VfLeases *leases,
+                VfSourceDevices *source_devices, guint retry_ms)
 {
     VfRecovery *self = g_object_new(VF_TYPE_RECOVERY, NULL);
 
     self->context = context;
     self->jobs = g_object_ref(jobs);
     self->leases = g_object_ref(leases);
-    self->source = g_object_ref(source);
+    self->source_devices = g_object_ref(source_devices);
     self->retry_ms = retry_ms;
     vf_uses_add(context->uses, check_use, self);
     return self;
@@ -368,7 +368,7 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     note_moved_on(found, job);
     vf_job_take_record(job, g_steal_pointer(&found->record));
     if (found->role == VF_JOB_SOURCE)
-        vf_source_calls_recover(self->source, job);
+        vf_source_devices_recover(self->source_devices, job);
     return job;
 }
 

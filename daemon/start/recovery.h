@@ -4,7 +4,7 @@
 #include "context.h"
 #include "jobs.h"
 #include "leases.h"
-#include "source-calls.h"
+#include "source-devices.h"
 
 G_BEGIN_DECLS
 
@@ -15,7 +15,7 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE(VfRecovery, vf_recovery, VF, RECOVERY, GObject)
 
 VfRecovery *vf_recovery_new(const VfContext *context, VfJobs *jobs, VfLeases *leases,
-                            VfSourceCalls *source, guint retry_ms);
+                            VfSourceDevices *source_devices, guint retry_ms);
 
 /* The record of that job is not this one's business: the job goes on. Before the start. */
 void vf_recovery_leave(VfRecovery *self, const char *uuid, VfJobRole role);

@@ -139,7 +139,12 @@ resume_source(const VfRestart *self, VfJob *job, VfDriver *driver, GError **erro
         release_loans(self, job);
         return FALSE;
     }
-    vf_source_calls_resume(self->source, job);
+    if (vf_job_get_record(job)) {
+        vf_source_devices_resume(self->source_devices, job);
+        vf_jobs_add(self->jobs, job);
+    } else {
+        vf_begin_resume(self->begin, job);
+    }
     return TRUE;
 }
 

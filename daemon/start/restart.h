@@ -6,7 +6,7 @@
 #include "leases.h"
 #include "loans.h"
 #include "recovery.h"
-#include "source-calls.h"
+#include "begin.h"
 
 G_BEGIN_DECLS
 
@@ -16,7 +16,8 @@ typedef struct {
     VfJobs *jobs;
     VfLoans *loans;
     VfLeases *leases;
-    VfSourceCalls *source;
+    VfBegin *begin;
+    VfSourceDevices *source_devices;
     VfRecovery *recovery;
 } VfRestart;
 

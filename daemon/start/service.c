@@ -3,17 +3,19 @@
 
 #include "service.h"
 
+#include "begin.h"
 #include "context.h"
-#include "destination-calls.h"
 #include "device-calls.h"
+#include "end.h"
 #include "jobs.h"
 #include "leases.h"
 #include "loans.h"
 #include "model-calls.h"
 #include "names.h"
+#include "perform.h"
+#include "prepare.h"
 #include "recovery.h"
 #include "restart.h"
-#include "source-calls.h"
 
 #define CONFIG_FILE "vferry.conf"
 #define STUCK_RETRY_MS 1000
@@ -26,8 +28,11 @@ struct _VfService {
     VfJobs *jobs;
     VfLoans *loans;
     VfLeases *leases;
-    VfSourceCalls *source;
-    VfDestinationCalls *destination;
+    VfSourceDevices *source_devices;
+    VfBegin *begin;
+    VfPrepare *prepare;
+    VfPerform *perform;
+    VfEnd *end;
     VfRecovery *recovery;
     VfDeviceCalls *device_calls;
     VfModelCalls *model_calls;
@@ -43,8 +48,11 @@ vf_service_finalize(GObject *object)
     g_clear_object(&self->model_calls);
     g_clear_object(&self->device_calls);
     g_clear_object(&self->recovery);
-    g_clear_object(&self->source);
-    g_clear_object(&self->destination);
+    g_clear_object(&self->end);
+    g_clear_object(&self->perform);
+    g_clear_object(&self->prepare);
+    g_clear_object(&self->begin);
+    g_clear_object(&self->source_devices);
     g_clear_object(&self->leases);
     g_clear_object(&self->loans);
     g_clear_object(&self->jobs);
@@ -115,11 +123,14 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
     self->jobs = vf_jobs_new(&self->context, VF_JOBS_MEMORY_MS);
     self->loans = vf_loans_new(&self->context);
     self->leases = vf_leases_new(&self->context, STUCK_RETRY_MS);
-    self->source =
-        vf_source_calls_new(&self->context, self->jobs, self->loans, VF_SOURCE_CALLS_PENDING_MS);
-    self->destination = vf_destination_calls_new(&self->context, self->jobs, self->leases);
-    self->recovery =
-        vf_recovery_new(&self->context, self->jobs, self->leases, self->source, RECORD_RETRY_MS);
+    self->source_devices = vf_source_devices_new(&self->context, self->jobs, self->loans);
+    self->begin = vf_begin_new(&self->context, self->jobs, self->loans, self->source_devices,
+                               VF_BEGIN_PENDING_MS);
+    self->prepare = vf_prepare_new(&self->context, self->jobs, self->leases);
+    self->perform = vf_perform_new(&self->context, self->jobs, self->begin, self->source_devices);
+    self->end = vf_end_new(&self->context, self->jobs, self->leases, self->source_devices);
+    self->recovery = vf_recovery_new(&self->context, self->jobs, self->leases, self->source_devices,
+                                     RECORD_RETRY_MS);
     self->device_calls = vf_device_calls_new(&self->context);
     self->model_calls = vf_model_calls_new(&self->context);
     g_signal_connect_object(registry, "device-removed", G_CALLBACK(on_device_removed), self, 0);
@@ -147,7 +158,8 @@ vf_service_start(VfService *self, GError **error)
                             .jobs = self->jobs,
                             .loans = self->loans,
                             .leases = self->leases,
-                            .source = self->source,
+                            .begin = self->begin,
+                            .source_devices = self->source_devices,
                             .recovery = self->recovery});
     forget_gone(self);
     return vf_recovery_start(self->recovery, error);

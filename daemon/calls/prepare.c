@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "destination-calls.h"
+#include "prepare.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -15,44 +15,41 @@
 #include "options.h"
 #include "override.h"
 #include "steps.h"
-#include "uuid.h"
 
 #define STREAM_VERSION 1
 
-struct _VfDestinationCalls {
+struct _VfPrepare {
     GObject parent_instance;
     const VfContext *context;
     VfJobs *jobs;
     VfLeases *leases;
 };
 
-G_DEFINE_FINAL_TYPE(VfDestinationCalls, vf_destination_calls, G_TYPE_OBJECT)
+G_DEFINE_FINAL_TYPE(VfPrepare, vf_prepare, G_TYPE_OBJECT)
 
 static void
-vf_destination_calls_finalize(GObject *object)
+vf_prepare_finalize(GObject *object)
 {
-    VfDestinationCalls *self = VF_DESTINATION_CALLS(object);
+    VfPrepare *self = VF_PREPARE(object);
 
     g_object_unref(self->jobs);
     g_object_unref(self->leases);
-    G_OBJECT_CLASS(vf_destination_calls_parent_class)->finalize(object);
+    G_OBJECT_CLASS(vf_prepare_parent_class)->finalize(object);
 }
 
 static void
-vf_destination_calls_class_init(VfDestinationCallsClass *class)
+vf_prepare_class_init(VfPrepareClass *class)
 {
-    G_OBJECT_CLASS(class)->finalize = vf_destination_calls_finalize;
+    G_OBJECT_CLASS(class)->finalize = vf_prepare_finalize;
 }
 
 static void
-vf_destination_calls_init(VfDestinationCalls *self)
+vf_prepare_init(VfPrepare *self)
 {
 }
-
-/* --- Prepare --- */
 
 typedef struct {
-    VfDestinationCalls *self;
+    VfPrepare *self;
     VferryManager *manager;
     GDBusMethodInvocation *invocation;
     VfMigration *cookie;
@@ -344,7 +341,7 @@ static void
 on_prepared(GObject *source, GAsyncResult *result, gpointer data)
 {
     Prepare *prepare = data;
-    VfDestinationCalls *self = prepare->self;
+    VfPrepare *self = prepare->self;
     VfJobChannel *channel = vf_job_get_channel(prepare->job);
     g_autofree char *answer = NULL;
     GError *error = NULL;
@@ -376,7 +373,7 @@ static gboolean
 start_prepare(Prepare *prepare, const char *cookie, GVariant *options, GError **error)
 {
     static const char *const known_features[] = {"pre-copy", "pre-copy-reinit", NULL};
-    VfDestinationCalls *self = prepare->self;
+    VfPrepare *self = prepare->self;
     const char *sender = g_dbus_method_invocation_get_sender(prepare->invocation);
     g_autoptr(GStrvBuilder) features = g_strv_builder_new();
     g_auto(GStrv) common = NULL;
@@ -448,7 +445,7 @@ static void
 run_prepare(Prepare *taken)
 {
     g_autoptr(Prepare) prepare = taken;
-    VfDestinationCalls *self = prepare->self;
+    VfPrepare *self = prepare->self;
     g_autoptr(GVariant) options = NULL;
     GError *error = NULL;
     const char *cookie;
@@ -499,119 +496,30 @@ on_prepare(VferryManager *manager, GDBusMethodInvocation *invocation, const char
     return TRUE;
 }
 
-/* --- Finish --- */
-
-typedef struct {
-    VfDestinationCalls *self;
-    VferryManager *manager;
-    GDBusMethodInvocation *invocation;
-    VfJob *job;
-} Call;
-
-static void
-call_free(Call *call)
-{
-    g_object_unref(call->self);
-    g_object_unref(call->manager);
-    g_object_unref(call->job);
-    g_free(call);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Call, call_free)
-
-static void
-on_finished(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(Call) call = data;
-    GError *error = NULL;
-
-    if (vf_driver_call_finish(VF_DRIVER(source), result, &error))
-        vferry_manager_complete_finish(call->manager, call->invocation,
-                                       vf_result_to_string(vf_job_get_result(call->job)));
-    else
-        vf_bus_return_error(call->invocation, error);
-}
-
-static void
-on_finish_undone(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(Call) call = data;
-    VfJob *job = call->job;
-    GError *error = NULL;
-    VfDriver *driver = vf_context_choose_driver(call->self->context,
-                                                vf_job_get_driver_name(call->job), NULL, &error);
-
-    vf_leases_wait_undone_finish(VF_LEASES(source), result);
-    if (driver)
-        vf_driver_call_async(driver, VF_DRIVER_FINISH, job, NULL, on_finished,
-                             g_steal_pointer(&call));
-    else
-        vf_bus_return_error(call->invocation, error);
-}
-
-static void
-on_ended(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Call *call = data;
-    VfLeases *leases = call->self->leases;
-
-    vf_leases_wait_undone_async(leases, vf_leases_find(leases, call->job), on_finish_undone, call);
-}
-
-static gboolean
-on_finish(VferryManager *manager, GDBusMethodInvocation *invocation, const char *uuid_text,
-          GVariant *options_dict, gpointer data)
-{
-    VfDestinationCalls *self = data;
-    GError *error = NULL;
-    g_autoptr(VfOptions) options = vf_options_new(options_dict);
-    g_autofree char *uuid = vf_uuid_normalize(uuid_text, "job_uuid", &error);
-    VfJob *job = NULL;
-    Call *call;
-
-    if (uuid && vf_options_end(options, &error)) {
-        job = vf_jobs_find(self->jobs, uuid, VF_JOB_DESTINATION);
-        if (!job)
-            g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
-                        _("this host is not the destination of a job %s"), uuid);
-    }
-    if (!job) {
-        vf_bus_return_error(invocation, error);
-        return TRUE;
-    }
-    call = g_new0(Call, 1);
-    call->self = g_object_ref(self);
-    call->manager = g_object_ref(manager);
-    call->invocation = invocation;
-    call->job = g_object_ref(job);
-    vf_job_wait_async(job, NULL, on_ended, call);
-    return TRUE;
-}
-
 /* The record is needed, and so the job kept, until nothing is left to undo or hand over. */
 static void
-on_lease_over(VfLeases *leases, VfLease *lease, VfDestinationCalls *self)
+on_lease_over(VfLeases *leases, VfLease *lease, VfPrepare *self)
 {
     vf_jobs_release(self->jobs, vf_lease_get_job(lease));
 }
 
 static void
-on_job_expired(VfJobs *jobs, VfJob *job, VfDestinationCalls *self)
+on_job_expired(VfJobs *jobs, VfJob *job, VfPrepare *self)
 {
     if (vf_job_get_role(job) == VF_JOB_DESTINATION)
         vf_leases_forget(self->leases, job);
 }
 
-VfDestinationCalls *
-vf_destination_calls_new(const VfContext *context, VfJobs *jobs, VfLeases *leases)
+VfPrepare *
+vf_prepare_new(const VfContext *context, VfJobs *jobs, VfLeases *leases)
 {
-    VfDestinationCalls *self = g_object_new(VF_TYPE_DESTINATION_CALLS, NULL);
+    VfPrepare *self = g_object_new(VF_TYPE_PREPARE, NULL);
     VferryManager *manager = vf_objects_get_manager(context->objects);
 
     self->context = context;
     self->jobs = g_object_ref(jobs);
     self->leases = g_object_ref(leases);
     g_signal_connect_object(manager, "handle-prepare", G_CALLBACK(on_prepare), self, 0);
-    g_signal_connect_object(manager, "handle-finish", G_CALLBACK(on_finish), self, 0);
     g_signal_connect_object(leases, "over", G_CALLBACK(on_lease_over), self, 0);
     g_signal_connect_object(jobs, "expired", G_CALLBACK(on_job_expired), self, 0);
     return self;
