@@ -13,6 +13,7 @@
 #include "job-object.h"
 #include "names.h"
 #include "options.h"
+#include "resolve.h"
 
 /* Its description, its record, and its mover's socket and process. */
 #define KEPT_PARTS 4
@@ -23,6 +24,7 @@ struct _VfJobs {
     guint memory_ms;
     GPtrArray *entries; /* of Entry */
     guint pruning;
+    VfResolver *resolver;
 };
 
 G_DEFINE_FINAL_TYPE(VfJobs, vf_jobs, G_TYPE_OBJECT)
@@ -34,7 +36,6 @@ typedef struct {
     guint expiry;
     gint64 since; /* when the time to its expiry began */
     guint holds;
-    gboolean resolving;
 } Entry;
 
 static void
@@ -57,6 +58,7 @@ vf_jobs_finalize(GObject *object)
 
     g_clear_handle_id(&self->pruning, g_source_remove);
     g_ptr_array_unref(self->entries);
+    g_clear_object(&self->resolver);
     G_OBJECT_CLASS(vf_jobs_parent_class)->finalize(object);
 }
 
@@ -119,6 +121,7 @@ vf_jobs_new(const VfContext *context, guint memory_ms)
 
     self->context = context;
     self->memory_ms = memory_ms;
+    self->resolver = vf_resolver_new(context);
     vf_uses_add(context->uses, check_use, self);
     return self;
 }
@@ -280,284 +283,6 @@ on_cancel(VferryJob *skeleton, GDBusMethodInvocation *invocation, GVariant *opti
     return TRUE;
 }
 
-/* --- Resolve --- */
-
-typedef struct {
-    VfJobs *jobs;
-    VfJob *job;
-    VferryJob *skeleton;
-    GDBusMethodInvocation *invocation; /* NULL: an earlier daemon was asked */
-    gboolean run;
-    guint32 uid;
-} Resolution;
-
-static void
-resolution_free(Resolution *self)
-{
-    g_object_unref(self->jobs);
-    g_object_unref(self->job);
-    g_object_unref(self->skeleton);
-    g_free(self);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Resolution, resolution_free)
-
-static void
-set_resolving(Resolution *resolution, gboolean resolving)
-{
-    Entry *entry = find_entry(resolution->jobs, resolution->job);
-
-    if (entry)
-        entry->resolving = resolving;
-}
-
-/* Who runs it now has completed the migration; who gave it back has not. */
-static VfOutcome *
-resolved_outcome(const Resolution *resolution)
-{
-    gboolean source = vf_job_get_role(resolution->job) == VF_JOB_SOURCE;
-    VfOutcome *outcome;
-    VfDeviceOutcome state = resolution->run ? VF_DEVICE_OUTCOME_RUNNING : VF_DEVICE_OUTCOME_STOPPED;
-
-    if (source != resolution->run)
-        outcome = vf_outcome_new(VF_RESULT_COMPLETED, NULL);
-    else
-        outcome = vf_outcome_new(
-            VF_RESULT_CANCELLED,
-            g_error_new(VFERRY_ERROR, VFERRY_ERROR_CANCELLED, _("resolved by uid %u: %s"),
-                        resolution->uid,
-                        source ? _("the source runs on") : _("this destination never runs")));
-    g_variant_unref(outcome->statistics);
-    outcome->statistics = g_variant_ref(vf_job_get_outcome(resolution->job)->statistics);
-    for (guint i = 0; i < vf_job_get_n_devices(resolution->job); i++) {
-        VfDeviceOutcome its =
-            vf_job_get_device(resolution->job, i)->reset ? VF_DEVICE_OUTCOME_NEEDS_RESET : state;
-        g_array_append_val(outcome->devices, its);
-    }
-    return outcome;
-}
-
-/* Takes @error. */
-static void
-refuse_resolution(const Resolution *resolution, GError *error)
-{
-    const char *uuid = vf_job_get_uuid(resolution->job);
-
-    if (resolution->invocation) {
-        vf_bus_return_error(resolution->invocation, error);
-        return;
-    }
-    vf_log_job(G_LOG_LEVEL_WARNING, uuid, "job %s was to run here, and is in doubt again: %s", uuid,
-               error->message);
-    g_error_free(error);
-}
-
-static void
-finish_resolution(Resolution *resolution, GError *error)
-{
-    g_autoptr(Resolution) done = resolution;
-
-    set_resolving(done, FALSE);
-    if (done->run)
-        vf_job_set_run_decided(done->job, FALSE, 0);
-    if (error) {
-        refuse_resolution(done, error);
-        return;
-    }
-    vf_job_log_event(done->job, VF_EVENT_JOB_RESOLVED, "job %s (%s) was resolved by uid %u: %s",
-                     vf_job_get_uuid(done->job),
-                     vf_job_get_role(done->job) == VF_JOB_SOURCE ? "source" : "destination",
-                     done->uid, done->run ? "its devices run here" : "its devices never run here");
-    vf_job_resolve_doubt(done->job, resolved_outcome(done));
-    if (done->invocation)
-        vferry_job_complete_resolve(done->skeleton, done->invocation);
-}
-
-static void
-on_recorded(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Resolution *resolution = data;
-    GError *error = NULL;
-
-    /* the mover's own line, `returned` or `started`, says already that it runs */
-    if (!vf_ledger_append_finish(VF_LEDGER(source), result, &error) && resolution->run) {
-        vf_job_log(resolution->job, G_LOG_LEVEL_WARNING,
-                   "the decision is done but not in the record: %s", error->message);
-        g_clear_error(&error);
-    }
-    finish_resolution(resolution, error);
-}
-
-static GVariant *
-decision_details(const Resolution *resolution)
-{
-    GVariantDict dict;
-
-    g_variant_dict_init(&dict, NULL);
-    g_variant_dict_insert(&dict, "decision", "s", resolution->run ? "run" : "discard");
-    g_variant_dict_insert(&dict, "uid", "u", resolution->uid);
-    return g_variant_dict_end(&dict);
-}
-
-static void
-record_decision(Resolution *resolution)
-{
-    vf_ledger_append_async(resolution->jobs->context->ledger, vf_job_get_record(resolution->job),
-                           "resolved", decision_details(resolution), on_recorded, resolution);
-}
-
-/* --- what a destination that is discarded has open ---
- *
- * Whoever hears that it is may run the other side, and one of its devices may run: nothing is open
- * here then, nor in systemd's store, and the decision is written down only afterwards. While
- * systemd does not confirm that, the job stays in doubt, and somebody may ask again. */
-
-static void
-on_settled(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Resolution *resolution = data;
-    GError *error = NULL;
-
-    if (vf_fd_store_settle_finish(VF_FD_STORE(source), result, &error))
-        record_decision(resolution);
-    else
-        finish_resolution(resolution, error);
-}
-
-static void
-on_let_go(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Resolution *resolution = data;
-
-    vf_job_wait_closed_finish(VF_JOB(source), result);
-    vf_fd_store_settle_async(resolution->jobs->context->store, on_settled, resolution);
-}
-
-static void
-on_systemd_answers(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Resolution *resolution = data;
-    VfJob *job = resolution->job;
-    VfDriver *driver =
-        vf_context_find_driver(resolution->jobs->context, vf_job_get_driver_name(job));
-    GError *error = NULL;
-
-    if (!vf_fd_store_settle_finish(VF_FD_STORE(source), result, &error)) {
-        finish_resolution(resolution, error);
-        return;
-    }
-    if (driver)
-        vf_driver_drop(driver, job);
-    vf_job_wait_closed_async(job, on_let_go, resolution);
-}
-
-/* Where systemd does not answer anyway, nothing is touched. */
-static void
-let_go(Resolution *resolution)
-{
-    vf_fd_store_settle_async(resolution->jobs->context->store, on_systemd_answers, resolution);
-}
-
-static void
-on_driver_resolved(GObject *source, GAsyncResult *result, gpointer data)
-{
-    Resolution *resolution = data;
-    GError *error = NULL;
-
-    if (!vf_driver_call_finish(VF_DRIVER(source), result, &error))
-        finish_resolution(resolution, error);
-    else if (!resolution->run && vf_job_get_role(resolution->job) == VF_JOB_DESTINATION)
-        let_go(resolution);
-    else
-        record_decision(resolution);
-}
-
-static void
-call_driver(Resolution *resolution)
-{
-    GError *error = NULL;
-    VfDriver *driver = vf_context_choose_driver(
-        resolution->jobs->context, vf_job_get_driver_name(resolution->job), NULL, &error);
-
-    if (driver)
-        vf_driver_call_async(driver, resolution->run ? VF_DRIVER_RUN : VF_DRIVER_DISCARD,
-                             resolution->job, NULL, on_driver_resolved, resolution);
-    else
-        finish_resolution(resolution, error);
-}
-
-static Resolution *
-resolution_new(Entry *entry, GDBusMethodInvocation *invocation, gboolean run, guint32 uid)
-{
-    Resolution *self = g_new0(Resolution, 1);
-
-    entry->resolving = TRUE;
-    self->jobs = g_object_ref(entry->jobs);
-    self->job = g_object_ref(entry->job);
-    self->skeleton = g_object_ref(entry->skeleton);
-    self->invocation = invocation;
-    self->run = run;
-    self->uid = uid;
-    return self;
-}
-
-static void
-run_here(Resolution *resolution)
-{
-    vf_job_set_run_decided(resolution->job, TRUE, resolution->uid);
-    call_driver(resolution);
-}
-
-static gboolean
-check_resolve(Entry *entry, const char *decision, GVariant *options_dict, GError **error)
-{
-    g_autoptr(VfOptions) options = vf_options_new(options_dict);
-
-    if (!vf_options_end(options, error))
-        return FALSE;
-    if (!g_str_equal(decision, "run") && !g_str_equal(decision, "discard")) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                    _("decision “%.100s” is neither “run” nor “discard”"), decision);
-        return FALSE;
-    }
-    if (vf_job_is_in_doubt(entry->job) && !entry->resolving)
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
-                entry->resolving ? _("job %s is being resolved") : _("job %s is not in doubt"),
-                vf_job_get_uuid(entry->job));
-    return FALSE;
-}
-
-static gboolean
-on_resolve(VferryJob *skeleton, GDBusMethodInvocation *invocation, const char *decision,
-           GVariant *options, Entry *entry)
-{
-    GError *error = NULL;
-    Resolution *resolution;
-
-    if (!check_resolve(entry, decision, options, &error)) {
-        vf_bus_return_error(invocation, error);
-        return TRUE;
-    }
-    resolution =
-        resolution_new(entry, invocation, g_str_equal(decision, "run"),
-                       vf_gate_get_sender_uid(entry->jobs->context->gate,
-                                              g_dbus_method_invocation_get_sender(invocation)));
-    if (resolution->run)
-        run_here(resolution);
-    else
-        call_driver(resolution);
-    return TRUE;
-}
-
-static void
-resume_resolution(Entry *entry)
-{
-    guint32 uid;
-
-    if (vf_job_is_in_doubt(entry->job) && vf_job_get_run_decided(entry->job, &uid))
-        run_here(resolution_new(entry, NULL, TRUE, uid));
-}
-
 static gboolean
 is_owner(const char *sender, guint32 uid, gpointer data)
 {
@@ -595,7 +320,7 @@ vf_jobs_add(VfJobs *self, VfJob *job)
     entry->skeleton = vf_job_object_new(job, self->context->objects);
     vf_job_log_follow(job);
     g_signal_connect(entry->skeleton, "handle-cancel", G_CALLBACK(on_cancel), entry);
-    g_signal_connect(entry->skeleton, "handle-resolve", G_CALLBACK(on_resolve), entry);
+    vf_resolver_add(self->resolver, job, entry->skeleton);
     g_signal_connect(job, "completed", G_CALLBACK(on_completed), entry);
     g_ptr_array_add(self->entries, entry);
     /* one that an earlier daemon knew may have ended already */
@@ -604,7 +329,7 @@ vf_jobs_add(VfJobs *self, VfJob *job)
                           G_DBUS_INTERFACE_SKELETON(entry->skeleton), is_owner, entry);
     vf_job_set_path(job, path);
     vf_job_save(job);
-    resume_resolution(entry);
+    vf_resolver_resume(self->resolver, job, entry->skeleton);
     return path;
 }
 
