@@ -9,7 +9,7 @@
 #include "error.h"
 #include "iommu-group.h"
 #include "log.h"
-#include "mdev.h"
+#include "mdev-choose.h"
 #include "options.h"
 
 #define PARAMETERS_MAX 256

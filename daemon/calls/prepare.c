@@ -10,7 +10,7 @@
 #include "error.h"
 #include "io.h"
 #include "job-log.h"
-#include "mdev.h"
+#include "mdev-choose.h"
 #include "cookie.h"
 #include "options.h"
 #include "override.h"

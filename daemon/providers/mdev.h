@@ -5,35 +5,35 @@
 #include "registry.h"
 #include "report.h"
 #include "requirement.h"
+#include "settings.h"
 
 G_BEGIN_DECLS
 
-/* One mdev in the making: a parent and type that fit a requirement, with room reserved, then
- * created, configured, read back and compared. In the record before the first write;
+/* One mdev in the making: planned (mdev-choose.h), then created, configured, read back and
+ * compared. In the record before the first write;
  * vf_mdev_remove_async() undoes whatever has been done so far, at any point. */
 #define VF_TYPE_MDEV (vf_mdev_get_type())
 G_DECLARE_FINAL_TYPE(VfMdev, vf_mdev, VF, MDEV, GObject)
 
+/* What is to be made, and every write that makes it so: nothing of it is decided while it is made.
+ */
 typedef struct {
-    const char *parent; /* Id; NULL: any */
-    const char *type;   /* id; NULL: the one that fits best */
-    const char *uuid;   /* NULL: a random one */
-    const char
-        *override; /* why also what vf_report_can_override() is good enough; NULL: it is not */
-} VfMdevWish;
+    VfParent *parent;
+    char *type;
+    char *uuid;
+    gboolean wished;            /* somebody named that UUID */
+    GPtrArray *settings;        /* of VfSetting, in order */
+    VfRequirement *requirement; /* that what is read back meets; NULL when nothing is known about
+                                   the type */
+    gboolean partial;           /* it names only what somebody asked for */
+    VfReport *overridden;       /* NULL: the type fits */
+} VfMdevPlan;
 
-/* Reserves room. INCOMPATIBLE or UNKNOWN name the parameter and both values; NO_ROOM when something
- * fits but is used up; NOT_FOUND for a parent or type that does not exist; BUSY for a UUID that
- * does. */
-VfMdev *vf_mdev_choose(VfRegistry *registry, VfRequirement *requirement, const VfMdevWish *wish,
-                       GError **error);
+void vf_mdev_plan_free(VfMdevPlan *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfMdevPlan, vf_mdev_plan_free)
 
-/* For a device that somebody wants, and not a state: @what is a type of @parent, or the id of a
- * model that one of its types has;
- * @values (list, value.h) what it must be, the rest is as the driver makes it. NOT_FOUND,
- * INCOMPATIBLE, INVALID_ARGUMENT, NO_ROOM. */
-VfMdev *vf_mdev_choose_at(VfRegistry *registry, VfParent *parent, const char *what,
-                          GPtrArray *values, const char *uuid, GError **error);
+/* Takes @plan, whose room is reserved, and gives that back at the end. */
+VfMdev *vf_mdev_new(VfRegistry *registry, VfMdevPlan *plan);
 
 /* One that exists, or has; only to be removed. @inode: vf_device_get_inode(), never 0. */
 VfMdev *vf_mdev_new_for_removal(const char *sysfs_path, const char *uuid, const char *type,

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "mdev.h"
+#include "mdev-choose.h"
 #include "names.h"
 #include "registry.h"
 #include "test-loop.h"
