@@ -10,6 +10,7 @@
 #include "log.h"
 #include "mdev.h"
 #include "uuid.h"
+#include "verdict.h"
 
 struct _VfRecovery {
     GObject parent_instance;
@@ -153,28 +154,12 @@ vf_recovery_new(const VfContext *context, VfJobs *jobs, VfLeases *leases,
     return self;
 }
 
-static gboolean
-has(GPtrArray *entries, const char *event)
-{
-    return vf_record_find(entries, event) != NULL;
-}
-
-/* The first line, which is the daemon's: the others may be anybody's who has the record, also a
- * mover's that was taken over. */
-static const VfRecordEntry *
-find_begin(GPtrArray *entries)
-{
-    const VfRecordEntry *first = entries->len > 0 ? entries->pdata[0] : NULL;
-
-    return first && g_str_equal(first->event, "begin") ? first : NULL;
-}
-
 /* The lines that announce what is made. There is one for each device of the job, and all are
  * written before a mover is given the record: what comes later is not the daemon's. */
 static GPtrArray *
 list_announced(GPtrArray *entries)
 {
-    const VfRecordEntry *begin = find_begin(entries);
+    const VfRecordEntry *begin = vf_verdict_find_begin(entries);
     GPtrArray *all = g_ptr_array_new();
     g_auto(GStrv) devices = NULL;
     guint n = G_MAXUINT; /* of a creation, which no mover is given */
@@ -187,62 +172,29 @@ list_announced(GPtrArray *entries)
     return all;
 }
 
-gboolean
-vf_recovery_was_decided(GPtrArray *entries, const char *decision)
-{
-    const VfRecordEntry *resolved = vf_record_find(entries, "resolved");
-    const char *made;
-
-    return resolved && g_variant_lookup(resolved->details, "decision", "&s", &made) &&
-           g_str_equal(made, decision);
-}
-
-VfRecoveryVerdict
-vf_recovery_judge(VfJobRole role, GPtrArray *entries)
-{
-    if (!find_begin(entries))
-        return VF_RECOVERY_EMPTY;
-    if (role == VF_JOB_SOURCE) {
-        if (has(entries, "resolved") || has(entries, "done") || has(entries, "returned"))
-            return VF_RECOVERY_FINISHED;
-        return has(entries, "commit") ? VF_RECOVERY_IN_DOUBT : VF_RECOVERY_LOST;
-    }
-    /* a mover that could not write `started` has started them all the same */
-    if (has(entries, "undone") || has(entries, "started") ||
-        vf_recovery_was_decided(entries, "run"))
-        return VF_RECOVERY_FINISHED;
-    /* a decision to discard was made, and what was created is not known to be removed */
-    if (has(entries, "resolved") || !has(entries, "commit"))
-        return VF_RECOVERY_UNDO;
-    return VF_RECOVERY_IN_DOUBT;
-}
-
 /* Else whatever has a device's path and UUID, or its address, now is another one, and its inode may
  * be the same: the kernel counts from the start again. */
 static gboolean
 is_of_this_boot(GPtrArray *entries)
 {
-    const VfRecordEntry *begin = find_begin(entries);
+    const VfRecordEntry *begin = vf_verdict_find_begin(entries);
     const char *boot;
 
     return begin && g_variant_lookup(begin->details, "boot", "&s", &boot) &&
            g_str_equal(boot, vf_host_get_boot());
 }
 
-/* Whether the migration was completed, as far as this side decides or knows. */
-static gboolean
-was_completed(const VfLedgerFound *found)
+static VfRecordVerdict
+judge(const VfLedgerFound *found)
 {
-    return has(found->entries, "done") || has(found->entries, "started") ||
-           vf_recovery_was_decided(found->entries,
-                                   found->role == VF_JOB_SOURCE ? "discard" : "run");
+    return vf_verdict(found->role, found->entries);
 }
 
 /* One that says so: then its devices are not those that have their names now. */
 static gboolean
 is_of_another_boot(GPtrArray *entries)
 {
-    const VfRecordEntry *begin = find_begin(entries);
+    const VfRecordEntry *begin = vf_verdict_find_begin(entries);
 
     return begin && g_variant_lookup(begin->details, "boot", "s", NULL) &&
            !is_of_this_boot(entries);
@@ -251,7 +203,7 @@ is_of_another_boot(GPtrArray *entries)
 static void
 name_source(GPtrArray *entries, GArray *all)
 {
-    const VfRecordEntry *begin = find_begin(entries);
+    const VfRecordEntry *begin = vf_verdict_find_begin(entries);
     g_auto(GStrv) ids = NULL;
     g_autoptr(GVariant) inodes = NULL;
 
@@ -312,7 +264,7 @@ find_device(VfRecovery *self, VfLedgerFound *found, VfJob *job, guint index, con
 
     if (found->role == VF_JOB_SOURCE && named->inode)
         device = vf_registry_find_this_device(registry, named->id, named->inode);
-    else if (found->role == VF_JOB_SOURCE && !was_completed(found))
+    else if (found->role == VF_JOB_SOURCE && judge(found) != VF_RECORD_COMPLETED)
         device = vf_registry_find_device(registry, named->id);
     if (device)
         vf_job_set_device(job, index, device);
@@ -337,7 +289,7 @@ note_moved_on(const VfLedgerFound *found, VfJob *job)
 static VfJob *
 make_job(VfRecovery *self, VfLedgerFound *found)
 {
-    const VfRecordEntry *begin = find_begin(found->entries);
+    const VfRecordEntry *begin = vf_verdict_find_begin(found->entries);
     g_auto(GVariantDict) details = G_VARIANT_DICT_INIT(begin->details);
     const char *peer = "";
     const char *driver = "";
@@ -494,7 +446,7 @@ note_created(VfRecovery *self, VfLedgerFound *found)
 static void
 show_finished(VfRecovery *self, VfLedgerFound *found)
 {
-    gboolean completed = was_completed(found);
+    gboolean completed = judge(found) == VF_RECORD_COMPLETED;
     g_autoptr(VfJob) job = make_job(self, found);
     const char *text = found->role == VF_JOB_SOURCE ? _("the devices run here again")
                                                     : _("what was prepared here is undone");
@@ -561,20 +513,24 @@ undo_creation(VfRecovery *self, VfLedgerFound *found)
 static void
 take(VfRecovery *self, VfLedgerFound *found)
 {
-    switch (vf_recovery_judge(found->role, found->entries)) {
-    case VF_RECOVERY_UNDO:
+    switch (judge(found)) {
+    case VF_RECORD_UNCOMMITTED:
+        if (found->role == VF_JOB_SOURCE)
+            show_lost(self, found);
+        else
+            show_undone(self, found);
+        break;
+    case VF_RECORD_DISCARDED:
         show_undone(self, found);
         break;
-    case VF_RECOVERY_LOST:
-        show_lost(self, found);
-        break;
-    case VF_RECOVERY_IN_DOUBT:
+    case VF_RECORD_IN_DOUBT:
         show_in_doubt(self, found);
         break;
-    case VF_RECOVERY_FINISHED:
+    case VF_RECORD_COMPLETED:
+    case VF_RECORD_RETURNED:
         show_finished(self, found); /* how long ago that was, no clock can be trusted to say */
         break;
-    case VF_RECOVERY_EMPTY:
+    case VF_RECORD_EMPTY:
     default:
         vf_ledger_remove(self->context->ledger, found->uuid, found->role);
         break;

@@ -24,20 +24,6 @@ void vf_recovery_leave(VfRecovery *self, const char *uuid, VfJobRole role);
  * whose it is. */
 gboolean vf_recovery_start(VfRecovery *self, GError **error);
 
-/* What a record says about its job. */
-typedef enum {
-    VF_RECOVERY_EMPTY,    /* nothing was done */
-    VF_RECOVERY_FINISHED, /* nothing is left to do */
-    VF_RECOVERY_UNDO,     /* a destination that never committed */
-    VF_RECOVERY_LOST,     /* a source that never committed: it runs, or ran, at its holder */
-    VF_RECOVERY_IN_DOUBT,
-} VfRecoveryVerdict;
-
-VfRecoveryVerdict vf_recovery_judge(VfJobRole role, GPtrArray *entries);
-
-/* Whether somebody's @decision (Job.Resolve) is on record. */
-gboolean vf_recovery_was_decided(GPtrArray *entries, const char *decision);
-
 /* What may be left of the devices that it says were created, as an array of VfMdev: nothing of
  * those of another boot, nor of those of which it does not say which they are
  * (vf_mdev_find_made()), since whatever has their UUID may be somebody else's. Free with

@@ -10,6 +10,7 @@
 #include "job-keep.h"
 #include "kept.h"
 #include "log.h"
+#include "verdict.h"
 
 /* A lease of the last daemon, whose job is not found yet. */
 static VfKept *
@@ -78,21 +79,6 @@ release_loans(const VfRestart *self, VfJob *job)
     }
 }
 
-/* By whoever carried the decision out (engine/past.c). */
-static gboolean
-was_reset(GPtrArray *entries, guint index)
-{
-    for (guint i = 0; i < entries->len; i++) {
-        const VfRecordEntry *entry = entries->pdata[i];
-        guint32 device;
-
-        if (g_str_equal(entry->event, "reset") &&
-            g_variant_lookup(entry->details, "device", "u", &device) && device == index)
-            return TRUE;
-    }
-    return FALSE;
-}
-
 static VfOutcome *
 make_outcome(VfJob *job, GPtrArray *entries, gboolean completed, VfDeviceOutcome state)
 {
@@ -103,7 +89,8 @@ make_outcome(VfJob *job, GPtrArray *entries, gboolean completed, VfDeviceOutcome
                                         _("it was resolved while vferryd was restarted")));
 
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
-        VfDeviceOutcome its = was_reset(entries, i) ? VF_DEVICE_OUTCOME_NEEDS_RESET : state;
+        VfDeviceOutcome its =
+            vf_verdict_was_reset(entries, i) ? VF_DEVICE_OUTCOME_NEEDS_RESET : state;
 
         g_array_append_val(outcome->devices, its);
     }
@@ -117,16 +104,29 @@ settle_doubt(VfJob *job)
 {
     gboolean source = vf_job_get_role(job) == VF_JOB_SOURCE;
     g_autoptr(GPtrArray) entries = NULL;
+    gboolean completed;
 
     if (vf_job_is_in_doubt(job))
         entries = vf_record_read(vf_job_get_record(job), NULL);
     if (!entries) /* damaged: what was answered, or is to run, is in the description, too */
         return;
-    if (vf_record_find(entries, source ? "returned" : "started") ||
-        vf_recovery_was_decided(entries, "run"))
-        vf_job_resolve_doubt(job, make_outcome(job, entries, !source, VF_DEVICE_OUTCOME_RUNNING));
-    else if (vf_record_find(entries, "done") || vf_record_find(entries, "resolved"))
-        vf_job_resolve_doubt(job, make_outcome(job, entries, source, VF_DEVICE_OUTCOME_STOPPED));
+    switch (vf_verdict(vf_job_get_role(job), entries)) {
+    case VF_RECORD_COMPLETED:
+        completed = TRUE;
+        break;
+    case VF_RECORD_RETURNED:
+    case VF_RECORD_DISCARDED:
+        completed = FALSE;
+        break;
+    case VF_RECORD_EMPTY:
+    case VF_RECORD_UNCOMMITTED:
+    case VF_RECORD_IN_DOUBT:
+    default:
+        return;
+    }
+    vf_job_resolve_doubt(job, make_outcome(job, entries, completed,
+                                           completed == source ? VF_DEVICE_OUTCOME_STOPPED
+                                                               : VF_DEVICE_OUTCOME_RUNNING));
 }
 
 static gboolean
@@ -169,7 +169,7 @@ is_undone(VfJob *job)
     VfRecord *record = vf_job_get_record(job);
     g_autoptr(GPtrArray) entries = record ? vf_record_read(record, NULL) : NULL;
 
-    return !entries || vf_record_find(entries, "undone") != NULL;
+    return !entries || vf_verdict(VF_JOB_DESTINATION, entries) == VF_RECORD_RETURNED;
 }
 
 /* Without its lease only the memory of one that is over is left. */

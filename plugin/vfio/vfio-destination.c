@@ -7,7 +7,7 @@
 
 #include "error.h"
 #include "io.h"
-#include "record.h"
+#include "job-judge.h"
 #include "vfio-open.h"
 
 /* The lease's deadline decides, and may be moved; this only has to be later. */
@@ -118,35 +118,12 @@ vf_vfio_destination_prepare(VfJob *job, GTask *task)
 /* Before `commit` the source has not heard that anything runs here, and takes its device back: this
  * side is undone. After it the source never runs again, and the state here is the only one. */
 static void
-judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
+on_judged(GObject *source, GAsyncResult *result, gpointer data)
 {
-    gboolean started = vf_record_find(entries, "started") != NULL;
-    VfDeviceOutcome state = started ? VF_DEVICE_OUTCOME_RUNNING : VF_DEVICE_OUTCOME_STOPPED;
-    VfOutcome *outcome;
+    VfOutcome *said = vf_job_judge_finish(VF_JOB(source), result);
 
-    if (!started && !vf_record_find(entries, "commit")) {
-        vf_job_complete(job, said);
-        return;
-    }
-    if (started)
-        outcome = vf_outcome_new(VF_RESULT_COMPLETED, NULL);
-    else
-        outcome = vf_outcome_new(
-            VF_RESULT_IN_DOUBT,
-            g_error_new(
-                VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
-                _("%s; the source has committed, and it is not on record that the devices run "
-                  "here"),
-                said->error->message));
-    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
-        VfDeviceOutcome told = vf_outcome_get_device(said, i);
-
-        if (told == VF_DEVICE_OUTCOME_UNKNOWN)
-            told = state;
-        g_array_append_val(outcome->devices, told);
-    }
-    vf_outcome_free(said);
-    vf_job_complete(job, outcome);
+    if (said)
+        vf_job_complete(VF_JOB(source), said);
 }
 
 void
@@ -157,5 +134,5 @@ vf_vfio_destination_ended(VfVfioSide *self, VfMoverReply *reply)
         vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
         return;
     }
-    vf_vfio_side_ask_record(self, reply, judge);
+    vf_vfio_side_judge_async(self, reply, on_judged, NULL);
 }

@@ -7,7 +7,7 @@
 
 #include "error.h"
 #include "io.h"
-#include "record-reader.h"
+#include "job-judge.h"
 
 #define KEPT_CONTROL "control"
 #define KEPT_PROCESS "process"
@@ -220,41 +220,14 @@ mover_error(VfVfioSide *self)
     return g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_FAILED, _("the mover gave no result"));
 }
 
-typedef struct {
-    VfJob *job;
-    VfOutcome *said;
-    VfVfioJudge judge;
-} Reading;
-
-static void
-on_record_read(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autofree Reading *reading = data;
-    g_autoptr(VfJob) job = reading->job;
-    g_autoptr(VfOutcome) said = reading->said;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) entries = vf_record_reader_finish(result, &error);
-
-    if (entries) {
-        reading->judge(job, entries, g_steal_pointer(&said));
-        return;
-    }
-    /* nobody can say whether the commit was made */
-    vf_job_complete(job, vf_outcome_new(VF_RESULT_IN_DOUBT,
-                                        g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT, "%s; %s",
-                                                    said->error->message, error->message)));
-}
-
 void
-vf_vfio_side_ask_record(VfVfioSide *self, const VfMoverReply *reply, VfVfioJudge judge)
+vf_vfio_side_judge_async(VfVfioSide *self, const VfMoverReply *reply, GAsyncReadyCallback callback,
+                         gpointer data)
 {
-    Reading *reading = g_new0(Reading, 1);
-
-    reading->job = g_object_ref(self->job);
-    reading->said =
+    VfOutcome *said =
         reply ? vf_outcome_copy(reply->outcome) : vf_outcome_new_for_error(mover_error(self));
-    reading->judge = judge;
-    vf_record_reader_async(vf_job_get_record(self->job), on_record_read, reading);
+
+    vf_job_judge_async(self->job, said, callback, data);
 }
 
 static void

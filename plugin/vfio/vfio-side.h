@@ -60,12 +60,9 @@ gboolean vf_vfio_side_said_running(VfJob *job);
 /* Takes note of the devices that @reply has as reset; how many they are. */
 guint vf_vfio_side_note_resets(VfJob *job, const VfMoverReply *reply);
 
-/* Completes @job as @entries of its record have it. Takes @said, the end that it would be if
- * nothing had been committed. */
-typedef void (*VfVfioJudge)(VfJob *job, GPtrArray *entries, VfOutcome *said);
-
-/* The record has the last word about a commit, whatever the mover said last: @reply, NULL when it
- * gave no result. A job whose record cannot be read is in doubt, and @judge is not asked. */
-void vf_vfio_side_ask_record(VfVfioSide *self, const VfMoverReply *reply, VfVfioJudge judge);
+/* vf_job_judge_async() with what the mover said last: @reply, NULL when it gave no result. Finish
+ * with vf_job_judge_finish(). */
+void vf_vfio_side_judge_async(VfVfioSide *self, const VfMoverReply *reply,
+                              GAsyncReadyCallback callback, gpointer data);
 
 G_END_DECLS

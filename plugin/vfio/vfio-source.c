@@ -6,7 +6,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
-#include "record.h"
+#include "job-judge.h"
 
 /* A source that failed runs again within ten seconds, whatever happened to its mover. */
 #define RETURN_DEADLINE_MS 8000
@@ -63,14 +63,6 @@ return_free(Return *self)
     g_free(self);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Return, return_free)
-
-static void
-set_all_devices(VfJob *job, VfOutcome *outcome, VfDeviceOutcome state)
-{
-    g_array_set_size(outcome->devices, 0);
-    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
-        g_array_append_val(outcome->devices, state);
-}
 
 static void
 take_states(VfOutcome *outcome, const VfMoverReply *reply)
@@ -138,33 +130,21 @@ all_running(VfJob *job, const VfOutcome *outcome)
     return TRUE;
 }
 
-/* After a commit this side must not run, or two would. Before it, what a mover has stopped is
- * brought back; a device that it has not touched was stopped by its holder, if it does not run, and
- * is not ours to start. The mover's result says whether it touched any, or, without a result, the
- * record says which. */
+/* What a mover has stopped is brought back; a device that it has not touched was stopped by its
+ * holder, if it does not run, and is not ours to start. The mover's result says whether it touched
+ * any, or, without a result, the record says which. */
 static void
-judge(VfJob *job, GPtrArray *entries, VfOutcome *said)
+on_judged(GObject *source, GAsyncResult *result, gpointer data)
 {
-    VfOutcome *outcome;
+    VfJob *job = VF_JOB(source);
+    VfOutcome *said = vf_job_judge_finish(job, result);
 
-    if (vf_record_find(entries, "done")) {
-        outcome = vf_outcome_new(VF_RESULT_COMPLETED, NULL);
-    } else if (vf_record_find(entries, "commit")) {
-        outcome = vf_outcome_new(
-            VF_RESULT_IN_DOUBT,
-            g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT,
-                        _("%s; the commit was made, and no word came that the destination runs"),
-                        said->error->message));
-    } else {
-        if (said->untouched || all_running(job, said))
-            vf_job_complete(job, said);
-        else
-            bring_back(job, said);
+    if (!said)
         return;
-    }
-    vf_outcome_free(said);
-    set_all_devices(job, outcome, VF_DEVICE_OUTCOME_STOPPED);
-    vf_job_complete(job, outcome);
+    if (said->untouched || all_running(job, said))
+        vf_job_complete(job, said);
+    else
+        bring_back(job, said);
 }
 
 void
@@ -175,5 +155,5 @@ vf_vfio_source_ended(VfVfioSide *self, VfMoverReply *reply)
         vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
         return;
     }
-    vf_vfio_side_ask_record(self, reply, judge);
+    vf_vfio_side_judge_async(self, reply, on_judged, NULL);
 }

@@ -13,9 +13,8 @@ from tree import File, Finding, Tree
 # What everything of the daemon sees below it.
 UNDER_DAEMON = {"common", "xml", "dbus"}
 # What a plugin sees of the daemon: the contract, what stands under it, and the objects in its calls. Registry, gate, bus
-# objects, leases and records are the daemon's own; what a plugin has to ask of its job's record it asks the reader.
-CONTRACT = {"common", "xml", "daemon/base", "daemon/driver", "daemon/host/device.h", "daemon/keep/kept.h",
-            "daemon/keep/record-reader.h"}
+# objects, leases and what a record means are the daemon's own.
+CONTRACT = {"common", "xml", "daemon/base", "daemon/driver", "daemon/host/device.h", "daemon/keep/kept.h"}
 # Who may see whom. A file is in the room with the longest name that its path begins with, "*" is any one
 # folder; it sees its room, and what begins with a name in its room's set, which can be a single header.
 ARROWS: dict[str, set[str]] = {

@@ -15,6 +15,7 @@
 #include "mdev.h"
 #include "record-reader.h"
 #include "recovery.h"
+#include "verdict.h"
 
 #define UUID "11111111-2222-4333-8444-555555555555"
 #define INODE G_GUINT64_CONSTANT(0x1000000004711)
@@ -314,28 +315,34 @@ test_list_created(Fixture *fixture, gconstpointer data)
 static const struct {
     VfJobRole role;
     const char *events;
-    VfRecoveryVerdict verdict;
+    VfRecordVerdict verdict;
 } judgements[] = {
-    {VF_JOB_SOURCE, "", VF_RECOVERY_EMPTY},
-    {VF_JOB_SOURCE, "begin", VF_RECOVERY_LOST},
-    {VF_JOB_SOURCE, "begin returned", VF_RECOVERY_FINISHED},
-    {VF_JOB_SOURCE, "begin commit", VF_RECOVERY_IN_DOUBT},
-    {VF_JOB_SOURCE, "begin commit done", VF_RECOVERY_FINISHED},
-    {VF_JOB_SOURCE, "begin commit resolved:discard", VF_RECOVERY_FINISHED},
-    {VF_JOB_SOURCE, "begin commit returned resolved:run", VF_RECOVERY_FINISHED},
-    {VF_JOB_DESTINATION, "", VF_RECOVERY_EMPTY},
-    {VF_JOB_DESTINATION, "begin", VF_RECOVERY_UNDO},
-    {VF_JOB_DESTINATION, "begin create", VF_RECOVERY_UNDO},
-    {VF_JOB_DESTINATION, "begin create created", VF_RECOVERY_UNDO},
-    {VF_JOB_DESTINATION, "begin create created loaded", VF_RECOVERY_UNDO},
-    {VF_JOB_DESTINATION, "begin create created undone", VF_RECOVERY_FINISHED},
-    {VF_JOB_DESTINATION, "begin create created loaded commit", VF_RECOVERY_IN_DOUBT},
-    {VF_JOB_DESTINATION, "begin create created loaded commit started", VF_RECOVERY_FINISHED},
-    {VF_JOB_DESTINATION, "begin create created loaded commit resolved:discard", VF_RECOVERY_UNDO},
-    {VF_JOB_DESTINATION, "begin create created loaded commit resolved:run", VF_RECOVERY_FINISHED},
-    {VF_JOB_DESTINATION, "begin create created loaded resolved:discard undone",
-     VF_RECOVERY_FINISHED},
-    {VF_JOB_DESTINATION, "begin create created loaded started resolved:run", VF_RECOVERY_FINISHED},
+    {VF_JOB_SOURCE, "", VF_RECORD_EMPTY},
+    {VF_JOB_SOURCE, "begin", VF_RECORD_UNCOMMITTED},
+    {VF_JOB_SOURCE, "begin returned", VF_RECORD_RETURNED},
+    {VF_JOB_SOURCE, "begin commit", VF_RECORD_IN_DOUBT},
+    {VF_JOB_SOURCE, "begin commit done", VF_RECORD_COMPLETED},
+    {VF_JOB_SOURCE, "begin commit resolved:discard", VF_RECORD_COMPLETED},
+    {VF_JOB_SOURCE, "begin commit resolved:run", VF_RECORD_RETURNED},
+    {VF_JOB_SOURCE, "begin commit returned", VF_RECORD_RETURNED},
+    {VF_JOB_SOURCE, "begin commit returned resolved:run", VF_RECORD_RETURNED},
+    {VF_JOB_SOURCE, "commit done", VF_RECORD_EMPTY},
+    {VF_JOB_DESTINATION, "", VF_RECORD_EMPTY},
+    {VF_JOB_DESTINATION, "begin", VF_RECORD_UNCOMMITTED},
+    {VF_JOB_DESTINATION, "begin create", VF_RECORD_UNCOMMITTED},
+    {VF_JOB_DESTINATION, "begin create created", VF_RECORD_UNCOMMITTED},
+    {VF_JOB_DESTINATION, "begin create created loaded", VF_RECORD_UNCOMMITTED},
+    {VF_JOB_DESTINATION, "begin create created undone", VF_RECORD_RETURNED},
+    {VF_JOB_DESTINATION, "begin create created loaded commit", VF_RECORD_IN_DOUBT},
+    {VF_JOB_DESTINATION, "begin create created loaded commit started", VF_RECORD_COMPLETED},
+    {VF_JOB_DESTINATION, "begin create created loaded commit resolved:discard",
+     VF_RECORD_DISCARDED},
+    {VF_JOB_DESTINATION, "begin create created loaded commit resolved:discard undone",
+     VF_RECORD_RETURNED},
+    {VF_JOB_DESTINATION, "begin create created loaded commit resolved:run", VF_RECORD_COMPLETED},
+    {VF_JOB_DESTINATION, "begin create created loaded commit started resolved:run",
+     VF_RECORD_COMPLETED},
+    {VF_JOB_DESTINATION, "begin create created loaded started resolved:run", VF_RECORD_COMPLETED},
 };
 
 static void
@@ -367,7 +374,7 @@ test_judge(void)
             g_ptr_array_add(entries, entry);
         }
         g_test_message("%s", judgements[i].events);
-        g_assert_cmpint(vf_recovery_judge(judgements[i].role, entries), ==, judgements[i].verdict);
+        g_assert_cmpint(vf_verdict(judgements[i].role, entries), ==, judgements[i].verdict);
     }
 }
 

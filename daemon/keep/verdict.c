@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "verdict.h"
+
+static gboolean
+has(GPtrArray *entries, const char *event)
+{
+    return vf_record_find(entries, event) != NULL;
+}
+
+const VfRecordEntry *
+vf_verdict_find_begin(GPtrArray *entries)
+{
+    const VfRecordEntry *first = entries->len > 0 ? entries->pdata[0] : NULL;
+
+    return first && g_str_equal(first->event, "begin") ? first : NULL;
+}
+
+/* Whether somebody has decided (Job.Resolve) that the devices run here. */
+static gboolean
+was_decided_to_run(GPtrArray *entries)
+{
+    const VfRecordEntry *resolved = vf_record_find(entries, "resolved");
+    const char *decision;
+
+    return resolved && g_variant_lookup(resolved->details, "decision", "&s", &decision) &&
+           g_str_equal(decision, "run");
+}
+
+static VfRecordVerdict
+judge_source(GPtrArray *entries)
+{
+    if (has(entries, "returned") || was_decided_to_run(entries))
+        return VF_RECORD_RETURNED;
+    if (has(entries, "done") || has(entries, "resolved"))
+        return VF_RECORD_COMPLETED;
+    return has(entries, "commit") ? VF_RECORD_IN_DOUBT : VF_RECORD_UNCOMMITTED;
+}
+
+static VfRecordVerdict
+judge_destination(GPtrArray *entries)
+{
+    /* a mover that could not write `started` has started them all the same */
+    if (has(entries, "started") || was_decided_to_run(entries))
+        return VF_RECORD_COMPLETED;
+    if (has(entries, "undone"))
+        return VF_RECORD_RETURNED;
+    if (has(entries, "resolved"))
+        return VF_RECORD_DISCARDED;
+    return has(entries, "commit") ? VF_RECORD_IN_DOUBT : VF_RECORD_UNCOMMITTED;
+}
+
+VfRecordVerdict
+vf_verdict(VfJobRole role, GPtrArray *entries)
+{
+    if (!vf_verdict_find_begin(entries))
+        return VF_RECORD_EMPTY;
+    return role == VF_JOB_SOURCE ? judge_source(entries) : judge_destination(entries);
+}
+
+gboolean
+vf_verdict_was_reset(GPtrArray *entries, guint device)
+{
+    for (guint i = 0; i < entries->len; i++) {
+        const VfRecordEntry *entry = entries->pdata[i];
+        guint32 index;
+
+        if (g_str_equal(entry->event, "reset") &&
+            g_variant_lookup(entry->details, "device", "u", &index) && index == device)
+            return TRUE;
+    }
+    return FALSE;
+}
