@@ -10,6 +10,8 @@
 #define BACKLOG_MAX 4096
 /* A daemon that is restarted is back sooner, with the job at the same path. */
 #define RESTART_SECONDS 30
+/* One that was stopped is not, until somebody calls it. */
+#define STOPPED_SECONDS 2
 
 typedef struct {
     char *path;
@@ -25,7 +27,8 @@ struct VfFollow {
     GQueue backlog; /* of Event, until the job is known */
     guint subscription;
     guint watch;
-    guint absence; /* until the daemon is given up */
+    guint absence;  /* until the daemon is given up */
+    guint awaiting; /* and before that, until it is called */
     gboolean done;
     gboolean timed_out;
     VfEnd end;
@@ -121,12 +124,28 @@ on_signal(GDBusConnection *connection, const char *sender, const char *path, con
     g_queue_push_tail(&self->backlog, event);
 }
 
+/* Whether it comes is seen when it appears: where the bus starts nothing, it may be started by
+ * somebody else. */
+static gboolean
+on_absent(gpointer follow)
+{
+    VfFollow *self = follow;
+
+    self->awaiting = 0;
+    g_dbus_connection_call(vf_bus_get_connection(self->bus), "org.freedesktop.DBus",
+                           "/org/freedesktop/DBus", "org.freedesktop.DBus", "StartServiceByName",
+                           g_variant_new("(su)", VF_BUS_NAME, 0), NULL, G_DBUS_CALL_FLAGS_NONE, -1,
+                           NULL, NULL, NULL);
+    return G_SOURCE_REMOVE;
+}
+
 static gboolean
 on_absent_for_long(gpointer follow)
 {
     VfFollow *self = follow;
 
     self->absence = 0;
+    g_clear_handle_id(&self->awaiting, g_source_remove);
     self->done = TRUE;
     return G_SOURCE_REMOVE;
 }
@@ -136,10 +155,12 @@ on_vanished(GDBusConnection *connection, const char *name, gpointer follow)
 {
     VfFollow *self = follow;
 
-    if (!connection)
+    if (!connection) {
         self->done = TRUE; /* the bus has gone, or ssh */
-    else if (!self->absence)
+    } else if (!self->absence) {
         self->absence = g_timeout_add_seconds(RESTART_SECONDS, on_absent_for_long, self);
+        self->awaiting = g_timeout_add_seconds(STOPPED_SECONDS, on_absent, self);
+    }
 }
 
 VfFollow *
@@ -163,6 +184,7 @@ vf_follow_free(VfFollow *self)
     if (self->watch > 0)
         g_bus_unwatch_name(self->watch);
     g_clear_handle_id(&self->absence, g_source_remove);
+    g_clear_handle_id(&self->awaiting, g_source_remove);
     if (self->job)
         g_signal_handlers_disconnect_by_data(self->job, self);
     g_clear_object(&self->job);
@@ -216,6 +238,7 @@ on_appeared(GDBusConnection *connection, const char *name, const char *owner, gp
     if (!self->absence)
         return; /* it was there all the time */
     g_clear_handle_id(&self->absence, g_source_remove);
+    g_clear_handle_id(&self->awaiting, g_source_remove);
     if (!take_job(self, NULL) || !vferry_job_get_result(self->job)) {
         self->done = TRUE; /* it is back without the job */
         return;
