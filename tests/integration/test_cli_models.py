@@ -127,7 +127,7 @@ class Models(Files):
     def test_show_xml_is_a_good_descriptor(self):
         status, out, err = self.tool('models', 'show', 'kernel.org/mtty', '--xml')
         self.assertEqual((status, err), (0, ''))
-        status, out, err = self.tool('models', 'check', self.write('again.xml', out))
+        status, out, err = self.tool('models', 'check', self.write('kernel.org-mtty.xml', out))
         self.assertEqual((status, out, err), (0, '', ''))
 
     def test_show_nothing(self):
@@ -143,6 +143,27 @@ class Models(Files):
         self.assertEqual((status, out), (1, ''))
         self.assertRegex(err, r'(?m)^/.*/bad.xml:5: .*nearly')
         self.assertRegex(err, r'(?m)^/.*/none.xml')
+
+    def test_check_of_what_is_installed(self):
+        """However it is spelt, it is that file, and no other one that describes its model already."""
+        good = self.write('good.xml', self.GOOD)
+        for path in (good, os.path.join(self.directory, '.', 'good.xml'), os.path.join(self.directory, 'link.xml')):
+            if path.endswith('link.xml'):
+                os.symlink('good.xml', path)
+            with self.subTest(path=path):
+                self.assertEqual(self.tool('models', 'check', path, VFERRY_MODEL_PATH=self.directory), (0, '', ''))
+
+    def test_check_of_another_name(self):
+        """The daemon would leave one of them out; one of the same name takes its place."""
+        self.write('good.xml', self.GOOD)
+        with tempfile.TemporaryDirectory() as elsewhere:
+            for name, status in (('other.xml', 1), ('good.xml', 0)):
+                path = os.path.join(elsewhere, name)
+                with open(path, 'w', encoding='utf-8') as file:
+                    file.write(self.GOOD)
+                found, _, err = self.tool('models', 'check', path, VFERRY_MODEL_PATH=self.directory)
+                self.assertEqual(found, status, err)
+                self.assertEqual('example.com/pump is described in ' + self.path('good.xml') in err, status == 1, err)
 
     def test_check_tells_what_does_not_count(self):
         text = self.GOOD.replace('<match>', '<match hint="none"><later/>').replace('compare="at-least"', 'compare="at-least" ofset="0"')

@@ -26,6 +26,7 @@ problem_free(VfModelsProblem *self)
 {
     g_free(self->file);
     g_free(self->message);
+    g_free(self->other);
     g_free(self);
 }
 
@@ -56,9 +57,31 @@ vf_models_default_directories(void)
     return path != NULL ? g_strsplit(path, ":", -1) : g_strdupv((char **)built_in);
 }
 
+static gboolean
+is_same_file(const char *file, const char *other)
+{
+    struct stat one, two;
+
+    return stat(file, &one) == 0 && stat(other, &two) == 0 && one.st_dev == two.st_dev &&
+           one.st_ino == two.st_ino;
+}
+
+/* Whether one of @extra is that file, or would hide it if it lay before it. */
+static gboolean
+is_replaced(const char *const *extra, const char *file, const char *name)
+{
+    for (; *extra; extra++) {
+        g_autofree char *its = g_path_get_basename(*extra);
+
+        if (g_str_equal(its, name) || is_same_file(*extra, file))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* The first file of each name, by name. */
 static void
-list_directory(VfModels *self, GTree *files, const char *directory)
+list_directory(VfModels *self, GTree *files, const char *const *extra, const char *directory)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GDir) dir = NULL;
@@ -72,9 +95,13 @@ list_directory(VfModels *self, GTree *files, const char *directory)
             add_problem(self, directory, 0, error->message);
         return;
     }
-    while ((name = g_dir_read_name(dir)) != NULL)
-        if (name[0] != '.' && g_str_has_suffix(name, ".xml") && g_tree_lookup(files, name) == NULL)
-            g_tree_insert(files, g_strdup(name), g_build_filename(directory, name, NULL));
+    while ((name = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *file = g_build_filename(directory, name, NULL);
+
+        if (name[0] != '.' && g_str_has_suffix(name, ".xml") && !g_tree_lookup(files, name) &&
+            !is_replaced(extra, file, name))
+            g_tree_insert(files, g_strdup(name), g_steal_pointer(&file));
+    }
 }
 
 static gboolean
@@ -139,6 +166,7 @@ report_clash(VfModels *self, const VfModel *model)
     const VfModel *other = NULL;
     const char *name = NULL;
     g_autofree char *message = NULL;
+    VfModelsProblem *problem;
 
     for (guint i = 0; i < self->models->len && name == NULL; i++) {
         other = self->models->pdata[i];
@@ -149,7 +177,34 @@ report_clash(VfModels *self, const VfModel *model)
     message = g_strdup_printf(_("%s: the model %s is described in %s already"), model->file, name,
                               other->file);
     add_problem(self, model->file, 0, message);
+    problem = self->problems->pdata[self->problems->len - 1];
+    problem->other = g_strdup(other->file);
     return TRUE;
+}
+
+/* It is the one of @extra that would be left out, or the other: both have a name of their own. */
+static void
+report_clashes_of(VfModels *self, const char *const *extra)
+{
+    guint n = self->problems->len;
+
+    for (guint i = 0; i < self->models->len; i++) {
+        const VfModel *model = self->models->pdata[i];
+
+        if (!g_strv_contains(extra, model->file))
+            continue;
+        for (guint j = 0; j < n; j++) {
+            const VfModelsProblem *problem = self->problems->pdata[j];
+            g_autofree char *message = NULL;
+
+            if (g_strcmp0(problem->other, model->file) != 0)
+                continue;
+            message = g_strdup_printf(_("%s: the model %s is described in %s, too: only a file of "
+                                        "the same name takes its place"),
+                                      model->file, model->id, problem->file);
+            add_problem(self, model->file, 0, message);
+        }
+    }
 }
 
 typedef struct {
@@ -301,8 +356,9 @@ vf_models_load_with(const char *const *extra, const char *const *directories)
     for (guint i = 0; extra[i] != NULL; i++)
         load_file(self, extra[i]);
     for (guint i = 0; directories[i] != NULL; i++)
-        list_directory(self, files, directories[i]);
+        list_directory(self, files, extra, directories[i]);
     g_tree_foreach(files, load_entry, self);
+    report_clashes_of(self, extra);
     g_ptr_array_sort(self->models, compare_models);
     resolve_all(self);
     return self;
