@@ -172,6 +172,13 @@ vf_documents_find_device(const VfCapabilities *capabilities, const char *id, GEr
     return choose(&choice, error);
 }
 
+gboolean
+vf_documents_is_leaving(const VfCapabilitiesDevice *device)
+{
+    return !device->model && g_str_equal(device->kind, "mdev") &&
+           g_str_equal(device->state, "stopped");
+}
+
 static VfRequirement *
 requirement_of_device(const VfCapabilities *capabilities, const VfCapabilitiesDevice *device,
                       GError **error)
@@ -180,8 +187,14 @@ requirement_of_device(const VfCapabilities *capabilities, const VfCapabilitiesDe
 
     if (model)
         return vf_requirement_new_for_device(model, device->values);
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN,
-                _("nobody there knows what model the device %s is"), device->id);
+    if (vf_documents_is_leaving(device))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                    _("the state of device %s has left that host, and what is left of it is being "
+                      "removed"),
+                    device->id);
+    else
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN,
+                    _("nobody there knows what model the device %s is"), device->id);
     return NULL;
 }
 

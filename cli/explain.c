@@ -5,6 +5,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "documents.h"
 #include "model-view.h"
 #include "text.h"
 
@@ -293,6 +294,12 @@ vf_explain_device(VfExplanation *self, const VfCapabilities *host,
     const VfModel *model = device->model ? vf_capabilities_find_model(host, device->model) : NULL;
 
     explain_place(self, host, device);
+    if (vf_documents_is_leaving(device)) {
+        say(self,
+            _("Its state has left this host. What is left of it is being removed, and goes when "
+              "whoever has it open closes it."));
+        return;
+    }
     if (!model) {
         say(self, _("Nobody there knows its model: no descriptor matches it, and its driver does "
                     "not say. So nothing can be said of its state, and it cannot be migrated. A "

@@ -122,6 +122,8 @@ check_device(VfBegin *self, VfDevice *device, GError **error)
     const VfTouch touch = {
         .id = vf_device_get_id(device), .inode = vf_device_get_inode(device), .lent = TRUE};
 
+    if (!vf_device_check_stays(device, error))
+        return FALSE;
     if (!vf_device_get_model(device)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN,
                     _("no model is known for device %s: no descriptor matches it"),

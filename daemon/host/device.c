@@ -3,6 +3,9 @@
 
 #include "device.h"
 
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
 #include "value.h"
 
 struct _VfDevice {
@@ -171,6 +174,19 @@ const char *
 vf_device_get_driver(VfDevice *self)
 {
     return self->driver;
+}
+
+/* mdev_device_remove_common() takes its mdev_type away before it waits for whoever has it open
+ * (drivers/vfio/mdev/mdev_core.c). */
+gboolean
+vf_device_check_stays(VfDevice *self, GError **error)
+{
+    if (!g_str_equal(self->kind, "mdev") || *vf_device_get_type_name(self))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                _("device %s is being removed: it goes when whoever has it open closes it"),
+                self->id);
+    return FALSE;
 }
 
 const char *

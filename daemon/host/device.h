@@ -40,6 +40,8 @@ const char *vf_device_get_uuid(VfDevice *self);      /* "" unless an mdev */
 const char *vf_device_get_address(VfDevice *self);   /* "" unless pci */
 const char *vf_device_get_parent_id(VfDevice *self); /* "" when none */
 const char *vf_device_get_driver(VfDevice *self);    /* "" when unbound */
+/* NOT_FOUND where the kernel removes it, and waits for whoever has it open. */
+gboolean vf_device_check_stays(VfDevice *self, GError **error);
 const char *vf_device_get_type_name(VfDevice *self); /* mdev type id, "" when unknown (yet) */
 const char *vf_device_get_vfio_dev(VfDevice *self);  /* "" when no VFIO driver is bound */
 int vf_device_get_iommu_group(VfDevice *self);       /* -1 when none */

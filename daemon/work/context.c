@@ -29,7 +29,7 @@ vf_context_choose_driver(const VfContext *self, const char *name, VfDevice *devi
     if (name)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
                     _("this daemon has no driver “%s”"), name);
-    else
+    else if (!device || vf_device_check_stays(device, error))
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
                     _("no driver of this daemon can migrate device %s"),
                     device ? vf_device_get_id(device) : "?");

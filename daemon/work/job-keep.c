@@ -48,6 +48,23 @@ pack_moved_on(VfJob *job)
     return g_variant_builder_end(&list);
 }
 
+/* Of a destination's, which Prepare opened; what a source's can is with its loan. */
+static GVariant *
+pack_migration(VfJob *job)
+{
+    GVariantBuilder list;
+
+    g_variant_builder_init(&list, G_VARIANT_TYPE("aas"));
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        VfDevice *device = vf_job_get_device(job, i)->device;
+
+        g_variant_builder_add_value(
+            &list,
+            g_variant_new_strv(device ? vf_device_get_migration(device) : NULL, device ? -1 : 0));
+    }
+    return g_variant_builder_end(&list);
+}
+
 static void
 fill_progress(VfJob *job, GVariantDict *state)
 {
@@ -84,6 +101,8 @@ vf_job_keep_fill(VfJob *job, GVariantDict *state)
     g_variant_dict_insert_value(state, "devices", pack_devices(job));
     g_variant_dict_insert_value(state, "inodes", pack_inodes(job));
     g_variant_dict_insert_value(state, "moved-on", pack_moved_on(job));
+    if (vf_job_get_role(job) == VF_JOB_DESTINATION)
+        g_variant_dict_insert_value(state, "migration", pack_migration(job));
     fill_progress(job, state);
     if (reason)
         g_variant_dict_insert(state, "cancel-reason", "(ss)",
@@ -176,6 +195,22 @@ parse_devices(VfJob *job, GVariant *state, VfRegistry *registry)
 }
 
 static void
+parse_migration(VfJob *job, GVariant *state)
+{
+    g_autoptr(GVariant) list = g_variant_lookup_value(state, "migration", G_VARIANT_TYPE("aas"));
+    gsize n = list ? g_variant_n_children(list) : 0; /* that of 0.1.0 has none */
+
+    for (guint i = 0; i < n && i < vf_job_get_n_devices(job); i++) {
+        VfDevice *device = vf_job_get_device(job, i)->device;
+        g_autofree const char **flags = NULL;
+
+        g_variant_get_child(list, i, "^a&s", &flags);
+        if (device && flags[0])
+            vf_device_set_migration(device, (const char *const *)flags, "probe");
+    }
+}
+
+static void
 parse_moved_on(VfJob *job, GVariant *state)
 {
     g_autoptr(GVariant) list = g_variant_lookup_value(state, "moved-on", G_VARIANT_TYPE("ab"));
@@ -257,6 +292,7 @@ parse(GVariant *state, VfRegistry *registry)
     if (!parse_devices(job, state, registry) || !parse_past(job, state))
         return NULL;
     parse_moved_on(job, state);
+    parse_migration(job, state);
     return g_steal_pointer(&job);
 }
 

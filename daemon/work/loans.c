@@ -167,6 +167,7 @@ keep(Entry *entry)
     g_variant_dict_insert(&state, "uid", "u", vf_loan_get_uid(loan));
     g_variant_dict_insert(&state, "owner", "s", vf_loan_get_owner(loan));
     g_variant_dict_insert(&state, "keep", "b", vf_loan_get_keep(loan));
+    g_variant_dict_insert(&state, "migration", "^as", vf_device_get_migration(device));
     vf_kept_put(entry->kept, KEPT_DEVICE, vf_loan_get_fd(loan));
     vf_kept_write(entry->kept, &state);
 }
@@ -447,6 +448,7 @@ read_loan(VfLoans *self, VfKept *kept, GError **error)
     const char *owner = NULL;
     guint32 uid = 0;
     gboolean stays = FALSE;
+    g_autofree const char **flags = NULL;
     int fd;
 
     if (!device)
@@ -459,8 +461,11 @@ read_loan(VfLoans *self, VfKept *kept, GError **error)
         return NULL;
     }
     fd = vf_kept_take(kept, KEPT_DEVICE);
-    if (fd >= 0)
+    if (fd >= 0) {
+        if (g_variant_lookup(state, "migration", "^a&s", &flags)) /* that of 0.1.0 has none */
+            vf_device_set_migration(device, (const char *const *)flags, "probe");
         return vf_loan_new(device, fd, uid, owner, stays);
+    }
     g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
                         _("its device is not open any more"));
     return NULL;

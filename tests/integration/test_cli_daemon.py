@@ -38,6 +38,25 @@ class Tool(Case):
                                capture_output=True, timeout=20, check=False)
         self.assertEqual(check.returncode, 0, check.stderr)
 
+    def test_of_a_device_that_has_left(self):
+        """Its holder has it open still, and the kernel, which removes it, does not tell its type any more."""
+        self.lend()
+        self.go()
+        self.assertEqual(self.migrate()[0], 0)
+        self.sysfs.drop_type_link(self.uuid)
+        self.sysfs.uevent(self.sysfs.mdevs[self.uuid], 'change')
+        device = self.wait_for_device(self.uuid)
+        self.wait_for_property(device, 'Model', '')
+        self.assertEqual(device.get('State'), 'stopped')
+        status, out, err = self.tool('explain', self.uuid)
+        self.assertEqual((status, err), (0, ''))
+        self.assertIn('has left this host', out)
+        self.assertNotIn('descriptor', out)
+        for call in (('find', self.uuid), ('migrate', self.uuid, self.bus.address, '--address', '127.0.0.1')):
+            status, out, err = self.tool(*call)
+            self.assertNotEqual(status, 0)
+            self.assertIn('being removed', err, call)
+
     def test_reading_pci(self):
         self.sysfs.add_function('0000:01:00.0', 'igb', {'sriov_totalvfs': 7, 'numa_node': 1})
         self.sysfs.add_function('0000:01:10.0', attributes={'numa_node': 1}, group=9, physfn='0000:01:00.0')

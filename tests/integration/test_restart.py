@@ -76,6 +76,8 @@ class Loans(Test):
                 self.restart(how)
                 self.assertEqual(device.get('State'), 'lent')  # under its old path
                 self.assertEqual(device.get('Id'), self.uuid)
+                # a lent device refuses a probe, which would tell otherwise
+                self.assertEqual((device.get('Migration'), device.get('MigrationSource')), (['stop-copy', 'p2p', 'pre-copy'], 'probe'))
                 self.assert_refused('Busy', self.lend)
         self.begin(device)
         self.restart()
@@ -357,7 +359,9 @@ class Destination(Test):
                     self.assertEqual(self.lease.get('State'), 'ready' if step == 'ready' else 'attached')
                     self.assertEqual(self.lease.get('Deadline'), deadline)
                     self.assertEqual(self.lease.get('Devices'), [self.find_device(self.created).path])
-                    self.assertEqual(self.find_device(self.created).get('State'), 'leased')
+                    device = self.find_device(self.created)
+                    self.assertEqual((device.get('State'), device.get('MigrationSource')), ('leased', 'probe'))
+                    self.assertEqual(device.get('Migration'), ['stop-copy', 'p2p', 'pre-copy'])
                     self.go('on-' + step)
                     self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
                     self.finish_source()
