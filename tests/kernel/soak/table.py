@@ -36,9 +36,9 @@ def _row(*outcomes: str | tuple[str, ...]) -> dict[str, frozenset[str]]:
 
 
 # pre-copy, stop-copy, loaded, stopped, commit, commit-there, runs, started, done.
-# At `loaded` the destination's line is written and LOADED is on its way, or not.
+# At `loaded` the destination's line is written and LOADED is on its way, or not; at `commit` the source's, and COMMIT.
 _SOURCE_MOVER = _row(
-    BACK, BACK, (BACK, DESTINATION_IN_DOUBT), DESTINATION_IN_DOUBT, BOTH_IN_DOUBT,
+    BACK, BACK, (BACK, DESTINATION_IN_DOUBT), DESTINATION_IN_DOUBT, (BOTH_IN_DOUBT, ARRIVED_UNHEARD),
     ARRIVED_UNHEARD, ARRIVED_UNHEARD, ARRIVED_UNHEARD, DONE)
 _DESTINATION_MOVER = _row(
     BACK, BACK, BACK, (BACK, SOURCE_IN_DOUBT), SOURCE_IN_DOUBT,
@@ -78,7 +78,7 @@ _STRUCK: dict[str, dict[str, frozenset[str]]] = {
     "cut-short": _NOTHING,
     "stuck-and-kill-source-mover": _row(
         STUCK, STUCK, (STUCK, STUCK_DESTINATION_IN_DOUBT), STUCK_DESTINATION_IN_DOUBT,
-        BOTH_IN_DOUBT, ARRIVED_UNHEARD, ARRIVED_UNHEARD, ARRIVED_UNHEARD, DONE),
+        (BOTH_IN_DOUBT, ARRIVED_UNHEARD), ARRIVED_UNHEARD, ARRIVED_UNHEARD, ARRIVED_UNHEARD, DONE),
     "stuck-and-kill-destination-mover": _row(
         STUCK, STUCK, STUCK, (STUCK, SOURCE_IN_DOUBT), SOURCE_IN_DOUBT,
         BOTH_IN_DOUBT, BOTH_IN_DOUBT, ARRIVED_UNHEARD, DONE),
