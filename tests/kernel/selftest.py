@@ -467,24 +467,30 @@ class Discovery(Folder):
                          "expected: d\n  all((host.state(x) == 'd' for x in 'ab')) was False\n  host.asked was 1")
         self.assertIn("… (9002 characters)", self.failure("assert 'x' * 9000 == host.state('')"))
 
-    def choose(self, kernel: str, *globs: str) -> dict[str, list[str]]:
+    def choose(self, kernel: str, *globs: str, depth: str = "usual") -> dict[str, list[str]]:
         """The full names that a choice comes to, by kernel."""
         (self.folder / "one.py").write_text(
             "from rig.scenario import scenario\n"
             "@scenario()\ndef everywhere(ctx): pass\n"
-            "@scenario(only_on=('small', 'it needs iommufd'))\ndef there(ctx): pass\n")
-        options = argparse.Namespace(scenarios=self.folder, kernel=kernel, only=list(globs))
+            "@scenario(only_on=('small', 'it needs iommufd'))\ndef there(ctx): pass\n"
+            "@scenario(deep_on=('debian',))\ndef matrix(ctx): pass\n")
+        options = argparse.Namespace(scenarios=self.folder, kernel=kernel, only=list(globs), depth=depth)
         # pylint: disable-next=protected-access
         return {name: list(items) for name, items in suite._choose(options).items()}
 
     def test_kernels(self) -> None:
         """A scenario runs on each kernel, or on the one it names; globs may name the kernel."""
         both = {"debian": ["debian/one/everywhere"],
-                "small": ["small/one/everywhere", "small/one/there"]}
+                "small": ["small/one/everywhere", "small/one/there", "small/one/matrix"]}
         self.assertEqual(self.choose("both"), both)
         self.assertEqual(self.choose("both", "one/*"), both)
         self.assertEqual(self.choose("both", "small/*"), {"small": both["small"]})
         self.assertEqual(self.choose("debian", "*/there"), {})
+
+    def test_deep(self) -> None:
+        """What is deep on a kernel is none of its usual scenarios, and of the deep ones nothing else is one."""
+        self.assertEqual(self.choose("both", depth="deep"), {"debian": ["debian/one/matrix"]})
+        self.assertEqual(self.choose("debian", depth="all"), {"debian": ["debian/one/everywhere", "debian/one/matrix"]})
 
     def test_groups(self) -> None:
         """What needs the card runs apart; a group of no scenarios is not booted at all."""

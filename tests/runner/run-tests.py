@@ -33,6 +33,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--host", action="append", type=host.HostRun.parse, default=[],
                         metavar="SETUP=BUILDDIR=SUITES")
     parser.add_argument("--kernel", metavar="BUILDDIR=DESTDIR")
+    parser.add_argument("--deep", action="store_true", help="of the scenarios the deep ones, and no others")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("names", nargs="*", metavar="GLOB")
     return parser.parse_args()
@@ -42,7 +43,8 @@ def _choose(options: argparse.Namespace) -> tuple[list[str], list[str], list[str
     """The names of the lint scripts, the scenarios, and the host's tests that were asked for."""
     globs = options.names
     lint = [name for name in LINT_SCRIPTS if options.lint and host.matches(globs, name)]
-    scenarios = [name for name in (stream.list_kernel(TOP) if options.kernel else [])
+    depth = "all" if globs else "deep" if options.deep else "usual"
+    scenarios = [name for name in (stream.list_kernel(TOP, depth) if options.kernel else [])
                  if host.matches(globs, *stream.kernel_names(name))]
     tests = [plan.label(test) for plan in options.host for test in plan.tests(globs)]
     return lint, scenarios, tests
@@ -77,10 +79,8 @@ def _run(options: argparse.Namespace, lint: list[str], scenarios: list[str], tal
     for plan in options.host:
         host.run(plan, options.names, tally)
     if scenarios:
-        # All of them need no list, and a scenario that appears meanwhile is no surprise then.
         builddir, destdir = options.kernel.rsplit("=", 1)
-        stream.run_kernel(TOP, Path(builddir), Path(destdir),
-                          scenarios if options.names else [], tally)
+        stream.run_kernel(TOP, Path(builddir), Path(destdir), scenarios, tally)
 
 
 if __name__ == "__main__":

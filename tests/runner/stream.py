@@ -27,10 +27,10 @@ LINT_DEADLINE = 120.0
 END_GRACE = 20.0
 
 
-def list_kernel(top: Path) -> list[str]:
-    """The names of all scenarios, each with its kernel in front."""
+def list_kernel(top: Path, depth: str) -> list[str]:
+    """The names of all scenarios, or the usual or deep ones, each with its kernel in front."""
     listing = subprocess.run([PYTHON, "-B", str(top / "tests/kernel/suite.py"), "--kernel", "both",
-                              "--list"], check=True, stdout=subprocess.PIPE, text=True,
+                              "--depth", depth, "--list"], check=True, stdout=subprocess.PIPE, text=True,
                              timeout=60.0).stdout
     return [line.split()[0] for line in listing.splitlines() if line.strip()]
 
@@ -60,7 +60,7 @@ def filling_cache(top: Path, names: list[str], log: Path) -> Iterator[None]:
 
 def run_kernel(top: Path, builddir: Path, destdir: Path, names: list[str], tally: Tally) -> None:
     """Run scenarios; each is a test file of its own."""
-    command = [PYTHON, "-B", str(top / "tests/kernel/suite.py"), "--kernel", "both",
+    command = [PYTHON, "-B", str(top / "tests/kernel/suite.py"), "--kernel", "both", "--depth", "all",
                "--builddir", str(builddir), "--destdir", str(destdir)]
     for name in names:
         command += ["--only", name]
