@@ -346,6 +346,9 @@ def _fetch(options: argparse.Namespace) -> int:
 
 
 def _run_shell(options: argparse.Namespace) -> int:
+    if not sys.stdin.isatty():
+        print("a shell needs a terminal on standard input", file=sys.stderr)
+        return 2
     if options.kernel == "both":
         print("a shell runs on one kernel: --kernel debian or --kernel small", file=sys.stderr)
         return 2

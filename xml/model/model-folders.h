@@ -35,9 +35,9 @@ char **vf_models_default_directories(void);
  * not for a main loop with a slow disk. */
 VfModels *vf_models_load(const char *const *directories);
 
-/* The same with the files @extra before all directories, whatever they are called, as if they lay in
- * the first: for whoever wants to know whether they are good. They hide files of their names, and a
- * model that is in a file of another name, too, is a problem of both. */
+/* The same with the files @extra before all directories, whatever they are called, as if they lay
+ * in the first: for whoever wants to know whether they are good. They hide files of their names,
+ * and a model that is in a file of another name, too, is a problem of both. */
 VfModels *vf_models_load_with(const char *const *extra, const char *const *directories);
 void vf_models_free(VfModels *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfModels, vf_models_free)
