@@ -134,9 +134,8 @@ check_device(VfBegin *self, VfDevice *device, GError **error)
 }
 
 static gboolean
-add_device(VfBegin *self, VfJob *job, VfDriver *driver, VfDevice *found, GError **error)
+add_device(VfBegin *self, VfJob *job, VfDevice *device, GError **error)
 {
-    g_autoptr(VfDevice) device = g_object_ref(found);
     VfJobDevice *entry;
     VfLoan *loan;
 
@@ -162,7 +161,7 @@ add_device(VfBegin *self, VfJob *job, VfDriver *driver, VfDevice *found, GError 
                         _("device %s is named twice"), vf_device_get_id(device));
             return FALSE;
         }
-    if (vf_driver_needs_loan(driver) && !loan) {
+    if (vf_job_get_holder(job) == VF_HOLDER_LENDER && !loan) {
         g_set_error(
             error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
             _("device %s is not lent: lend it first (Device.Lend). Its state is in the open "
@@ -187,27 +186,38 @@ find_device(VfBegin *self, const char *path, GError **error)
     return device;
 }
 
+static GPtrArray *
+find_devices(VfBegin *self, const char *const *paths, GError **error)
+{
+    g_autoptr(GPtrArray) devices = g_ptr_array_new_with_free_func(g_object_unref);
+
+    if (!paths[0])
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("no device is named"));
+    for (const char *const *path = paths; *path; path++) {
+        VfDevice *device = find_device(self, *path, error);
+
+        if (!device)
+            return NULL;
+        g_ptr_array_add(devices, g_object_ref(device));
+    }
+    return devices->len > 0 ? g_steal_pointer(&devices) : NULL;
+}
+
 static gboolean
 add_devices(VfBegin *self, VfJob *job, const char *const *paths, const char *driver_name,
             GError **error)
 {
-    VfDevice *first = paths[0] ? find_device(self, paths[0], error) : NULL;
-    VfDriver *driver;
+    g_autoptr(GPtrArray) devices = find_devices(self, paths, error);
+    VfDriver *driver =
+        devices ? vf_context_choose_driver(self->context, driver_name, devices, error) : NULL;
 
-    if (!paths[0])
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("no device is named"));
-    if (!first)
-        return FALSE;
-    driver = vf_context_choose_driver(self->context, driver_name, first, error);
     if (!driver)
         return FALSE;
     vf_job_set_driver_name(job, vf_driver_get_name(driver));
-    for (const char *const *path = paths; *path; path++) {
-        VfDevice *device = find_device(self, *path, error);
-
-        if (!device || !add_device(self, job, driver, device, error))
+    vf_job_set_holder(job, vf_driver_get_holder(driver, job));
+    for (guint i = 0; i < devices->len; i++)
+        if (!add_device(self, job, devices->pdata[i], error))
             return FALSE;
-    }
     return TRUE;
 }
 

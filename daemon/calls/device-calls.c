@@ -342,7 +342,7 @@ on_probe(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GVariant *di
 
     if (!call)
         return TRUE;
-    driver = vf_context_choose_driver(self->context, name, call->device, &error);
+    driver = vf_context_choose_driver_for(self->context, name, call->device, &error);
     if (driver) {
         vf_driver_probe_async(driver, call->device, NULL, on_probed, call);
         return TRUE;

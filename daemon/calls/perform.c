@@ -156,9 +156,8 @@ take_answer(VfPerform *self, VfJob *job, const char *text, GVariant *secret, GVa
     if (!answer || !check_answer(job, answer, error) || !take_secret(job, secret, error) ||
         !take_perform_options(self, job, options, error))
         return FALSE;
-    g_free(channel->address);
-    channel->address = g_strdup(answer->channel_address);
-    channel->port = answer->channel_port;
+    g_ptr_array_unref(channel->endpoints);
+    channel->endpoints = g_ptr_array_ref(answer->endpoints);
     vf_job_set_peer(job, answer->destination);
     vf_job_set_features(job, (const char *const *)answer->features);
     return TRUE;

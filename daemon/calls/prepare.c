@@ -287,12 +287,33 @@ check_opened(Prepare *prepare, GError **error)
 }
 
 static void
+on_placed(GObject *source, GAsyncResult *result, gpointer data)
+{
+    Prepare *prepare = data;
+    GError *error = NULL;
+
+    if (vf_driver_call_finish(VF_DRIVER(source), result, &error))
+        check_opened(prepare, &error);
+    vf_steps_done(prepare->steps, error);
+}
+
+static void
+place(VfSteps *steps, gpointer data)
+{
+    Prepare *prepare = data;
+
+    prepare->steps = steps;
+    vf_driver_call_async(prepare->driver, VF_DRIVER_PLACE, prepare->job,
+                         vf_steps_get_cancellable(steps), on_placed, prepare);
+}
+
+static void
 on_listening(GObject *source, GAsyncResult *result, gpointer data)
 {
     Prepare *prepare = data;
     GError *error = NULL;
 
-    if (vf_driver_call_finish(VF_DRIVER(source), result, &error) && check_opened(prepare, &error))
+    if (vf_driver_call_finish(VF_DRIVER(source), result, &error))
         vf_lease_move(prepare->lease, VF_LEASE_READY, &error);
     vf_steps_done(prepare->steps, error);
 }
@@ -303,7 +324,7 @@ listen(VfSteps *steps, gpointer data)
     Prepare *prepare = data;
 
     prepare->steps = steps;
-    vf_driver_call_async(prepare->driver, VF_DRIVER_PREPARE, prepare->job,
+    vf_driver_call_async(prepare->driver, VF_DRIVER_LISTEN, prepare->job,
                          vf_steps_get_cancellable(steps), on_listening, prepare);
 }
 
@@ -315,8 +336,8 @@ make_answer(Prepare *prepare)
                                                vf_context_get_host_id(prepare->self->context));
 
     answer->expires = vf_lease_get_deadline(prepare->lease);
-    answer->channel_address = g_strdup(channel->address);
-    answer->channel_port = channel->port;
+    g_ptr_array_unref(answer->endpoints);
+    answer->endpoints = g_ptr_array_ref(channel->endpoints);
     answer->stream_version = STREAM_VERSION;
     g_strfreev(answer->features);
     answer->features = g_strdupv((char **)vf_job_get_features(prepare->job));
@@ -367,7 +388,7 @@ on_prepared(GObject *source, GAsyncResult *result, gpointer data)
     prepare_free(prepare);
 }
 
-static const VfStepFunc prepare_steps[] = {open_record, create_devices, listen};
+static const VfStepFunc prepare_steps[] = {open_record, create_devices, place, listen};
 
 static gboolean
 start_prepare(Prepare *prepare, const char *cookie, GVariant *options, GError **error)

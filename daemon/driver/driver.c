@@ -15,26 +15,39 @@ typedef struct {
 
 G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE(VfDriver, vf_driver, G_TYPE_OBJECT)
 
+/* Devices are opened and inspected one after the other, in ten seconds each. */
+#define DEVICE_MS 10000
+
 static const struct {
     const char *name;
     gsize offset;
     guint deadline_ms;
+    guint device_ms; /* more, for each device */
 } operations[] = {
-    [VF_DRIVER_BEGIN] = {"begin", G_STRUCT_OFFSET(VfDriverClass, begin), 20000},
-    [VF_DRIVER_PREPARE] = {"prepare", G_STRUCT_OFFSET(VfDriverClass, prepare), 20000},
-    [VF_DRIVER_PERFORM] = {"perform", G_STRUCT_OFFSET(VfDriverClass, perform), 20000},
-    [VF_DRIVER_FINISH] = {"finish", G_STRUCT_OFFSET(VfDriverClass, finish), 20000},
-    [VF_DRIVER_CONFIRM] = {"confirm", G_STRUCT_OFFSET(VfDriverClass, confirm), 20000},
-    [VF_DRIVER_RUN] = {"run", G_STRUCT_OFFSET(VfDriverClass, run), 60000},
-    [VF_DRIVER_DISCARD] = {"discard", G_STRUCT_OFFSET(VfDriverClass, discard), 60000},
+    [VF_DRIVER_BEGIN] = {"begin", G_STRUCT_OFFSET(VfDriverClass, begin), 10000, DEVICE_MS},
+    [VF_DRIVER_PLACE] = {"place", G_STRUCT_OFFSET(VfDriverClass, place), 10000, DEVICE_MS},
+    [VF_DRIVER_LISTEN] = {"listen", G_STRUCT_OFFSET(VfDriverClass, listen), 20000, 0},
+    [VF_DRIVER_PERFORM] = {"perform", G_STRUCT_OFFSET(VfDriverClass, perform), 20000, 0},
+    [VF_DRIVER_FINISH] = {"finish", G_STRUCT_OFFSET(VfDriverClass, finish), 20000, 0},
+    [VF_DRIVER_CONFIRM] = {"confirm", G_STRUCT_OFFSET(VfDriverClass, confirm), 20000, 0},
+    [VF_DRIVER_RUN] = {"run", G_STRUCT_OFFSET(VfDriverClass, run), 60000, 0},
+    [VF_DRIVER_DISCARD] = {"discard", G_STRUCT_OFFSET(VfDriverClass, discard), 50000, DEVICE_MS},
 };
 #define LEND_DEADLINE_MS 20000
 #define PROBE_DEADLINE_MS 20000
 
 static void
+place_nothing(VfDriver *self, VfJob *job, GTask *task)
+{
+    g_task_return_boolean(task, TRUE);
+    g_object_unref(task);
+}
+
+static void
 vf_driver_class_init(VfDriverClass *class)
 {
     class->name = "?";
+    class->place = place_nothing;
 }
 
 static void
@@ -56,10 +69,12 @@ vf_driver_claims(VfDriver *self, VfDevice *device)
     return class->claims && class->claims(self, device);
 }
 
-gboolean
-vf_driver_needs_loan(VfDriver *self)
+VfHolder
+vf_driver_get_holder(VfDriver *self, VfJob *job)
 {
-    return VF_DRIVER_GET_CLASS(self)->needs_loan;
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+
+    return class->get_holder ? class->get_holder(self, job) : VF_HOLDER_DAEMON;
 }
 
 gboolean
@@ -152,7 +167,6 @@ static GTask *
 call_new(VfDriver *self, const char *name, gboolean implemented, guint deadline_ms,
          GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
-    VfDriverPrivate *private = vf_driver_get_instance_private(self);
     GTask *outer = g_task_new(self, cancellable, callback, data);
     GTask *inner;
     Call *call;
@@ -168,7 +182,7 @@ call_new(VfDriver *self, const char *name, gboolean implemented, guint deadline_
     call->outer = outer;
     call->name = name;
     call->cancellable = g_cancellable_new();
-    call->deadline_ms = private->deadline_ms ? private->deadline_ms : deadline_ms;
+    call->deadline_ms = deadline_ms;
     call->timer = g_timeout_add(call->deadline_ms, on_deadline, call);
     if (cancellable)
         call->chain = g_signal_connect_object(cancellable, "cancelled",
@@ -181,6 +195,17 @@ call_new(VfDriver *self, const char *name, gboolean implemented, guint deadline_
     return inner;
 }
 
+static guint
+deadline_of(VfDriver *self, VfDriverOperation operation, VfJob *job)
+{
+    const VfDriverPrivate *private = vf_driver_get_instance_private(self);
+    guint n = vf_job_get_n_devices(job);
+
+    if (private->deadline_ms)
+        return private->deadline_ms * (operations[operation].device_ms ? n + 1 : 1);
+    return operations[operation].deadline_ms + n * operations[operation].device_ms;
+}
+
 void
 vf_driver_call_async(VfDriver *self, VfDriverOperation operation, VfJob *job,
                      GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
@@ -189,7 +214,7 @@ vf_driver_call_async(VfDriver *self, VfDriverOperation operation, VfJob *job,
         G_STRUCT_MEMBER(VfDriverJobFunc, VF_DRIVER_GET_CLASS(self), operations[operation].offset);
     g_autoptr(GTask) task =
         call_new(self, operations[operation].name, implementation != NULL,
-                 operations[operation].deadline_ms, cancellable, callback, data);
+                 deadline_of(self, operation, job), cancellable, callback, data);
 
     if (task)
         implementation(self, job, g_object_ref(task));

@@ -30,10 +30,11 @@ struct _VfDriverClass {
     GObjectClass parent_class;
     const char *name;
 
-    /* Whether this driver is the one for @device when the caller names none; NULL: never. */
+    /* Whether this driver is one for @device when the caller names none; NULL: never. Every device
+     * of a job is asked for. */
     gboolean (*claims)(VfDriver *self, VfDevice *device);
-    /* Whether it works on devices that a holder lent (job device's loan), and on no others. */
-    gboolean needs_loan;
+    /* Who has a source's devices open while the job runs; NULL: the daemon. */
+    VfHolder (*get_holder)(VfDriver *self, VfJob *job);
 
     /* Options of its own (a{sv}) for the five calls; NULL: there are none. */
     gboolean (*check_options)(VfDriver *self, GVariant *options, GError **error);
@@ -48,7 +49,8 @@ struct _VfDriverClass {
     VfDriverJobFunc
         begin; /* source: may it migrate now; fills the estimates and the job's features */
     VfDriverJobFunc
-        prepare; /* destination: opens the lease's devices and listens; fills the channel's port */
+        place; /* destination: opens the devices, which exist; NULL: there is nothing to open yet */
+    VfDriverJobFunc listen; /* destination: after that; fills the channel's endpoints */
     VfDriverJobFunc
         perform;            /* source: returns when it is under way; the end is vf_job_complete() */
     VfDriverJobFunc finish; /* destination, after the end: clean up; may be repeated */
@@ -73,12 +75,13 @@ struct _VfDriverClass {
 
 const char *vf_driver_get_name(VfDriver *self);
 gboolean vf_driver_claims(VfDriver *self, VfDevice *device);
-gboolean vf_driver_needs_loan(VfDriver *self);
+VfHolder vf_driver_get_holder(VfDriver *self, VfJob *job);
 gboolean vf_driver_check_options(VfDriver *self, GVariant *options, GError **error);
 
 typedef enum {
     VF_DRIVER_BEGIN,
-    VF_DRIVER_PREPARE,
+    VF_DRIVER_PLACE,
+    VF_DRIVER_LISTEN,
     VF_DRIVER_PERFORM,
     VF_DRIVER_FINISH,
     VF_DRIVER_CONFIRM,
@@ -86,6 +89,7 @@ typedef enum {
     VF_DRIVER_DISCARD,
 } VfDriverOperation;
 
+/* One that has no `place` has nothing to do there. */
 void vf_driver_call_async(VfDriver *self, VfDriverOperation operation, VfJob *job,
                           GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 gboolean vf_driver_call_finish(VfDriver *self, GAsyncResult *result, GError **error);
@@ -105,7 +109,8 @@ void vf_driver_drop(VfDriver *self, VfJob *job);
 gboolean vf_driver_can_restore(VfDriver *self);
 gboolean vf_driver_restore(VfDriver *self, VfJob *job, GError **error);
 
-/* Tests only: another deadline for every asynchronous call; 0 restores the own ones. */
+/* Tests only: another deadline for every call on a job, and for each device where it grows with
+ * them; 0 restores the own ones. */
 void vf_driver_set_deadline(VfDriver *self, guint milliseconds);
 
 G_END_DECLS

@@ -20,6 +20,7 @@ struct _VfJob {
     char *driver_name;
     GVariant *options;
     char *override;
+    VfHolder holder;
     char **features;
     GPtrArray *devices;
     VfRecord *record;
@@ -74,6 +75,7 @@ vf_job_finalize(GObject *object)
     g_clear_error(&self->cancel_reason);
     explicit_bzero(self->channel.secret, sizeof self->channel.secret);
     g_free(self->channel.address);
+    g_ptr_array_unref(self->channel.endpoints);
     g_strfreev(self->features);
     g_free(self->uuid);
     g_free(self->owner);
@@ -87,8 +89,8 @@ vf_job_finalize(GObject *object)
 static void
 vf_job_class_init(VfJobClass *class)
 {
-    static const char *const names[] = {"attached", "phase-changed", "progress", "completed",
-                                        "changed"};
+    static const char *const names[] = {"attached", "adopted",   "phase-changed",
+                                        "progress", "completed", "changed"};
 
     G_OBJECT_CLASS(class)->finalize = vf_job_finalize;
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
@@ -101,6 +103,7 @@ vf_job_init(VfJob *self)
 {
     self->devices = g_ptr_array_new_with_free_func(job_device_free);
     self->features = g_new0(char *, 1);
+    self->channel.endpoints = vf_endpoint_list_new();
     self->options = g_variant_ref_sink(g_variant_new("a{sv}", NULL));
     self->path = g_strdup("");
     self->peer = g_strdup("");
@@ -231,6 +234,18 @@ vf_job_set_override(VfJob *self, const char *reason)
 {
     g_free(self->override);
     self->override = g_strdup(reason);
+}
+
+VfHolder
+vf_job_get_holder(VfJob *self)
+{
+    return self->holder;
+}
+
+void
+vf_job_set_holder(VfJob *self, VfHolder holder)
+{
+    self->holder = holder;
 }
 
 const char *const *
@@ -445,6 +460,16 @@ gboolean
 vf_job_is_attached(VfJob *self)
 {
     return self->attached;
+}
+
+void
+vf_job_report_adopted(VfJob *self)
+{
+    g_return_if_fail(self->role == VF_JOB_DESTINATION);
+    if (vf_job_get_result(self) == VF_RESULT_COMPLETED)
+        g_signal_emit_by_name(self, "adopted");
+    else
+        g_warning("job %s is not completed, and nobody can have adopted its devices", self->uuid);
 }
 
 static void

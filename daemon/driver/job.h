@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 
 #include "device.h"
+#include "endpoint.h"
 #include "kept.h"
 #include "loan.h"
 #include "outcome.h"
@@ -18,9 +19,9 @@ G_BEGIN_DECLS
  * and reports here; what follows from a report (records, leases, the bus) is decided by those who
  * listen.
  *
- * Signals: "attached"; "phase-changed"; "progress" (at most ten a second); "completed" (once, and
- * once more when a doubt is resolved); "changed", before those, whenever what the next daemon would
- * have to know is another (job-keep.h). */
+ * Signals: "attached"; "adopted"; "phase-changed"; "progress" (at most ten a second); "completed"
+ * (once, and once more when a doubt is resolved); "changed", before those, whenever what the next
+ * daemon would have to know is another (job-keep.h). */
 #define VF_TYPE_JOB (vf_job_get_type())
 G_DECLARE_FINAL_TYPE(VfJob, vf_job, VF, JOB, GObject)
 
@@ -28,6 +29,13 @@ G_DECLARE_FINAL_TYPE(VfJob, vf_job, VF, JOB, GObject)
 #define VF_JOB_SECRET_SIZE 32
 #define VF_JOB_KEPT_RECORD "record"
 #define VF_JOB_DEVICES_MAX 7 /* beside the record in one message, docs/mover-control.md */
+
+/* Who has the devices of a job open, and would run them if it came to nothing. */
+typedef enum {
+    VF_HOLDER_DAEMON,
+    VF_HOLDER_LENDER, /* whoever lent them: each device has a loan */
+    VF_HOLDER_HYPERVISOR,
+} VfHolder;
 
 typedef struct {
     char *ref;     /* its Id at the source */
@@ -45,13 +53,13 @@ typedef struct {
     guint64 estimate;
 } VfJobDevice;
 
-/* Where the source connects to, or the destination listens; ports 0, 0 mean any of the configured
- * range. */
+/* How the two sides find each other. */
 typedef struct {
-    char *address;
-    guint16 port;
-    guint16 port_min;
+    char *address;    /* destination: of this host, that the source can reach; NULL at a source */
+    guint16 port_min; /* destination: where to listen; 0, 0 mean any port */
     guint16 port_max;
+    GPtrArray *endpoints; /* of VfEndpoint: filled by the destination's driver when it listens, and
+                             at the source, before perform, by what that has answered */
     guint8 secret[VF_JOB_SECRET_SIZE];
     guint32 precopy_max_seconds; /* source */
     guint32 downtime_limit_ms;   /* source */
@@ -94,6 +102,9 @@ void vf_job_set_options(VfJob *self, GVariant *options);
  * before it is on the bus. */
 const char *vf_job_get_override(VfJob *self);
 void vf_job_set_override(VfJob *self, const char *reason);
+
+VfHolder vf_job_get_holder(VfJob *self);
+void vf_job_set_holder(VfJob *self, VfHolder holder);
 
 /* Stream features that both sides know. */
 const char *const *vf_job_get_features(VfJob *self);
@@ -145,6 +156,10 @@ void vf_job_wait_closed_finish(VfJob *self, GAsyncResult *result);
 /* The other side is there and has shown the secret. */
 void vf_job_report_attached(VfJob *self);
 gboolean vf_job_is_attached(VfJob *self);
+
+/* At a destination that has completed: somebody has the devices now and runs them, without
+ * Lease.Adopt: the lease is over, and what was made for it is theirs. */
+void vf_job_report_adopted(VfJob *self);
 
 /* A phase before the present one, or a name that is none, is a mistake of the reporter and ignored.
  */

@@ -16,24 +16,50 @@ vf_context_find_driver(const VfContext *self, const char *name)
     return NULL;
 }
 
-VfDriver *
-vf_context_choose_driver(const VfContext *self, const char *name, VfDevice *device, GError **error)
+/* The first of @devices that @driver does not claim, or NULL. */
+static VfDevice *
+find_unclaimed(VfDriver *driver, GPtrArray *devices)
 {
-    VfDriver *driver = name ? vf_context_find_driver(self, name) : NULL;
+    for (guint i = 0; devices && i < devices->len; i++)
+        if (!vf_driver_claims(driver, devices->pdata[i]))
+            return devices->pdata[i];
+    return NULL;
+}
 
-    for (guint i = 0; !name && !driver && i < self->drivers->len; i++)
-        if (!device || vf_driver_claims(self->drivers->pdata[i], device))
-            driver = self->drivers->pdata[i];
-    if (driver)
-        return driver;
-    if (name)
+VfDriver *
+vf_context_choose_driver(const VfContext *self, const char *name, GPtrArray *devices,
+                         GError **error)
+{
+    VfDriver *named = name ? vf_context_find_driver(self, name) : NULL;
+    VfDevice *unclaimed = NULL;
+
+    if (name && !named)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
                     _("this daemon has no driver “%s”"), name);
-    else if (!device || vf_device_check_stays(device, error))
+    if (name)
+        return named;
+    for (guint i = 0; i < self->drivers->len; i++) {
+        VfDevice *first = find_unclaimed(self->drivers->pdata[i], devices);
+
+        if (!first)
+            return self->drivers->pdata[i];
+        unclaimed = unclaimed ? unclaimed : first; /* by the one that is asked first */
+    }
+    if (!unclaimed || vf_device_check_stays(unclaimed, error))
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
                     _("no driver of this daemon can migrate device %s"),
-                    device ? vf_device_get_id(device) : "?");
+                    unclaimed ? vf_device_get_id(unclaimed) : "?");
     return NULL;
+}
+
+VfDriver *
+vf_context_choose_driver_for(const VfContext *self, const char *name, VfDevice *device,
+                             GError **error)
+{
+    g_autoptr(GPtrArray) devices = g_ptr_array_new();
+
+    g_ptr_array_add(devices, device);
+    return vf_context_choose_driver(self, name, devices, error);
 }
 
 const char *

@@ -27,10 +27,12 @@ typedef struct {
 /* NULL when there is none of that name. */
 VfDriver *vf_context_find_driver(const VfContext *self, const char *name);
 
-/* The named one, or, with @name NULL, the first that claims @device (nullable: any that can).
- * NOT_SUPPORTED. */
-VfDriver *vf_context_choose_driver(const VfContext *self, const char *name, VfDevice *device,
+/* The named one, or, with @name NULL, the first that claims every one of @devices (of VfDevice;
+ * nullable: any that can). NOT_SUPPORTED, or NOT_FOUND for one that is being removed. */
+VfDriver *vf_context_choose_driver(const VfContext *self, const char *name, GPtrArray *devices,
                                    GError **error);
+VfDriver *vf_context_choose_driver_for(const VfContext *self, const char *name, VfDevice *device,
+                                       GError **error);
 
 /* Manager.HostId. */
 const char *vf_context_get_host_id(const VfContext *self);

@@ -562,13 +562,35 @@ set_adopter(Entry *entry, const char *name)
     save(entry);
 }
 
+/* What was made for it is the adopter's now. */
+static void
+hand_over(Entry *entry)
+{
+    VfLeases *self = entry->leases;
+    VfJob *job = vf_lease_get_job(entry->lease);
+    VfDriver *driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
+
+    if (!vf_lease_move(entry->lease, VF_LEASE_ADOPTED, NULL))
+        return;
+    if (driver)
+        vf_driver_drop(driver, job);
+    for (guint i = 0; i < entry->devices->len; i++)
+        vf_device_set_state(entry->devices->pdata[i], VF_DEVICE_UNKNOWN);
+    g_ptr_array_set_size(entry->mdevs, 0);
+    g_signal_emit_by_name(self, "over", entry->lease);
+}
+
+static void
+on_job_adopted(VfJob *job, Entry *entry)
+{
+    hand_over(entry);
+}
+
 static void
 on_adopted(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(VfLease) lease = data;
     VfLeases *self = g_object_get_data(G_OBJECT(lease), "leases");
-    VfJob *job = vf_lease_get_job(lease);
-    VfDriver *driver;
     Entry *entry = find_entry(self, lease);
 
     if (entry)
@@ -580,15 +602,8 @@ on_adopted(GObject *source, GAsyncResult *result, gpointer data)
         set_adopter(entry, NULL);
         return;
     }
-    if (!entry || !vf_lease_move(lease, VF_LEASE_ADOPTED, NULL))
-        return;
-    driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
-    if (driver)
-        vf_driver_drop(driver, job);
-    for (guint i = 0; i < entry->devices->len; i++)
-        vf_device_set_state(entry->devices->pdata[i], VF_DEVICE_UNKNOWN);
-    g_ptr_array_set_size(entry->mdevs, 0); /* the adopter's now */
-    g_signal_emit_by_name(self, "over", lease);
+    if (entry)
+        hand_over(entry);
 }
 
 static GUnixFDList *
@@ -685,6 +700,7 @@ export_entry(Entry *entry)
     g_signal_connect(entry->lease, "notify::state", G_CALLBACK(on_state), entry);
     g_signal_connect(job, "attached", G_CALLBACK(on_job_attached), entry);
     g_signal_connect(job, "completed", G_CALLBACK(on_job_completed), entry);
+    g_signal_connect(job, "adopted", G_CALLBACK(on_job_adopted), entry);
 }
 
 VfLease *

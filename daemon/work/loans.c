@@ -290,7 +290,7 @@ on_lend(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *
     else
         g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the device has gone"));
     if (loan)
-        driver = vf_context_choose_driver(self->context, name, device, &error);
+        driver = vf_context_choose_driver_for(self->context, name, device, &error);
     if (driver)
         kept = reserve(self, loan, &error);
     if (!kept) {

@@ -33,6 +33,7 @@ typedef struct {
     guint64 bytes;
     VfResult result;
     gboolean open; /* it “has the devices open” */
+    gboolean adopts;
 } Side;
 
 typedef struct {
@@ -42,6 +43,8 @@ typedef struct {
     gboolean fail;  /* the call itself fails */
     gboolean hang;  /* the call never comes back */
     gboolean shrug; /* the call fails without an error */
+    guint32 endpoints;
+    gboolean adopts; /* whoever waited at the destination has the devices when it is over */
 } Wishes;
 
 static gboolean
@@ -55,14 +58,17 @@ take_wishes(GVariant *dict, Wishes *wishes, GError **error)
     wishes->fail = vf_options_take_boolean(options, "fake-fail", FALSE);
     wishes->hang = vf_options_take_boolean(options, "fake-hang", FALSE);
     wishes->shrug = vf_options_take_boolean(options, "fake-shrug", FALSE);
+    wishes->endpoints = vf_options_take_u32(options, "fake-endpoints", 1);
+    wishes->adopts = vf_options_take_boolean(options, "fake-adopts", FALSE);
     if (!vf_options_end(options, error))
         return FALSE;
     if (vf_result_from_string(outcome, &wishes->result) && wishes->result != VF_RESULT_NONE &&
-        wishes->duration_ms <= DURATION_MS_MAX)
+        wishes->duration_ms <= DURATION_MS_MAX && wishes->endpoints >= 1 && wishes->endpoints <= 3)
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                _("fake-outcome “%s” is none, or fake-duration-ms %u is more than %d"), outcome,
-                wishes->duration_ms, DURATION_MS_MAX);
+                _("fake-outcome “%s” is none, fake-duration-ms %u is more than %d, or "
+                  "fake-endpoints %u is not 1 to 3"),
+                outcome, wishes->duration_ms, DURATION_MS_MAX, wishes->endpoints);
     return FALSE;
 }
 
@@ -157,13 +163,18 @@ static gboolean
 on_tick(gpointer data)
 {
     Side *side = data;
+    g_autoptr(VfJob) job = g_object_ref(side->job);
+    gboolean adopts;
 
     side->ticks++;
     report(side);
     if (side->ticks < side->n_ticks)
         return G_SOURCE_CONTINUE;
     side->timer = 0;
-    vf_job_complete(side->job, make_outcome(side, side->result));
+    adopts = side->adopts && side->result == VF_RESULT_COMPLETED;
+    vf_job_complete(job, make_outcome(side, side->result));
+    if (adopts)
+        vf_job_report_adopted(job); /* which drops it */
     return G_SOURCE_REMOVE;
 }
 
@@ -227,7 +238,7 @@ begin(VfDriver *driver, VfJob *job, GTask *task)
     g_task_return_boolean(owned, TRUE);
 }
 
-/* There is nobody to attach: the pretended source is there a moment after prepare. */
+/* There is nobody to attach: the pretended source is there a moment after listen. */
 static gboolean
 on_attached(gpointer data)
 {
@@ -238,18 +249,41 @@ on_attached(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* As many as it is told, to places where nobody is. */
 static void
-prepare(VfDriver *driver, VfJob *job, GTask *task)
+add_endpoints(VfJobChannel *channel, const Wishes *wishes)
+{
+    if (wishes->endpoints > 1)
+        g_ptr_array_add(channel->endpoints,
+                        vf_endpoint_new_path(VF_ENDPOINT_UNIX, "/run/fake/socket"));
+    if (wishes->endpoints > 2)
+        g_ptr_array_add(channel->endpoints,
+                        vf_endpoint_new_path(VF_ENDPOINT_FILE, "/run/fake/file"));
+    g_ptr_array_add(channel->endpoints, vf_endpoint_new_tcp(channel->address, FAKE_PORT));
+}
+
+static void
+place(VfDriver *driver, VfJob *job, GTask *task)
+{
+    g_autoptr(GTask) owned = task;
+    Wishes wishes;
+
+    if (obey(job, owned, &wishes))
+        g_task_return_boolean(owned, TRUE);
+}
+
+static void
+listen(VfDriver *driver, VfJob *job, GTask *task)
 {
     g_autoptr(GTask) owned = task;
     Wishes wishes;
     Side *side;
 
-    if (!obey(job, owned, &wishes))
-        return;
-    vf_job_get_channel(job)->port = FAKE_PORT;
+    (void)take_wishes(vf_job_get_options(job), &wishes, NULL); /* place has */
+    add_endpoints(vf_job_get_channel(job), &wishes);
     start(job, &wishes);
     side = side_get(job);
+    side->adopts = wishes.adopts;
     g_source_remove(side->timer);
     side->timer = g_timeout_add(wishes.duration_ms, on_attached, side);
     g_task_return_boolean(owned, TRUE);
@@ -324,7 +358,8 @@ vf_fake_driver_class_init(VfFakeDriverClass *class)
     driver_class->claims = claims;
     driver_class->probe = probe;
     driver_class->begin = begin;
-    driver_class->prepare = prepare;
+    driver_class->place = place;
+    driver_class->listen = listen;
     driver_class->perform = perform;
     driver_class->finish = agree;
     driver_class->confirm = agree;

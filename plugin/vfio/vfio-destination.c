@@ -31,22 +31,22 @@ receive_arguments(VfJob *job)
     return g_variant_dict_end(&args);
 }
 
-/* Answers prepare itself when it cannot; otherwise the mover's `listening` does. */
-static void
-receive(VfVfioSide *self, GTask *task)
+/* Answers by itself when it cannot; otherwise the mover's `listening` does. */
+void
+vf_vfio_destination_listen(VfJob *job, GTask *task)
 {
+    VfVfioSide *self = vf_vfio_side_get(job);
     g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
     GError *error = NULL;
 
-    if (!vf_vfio_side_list_fds(self->job, TRUE, fds, &error)) {
+    if (!vf_vfio_side_list_fds(job, TRUE, fds, &error)) {
         g_task_return_error(task, error);
         g_object_unref(task);
         return;
     }
     self->waiting = task;
     vf_vfio_side_run(
-        self,
-        vf_mover_new("receive", receive_arguments(self->job), (const int *)fds->data, fds->len),
+        self, vf_mover_new("receive", receive_arguments(job), (const int *)fds->data, fds->len),
         vf_vfio_destination_ended);
 }
 
@@ -100,14 +100,15 @@ open_next(VfJob *job, GTask *task)
     VfVfioSide *self = vf_vfio_side_get(job);
 
     if (self->next == vf_job_get_n_devices(job)) {
-        receive(self, task);
+        g_task_return_boolean(task, TRUE);
+        g_object_unref(task);
         return;
     }
     vf_vfio_open_async(vf_job_get_device(job, self->next)->device, on_opened, task);
 }
 
 void
-vf_vfio_destination_prepare(VfJob *job, GTask *task)
+vf_vfio_destination_place(VfJob *job, GTask *task)
 {
     g_task_set_task_data(task, g_object_ref(job), g_object_unref);
     open_next(job, task);

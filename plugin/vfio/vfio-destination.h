@@ -5,8 +5,9 @@
 
 G_BEGIN_DECLS
 
-/* The driver's function of that name. */
-void vf_vfio_destination_prepare(VfJob *job, GTask *task);
+/* The driver's functions of these names. */
+void vf_vfio_destination_place(VfJob *job, GTask *task);
+void vf_vfio_destination_listen(VfJob *job, GTask *task);
 
 void vf_vfio_destination_ended(VfVfioSide *self, VfMoverReply *reply);
 

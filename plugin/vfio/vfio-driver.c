@@ -33,6 +33,13 @@ claims(VfDriver *driver, VfDevice *device)
     return vf_device_get_vfio_dev(device)[0] != '\0';
 }
 
+/* The state is in the open device, and opening it here would reset it. */
+static VfHolder
+get_holder(VfDriver *driver, VfJob *job)
+{
+    return vf_job_get_role(job) == VF_JOB_SOURCE ? VF_HOLDER_LENDER : VF_HOLDER_DAEMON;
+}
+
 /* --- Probe --- */
 
 static void
@@ -225,9 +232,15 @@ begin(VfDriver *driver, VfJob *job, GTask *task)
 /* --- the other calls --- */
 
 static void
-prepare(VfDriver *driver, VfJob *job, GTask *task)
+place(VfDriver *driver, VfJob *job, GTask *task)
 {
-    vf_vfio_destination_prepare(job, task);
+    vf_vfio_destination_place(job, task);
+}
+
+static void
+listen(VfDriver *driver, VfJob *job, GTask *task)
+{
+    vf_vfio_destination_listen(job, task);
 }
 
 static void
@@ -465,12 +478,13 @@ vf_vfio_driver_class_init(VfVfioDriverClass *class)
     VfDriverClass *driver_class = VF_DRIVER_CLASS(class);
 
     driver_class->name = "vfio";
-    driver_class->needs_loan = TRUE;
+    driver_class->get_holder = get_holder;
     driver_class->claims = claims;
     driver_class->probe = probe;
     driver_class->lend = lend;
     driver_class->begin = begin;
-    driver_class->prepare = prepare;
+    driver_class->place = place;
+    driver_class->listen = listen;
     driver_class->perform = perform;
     driver_class->finish = nothing_to_do;
     driver_class->confirm = nothing_to_do;

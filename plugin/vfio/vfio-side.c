@@ -174,14 +174,14 @@ on_listening(VfMover *mover, const char *address, guint port, VfVfioSide *self)
      * range: the job is on its way out. */
     if (!self->waiting && channel->port_max == 0)
         return;
-    /* prepare fails with this when it has ended */
+    /* listen fails with this when it has ended */
     if (port < channel->port_min || port > channel->port_max) {
         vf_mover_blame(mover, g_error_new(VFERRY_ERROR, VFERRY_ERROR_PEER,
                                           _("the mover listens at port %u, outside %u to %u"), port,
                                           channel->port_min, channel->port_max));
         return;
     }
-    channel->port = (guint16)port;
+    g_ptr_array_add(channel->endpoints, vf_endpoint_new_tcp(channel->address, (guint16)port));
     answer_waiting(self, NULL);
 }
 
@@ -238,7 +238,7 @@ on_ended(VfMover *mover, VfMoverReply *reply, VfVfioSide *self)
     if (vf_job_get_role(alive) == VF_JOB_SOURCE)
         answer_waiting(self,
                        NULL); /* it was never started, and that ends the job as any end does */
-    if (self->waiting) {      /* it never listened, and prepare's failure ends the job */
+    if (self->waiting) {      /* it never listened, and that failure ends the job */
         GError *error = reply && reply->outcome->error ? g_error_copy(reply->outcome->error)
                                                        : mover_error(self);
         answer_waiting(self, error);

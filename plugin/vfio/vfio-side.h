@@ -17,8 +17,8 @@ struct _VfVfioSide {
     VfJob *job; /* not a reference: the job owns this */
     VfMover *mover;
     GArray *fds;    /* of int: the devices, at a destination */
-    GTask *waiting; /* prepare, until it listens; perform, until the mover has its request */
-    guint next;     /* device that prepare opens, or begin inspects */
+    GTask *waiting; /* listen, until it does; perform, until the mover has its request */
+    guint next;     /* device that place opens, or begin inspects */
     VfVfioEnded ended;
 };
 

@@ -12,15 +12,15 @@
 #define RETURN_DEADLINE_MS 8000
 
 static GVariant *
-send_arguments(VfJob *job)
+send_arguments(VfJob *job, const VfEndpoint *endpoint)
 {
     const VfJobChannel *channel = vf_job_get_channel(job);
     GVariantDict args;
 
     g_variant_dict_init(&args, NULL);
     g_variant_dict_insert(&args, "job", "s", vf_job_get_uuid(job));
-    g_variant_dict_insert(&args, "address", "s", channel->address);
-    g_variant_dict_insert(&args, "port", "q", channel->port);
+    g_variant_dict_insert(&args, "address", "s", endpoint->address);
+    g_variant_dict_insert(&args, "port", "q", endpoint->port);
     g_variant_dict_insert_value(&args, "key", vf_vfio_side_key(job));
     g_variant_dict_insert(&args, "downtime-limit-ms", "u", channel->downtime_limit_ms);
     g_variant_dict_insert(&args, "precopy-max-seconds", "u", channel->precopy_max_seconds);
@@ -34,18 +34,23 @@ vf_vfio_source_perform(VfJob *job, GTask *task)
 {
     g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
     VfVfioSide *self = vf_vfio_side_get(job);
+    const VfEndpoint *endpoint =
+        vf_endpoint_find(vf_job_get_channel(job)->endpoints, VF_ENDPOINT_TCP);
     GError *error = NULL;
 
-    if (!vf_vfio_side_list_fds(job, TRUE, fds, &error)) {
+    if (!endpoint)
+        g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                    _("the destination has no TCP endpoint, and this driver knows no other"));
+    if (!endpoint || !vf_vfio_side_list_fds(job, TRUE, fds, &error)) {
         g_task_return_error(task, error);
         g_object_unref(task);
         return;
     }
     vf_vfio_side_expect_marks(job);
     self->waiting = task; /* until then a restart of the daemon would find nobody at work */
-    vf_vfio_side_run(self,
-                     vf_mover_new("send", send_arguments(job), (const int *)fds->data, fds->len),
-                     vf_vfio_source_ended);
+    vf_vfio_side_run(
+        self, vf_mover_new("send", send_arguments(job, endpoint), (const int *)fds->data, fds->len),
+        vf_vfio_source_ended);
 }
 
 /* --- a mover that ended without bringing the devices back --- */

@@ -67,6 +67,32 @@ class Fake(crossing.Test):
         self.assertEqual(job.get('Devices')[0]['state'], 'stopped')
         self.assertEqual(self.find_device(self.uuid).get('State'), 'stopped')
 
+    def test_endpoints(self):
+        """As many as the driver has; one alone is written as 0.1.0 read it."""
+        device = self.wait_for_device(self.uuid)
+        for number, written in ((1, ['channel']), (3, ['endpoint kind="unix"', 'endpoint kind="file"', 'endpoint kind="tcp"'])):
+            with self.subTest(number=number):
+                uuid, cookie = self.begin(device, driver=FAKE)
+                lease, answer, secret = self.prepare(cookie, driver=FAKE, **{'fake-endpoints': Variant('u', number)})
+                self.assertEqual(re.findall(r'<(channel|endpoint kind="[a-z]*")', answer), written)
+                self.perform(uuid, answer, secret)
+                self.assertEqual(self.end('Confirm', uuid), 'completed')
+                self.assertEqual(self.end('Finish', uuid), 'completed')
+        _, cookie = self.begin(device, driver=FAKE)
+        error = self.assert_refused('InvalidArgument', self.prepare, cookie, driver=FAKE, **{'fake-endpoints': Variant('u', 4)})
+        self.assertIn('fake-endpoints 4', error.message)
+
+    def test_adopted_by_the_driver(self):
+        """A hypervisor that waited for the devices has them at the end, and nobody calls Adopt."""
+        uuid, _ = self.cross(destination={'fake-adopts': Variant('b', True)})
+        self.assertEqual(self.end('Finish', uuid), 'completed')
+        lease = self.wait_for(lambda: self.find_object('Lease', 'JobUuid', uuid), 'the lease')
+        self.wait_for_property(lease, 'State', 'adopted')
+        (created,) = self.mdevs()
+        self.assertEqual(self.find_device(created).get('State'), 'unknown')
+        self.assert_refused('Busy', lease.call, 'Adopt', Variant('(a{sv})', ({},)))
+        self.assertIn(created, self.mdevs())
+
     def test_failed(self):
         uuid, job = self.cross(source={'fake-outcome': Variant('s', 'failed')})
         self.assertEqual(self.end('Confirm', uuid), 'failed')

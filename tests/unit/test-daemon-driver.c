@@ -135,10 +135,10 @@ test_missing(Fixture *fixture, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
 
-    call(fixture, VF_DRIVER_PREPARE, NULL);
+    call(fixture, VF_DRIVER_LISTEN, NULL);
     iterate_until(&fixture->calls, 1);
     g_assert_error(fixture->error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED);
-    g_assert_cmpstr(fixture->error->message, ==, "driver “test” has no “prepare”");
+    g_assert_cmpstr(fixture->error->message, ==, "driver “test” has no “listen”");
     g_assert_false(vf_driver_cancel(VF_DRIVER(fixture->driver), fixture->job, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED);
 }
@@ -168,6 +168,41 @@ test_shrug(Fixture *fixture, gconstpointer data)
     g_assert_nonnull(strstr(error->message, "bug in the driver"));
 }
 
+/* Nobody hears what it says. */
+static void
+let_go(Fixture *fixture)
+{
+    g_task_return_boolean(fixture->driver->held, TRUE);
+    g_clear_object(&fixture->driver->held);
+    while (g_main_context_iteration(NULL, FALSE))
+        continue;
+}
+
+/* Devices are opened one after the other. */
+static void
+test_growing_deadline(Fixture *fixture, gconstpointer data)
+{
+    fixture->driver->hold = TRUE;
+    vf_driver_set_deadline(VF_DRIVER(fixture->driver), 30);
+    for (guint n = 1; n <= 2; n++) {
+        g_autofree char *much = g_strdup_printf("longer than %u ms", 30 * (n + 1));
+
+        vf_job_add_device(fixture->job, n == 1 ? "a" : "b", NULL);
+        call(fixture, VF_DRIVER_BEGIN, NULL);
+        iterate_until(&fixture->calls, n);
+        g_assert_nonnull(strstr(fixture->error->message, much));
+        let_go(fixture);
+    }
+}
+
+static void
+test_nothing_to_place(Fixture *fixture, gconstpointer data)
+{
+    call(fixture, VF_DRIVER_PLACE, NULL);
+    iterate_until(&fixture->calls, 1);
+    g_assert_no_error(fixture->error);
+}
+
 /* The deadline answers; what comes later is heard by nobody and leaks nothing. */
 static void
 test_deadline(Fixture *fixture, gconstpointer data)
@@ -179,10 +214,7 @@ test_deadline(Fixture *fixture, gconstpointer data)
     g_assert_error(fixture->error, VFERRY_ERROR, VFERRY_ERROR_FAILED);
     g_assert_nonnull(strstr(fixture->error->message, "longer than 30 ms"));
     g_assert_cmpuint(fixture->driver->cancels, ==, 1);
-    g_task_return_boolean(fixture->driver->held, TRUE);
-    g_clear_object(&fixture->driver->held);
-    while (g_main_context_iteration(NULL, FALSE))
-        continue;
+    let_go(fixture);
     g_assert_cmpuint(fixture->calls, ==, 1);
 }
 
@@ -225,7 +257,9 @@ main(int argc, char **argv)
     ADD(missing);
     ADD(prefix);
     ADD(shrug);
+    ADD(nothing_to_place);
     ADD(deadline);
+    ADD(growing_deadline);
     ADD(cancel);
     ADD(options);
     return g_test_run();

@@ -19,6 +19,7 @@
     "' " attributes ">" content "</answer>"
 #define WITH(content) ANSWER("expires='1'", content)
 #define CHANNEL "<channel address='::1' port='1'/>"
+#define ENDPOINT "<endpoint kind='tcp' address='::1' port='1'/>"
 #define VERSION "<stream version='1'/>"
 #define DEVICE "<device ref='a' as='b'/>"
 
@@ -146,10 +147,10 @@ assert_answer_round_trip(const char *address)
     g_autoptr(VfAnswer) again = NULL;
     g_autofree char *text = NULL;
     g_autofree char *twice = NULL;
+    const VfEndpoint *endpoint;
 
     answer->expires = G_GINT64_CONSTANT(1795261200000000);
-    answer->channel_address = g_strdup(address);
-    answer->channel_port = 49300;
+    g_ptr_array_add(answer->endpoints, vf_endpoint_new_tcp(address, 49300));
     vf_answer_add_device(answer, "83b8f4f2", "4f1c0000");
     text = vf_answer_format(answer);
     assert_valid(text, "answer");
@@ -158,8 +159,12 @@ assert_answer_round_trip(const char *address)
     twice = vf_answer_format(again);
     g_assert_cmpstr(text, ==, twice);
     g_assert_cmpint(again->expires, ==, answer->expires);
-    g_assert_cmpstr(again->channel_address, ==, address);
-    g_assert_cmpuint(again->channel_port, ==, 49300);
+    g_assert_cmpuint(again->endpoints->len, ==, 1);
+    endpoint = again->endpoints->pdata[0];
+    g_assert_cmpint(endpoint->kind, ==, VF_ENDPOINT_TCP);
+    g_assert_cmpstr(endpoint->address, ==, address);
+    g_assert_cmpuint(endpoint->port, ==, 49300);
+    g_assert_nonnull(strstr(text, "<channel ")); /* which 0.1.0 reads */
     g_assert_cmpuint(again->stream_version, ==, 1);
     g_assert_cmpuint(g_strv_length(again->features), ==, 0);
     g_assert_cmpstr(((const VfAnswerDevice *)again->devices->pdata[0])->as, ==, "4f1c0000");
@@ -173,6 +178,29 @@ test_answer(void)
     assert_answer_round_trip("fe80::1%eth0");
 }
 
+/* Those of a kind that nobody knows are somebody else's. */
+static void
+test_endpoints(void)
+{
+    static const char text[] = WITH(
+        "<endpoint kind='rdma' address='::1' port='1'/><endpoint kind='unix' path='/run/x'/>"
+        "<endpoint kind='file' path='/srv/1'/><endpoint kind='tcp' address='10.0.0.1' port='2'/>"
+        "<endpoint kind='tcp' address='::1' port='1'/>" VERSION DEVICE);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfAnswer) answer = vf_answer_parse(text, -1, NULL, &error);
+    g_autofree char *again = NULL;
+
+    g_assert_no_error(error);
+    assert_valid(text, "answer");
+    g_assert_cmpuint(answer->endpoints->len, ==, 4);
+    g_assert_cmpstr(vf_endpoint_find(answer->endpoints, VF_ENDPOINT_UNIX)->path, ==, "/run/x");
+    g_assert_cmpstr(vf_endpoint_find(answer->endpoints, VF_ENDPOINT_FILE)->path, ==, "/srv/1");
+    g_assert_cmpstr(vf_endpoint_find(answer->endpoints, VF_ENDPOINT_TCP)->address, ==, "10.0.0.1");
+    again = vf_answer_format(answer);
+    assert_valid(again, "answer");
+    g_assert_null(strstr(again, "<channel "));
+}
+
 static void
 test_bad_answers(void)
 {
@@ -183,7 +211,7 @@ test_bad_answers(void)
         {ANSWER("", ""), "“expires” is missing"},
         {ANSWER("expires='0'", ""), "expires is “0”"},
         {ANSWER("expires='9223372036854775808'", ""), "expires is “9223372036854775808”"},
-        {WITH(VERSION DEVICE), "the element <channel> is missing"},
+        {WITH(VERSION DEVICE), "the element <endpoint> is missing"},
         {WITH(CHANNEL DEVICE), "the element <stream> is missing"},
         {WITH(CHANNEL VERSION), "the element <device> is missing"},
         {WITH(CHANNEL CHANNEL VERSION DEVICE), "at most 1"},
@@ -194,6 +222,12 @@ test_bad_answers(void)
         {WITH("<channel address='10.0.0.1%eth0' port='1'/>"), "address is “10.0.0.1%eth0”"},
         {WITH("<channel address='fe80::1%' port='1'/>"), "address is “fe80::1%”"},
         {WITH("<channel address='/run/x' port='1'/>"), "address is “/run/x”"},
+        {WITH(CHANNEL ENDPOINT VERSION DEVICE), "only one of them counts"},
+        {WITH("<endpoint/>" VERSION DEVICE), "“kind” is missing"},
+        {WITH("<endpoint kind='rdma' address='::1'/>" VERSION DEVICE), "of a kind that is known"},
+        {WITH("<endpoint kind='tcp' address='::1' port='0'/>"), "port is “0”"},
+        {WITH("<endpoint kind='unix'/>"), "“path” is missing"},
+        {WITH("<endpoint kind='file' path='images/1'/>"), "path is “images/1”"},
         {WITH(CHANNEL "<stream version='0'/>"), "version is “0”"},
         {WITH(CHANNEL VERSION "<device ref='a'/>"), "“as” is missing"},
         {WITH(CHANNEL VERSION DEVICE DEVICE), "the device “a” is there twice"},
@@ -219,6 +253,7 @@ main(int argc, char **argv)
     g_test_add_func("/xml/migration/bad-cookies", test_bad_cookies);
     g_test_add_func("/xml/migration/too-many-devices", test_too_many_devices);
     g_test_add_func("/xml/migration/answer", test_answer);
+    g_test_add_func("/xml/migration/endpoints", test_endpoints);
     g_test_add_func("/xml/migration/bad-answers", test_bad_answers);
     return g_test_run();
 }

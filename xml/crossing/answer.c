@@ -15,7 +15,9 @@
 
 #define NS VF_NS("answer")
 #define DEVICES_MAX 256
+#define ENDPOINTS_MAX 16
 #define ADDRESS_MAX 64
+#define PATH_BYTES_MAX 1024
 
 static void
 device_free(VfAnswerDevice *self)
@@ -35,6 +37,7 @@ vf_answer_new(const char *job, const char *destination)
     self->destination = g_strdup(destination);
     self->stream_version = 1;
     self->features = g_new0(char *, 1);
+    self->endpoints = vf_endpoint_list_new();
     self->devices = g_ptr_array_new_with_free_func((GDestroyNotify)device_free);
     return self;
 }
@@ -44,7 +47,7 @@ vf_answer_free(VfAnswer *self)
 {
     g_free(self->job);
     g_free(self->destination);
-    g_free(self->channel_address);
+    g_ptr_array_unref(self->endpoints);
     g_strfreev(self->features);
     g_ptr_array_unref(self->devices);
     g_free(self);
@@ -75,20 +78,81 @@ is_address(const char *text)
 }
 
 static gboolean
-handle_channel(const xmlNode *node, gpointer data, GError **error)
+parse_tcp(const xmlNode *node, VfAnswer *self, GError **error)
 {
-    VfAnswer *self = data;
+    g_autofree char *address = NULL;
     guint64 port;
 
-    if (!vf_document_need_text(node, "address", ADDRESS_MAX, &self->channel_address, error) ||
+    if (!vf_document_need_text(node, "address", ADDRESS_MAX, &address, error) ||
         !vf_document_need_u64(node, "port", 1, G_MAXUINT16, &port, error) ||
         !vf_document_children(node, NULL, 0, NULL, error))
         return FALSE;
-    self->channel_port = (guint16)port;
-    if (is_address(self->channel_address))
+    if (!is_address(address))
+        return vf_document_fail(node, error,
+                                _("address is “%s”, but must be an IPv4 or IPv6 address"), address);
+    g_ptr_array_add(self->endpoints, vf_endpoint_new_tcp(address, (guint16)port));
+    return TRUE;
+}
+
+static gboolean
+parse_path(const xmlNode *node, VfAnswer *self, VfEndpointKind kind, GError **error)
+{
+    g_autofree char *path = NULL;
+
+    if (!vf_document_need_text(node, "path", PATH_BYTES_MAX, &path, error) ||
+        !vf_document_children(node, NULL, 0, NULL, error))
+        return FALSE;
+    if (!g_path_is_absolute(path))
+        return vf_document_fail(node, error, _("path is “%s”, but must be absolute"), path);
+    g_ptr_array_add(self->endpoints, vf_endpoint_new_path(kind, path));
+    return TRUE;
+}
+
+/* The one endpoint, as 0.1.0 wrote it. */
+static gboolean
+handle_channel(const xmlNode *node, gpointer data, GError **error)
+{
+    return parse_tcp(node, data, error);
+}
+
+static const char *const kinds[] = {
+    [VF_ENDPOINT_TCP] = "tcp",
+    [VF_ENDPOINT_UNIX] = "unix",
+    [VF_ENDPOINT_FILE] = "file",
+};
+
+/* One of a kind that is not known here is for a driver that is not here. */
+static gboolean
+handle_endpoint(const xmlNode *node, gpointer data, GError **error)
+{
+    g_autofree char *kind = NULL;
+
+    if (!vf_document_need_id(node, "kind", &kind, error))
+        return FALSE;
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+        if (g_str_equal(kind, kinds[i]))
+            return i == VF_ENDPOINT_TCP ? parse_tcp(node, data, error)
+                                        : parse_path(node, data, (VfEndpointKind)i, error);
+    return TRUE;
+}
+
+static gboolean
+check_endpoints(const xmlNode *root, const VfAnswer *self, GError **error)
+{
+    gboolean channel = FALSE, endpoint = FALSE;
+
+    for (const xmlNode *node = root->children; node; node = node->next) {
+        channel |= vf_document_is(node, "channel", NS);
+        endpoint |= vf_document_is(node, "endpoint", NS);
+    }
+    if (channel && endpoint)
+        return vf_document_fail(root, error,
+                                _("it has <channel> and <endpoint>, and only one of them counts"));
+    if (self->endpoints->len > 0)
         return TRUE;
-    return vf_document_fail(node, error, _("address is “%s”, but must be an IPv4 or IPv6 address"),
-                            self->channel_address);
+    return vf_document_fail(root, error,
+                            endpoint ? _("none of its endpoints is of a kind that is known here")
+                                     : _("the element <endpoint> is missing"));
 }
 
 static gboolean
@@ -138,7 +202,8 @@ handle_device(const xmlNode *node, gpointer data, GError **error)
 static gboolean
 parse_root(const xmlNode *root, VfAnswer *self, GError **error)
 {
-    const VfDocumentChild children[] = {{"channel", handle_channel, 1, 1},
+    const VfDocumentChild children[] = {{"channel", handle_channel, 0, 1},
+                                        {"endpoint", handle_endpoint, 0, ENDPOINTS_MAX},
                                         {"stream", handle_stream, 1, 1},
                                         {"device", handle_device, 1, DEVICES_MAX}};
     guint64 expires;
@@ -148,7 +213,8 @@ parse_root(const xmlNode *root, VfAnswer *self, GError **error)
         !vf_document_need_u64(root, "expires", 1, G_MAXINT64, &expires, error))
         return FALSE;
     self->expires = (gint64)expires;
-    return vf_document_children(root, children, G_N_ELEMENTS(children), self, error);
+    return vf_document_children(root, children, G_N_ELEMENTS(children), self, error) &&
+           check_endpoints(root, self, error);
 }
 
 VfAnswer *
@@ -172,6 +238,28 @@ write_device(VfWriter *writer, const VfAnswerDevice *device)
     vf_writer_end(writer);
 }
 
+/* One TCP endpoint alone as 0.1.0, which knows no other, reads it. */
+static void
+write_endpoints(VfWriter *writer, const VfAnswer *self)
+{
+    for (guint i = 0; i < self->endpoints->len; i++) {
+        const VfEndpoint *endpoint = self->endpoints->pdata[i];
+        gboolean tcp = endpoint->kind == VF_ENDPOINT_TCP;
+        gboolean channel = tcp && self->endpoints->len == 1;
+
+        vf_writer_start(writer, channel ? "channel" : "endpoint", NULL);
+        if (!channel)
+            vf_writer_attribute(writer, "kind", kinds[endpoint->kind]);
+        if (tcp) {
+            vf_writer_attribute(writer, "address", endpoint->address);
+            vf_writer_attribute_u64(writer, "port", endpoint->port);
+        } else {
+            vf_writer_attribute(writer, "path", endpoint->path);
+        }
+        vf_writer_end(writer);
+    }
+}
+
 char *
 vf_answer_format(const VfAnswer *self)
 {
@@ -180,10 +268,7 @@ vf_answer_format(const VfAnswer *self)
     vf_writer_attribute(writer, "job", self->job);
     vf_writer_attribute(writer, "destination", self->destination);
     vf_writer_attribute_i64(writer, "expires", self->expires);
-    vf_writer_start(writer, "channel", NULL);
-    vf_writer_attribute(writer, "address", self->channel_address);
-    vf_writer_attribute_u64(writer, "port", self->channel_port);
-    vf_writer_end(writer);
+    write_endpoints(writer, self);
     vf_writer_start(writer, "stream", NULL);
     vf_writer_attribute_u64(writer, "version", self->stream_version);
     vf_writer_attribute_words(writer, "features", self->features);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "endpoint.h"
 
 /* What Prepare at the destination tells Perform at the source. Namespace
  * https://vferry.org/ns/answer/1, at most 1 MiB. The secret travels beside it, never in it. */
@@ -15,8 +15,7 @@ typedef struct {
     char *job;         /* UUID, lower-case */
     char *destination; /* HostId of the destination: UUID, lower-case */
     gint64 expires; /* microseconds since the epoch (CLOCK_REALTIME), > 0: the lease's deadline */
-    char *channel_address;  /* IPv4 or IPv6 address as text, an IPv6 one may end in %<interface> */
-    guint16 channel_port;   /* 1 to 65535 */
+    GPtrArray *endpoints;   /* of VfEndpoint, the one to try first first; at least one */
     guint32 stream_version; /* >= 1, chosen from the cookie's range */
     char **features;        /* chosen from the cookie's; sorted, each once; empty, never NULL */
     GPtrArray *devices; /* of VfAnswerDevice in the cookie's order, at least one, each ref once */
