@@ -336,6 +336,8 @@ class Destination(Test):
         self.script('receive', ['listening'], *steps, ['wait-for', 'on-' + step], *rest)
         self.cross()
         self.wait_for_property(self.lease, 'State', 'ready' if step == 'ready' else 'attached')
+        for record in [words[1] for words in steps if words[0] == 'record']:
+            self.wait_for(lambda: record in self.events(f'{self.job_uuid}.destination'), f'the line “{record}”')
         (self.created,) = self.mdevs()
 
     def finish_source(self):
