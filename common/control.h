@@ -9,7 +9,8 @@
  * checked. docs/mover-control.md has the verbs. */
 
 #define VF_CONTROL_SIZE_MAX 65536
-#define VF_CONTROL_FDS_MAX 8
+/* A record and the devices of a job. */
+#define VF_CONTROL_FDS_MAX 17
 /* SO_SNDBUF of the worker's end, whatever net.core.wmem_default is. The kernel doubles it and
  * counts at least 512 bytes for a message: fewer than 512 wait for a daemon that does not read, and
  * one of VF_CONTROL_SIZE_MAX fits. */

@@ -28,7 +28,9 @@ G_DECLARE_FINAL_TYPE(VfJob, vf_job, VF, JOB, GObject)
 #define VF_JOB_PROGRESS_INTERVAL_US (100 * 1000)
 #define VF_JOB_SECRET_SIZE 32
 #define VF_JOB_KEPT_RECORD "record"
-#define VF_JOB_DEVICES_MAX 7 /* beside the record in one message, docs/mover-control.md */
+/* As many descriptors as a bus lets one message have, when nobody says otherwise (dbus-daemon's
+ * max_message_unix_fds): one Adopt answers with all. VF_CONTROL_FDS_MAX is for one more. */
+#define VF_JOB_DEVICES_MAX 16
 
 /* Who has the devices of a job open, and would run them if it came to nothing. */
 typedef enum {

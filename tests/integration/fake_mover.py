@@ -65,7 +65,7 @@ class Cancelled(Exception):
 class Mover:
     def __init__(self):
         self.control = socket.socket(fileno=3)
-        data, ancillary, _, _ = self.control.recvmsg(65536, socket.CMSG_SPACE(8 * 4))
+        data, ancillary, _, _ = self.control.recvmsg(65536, socket.CMSG_SPACE(17 * 4))
         if not data:
             sys.exit(1)
         self.fds = array.array('i')

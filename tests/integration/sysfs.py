@@ -91,6 +91,13 @@ class Sysfs:
         self.write('/written', f'{number}\n')  # nobody finds it empty
         os.replace(self.real('/written'), self.real(path))
 
+    def give_room(self, parent, units):
+        """So many are left in its pool."""
+        with self.lock:
+            self.pools[parent][0] = units
+            for type_id, of_one in self.pools[parent][1].items():
+                self.set_available(parent, type_id, units // of_one)
+
     def take(self, parent, type_id, sign):
         if parent not in self.pools:
             return

@@ -109,6 +109,30 @@ class Calls(crossing.Test):
                 f'expires="1"><channel address="127.0.0.1" port="{port}"/><stream version="1"/>'
                 f'<device ref="{ref or self.uuid}" as="{job}"/></answer>')
 
+    def test_many_devices(self):
+        """As many as one message of a bus has descriptors for, and not one more."""
+        self.sysfs.give_room('mtty', 64)
+        paths = []
+        for _ in range(17):
+            self.uuid = self.sysfs.add_mdev('mtty-1')
+            paths.append(self.lend().path)
+        begin = lambda some: self.manager().call('Begin', Variant('(aoa{sv})', (some, {})))  # noqa: E731
+        self.assertIn('at most 16', self.assert_refused('LimitExceeded', begin, paths).message)
+        before = self.mdevs()
+        uuid, cookie = begin(paths[:16])
+        lease, answer, secret = self.prepare(cookie)
+        self.assertEqual(len(self.mdevs() - before), 16)
+        self.go()
+        self.perform(uuid, answer, secret)
+        self.assertEqual(self.end('Confirm', uuid), 'completed')
+        self.assertEqual(self.end('Finish', uuid), 'completed')
+        self.assertEqual({(verb, fds) for verb, _, fds, _ in self.requests() if verb in ('send', 'receive')},
+                         {('send', 17), ('receive', 17)})
+        (_,), fds = lease.client.call_with_fds(lease.path, 'org.vferry1.Lease.Adopt', Variant('(a{sv})', ({},)), [])
+        for fd in fds:
+            os.close(fd)
+        self.assertEqual(len(fds), 16)
+
     def test_begin_device_that_does_not_run(self):
         device = self.lend()
         self.script('inspect', ['result', {'outcome': 'completed', 'flags': ['stop-copy'], 'state': 'STOP'}])
