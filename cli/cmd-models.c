@@ -239,6 +239,18 @@ check(const VfCli *cli, char **files)
         }
         json_array_add_object_element(results, describe_file(*file, problems, ignored));
     }
+    for (guint i = 0; i < models->problems->len; i++) {
+        const VfModelsProblem *problem = models->problems->pdata[i];
+
+        if (!problem->directory)
+            continue;
+        good = FALSE; /* what is in it may clash */
+        if (!cli->json)
+            g_printerr("%s\n", problem->message);
+        json_array_add_object_element(
+            results, describe_file(problem->file, of_file(models->problems, problem->file),
+                                   json_array_new()));
+    }
     json_object_set_boolean_member(object, "good", good);
     json_object_set_array_member(object, "files", results);
     if (cli->json)

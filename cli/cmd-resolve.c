@@ -11,6 +11,10 @@
 #include "json.h"
 #include "names.h"
 
+/* The kernel is asked device by device, and may be slow to answer for each (the deadlines in
+ * daemon/driver/driver.c). */
+#define RESOLVE_MS 240000
+
 typedef struct {
     char *run_at;
     char *this_side;
@@ -128,7 +132,7 @@ resolve_side(const Part *part, const char *decision)
         return VF_EXIT_DONE;
     if (!vferry_job_call_resolve_sync(part->job, decision, g_variant_new("a{sv}", NULL),
                                       vf_bus_get_call_flags(part->bus),
-                                      vf_bus_get_timeout(part->bus), NULL, &error))
+                                      RESOLVE_MS + vf_bus_get_timeout(part->bus), NULL, &error))
         return vf_bus_report(part->bus, error, VF_ACTION_OVERRIDE);
     g_printerr(_("%s: %s done\n"), vf_bus_get_label(part->bus), decision);
     return VF_EXIT_DONE;

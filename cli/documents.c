@@ -172,13 +172,6 @@ vf_documents_find_device(const VfCapabilities *capabilities, const char *id, GEr
     return choose(&choice, error);
 }
 
-gboolean
-vf_documents_is_leaving(const VfCapabilitiesDevice *device)
-{
-    return !device->model && g_str_equal(device->kind, "mdev") &&
-           g_str_equal(device->state, "stopped");
-}
-
 static VfRequirement *
 requirement_of_device(const VfCapabilities *capabilities, const VfCapabilitiesDevice *device,
                       GError **error)
@@ -187,10 +180,9 @@ requirement_of_device(const VfCapabilities *capabilities, const VfCapabilitiesDe
 
     if (model)
         return vf_requirement_new_for_device(model, device->values);
-    if (vf_documents_is_leaving(device))
+    if (device->being_removed)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
-                    _("the state of device %s has left that host, and what is left of it is being "
-                      "removed"),
+                    _("device %s is being removed: it goes when whoever has it open closes it"),
                     device->id);
     else
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN,

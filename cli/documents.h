@@ -34,10 +34,6 @@ VfRequirement *vf_documents_load_requirement(const VfCli *cli, const char *argum
 const VfCapabilitiesDevice *vf_documents_find_device(const VfCapabilities *capabilities,
                                                      const char *id, GError **error);
 
-/* Its state has gone to another host, and what is left of it goes when whoever has it open closes
- * it: the kernel has begun to remove it, and does not tell its type any more. */
-gboolean vf_documents_is_leaving(const VfCapabilitiesDevice *device);
-
 /* Of the daemon at @address; NULL: this host's. */
 VfCapabilities *vf_documents_ask_capabilities(const VfCli *cli, const char *address,
                                               GError **error);

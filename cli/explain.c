@@ -5,7 +5,6 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "documents.h"
 #include "model-view.h"
 #include "text.h"
 
@@ -294,10 +293,11 @@ vf_explain_device(VfExplanation *self, const VfCapabilities *host,
     const VfModel *model = device->model ? vf_capabilities_find_model(host, device->model) : NULL;
 
     explain_place(self, host, device);
-    if (vf_documents_is_leaving(device)) {
+    if (device->being_removed) {
         say(self,
-            _("Its state has left this host. What is left of it is being removed, and goes when "
-              "whoever has it open closes it."));
+            _("It is being removed: it goes when whoever has it open closes it, and the kernel "
+              "does not tell its type any more. Whether its state has left is in its job: "
+              "“vferryctl jobs”."));
         return;
     }
     if (!model) {

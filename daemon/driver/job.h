@@ -61,7 +61,8 @@ typedef struct {
     guint16 port_min; /* destination: where to listen; 0, 0 mean any port */
     guint16 port_max;
     GPtrArray *endpoints; /* of VfEndpoint: filled by the destination's driver when it listens, and
-                             at the source, before perform, by what that has answered */
+                             at the source, before perform, by what Perform's caller brings: a path
+                             in it must not be opened with more rights than that one has */
     guint8 secret[VF_JOB_SECRET_SIZE];
     guint32 precopy_max_seconds; /* source */
     guint32 downtime_limit_ms;   /* source */

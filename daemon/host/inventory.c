@@ -68,6 +68,7 @@ describe_device(VfDevice *device, const VfCapabilities *host)
 
     replace(&out->kind, vf_device_get_kind(device));
     replace(&out->state, vf_device_state_to_string(look_at_state(device)));
+    out->being_removed = !vf_device_check_stays(device, NULL);
     replace(&out->migration_source, vf_device_get_migration_source(device));
     out->parent = dup_unless_empty(vf_device_get_parent_id(device));
     out->model = dup_unless_empty(vf_device_get_model_id(device));

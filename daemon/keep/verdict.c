@@ -3,10 +3,15 @@
 
 #include "verdict.h"
 
-static gboolean
-has(GPtrArray *entries, const char *event)
+/* Where the last line of that kind is, from 1; 0: nowhere. Of two that contradict each other the
+ * later one is what was done last. */
+static guint
+find_last(GPtrArray *entries, const char *event)
 {
-    return vf_record_find(entries, event) != NULL;
+    for (guint i = entries->len; i > 0; i--)
+        if (g_str_equal(((const VfRecordEntry *)entries->pdata[i - 1])->event, event))
+            return i;
+    return 0;
 }
 
 const VfRecordEntry *
@@ -31,24 +36,32 @@ was_decided_to_run(GPtrArray *entries)
 static VfRecordVerdict
 judge_source(GPtrArray *entries)
 {
-    if (has(entries, "returned") || was_decided_to_run(entries))
-        return VF_RECORD_RETURNED;
-    if (has(entries, "done") || has(entries, "resolved"))
+    guint returned = find_last(entries, "returned");
+    guint resolved = find_last(entries, "resolved");
+
+    if (find_last(entries, "done")) /* whatever else: the destination has said that it runs */
         return VF_RECORD_COMPLETED;
-    return has(entries, "commit") ? VF_RECORD_IN_DOUBT : VF_RECORD_UNCOMMITTED;
+    if (returned > resolved || was_decided_to_run(entries))
+        return VF_RECORD_RETURNED;
+    if (resolved)
+        return VF_RECORD_COMPLETED;
+    return find_last(entries, "commit") ? VF_RECORD_IN_DOUBT : VF_RECORD_UNCOMMITTED;
 }
 
 static VfRecordVerdict
 judge_destination(GPtrArray *entries)
 {
+    guint started = find_last(entries, "started");
+    guint resolved = find_last(entries, "resolved");
+
     /* a mover that could not write `started` has started them all the same */
-    if (has(entries, "started") || was_decided_to_run(entries))
+    if (started > resolved || was_decided_to_run(entries))
         return VF_RECORD_COMPLETED;
-    if (has(entries, "undone"))
+    if (find_last(entries, "undone"))
         return VF_RECORD_RETURNED;
-    if (has(entries, "resolved"))
+    if (resolved)
         return VF_RECORD_DISCARDED;
-    return has(entries, "commit") ? VF_RECORD_IN_DOUBT : VF_RECORD_UNCOMMITTED;
+    return find_last(entries, "commit") ? VF_RECORD_IN_DOUBT : VF_RECORD_UNCOMMITTED;
 }
 
 VfRecordVerdict

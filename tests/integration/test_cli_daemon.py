@@ -50,7 +50,7 @@ class Tool(Case):
         self.assertEqual(device.get('State'), 'stopped')
         status, out, err = self.tool('explain', self.uuid)
         self.assertEqual((status, err), (0, ''))
-        self.assertIn('has left this host', out)
+        self.assertIn('being removed', out)
         self.assertNotIn('descriptor', out)
         for call in (('find', self.uuid), ('migrate', self.uuid, self.bus.address, '--address', '127.0.0.1')):
             status, out, err = self.tool(*call)

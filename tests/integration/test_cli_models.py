@@ -147,11 +147,32 @@ class Models(Files):
     def test_check_of_what_is_installed(self):
         """However it is spelt, it is that file, and no other one that describes its model already."""
         good = self.write('good.xml', self.GOOD)
-        for path in (good, os.path.join(self.directory, '.', 'good.xml'), os.path.join(self.directory, 'link.xml')):
-            if path.endswith('link.xml'):
-                os.symlink('good.xml', path)
-            with self.subTest(path=path):
-                self.assertEqual(self.tool('models', 'check', path, VFERRY_MODEL_PATH=self.directory), (0, '', ''))
+        with tempfile.TemporaryDirectory() as elsewhere:
+            os.symlink(good, os.path.join(elsewhere, 'link.xml'))
+            for paths in ((good,), (os.path.join(self.directory, '.', 'good.xml'),), (os.path.join(elsewhere, 'link.xml'),),
+                          (good, os.path.join(elsewhere, 'link.xml')), (good, good)):
+                with self.subTest(paths=paths):
+                    self.assertEqual(self.tool('models', 'check', *paths, VFERRY_MODEL_PATH=self.directory), (0, '', ''))
+
+    def test_check_of_what_a_link_puts_in_place(self):
+        """It stands before the file of the link's name in a directory behind, as in the daemon."""
+        with tempfile.TemporaryDirectory() as behind, tempfile.TemporaryDirectory() as elsewhere:
+            for folder, name in ((behind, 'card.xml'), (elsewhere, 'mine.xml')):
+                with open(os.path.join(folder, name), 'w', encoding='utf-8') as file:
+                    file.write(self.GOOD)
+            os.symlink(os.path.join(elsewhere, 'mine.xml'), self.path('card.xml'))
+            path = f'{self.directory}:{behind}'
+            self.assertEqual(self.tool('models', 'check', os.path.join(elsewhere, 'mine.xml'), VFERRY_MODEL_PATH=path), (0, '', ''))
+            status, _, err = self.tool('models', 'check', os.path.join(elsewhere, 'mine.xml'), VFERRY_MODEL_PATH=behind)
+            self.assertEqual(status, 1)
+            self.assertIn('is described in', err)
+
+    def test_check_where_it_cannot_look(self):
+        """What is in a directory that cannot be read may clash."""
+        good = self.write('good.xml', self.GOOD)
+        status, _, err = self.tool('models', 'check', good, VFERRY_MODEL_PATH=good)  # no directory
+        self.assertEqual(status, 1)
+        self.assertIn('good.xml', err)
 
     def test_check_of_another_name(self):
         """The daemon would leave one of them out; one of the same name takes its place."""

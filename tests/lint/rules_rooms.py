@@ -54,7 +54,8 @@ ARROWS: dict[str, set[str]] = {
 # Folders that are all rooms: what lies in them directly, or in a room without arrows, is an offence.
 HOUSES = {"daemon", "xml"}
 GENERATED = {"vferry-dbus.h": "dbus", "config.h": ""}
-INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
+# Between angles it is looked for in the same folders.
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]', re.MULTILINE)
 MESON_PART = re.compile(r"\b(common|xml|dbus|lib|engine|daemon|plugin|cli)_(?:dep|lib|inc)\b")
 OURS = re.compile(r"\bvf(?:erry)?_\w+")
 
@@ -86,7 +87,7 @@ def _links(path: str, part: str) -> bool:
 
 
 def _includes(file: File) -> Iterator[tuple[int, str]]:
-    """What a file includes with quotes, and on which line."""
+    """What a file includes, and on which line."""
     # comments blanked: an include in one is none
     text = csource.TOKEN.sub(lambda match: re.sub(r"[^\n]", " ", match.group()) if match.group("comment")
                              else match.group(), file.text)
@@ -101,7 +102,8 @@ def _candidates(tree: Tree, file: File, name: str) -> list[str]:
     own = posixpath.normpath(file.path.parent / name)
     if tree.get(own) is not None:
         return [own]
-    return [str(other) for other in tree.ending(name)]
+    # from whichever of the folders where headers are looked for
+    return [str(other) for other in tree.ending(re.sub(r"^(\.\./)+", "", name))]
 
 
 def arrows(tree: Tree) -> Iterator[Finding]:

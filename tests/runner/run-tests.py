@@ -43,7 +43,7 @@ def _choose(options: argparse.Namespace) -> tuple[list[str], list[str], list[str
     """The names of the lint scripts, the scenarios, and the host's tests that were asked for."""
     globs = options.names
     lint = [name for name in LINT_SCRIPTS if options.lint and host.matches(globs, name)]
-    depth = "all" if globs else "deep" if options.deep else "usual"
+    depth = "deep" if options.deep else "all" if globs else "usual"
     scenarios = [name for name in (stream.list_kernel(TOP, depth) if options.kernel else [])
                  if host.matches(globs, *stream.kernel_names(name))]
     tests = [plan.label(test) for plan in options.host for test in plan.tests(globs)]

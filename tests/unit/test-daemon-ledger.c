@@ -326,6 +326,10 @@ static const struct {
     {VF_JOB_SOURCE, "begin commit resolved:run", VF_RECORD_RETURNED},
     {VF_JOB_SOURCE, "begin commit returned", VF_RECORD_RETURNED},
     {VF_JOB_SOURCE, "begin commit returned resolved:run", VF_RECORD_RETURNED},
+    {VF_JOB_SOURCE, "begin commit returned resolved:discard", VF_RECORD_COMPLETED},
+    {VF_JOB_SOURCE, "begin commit resolved:discard returned", VF_RECORD_RETURNED},
+    {VF_JOB_SOURCE, "begin commit resolved:discard resolved:run", VF_RECORD_RETURNED},
+    {VF_JOB_SOURCE, "begin commit done returned", VF_RECORD_COMPLETED},
     {VF_JOB_SOURCE, "commit done", VF_RECORD_EMPTY},
     {VF_JOB_DESTINATION, "", VF_RECORD_EMPTY},
     {VF_JOB_DESTINATION, "begin", VF_RECORD_UNCOMMITTED},
@@ -343,6 +347,12 @@ static const struct {
     {VF_JOB_DESTINATION, "begin create created loaded commit started resolved:run",
      VF_RECORD_COMPLETED},
     {VF_JOB_DESTINATION, "begin create created loaded started resolved:run", VF_RECORD_COMPLETED},
+    {VF_JOB_DESTINATION, "begin create created loaded commit started resolved:discard",
+     VF_RECORD_DISCARDED},
+    {VF_JOB_DESTINATION, "begin create created loaded commit started resolved:discard undone",
+     VF_RECORD_RETURNED},
+    {VF_JOB_DESTINATION, "begin create created loaded commit resolved:discard started",
+     VF_RECORD_COMPLETED},
 };
 
 static void

@@ -98,12 +98,16 @@ static gboolean
 parse_path(const xmlNode *node, VfAnswer *self, VfEndpointKind kind, GError **error)
 {
     g_autofree char *path = NULL;
+    g_autofree char *canonical = NULL;
 
     if (!vf_document_need_text(node, "path", PATH_BYTES_MAX, &path, error) ||
         !vf_document_children(node, NULL, 0, NULL, error))
         return FALSE;
-    if (!g_path_is_absolute(path))
-        return vf_document_fail(node, error, _("path is “%s”, but must be absolute"), path);
+    canonical = g_canonicalize_filename(path, "/");
+    if (!g_str_equal(canonical, path))
+        return vf_document_fail(
+            node, error, _("path is “%s”, but must be absolute, and the shortest way to say it"),
+            path);
     g_ptr_array_add(self->endpoints, vf_endpoint_new_path(kind, path));
     return TRUE;
 }
@@ -133,7 +137,7 @@ handle_endpoint(const xmlNode *node, gpointer data, GError **error)
         if (g_str_equal(kind, kinds[i]))
             return i == VF_ENDPOINT_TCP ? parse_tcp(node, data, error)
                                         : parse_path(node, data, (VfEndpointKind)i, error);
-    return TRUE;
+    return vf_document_children(node, NULL, 0, NULL, error);
 }
 
 static gboolean

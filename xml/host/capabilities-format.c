@@ -132,6 +132,8 @@ write_device_content(VfWriter *writer, const VfCapabilitiesDevice *device)
     vf_writer_attribute(writer, "parent", device->parent);
     vf_writer_attribute(writer, "model", device->model);
     vf_writer_attribute(writer, "state", device->state);
+    if (device->being_removed)
+        vf_writer_attribute(writer, "being-removed", "yes");
     vf_value_xml_write(writer, device->values);
     write_migration(writer, device);
 }

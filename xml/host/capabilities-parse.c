@@ -207,6 +207,7 @@ vf_capabilities_xml_parse_device(const xmlNode *node, VfCapabilitiesDevice *self
            vf_document_get_text(node, "parent", NAME_MAX_BYTES, &self->parent, error) &&
            vf_document_get_model_id(node, "model", &self->model, error) &&
            vf_document_need_id(node, "state", &self->state, error) &&
+           vf_document_get_yes_no(node, "being-removed", &self->being_removed, error) &&
            vf_document_children(node, children, G_N_ELEMENTS(children), self, error);
 }
 

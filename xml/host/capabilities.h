@@ -45,6 +45,8 @@ typedef struct {
     char *model;            /* nullable: no descriptor matches */
     char *state;            /* as the bus property Device.State; where that is unknown, of a
                                PCI function what the kernel shows: idle or open */
+    gboolean being_removed; /* the kernel waits until whoever has it open closes it, and tells its
+                               type no more */
     GPtrArray *values;      /* list (value.h); a NULL value is unread */
     char *migration_source; /* "debugfs", "probe" or "unknown" */
     VfCapabilitiesMigration migration; /* counts only when migration_source is not "unknown"; one

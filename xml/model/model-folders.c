@@ -47,6 +47,16 @@ add_problem(VfModels *self, const char *file, guint line, const char *message)
     add_to(self->problems, file, line, message);
 }
 
+static void
+add_directory_problem(VfModels *self, const char *directory, const char *message)
+{
+    VfModelsProblem *problem;
+
+    add_problem(self, directory, 0, message);
+    problem = self->problems->pdata[self->problems->len - 1];
+    problem->directory = TRUE;
+}
+
 char **
 vf_models_default_directories(void)
 {
@@ -66,14 +76,26 @@ is_same_file(const char *file, const char *other)
            one.st_ino == two.st_ino;
 }
 
-/* Whether one of @extra is that file, or would hide it if it lay before it. */
 static gboolean
-is_replaced(const char *const *extra, const char *file, const char *name)
+is_named_before(const char *const *extra, guint index)
+{
+    for (guint i = 0; i < index; i++)
+        if (is_same_file(extra[i], extra[index]))
+            return TRUE;
+    return FALSE;
+}
+
+/* Whether one of @extra hides a file of that name: it has the name, or is what the name is a link
+ * to. */
+static gboolean
+is_replaced(const char *const *extra, const char *directory, const char *file, const char *name)
 {
     for (; *extra; extra++) {
         g_autofree char *its = g_path_get_basename(*extra);
+        g_autofree char *folder = g_path_get_dirname(*extra);
 
-        if (g_str_equal(its, name) || is_same_file(*extra, file))
+        if (g_str_equal(its, name) ||
+            (is_same_file(*extra, file) && !is_same_file(folder, directory)))
             return TRUE;
     }
     return FALSE;
@@ -92,15 +114,17 @@ list_directory(VfModels *self, GTree *files, const char *const *extra, const cha
     dir = g_dir_open(directory, 0, &error);
     if (dir == NULL) {
         if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-            add_problem(self, directory, 0, error->message);
+            add_directory_problem(self, directory, error->message);
         return;
     }
     while ((name = g_dir_read_name(dir)) != NULL) {
         g_autofree char *file = g_build_filename(directory, name, NULL);
 
-        if (name[0] != '.' && g_str_has_suffix(name, ".xml") && !g_tree_lookup(files, name) &&
-            !is_replaced(extra, file, name))
-            g_tree_insert(files, g_strdup(name), g_steal_pointer(&file));
+        if (name[0] == '.' || !g_str_has_suffix(name, ".xml") || g_tree_lookup(files, name))
+            continue;
+        if (is_replaced(extra, directory, file, name))
+            g_clear_pointer(&file, g_free); /* and so are those of the name behind it */
+        g_tree_insert(files, g_strdup(name), file ? g_steal_pointer(&file) : g_strdup(""));
     }
 }
 
@@ -199,9 +223,10 @@ report_clashes_of(VfModels *self, const char *const *extra)
 
             if (g_strcmp0(problem->other, model->file) != 0)
                 continue;
-            message = g_strdup_printf(_("%s: the model %s is described in %s, too: only a file of "
-                                        "the same name takes its place"),
-                                      model->file, model->id, problem->file);
+            message =
+                g_strdup_printf(_("%s: the model %s is described in %s, too: of both only one "
+                                  "counts"),
+                                model->file, model->id, problem->file);
             add_problem(self, model->file, 0, message);
         }
     }
@@ -246,7 +271,8 @@ load_file(VfModels *self, const char *file)
 static gboolean
 load_entry(gpointer name, gpointer file, gpointer data)
 {
-    load_file(data, file);
+    if (*(const char *)file)
+        load_file(data, file);
     return FALSE;
 }
 
@@ -354,7 +380,8 @@ vf_models_load_with(const char *const *extra, const char *const *directories)
     self->problems = g_ptr_array_new_with_free_func((GDestroyNotify)problem_free);
     self->ignored = g_ptr_array_new_with_free_func((GDestroyNotify)problem_free);
     for (guint i = 0; extra[i] != NULL; i++)
-        load_file(self, extra[i]);
+        if (!is_named_before(extra, i))
+            load_file(self, extra[i]);
     for (guint i = 0; directories[i] != NULL; i++)
         list_directory(self, files, extra, directories[i]);
     g_tree_foreach(files, load_entry, self);

@@ -15,7 +15,8 @@ typedef struct {
     char *file;
     guint line; /* 0 when the problem has none */
     char *message;
-    char *other; /* the file that counts instead; NULL where that is none */
+    char *other;        /* the file that counts instead; NULL where that is none */
+    gboolean directory; /* it is a directory that cannot be read */
 } VfModelsProblem;
 
 typedef struct {

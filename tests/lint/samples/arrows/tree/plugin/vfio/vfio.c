@@ -8,3 +8,6 @@
 #include "qemu.h"
 #include "leases.h"
 #include "ledger.h"
+#include "../work/leases.h"
+#include <ledger.h>
+#include <glib.h>
