@@ -263,10 +263,30 @@ load_frame(Destination *self, const VfFrame *frame, GError **error)
     }
 }
 
+/* Its own data come their own way; of frames nothing may come before LOADED. */
+static gboolean
+load_subject(Destination *self, GError **error)
+{
+    const VfSubject *subject = self->session->subject;
+    gboolean done = FALSE;
+
+    while (!done) {
+        VfFrame frame;
+        if (!subject->load(subject->data, &done, error) ||
+            !vf_stream_try_receive(self->stream, &frame, error))
+            return FALSE;
+        if (frame.header.type != 0)
+            return unexpected(&frame, error);
+    }
+    return TRUE;
+}
+
 static gboolean
 load(Destination *self, GError **error)
 {
     vf_session_set_phase(self->session, "loading");
+    if (self->session->subject)
+        return load_subject(self, error);
     while (self->n_ended < self->n_devices) {
         VfFrame frame;
         if (!vf_stream_receive(self->stream, &frame, error) || !load_frame(self, &frame, error))
@@ -317,13 +337,22 @@ await_commit(Destination *self, GError **error)
 }
 
 static gboolean
+run(Destination *self, GError **error)
+{
+    const VfSubject *subject = self->session->subject;
+
+    return subject ? subject->run(subject->data, error)
+                   : vf_devices_run(self->session->devices, error);
+}
+
+static gboolean
 start(Destination *self, GError **error)
 {
     VfDevices *devices = self->session->devices;
     g_autoptr(GError) local = NULL;
 
     if (!vf_devices_expect(devices, VF_STATE_STOP, error) ||
-        !vf_past_mark(self->session, "starting", error) || !vf_devices_run(devices, error))
+        !vf_past_mark(self->session, "starting", error) || !run(self, error))
         return FALSE;
     /* That must be said, whatever the disk or the link do now: a source that does not hear it is in
      * doubt. */
@@ -387,7 +416,7 @@ vf_destination_run(VfSession *session, VfOutcome *outcome)
     (void)(stop_devices(&self, &error) && attach(&self, &error) && load(&self, &error) &&
            promise(&self, &error) && await_commit(&self, &error) && start(&self, &error));
     conclude(&self, error, outcome);
-    outcome->device_states = vf_devices_describe(session->devices);
+    outcome->device_states = vf_session_describe(session);
     outcome->statistics = make_statistics(&self);
     if (self.stream && outcome->kind != VF_OUTCOME_COMPLETED)
         vf_stream_finish(self.stream, LINGER_MS);

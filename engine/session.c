@@ -54,6 +54,14 @@ vf_session_make_tls(VfSession *self, VfRole role, GError **error)
     return tls;
 }
 
+char **
+vf_session_describe(const VfSession *self)
+{
+    const char *one[] = {self->subject ? self->subject->describe(self->subject->data) : NULL, NULL};
+
+    return self->subject ? g_strdupv((char **)one) : vf_devices_describe(self->devices);
+}
+
 void
 vf_session_set_phase(VfSession *self, const char *phase)
 {

@@ -7,6 +7,7 @@
 #include "progress.h"
 #include "record.h"
 #include "stream.h"
+#include "subject.h"
 #include "tls.h"
 
 #define VF_SESSION_DECISION_SECONDS 300
@@ -45,6 +46,7 @@ typedef struct {
     VfSessionConfig config;
     VfSessionEvents events;
     VfDevices *devices;
+    const VfSubject *subject; /* NULL: the devices are all there is; else there are none */
     VfRecord *record;
     VfCancel *cancel;
     VfProgress *progress;
@@ -76,6 +78,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfSession, vf_session_free)
 gboolean vf_session_wants(const VfSession *self, const char *feature);
 /* TLS for this job. The key is gone from the configuration afterwards. */
 VfTls *vf_session_make_tls(VfSession *self, VfRole role, GError **error);
+/* Of each device, or of the subject, see vf_devices_describe(). Free with g_strfreev(). */
+char **vf_session_describe(const VfSession *self);
 void vf_session_set_phase(VfSession *self, const char *phase);
 gboolean vf_session_append(VfSession *self, const char *event, GError **error);
 /* Of what has happened whether the record can say so or not: one that cannot makes this side in

@@ -32,7 +32,9 @@ typedef struct {
     guint n_devices;
     gboolean use_precopy;
     gboolean use_reinit;
-    gboolean committed; /* the decision is on record: never again */
+    gboolean moving;       /* the subject is on its way, and has to be given back */
+    gboolean heard_loaded; /* before it was all there, as far as this side knew */
+    gboolean committed;    /* the decision is on record: never again */
     Times times;
 } Source;
 
@@ -155,6 +157,28 @@ look_up(Source *self, GError **error)
     return frame.header.type == 0 || vf_precopy_take(self->precopy, &frame, error);
 }
 
+/* Its own data go their own way, and the other side may have all of them before this one knows. */
+static gboolean
+move_subject(Source *self, GError **error)
+{
+    const VfSubject *subject = self->session->subject;
+    gboolean done = FALSE;
+
+    vf_session_set_phase(self->session, "pre-copy");
+    self->moving = TRUE;
+    while (!done) {
+        VfFrame frame;
+        if (!subject->move(subject->data, &done, error) ||
+            !vf_stream_try_receive(self->stream, &frame, error))
+            return FALSE;
+        if (frame.header.type == VF_FRAME_LOADED && !self->heard_loaded)
+            self->heard_loaded = TRUE;
+        else if (frame.header.type != 0 && !vf_precopy_take(self->precopy, &frame, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean
 move_last_bytes(Source *self, guint index, GError **error)
 {
@@ -199,7 +223,7 @@ static gboolean
 await_loaded(Source *self, GError **error)
 {
     vf_session_set_phase(self->session, "loading");
-    for (;;) {
+    while (!self->heard_loaded) {
         VfFrame frame;
         if (!vf_stream_receive(self->stream, &frame, error))
             return FALSE;
@@ -212,6 +236,22 @@ await_loaded(Source *self, GError **error)
     return vf_devices_stop(self->session->devices, error) && look_up(self, error);
 }
 
+static gboolean
+move(Source *self, GError **error)
+{
+    return self->session->subject ? move_subject(self, error)
+                                  : precopy(self, error) && switch_over(self, error);
+}
+
+static gboolean
+stands_still(Source *self, GError **error)
+{
+    const VfSubject *subject = self->session->subject;
+
+    return subject ? subject->check_still(subject->data, error)
+                   : vf_devices_expect(self->session->devices, VF_STATE_STOP, error);
+}
+
 /* The decision. When the line cannot be written, it is not made: nobody has been told, so this side
  * runs on. */
 static gboolean
@@ -222,8 +262,7 @@ commit(Source *self, GError **error)
         vf_cancel_set_error_if_cancelled(self->session->cancel, error);
         return FALSE;
     }
-    if (!vf_devices_expect(self->session->devices, VF_STATE_STOP, error) ||
-        !vf_session_append(self->session, "commit", error))
+    if (!stands_still(self, error) || !vf_session_append(self->session, "commit", error))
         return FALSE;
     self->committed = TRUE;
     vf_stream_ignore_cancel(self->stream);
@@ -249,6 +288,15 @@ await_started(Source *self, GError **error)
     return TRUE;
 }
 
+static gboolean
+run_again(Source *self, GError **error)
+{
+    const VfSubject *subject = self->session->subject;
+
+    return subject ? subject->give_back(subject->data, error)
+                   : vf_devices_run(self->session->devices, error);
+}
+
 /* The peer first, without waiting for it, then the devices, which must not stand still for long:
  * those that were touched. Another one that does not run was stopped by its holder. */
 static void
@@ -261,12 +309,12 @@ give_up(Source *self, GError *error, VfOutcome *outcome)
         vf_stream_abort(self->stream, error);
     vf_past_explain(self->session, error);
     vf_outcome_fail(outcome, error);
-    if (!vf_devices_have_past(self->session->devices, VF_DEVICE_TOUCHED)) {
+    if (!self->moving && !vf_devices_have_past(self->session->devices, VF_DEVICE_TOUCHED)) {
         outcome->untouched = TRUE;
         return;
     }
     vf_past_mark_returning(self->session);
-    if (vf_devices_run(self->session->devices, &local)) {
+    if (run_again(self, &local)) {
         vf_session_note(self->session, "returned");
         return;
     }
@@ -328,11 +376,10 @@ vf_source_run(VfSession *session, VfOutcome *outcome)
     GError *error = NULL;
 
     vf_past_watch(session);
-    (void)(check_devices(&self, &error) && attach(&self, &error) && precopy(&self, &error) &&
-           switch_over(&self, &error) && await_loaded(&self, &error) && commit(&self, &error) &&
-           await_started(&self, &error));
+    (void)(check_devices(&self, &error) && attach(&self, &error) && move(&self, &error) &&
+           await_loaded(&self, &error) && commit(&self, &error) && await_started(&self, &error));
     conclude(&self, error, outcome);
-    outcome->device_states = vf_devices_describe(session->devices);
+    outcome->device_states = vf_session_describe(session);
     outcome->statistics = make_statistics(&self);
     g_clear_pointer(&self.precopy, vf_precopy_free);
     if (self.stream)

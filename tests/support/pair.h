@@ -2,6 +2,7 @@
 #pragma once
 
 #include "error.h"
+#include "guest.h"
 #include "memory.h"
 #include "proxy.h"
 #include "session.h"
@@ -15,7 +16,8 @@
 typedef struct VfPair VfPair;
 
 typedef struct {
-    guint n_devices; /* 0: one */
+    guint n_devices;          /* 0: one, or, with @guest, none */
+    const VfGuestPlan *guest; /* a subject that somebody else moves */
     VfMemoryOptions source;
     VfMemoryOptions destination;
     guint faulty; /* the one device that has the faults in the options */
@@ -64,6 +66,7 @@ typedef struct {
 
 struct VfPair {
     guint n_devices;
+    VfGuest *guest; /* NULL: there is none */
     VfMemory *source_devices[VF_PAIR_DEVICES_MAX];
     VfMemory *destination_devices[VF_PAIR_DEVICES_MAX];
     VfPairSide sides[2]; /* by VfRole */

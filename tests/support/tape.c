@@ -189,7 +189,7 @@ play_free(VfChannel *channel)
 VfChannel *
 vf_tape_play(VfTape *self)
 {
-    static const VfChannelClass klass = {
+    static const VfChannelClass class = {
         .read = play_read,
         .write = play_write,
         .flush = play_flush,
@@ -201,7 +201,7 @@ vf_tape_play(VfTape *self)
     };
     Player *player = g_new0(Player, 1);
 
-    player->parent.klass = &klass;
+    player->parent.class = &class;
     player->parent.fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK); /* always ready */
     g_assert_cmpint(player->parent.fd, >=, 0);
     player->tape = self;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* What a session hands over whose data somebody else moves: a guest, which its hypervisor does. The
+ * session has no devices then and sends no DATA; hello, LOADED, COMMIT and STARTED, the record and
+ * who may run at every point are those of bare devices (docs/migration-stream.md). Functions are
+ * called in the session's thread; those that are to wait return within a second, undone, so that
+ * the other side is heard meanwhile. FALSE with @error fails the session, as a device does. */
+typedef struct {
+    /* Source: everything is at the other side, as far as this one can say, and it stands still here
+     * until further notice. Called again until @done. */
+    gboolean (*move)(gpointer data, gboolean *done, GError **error);
+    /* Source, right before the decision: it still stands still, and can be given back. */
+    gboolean (*check_still)(gpointer data, GError **error);
+    /* Source: nothing was decided. It runs here again, wherever `move` has come to. After the
+     * decision never. */
+    gboolean (*give_back)(gpointer data, GError **error);
+    /* Destination: everything has been loaded, nothing is to come, and it stands still. Called
+     * again until @done. */
+    gboolean (*load)(gpointer data, gboolean *done, GError **error);
+    /* Destination, after the decision: it runs here. */
+    gboolean (*run)(gpointer data, GError **error);
+    /* Either side, at the end: "running", "stopped", or what else Job's device states say. Static.
+     */
+    const char *(*describe)(gpointer data);
+    gpointer data;
+} VfSubject;
+
+G_END_DECLS

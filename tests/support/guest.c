@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "guest.h"
+
+#include <sys/mman.h>
+
+#include "error.h"
+
+#define WAIT_US 2000
+
+/* What two processes may write. */
+typedef struct {
+    gint running[2]; /* by VfRole */
+    gint twice;
+    gint sent; /* all that the source has */
+    gint returns;
+} Facts;
+
+struct VfGuest {
+    VfGuestPlan plan;
+    Facts *facts;
+    guint moves;
+    guint loads;
+    VfSubject subjects[2];
+};
+
+static void
+set_running(Facts *facts, VfRole role, gboolean running)
+{
+    g_atomic_int_set(&facts->running[role], running);
+    if (running && g_atomic_int_get(&facts->running[!role]))
+        g_atomic_int_set(&facts->twice, TRUE);
+}
+
+static gboolean
+fail(gboolean wanted, const char *what, GError **error)
+{
+    if (wanted)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE, "the hypervisor cannot %s", what);
+    return !wanted;
+}
+
+static gboolean
+move(gpointer data, gboolean *done, GError **error)
+{
+    VfGuest *self = data;
+
+    g_usleep(WAIT_US);
+    if (self->plan.early && self->moves == 0)
+        g_atomic_int_set(&self->facts->sent, TRUE);
+    if (self->moves++ < self->plan.moves)
+        return TRUE;
+    if (!fail(self->plan.fail_move, "move it", error))
+        return FALSE;
+    set_running(self->facts, VF_ROLE_SOURCE, FALSE);
+    g_atomic_int_set(&self->facts->sent, TRUE);
+    *done = TRUE;
+    return TRUE;
+}
+
+static gboolean
+check_still(gpointer data, GError **error)
+{
+    VfGuest *self = data;
+
+    return fail(self->plan.fail_check || g_atomic_int_get(&self->facts->running[VF_ROLE_SOURCE]),
+                "hold it", error);
+}
+
+static gboolean
+give_back(gpointer data, GError **error)
+{
+    VfGuest *self = data;
+
+    g_atomic_int_inc(&self->facts->returns);
+    if (!fail(self->plan.fail_give_back, "go on with it", error))
+        return FALSE;
+    set_running(self->facts, VF_ROLE_SOURCE, TRUE);
+    return TRUE;
+}
+
+static gboolean
+load(gpointer data, gboolean *done, GError **error)
+{
+    VfGuest *self = data;
+
+    g_usleep(WAIT_US);
+    if (!g_atomic_int_get(&self->facts->sent) || self->loads++ < self->plan.loads)
+        return TRUE;
+    *done = fail(self->plan.fail_load, "load it", error);
+    return *done;
+}
+
+static gboolean
+run(gpointer data, GError **error)
+{
+    VfGuest *self = data;
+
+    if (!fail(self->plan.fail_run, "run it", error))
+        return FALSE;
+    set_running(self->facts, VF_ROLE_DESTINATION, TRUE);
+    return TRUE;
+}
+
+static const char *
+describe_source(gpointer data)
+{
+    return vf_guest_runs(data, VF_ROLE_SOURCE) ? "running" : "stopped";
+}
+
+static const char *
+describe_destination(gpointer data)
+{
+    return vf_guest_runs(data, VF_ROLE_DESTINATION) ? "running" : "stopped";
+}
+
+VfGuest *
+vf_guest_new(const VfGuestPlan *plan)
+{
+    VfGuest *self = g_new0(VfGuest, 1);
+
+    self->plan = *plan;
+    self->facts =
+        mmap(NULL, sizeof *self->facts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    g_assert_true(self->facts != MAP_FAILED);
+    set_running(self->facts, VF_ROLE_SOURCE, TRUE);
+    self->subjects[VF_ROLE_SOURCE] = (VfSubject){.move = move,
+                                                 .check_still = check_still,
+                                                 .give_back = give_back,
+                                                 .describe = describe_source,
+                                                 .data = self};
+    self->subjects[VF_ROLE_DESTINATION] =
+        (VfSubject){.load = load, .run = run, .describe = describe_destination, .data = self};
+    return self;
+}
+
+void
+vf_guest_free(VfGuest *self)
+{
+    munmap(self->facts, sizeof *self->facts);
+    g_free(self);
+}
+
+const VfSubject *
+vf_guest_get_subject(VfGuest *self, VfRole role)
+{
+    return &self->subjects[role];
+}
+
+gboolean
+vf_guest_runs(VfGuest *self, VfRole role)
+{
+    return g_atomic_int_get(&self->facts->running[role]);
+}
+
+gboolean
+vf_guest_ran_twice(VfGuest *self)
+{
+    return g_atomic_int_get(&self->facts->twice);
+}
+
+guint
+vf_guest_count_returns(VfGuest *self)
+{
+    return (guint)g_atomic_int_get(&self->facts->returns);
+}
