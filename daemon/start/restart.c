@@ -9,6 +9,7 @@
 #include "io.h"
 #include "job-keep.h"
 #include "kept.h"
+#include "lease-keep.h"
 #include "log.h"
 #include "verdict.h"
 
@@ -17,7 +18,7 @@ static VfKept *
 steal_lease(GPtrArray *leases, const char *job_uuid)
 {
     for (guint i = 0; i < leases->len; i++) {
-        g_autofree char *uuid = vf_leases_read_job(leases->pdata[i]);
+        g_autofree char *uuid = vf_lease_keep_read_job(leases->pdata[i]);
 
         if (g_str_equal(uuid, job_uuid))
             return g_ptr_array_steal_index(leases, i);

@@ -28,10 +28,8 @@ VfLease *vf_leases_add(VfLeases *self, VfJob *job, guint seconds);
  * @mdevs (of VfMdev). */
 VfLease *vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *mdevs);
 
-/* The Uuid of the job that a lease of an earlier daemon is for; "" when @kept is not whole. Free
- * with g_free(). */
-char *vf_leases_read_job(VfKept *kept);
-/* Goes on with that lease, at the path that it had. Takes @kept. */
+/* Goes on with the lease of an earlier daemon that @kept describes, at the path that it had. Takes
+ * @kept. */
 VfLease *vf_leases_resume(VfLeases *self, VfJob *job, VfKept *kept);
 
 /* Cancelled when the lease must end while it is busy. */
