@@ -120,11 +120,11 @@ class Replaced(Test):
 
     def test_prepare_opens_another_one(self):
         """It is opened by its name, and that was another one's by then."""
-        self.script('receive', ['wait-for', 'opened'], ['listening'])
+        self.script('open', ['wait-for', 'opened'], ['result', {'outcome': 'completed', 'flags': ['stop-copy']}, '/dev/null'])
         _, cookie = self.begin(self.lend())
         options = {'address': Variant('s', '127.0.0.1'), 'uuid': Variant('s', WISH)}
         call = self.manager().start_call('Prepare', Variant('(sa{sv})', (cookie, options)))
-        self.wait_for(lambda: 'receive' in [verb for verb, *_ in self.requests()], 'the mover')
+        self.wait_for(lambda: 'open' in [verb for verb, *_ in self.requests()], 'the mover')
         self.replace_in_silence()
         self.go('opened')
         error = self.assert_refused('NotFound', self.finish, call)

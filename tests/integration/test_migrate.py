@@ -235,7 +235,7 @@ class Calls(crossing.Test):
         """More than a mover can be given."""
         _, cookie = self.begin(self.lend())
         (device,) = re.findall('<device .*?</device>', cookie, re.DOTALL)
-        many = ''.join(device.replace(self.uuid, f'00000000-0000-4000-8000-{i:012}') for i in range(8))
+        many = ''.join(device.replace(self.uuid, f'00000000-0000-4000-8000-{i:012}') for i in range(17))
         self.assert_refused('LimitExceeded', self.prepare, cookie.replace(device, many))
         self.assertEqual((self.mdevs(), self.records()), (set(), []))
 

@@ -26,8 +26,8 @@ message_new(const char *verb, const char *args)
     return message;
 }
 
-#define SEVEN                                                                                      \
-    "['stopped', 'stopped', 'stopped', 'stopped', 'stopped', 'stopped', 'failed-needs-reset'"
+#define FIVE "'stopped', 'stopped', 'stopped', 'stopped', 'failed-needs-reset'"
+#define SIXTEEN "[" FIVE ", " FIVE ", " FIVE ", 'running'"
 
 typedef struct {
     const char *name;
@@ -61,8 +61,8 @@ static const Case results[] = {
      "{'outcome': <'completed'>, 'flags': <['a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', "
      "'a', 'a', 'a', 'a', 'a', 'a', 'a']>}",
      "flags"},
-    {"device-states-most", "{'outcome': <'completed'>, 'device-states': <" SEVEN "]>}", NULL},
-    {"device-states-many", "{'outcome': <'completed'>, 'device-states': <" SEVEN ", 'stopped']>}",
+    {"device-states-most", "{'outcome': <'completed'>, 'device-states': <" SIXTEEN "]>}", NULL},
+    {"device-states-many", "{'outcome': <'completed'>, 'device-states': <" SIXTEEN ", 'stopped']>}",
      "device-states"},
     {"state-control", "{'outcome': <'completed'>, 'state': <'RUN\\nNING'>}", "state"},
 };
@@ -140,7 +140,7 @@ message_with_statistics(guint n)
         g_string_append(prose, "😀"); /* as many bytes as a character can have */
     args =
         g_strdup_printf("{'outcome': <'in-doubt'>, 'error': <'org.vferry1.Error.InDoubt'>, "
-                        "'message': <'%s'>, 'device-states': <" SEVEN "]>, 'statistics': <{%s}>}",
+                        "'message': <'%s'>, 'device-states': <" SIXTEEN "]>, 'statistics': <{%s}>}",
                         prose->str, statistics->str);
     return message_new("result", args);
 }
