@@ -67,7 +67,7 @@ _STRUCK: dict[str, dict[str, frozenset[str]]] = {
     # the request may come too late
     "cancel": _row(BACK, BACK, (BACK, DONE), (BACK, DONE), DONE, DONE, DONE, DONE, DONE),
     "cut-long": _row(
-        BACK, BACK, DESTINATION_IN_DOUBT, BOTH_IN_DOUBT, BOTH_IN_DOUBT,
+        BACK, BACK, (DESTINATION_IN_DOUBT, BOTH_IN_DOUBT), BOTH_IN_DOUBT, BOTH_IN_DOUBT,
         ARRIVED_UNHEARD, ARRIVED_UNHEARD, ARRIVED_UNHEARD, DONE),
     # TCP may deliver all of it late, a part, or nothing before one side, or both, have given up
     "cut-edge": _row(
