@@ -64,12 +64,6 @@ vf_bus_free(VfBus *self)
     g_free(self);
 }
 
-const VfAddress *
-vf_bus_get_address(VfBus *self)
-{
-    return self->address;
-}
-
 const char *
 vf_bus_get_label(VfBus *self)
 {

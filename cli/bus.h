@@ -15,7 +15,6 @@ void vf_bus_free(VfBus *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfBus, vf_bus_free)
 
 /* All of these stay the bus's. */
-const VfAddress *vf_bus_get_address(VfBus *self);
 const char *vf_bus_get_label(VfBus *self);
 GDBusConnection *vf_bus_get_connection(VfBus *self);
 VferryManager *vf_bus_get_manager(VfBus *self);

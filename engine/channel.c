@@ -14,7 +14,7 @@
 void
 vf_channel_free(VfChannel *self)
 {
-    self->klass->free(self);
+    self->class->free(self);
 }
 
 int
@@ -26,43 +26,43 @@ vf_channel_get_fd(VfChannel *self)
 VfChannelResult
 vf_channel_read(VfChannel *self, void *data, gsize size, gsize *n, GError **error)
 {
-    return self->klass->read(self, data, size, n, error);
+    return self->class->read(self, data, size, n, error);
 }
 
 VfChannelResult
 vf_channel_write(VfChannel *self, const void *data, gsize size, gsize *n, GError **error)
 {
-    return self->klass->write(self, data, size, n, error);
+    return self->class->write(self, data, size, n, error);
 }
 
 VfChannelResult
 vf_channel_flush(VfChannel *self, GError **error)
 {
-    return self->klass->flush(self, error);
+    return self->class->flush(self, error);
 }
 
 void
 vf_channel_end(VfChannel *self)
 {
-    self->klass->end(self);
+    self->class->end(self);
 }
 
 void
 vf_channel_give_up(VfChannel *self)
 {
-    self->klass->give_up(self);
+    self->class->give_up(self);
 }
 
 gsize
 vf_channel_get_unread(VfChannel *self)
 {
-    return self->klass->get_unread(self);
+    return self->class->get_unread(self);
 }
 
 gsize
 vf_channel_get_unsent(VfChannel *self)
 {
-    return self->klass->get_unsent(self);
+    return self->class->get_unsent(self);
 }
 
 gboolean
@@ -150,7 +150,7 @@ vf_channel_new_plain(int fd)
 {
     VfChannel *self = g_new0(VfChannel, 1);
 
-    self->klass = &plain_class;
+    self->class = &plain_class;
     self->fd = fd;
     return self;
 }

@@ -28,7 +28,7 @@ typedef struct {
 
 /* For implementations, which begin with it. */
 struct VfChannel {
-    const VfChannelClass *klass;
+    const VfChannelClass *class;
     int fd;
 };
 

@@ -13,10 +13,10 @@
 #include "error.h"
 #include "link.h"
 
-/* What a guest is entitled to before it gives way to a newcomer. The source's first message is on
- * the way when its connection is accepted, so that it needs no time for it; then it needs one round
- * trip. A stranger can have the first of these times, and the second only once for each message of
- * the source that it has overheard. */
+/* What a stranger is entitled to before it gives way to a newcomer. The source's first message is
+ * on the way when its connection is accepted, so that it needs no time for it; then it needs one
+ * round trip. A stranger can have the first of these times, and the second only once for each
+ * message of the source that it has overheard. */
 #define UNKNOWN_MS 50
 #define KNOWN_MS 1000
 /* Before the next is let in when the kernel could not: for want of descriptors or memory, mostly.
@@ -30,33 +30,33 @@ typedef struct {
     gint64 entitled; /* until then it stays, whoever comes */
     gint64 deadline;
     gboolean known;
-} Guest;
+} Stranger;
 
 typedef struct {
     int listener;
     VfTls *tls;
     guint handshake_ms;
     VfCancel *cancel;
-    GPtrArray *guests; /* longest-waiting first */
-    gint64 pause;      /* nobody is let in before */
+    GPtrArray *strangers; /* longest-waiting first */
+    gint64 pause;         /* nobody is let in before */
     guint n_seen;
     guint8 seen[SEEN_MAX][VF_TLS_RANDOM_SIZE];
 } Reception;
 
 typedef enum {
-    GUEST_WAITS,
-    GUEST_LEAVES,
-    GUEST_IS_RIGHT,
+    STRANGER_WAITS,
+    STRANGER_LEAVES,
+    STRANGER_IS_RIGHT,
 } Verdict;
 
 static void
-guest_free(gpointer data)
+stranger_free(gpointer data)
 {
-    Guest *guest = data;
+    Stranger *stranger = data;
 
-    g_clear_pointer(&guest->channel, vf_channel_free);
-    g_free(guest->address);
-    g_free(guest);
+    g_clear_pointer(&stranger->channel, vf_channel_free);
+    g_free(stranger->address);
+    g_free(stranger);
 }
 
 /* FALSE: it repeats what has been said before. */
@@ -71,31 +71,31 @@ remember(Reception *self, const guint8 random[VF_TLS_RANDOM_SIZE])
 }
 
 static Verdict
-listen_to(Reception *self, Guest *guest)
+listen_to(Reception *self, Stranger *stranger)
 {
     /* why a stranger is none of ours is nobody's business, and a thousand would fill the log */
-    VfChannelResult result = vf_tls_handshake(guest->channel, NULL);
+    VfChannelResult result = vf_tls_handshake(stranger->channel, NULL);
     guint8 random[VF_TLS_RANDOM_SIZE];
 
     if (result == VF_CHANNEL_DONE)
-        return GUEST_IS_RIGHT;
+        return STRANGER_IS_RIGHT;
     if (result != VF_CHANNEL_WAIT)
-        return GUEST_LEAVES;
-    if (!guest->known && vf_tls_is_known(guest->channel, random)) {
+        return STRANGER_LEAVES;
+    if (!stranger->known && vf_tls_is_known(stranger->channel, random)) {
         if (!remember(self, random))
-            return GUEST_LEAVES;
-        guest->known = TRUE;
-        guest->entitled = g_get_monotonic_time() + KNOWN_MS * 1000;
+            return STRANGER_LEAVES;
+        stranger->known = TRUE;
+        stranger->entitled = g_get_monotonic_time() + KNOWN_MS * 1000;
     }
-    return GUEST_WAITS;
+    return STRANGER_WAITS;
 }
 
 /* Who gives way: the unknown before the known, and of these the longest-waiting. */
 static guint
 find_first_to_leave(Reception *self)
 {
-    for (guint i = 0; i < self->guests->len; i++)
-        if (!((Guest *)self->guests->pdata[i])->known)
+    for (guint i = 0; i < self->strangers->len; i++)
+        if (!((Stranger *)self->strangers->pdata[i])->known)
             return i;
     return 0;
 }
@@ -104,9 +104,10 @@ find_first_to_leave(Reception *self)
 static gint64
 get_room_time(Reception *self)
 {
-    if (self->guests->len < VF_RECEPTION_GUESTS_MAX)
+    if (self->strangers->len < VF_RECEPTION_STRANGERS_MAX)
         return self->pause;
-    return MAX(self->pause, ((Guest *)self->guests->pdata[find_first_to_leave(self)])->entitled);
+    return MAX(self->pause,
+               ((Stranger *)self->strangers->pdata[find_first_to_leave(self)])->entitled);
 }
 
 /* Only what is wrong with the listener itself stays wrong. Everything else is this visitor's, whom
@@ -130,20 +131,20 @@ seat(Reception *self, int fd, char *address, GError **error)
 {
     gint64 now = g_get_monotonic_time();
     VfChannel *channel = vf_tls_wrap(self->tls, fd, error);
-    Guest *guest;
+    Stranger *stranger;
 
     if (!channel) {
         g_free(address);
         return FALSE;
     }
-    if (self->guests->len == VF_RECEPTION_GUESTS_MAX)
-        g_ptr_array_remove_index(self->guests, find_first_to_leave(self));
-    guest = g_new0(Guest, 1);
-    guest->channel = channel;
-    guest->address = address;
-    guest->entitled = now + UNKNOWN_MS * 1000;
-    guest->deadline = now + (gint64)self->handshake_ms * 1000;
-    g_ptr_array_add(self->guests, guest);
+    if (self->strangers->len == VF_RECEPTION_STRANGERS_MAX)
+        g_ptr_array_remove_index(self->strangers, find_first_to_leave(self));
+    stranger = g_new0(Stranger, 1);
+    stranger->channel = channel;
+    stranger->address = address;
+    stranger->entitled = now + UNKNOWN_MS * 1000;
+    stranger->deadline = now + (gint64)self->handshake_ms * 1000;
+    g_ptr_array_add(self->strangers, stranger);
     return TRUE;
 }
 
@@ -165,19 +166,19 @@ let_in(Reception *self, gboolean *came, GError **error)
     return seat(self, fd, address, error);
 }
 
-/* The right guest, or NULL. */
-static Guest *
+/* The right stranger, or NULL. */
+static Stranger *
 hear_all(Reception *self)
 {
     gint64 now = g_get_monotonic_time();
 
-    for (guint i = 0; i < self->guests->len;) {
-        Guest *guest = self->guests->pdata[i];
-        Verdict verdict = listen_to(self, guest);
-        if (verdict == GUEST_IS_RIGHT)
-            return guest;
-        if (verdict == GUEST_LEAVES || now >= guest->deadline)
-            g_ptr_array_remove_index(self->guests, i);
+    for (guint i = 0; i < self->strangers->len;) {
+        Stranger *stranger = self->strangers->pdata[i];
+        Verdict verdict = listen_to(self, stranger);
+        if (verdict == STRANGER_IS_RIGHT)
+            return stranger;
+        if (verdict == STRANGER_LEAVES || now >= stranger->deadline)
+            g_ptr_array_remove_index(self->strangers, i);
         else
             i++;
     }
@@ -187,7 +188,7 @@ hear_all(Reception *self)
 static gboolean
 wait_for_any(Reception *self, gint64 end, GError **error)
 {
-    struct pollfd polled[VF_RECEPTION_GUESTS_MAX + 2];
+    struct pollfd polled[VF_RECEPTION_STRANGERS_MAX + 2];
     gint64 room_time = get_room_time(self);
     gint64 now = g_get_monotonic_time();
     guint n = 0;
@@ -197,11 +198,11 @@ wait_for_any(Reception *self, gint64 end, GError **error)
     polled[n++] = (struct pollfd){.fd = vf_cancel_get_fd(self->cancel), .events = POLLIN};
     if (room_time > now)
         end = MIN(end, room_time);
-    for (guint i = 0; i < self->guests->len; i++) {
-        Guest *guest = self->guests->pdata[i];
-        short events = vf_channel_get_unsent(guest->channel) > 0 ? POLLIN | POLLOUT : POLLIN;
-        polled[n++] = (struct pollfd){.fd = vf_channel_get_fd(guest->channel), .events = events};
-        end = MIN(end, guest->deadline);
+    for (guint i = 0; i < self->strangers->len; i++) {
+        Stranger *stranger = self->strangers->pdata[i];
+        short events = vf_channel_get_unsent(stranger->channel) > 0 ? POLLIN | POLLOUT : POLLIN;
+        polled[n++] = (struct pollfd){.fd = vf_channel_get_fd(stranger->channel), .events = events};
+        end = MIN(end, stranger->deadline);
     }
     end -= now;
     if (poll(polled, n, (int)CLAMP((end + 999) / 1000, 0, G_MAXINT)) < 0 && errno != EINTR)
@@ -209,7 +210,7 @@ wait_for_any(Reception *self, gint64 end, GError **error)
     return !vf_cancel_set_error_if_cancelled(self->cancel, error);
 }
 
-static Guest *
+static Stranger *
 await(Reception *self, guint64 timeout_ms, GError **error)
 {
     gint64 end = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
@@ -219,7 +220,7 @@ await(Reception *self, guint64 timeout_ms, GError **error)
         if (!wait_for_any(self, end, error))
             return NULL;
         while (came && g_get_monotonic_time() < end) {
-            Guest *right = hear_all(self);
+            Stranger *right = hear_all(self);
             if (right)
                 return right;
             if (vf_cancel_set_error_if_cancelled(self->cancel, error) ||
@@ -236,13 +237,13 @@ VfChannel *
 vf_reception_wait(int listener, VfTls *tls, guint handshake_ms, guint64 timeout_ms,
                   VfCancel *cancel, char **peer, GError **error)
 {
-    g_autoptr(GPtrArray) guests = g_ptr_array_new_with_free_func(guest_free);
+    g_autoptr(GPtrArray) strangers = g_ptr_array_new_with_free_func(stranger_free);
     Reception self = {.listener = listener,
                       .tls = tls,
                       .handshake_ms = handshake_ms,
                       .cancel = cancel,
-                      .guests = guests};
-    Guest *right = await(&self, timeout_ms, error);
+                      .strangers = strangers};
+    Stranger *right = await(&self, timeout_ms, error);
 
     if (!right)
         return NULL;

@@ -503,7 +503,7 @@ vf_tls_wrap(VfTls *tls, int fd, GError **error)
     Tls *self = g_new0(Tls, 1);
     int status;
 
-    self->parent.klass = &tls_class;
+    self->parent.class = &tls_class;
     self->parent.fd = fd;
     self->tls = tls;
     g_mutex_init(&self->lock);

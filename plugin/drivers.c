@@ -30,9 +30,3 @@ vf_drivers_new(gboolean fake)
             g_ptr_array_add(drivers, entries[i].make());
     return drivers;
 }
-
-gboolean
-vf_drivers_have_fake(void)
-{
-    return VF_HAVE_DRIVER_FAKE;
-}

@@ -6,6 +6,3 @@
 /* The hypervisor drivers of this build, of VfDriver, default first; those for tests only when
  * @fake. Free with g_ptr_array_unref(). */
 GPtrArray *vf_drivers_new(gboolean fake);
-
-/* Whether this build has the fake driver. */
-gboolean vf_drivers_have_fake(void);

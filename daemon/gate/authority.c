@@ -236,9 +236,9 @@ vf_authority_finalize(GObject *object)
 }
 
 static void
-vf_authority_class_init(VfAuthorityClass *klass)
+vf_authority_class_init(VfAuthorityClass *class)
 {
-    G_OBJECT_CLASS(klass)->finalize = vf_authority_finalize;
+    G_OBJECT_CLASS(class)->finalize = vf_authority_finalize;
 }
 
 static void

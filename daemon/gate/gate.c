@@ -512,9 +512,9 @@ vf_gate_finalize(GObject *object)
 }
 
 static void
-vf_gate_class_init(VfGateClass *klass)
+vf_gate_class_init(VfGateClass *class)
 {
-    G_OBJECT_CLASS(klass)->finalize = vf_gate_finalize;
+    G_OBJECT_CLASS(class)->finalize = vf_gate_finalize;
 }
 
 static void

@@ -137,9 +137,9 @@ vf_senders_finalize(GObject *object)
 }
 
 static void
-vf_senders_class_init(VfSendersClass *klass)
+vf_senders_class_init(VfSendersClass *class)
 {
-    G_OBJECT_CLASS(klass)->finalize = vf_senders_finalize;
+    G_OBJECT_CLASS(class)->finalize = vf_senders_finalize;
 }
 
 static void

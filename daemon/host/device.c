@@ -407,9 +407,9 @@ vf_device_finalize(GObject *object)
 }
 
 static void
-vf_device_class_init(VfDeviceClass *klass)
+vf_device_class_init(VfDeviceClass *class)
 {
-    GObjectClass *object_class = G_OBJECT_CLASS(klass);
+    GObjectClass *object_class = G_OBJECT_CLASS(class);
     const GParamFlags flags = G_PARAM_READABLE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS;
     GParamSpec *props[N_PROPS] = {
         [PROP_DRIVER] = g_param_spec_string("driver", NULL, NULL, "", flags),

@@ -516,9 +516,9 @@ vf_parent_finalize(GObject *object)
 }
 
 static void
-vf_parent_class_init(VfParentClass *klass)
+vf_parent_class_init(VfParentClass *class)
 {
-    GObjectClass *object_class = G_OBJECT_CLASS(klass);
+    GObjectClass *object_class = G_OBJECT_CLASS(class);
     const GParamFlags flags = G_PARAM_READABLE | G_PARAM_EXPLICIT_NOTIFY | G_PARAM_STATIC_STRINGS;
 
     object_class->get_property = vf_parent_get_property;

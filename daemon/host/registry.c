@@ -841,11 +841,11 @@ vf_registry_finalize(GObject *object)
 }
 
 static void
-vf_registry_class_init(VfRegistryClass *klass)
+vf_registry_class_init(VfRegistryClass *class)
 {
-    GType type = G_TYPE_FROM_CLASS(klass);
+    GType type = G_TYPE_FROM_CLASS(class);
 
-    G_OBJECT_CLASS(klass)->finalize = vf_registry_finalize;
+    G_OBJECT_CLASS(class)->finalize = vf_registry_finalize;
     g_signal_new("device-added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
                  VF_TYPE_DEVICE);
     g_signal_new("device-removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,

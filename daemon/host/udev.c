@@ -196,10 +196,10 @@ vf_udev_finalize(GObject *object)
 }
 
 static void
-vf_udev_class_init(VfUdevClass *klass)
+vf_udev_class_init(VfUdevClass *class)
 {
-    GObjectClass *object_class = G_OBJECT_CLASS(klass);
-    GType type = G_TYPE_FROM_CLASS(klass);
+    GObjectClass *object_class = G_OBJECT_CLASS(class);
+    GType type = G_TYPE_FROM_CLASS(class);
 
     object_class->finalize = vf_udev_finalize;
     g_signal_new("event", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,

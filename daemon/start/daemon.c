@@ -164,10 +164,10 @@ vf_daemon_finalize(GObject *object)
 }
 
 static void
-vf_daemon_class_init(VfDaemonClass *klass)
+vf_daemon_class_init(VfDaemonClass *class)
 {
-    G_OBJECT_CLASS(klass)->finalize = vf_daemon_finalize;
-    g_signal_new("finished", G_TYPE_FROM_CLASS(klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+    G_OBJECT_CLASS(class)->finalize = vf_daemon_finalize;
+    g_signal_new("finished", G_TYPE_FROM_CLASS(class), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                  G_TYPE_NONE, 1, G_TYPE_BOOLEAN);
 }
 

@@ -80,7 +80,7 @@ tee_free(VfChannel *self)
 static VfChannel *
 tee_new(int fd, GByteArray *said)
 {
-    static const VfChannelClass klass = {
+    static const VfChannelClass class = {
         .read = tee_read,
         .write = tee_write,
         .flush = tee_flush,
@@ -92,7 +92,7 @@ tee_new(int fd, GByteArray *said)
     };
     Tee *self = g_new0(Tee, 1);
 
-    self->parent.klass = &klass;
+    self->parent.class = &class;
     self->parent.fd = fd;
     self->inner = vf_channel_new_plain(fd);
     self->said = said;

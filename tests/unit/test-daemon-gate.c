@@ -313,9 +313,9 @@ get_bare_info(GDBusInterfaceSkeleton *skeleton)
 }
 
 static void
-bare_lease_class_init(BareLeaseClass *klass)
+bare_lease_class_init(BareLeaseClass *class)
 {
-    G_DBUS_INTERFACE_SKELETON_CLASS(klass)->get_info = get_bare_info;
+    G_DBUS_INTERFACE_SKELETON_CLASS(class)->get_info = get_bare_info;
 }
 
 static void

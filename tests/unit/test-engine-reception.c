@@ -368,7 +368,7 @@ test_thousand_strangers(void)
     }
     g_test_message("%d strangers in %.1f s: heap in use %zu before, at most %zu", MANY,
                    (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC, before, peak);
-    g_assert_cmpuint(peak, <, before + VF_RECEPTION_GUESTS_MAX * GUEST_BYTES_MAX);
+    g_assert_cmpuint(peak, <, before + VF_RECEPTION_STRANGERS_MAX * GUEST_BYTES_MAX);
     start = g_get_monotonic_time();
     call_rightly(&door, thread);
     g_test_message("the right one got in within %.2f s",

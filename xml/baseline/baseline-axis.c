@@ -21,12 +21,12 @@ facet_new(const VfSupplyClass *class, const char *name)
 
     self->model = class->model;
     self->parameter = vf_model_find_parameter(class->model, name);
-    if (self->parameter == NULL)
+    if (!self->parameter)
         return self;
     self->known = vf_value_list_find(class->known, name);
     self->settable =
         class->settable != NULL && g_strv_contains((const char *const *)class->settable, name);
-    if (!self->settable && self->known != NULL && self->known->value != NULL)
+    if (!self->settable && self->known && self->known->value)
         self->fixed = vf_parameter_canonicalize(self->parameter, self->known->value, NULL);
     return self;
 }
@@ -34,7 +34,7 @@ facet_new(const VfSupplyClass *class, const char *name)
 static char *
 facet_key(const VfFacet *self)
 {
-    const char *value = self->known != NULL ? self->known->value : NULL;
+    const char *value = self->known ? self->known->value : NULL;
 
     return g_strdup_printf("%p %d %d%s", (const void *)self->parameter, self->settable,
                            value != NULL, value != NULL ? value : "");
@@ -76,7 +76,7 @@ only(const VfAxis *self, VfCompareRule rule)
 {
     for (guint i = 0; i < self->facets->len; i++) {
         const VfFacet *facet = self->facets->pdata[i];
-        if (facet->parameter != NULL && facet->parameter->compare != rule)
+        if (facet->parameter && facet->parameter->compare != rule)
             return FALSE;
     }
     return TRUE;
@@ -91,16 +91,16 @@ add_values(VfAxis *self)
 
     for (guint i = 0; i < self->values->len; i++) {
         const char *text = self->values->pdata[i];
-        if (off != NULL && !absent && g_str_equal(text, off)) {
+        if (off && !absent && g_str_equal(text, off)) {
             add_choice(self, NULL, FALSE);
             absent = TRUE;
         }
         add_choice(self, text, FALSE);
     }
-    if (off != NULL && !absent)
+    if (off && !absent)
         add_choice(self, NULL, FALSE);
     add_choice(self, NULL, TRUE);
-    if (off == NULL)
+    if (!off)
         add_choice(self, NULL, FALSE);
 }
 
@@ -128,17 +128,17 @@ judge(VfAxis *self, const VfFacet *facet, const VfChoice *choice, const char **g
 {
     const VfValue wanted = {(char *)self->name, (char *)choice->text, NULL};
     VfPair pair = {.name = self->name, .model = facet->model, .parameter = facet->parameter};
-    gboolean has = choice->text != NULL || choice->unread;
+    gboolean has = choice->text || choice->unread;
     VfVerdict verdict;
 
-    if (facet->parameter == NULL)
+    if (!facet->parameter)
         return has ? VF_VERDICT_INCOMPATIBLE : VF_VERDICT_IDENTICAL;
     pair.wanted = has ? &wanted : NULL;
     pair.known = facet->known;
     pair.settable = facet->settable;
     vf_pair_decide(&pair);
     verdict = vf_pair_verdict(&pair);
-    if (pair.given != NULL && facet->model->constraints->len > 0)
+    if (pair.given && facet->model->constraints->len > 0)
         *given = g_string_chunk_insert_const(self->texts, pair.given);
     vf_pair_clear(&pair);
     return verdict;

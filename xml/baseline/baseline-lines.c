@@ -74,7 +74,7 @@ judged(Explanation *self, guint class_index)
     Judged *one = &g_array_index(self->judged, Judged, class_index);
     const VfSupplyClass *class = vf_pool_class(self->pool, class_index);
 
-    if (one->report == NULL) {
+    if (!one->report) {
         one->report =
             vf_compare_requirement(self->requirement, class->model, class->known, class->settable);
         finish_judged(one);
@@ -154,7 +154,7 @@ add_undecided(Explanation *self, const VfSupplyHost *host, const VfReportLine *l
     char *key = key_of_line(line);
     VfBaselineLine *there = g_hash_table_lookup(self->undecided, key);
 
-    if (there != NULL) {
+    if (there) {
         there->hosts++;
         g_free(key);
         return;

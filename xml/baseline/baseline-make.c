@@ -20,9 +20,9 @@ search_versions(VfSpace *space, VfSpaceQuery query)
     VfRequirement *found = NULL;
 
     /* a version that is a parameter is decided like one, before the others */
-    if (schema->version_parameter != NULL)
+    if (schema->version_parameter)
         return NULL;
-    for (guint i = schema->versions->len; i > 0 && found == NULL; i--) {
+    for (guint i = schema->versions->len; i > 0 && !found; i--) {
         query.version = schema->versions->pdata[i - 1];
         found = vf_space_search(space, &query);
     }
@@ -34,10 +34,10 @@ search_for(VfSpace *space, guint hosts)
 {
     VfRequirement *found = NULL;
 
-    for (gboolean lenient = FALSE; lenient <= TRUE && found == NULL; lenient++) {
+    for (gboolean lenient = FALSE; lenient <= TRUE && !found; lenient++) {
         const VfSpaceQuery query = {lenient, NULL, hosts};
         found = search_versions(space, query);
-        if (found == NULL)
+        if (!found)
             found = vf_space_search(space, &query);
     }
     return found;
@@ -68,11 +68,11 @@ solve(Solution *self, const VfSupply *supply, const char *model_id)
     self->hosts = space->reachable;
     if (self->hosts > 0)
         self->requirement = search_for(space, self->hosts);
-    if (self->hosts > 0 && self->requirement == NULL) {
+    if (self->hosts > 0 && !self->requirement) {
         g_autoptr(VfRequirement) any = NULL;
         self->hosts = vf_space_most(space, &any);
         self->requirement = self->hosts > 0 ? search_for(space, self->hosts) : NULL;
-        if (self->requirement == NULL)
+        if (!self->requirement)
             self->requirement = g_steal_pointer(&any);
     }
     self->exact = !space->bounded;
@@ -82,12 +82,12 @@ static VfBaseline *
 explain(const Solution *solution, const VfSupply *supply, const char *model_id)
 {
     VfBaseline *self = vf_baseline_new();
-    g_autoptr(VfRequirement) compared = solution->requirement != NULL
+    g_autoptr(VfRequirement) compared = solution->requirement
                                             ? vf_requirement_ref(solution->requirement)
                                             : vf_requirement_new(model_id, NULL);
 
     self->exact = solution->exact;
-    if (solution->requirement != NULL)
+    if (solution->requirement)
         self->requirement = vf_requirement_ref(compared);
     vf_baseline_explain(self, supply, solution->pool, compared);
     return self;
@@ -130,7 +130,7 @@ census_init(Census *self, const VfSupply *supply)
     self->candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
     for (guint i = 0; i < supply->classes->len; i++) {
         const VfModel *model = vf_supply_class(supply, i)->model;
-        if (model != NULL && g_hash_table_add(seen, model->id)) {
+        if (model && g_hash_table_add(seen, model->id)) {
             const Candidate candidate = {model->id, 0};
             g_array_append_val(self->candidates, candidate);
         }
@@ -176,7 +176,7 @@ is_old_name(const VfSupply *supply, const char *id, GPtrArray *common)
 {
     for (guint i = 0; i < supply->classes->len; i++) {
         const VfModel *model = vf_supply_class(supply, i)->model;
-        if (model != NULL && !g_str_equal(model->id, id) && vf_model_is(model, id) &&
+        if (model && !g_str_equal(model->id, id) && vf_model_is(model, id) &&
             g_ptr_array_find_with_equal_func(common, model->id, g_str_equal, NULL))
             return TRUE;
     }
@@ -223,10 +223,10 @@ solve_best(Census *census, const VfSupply *supply)
     for (guint i = 0; i < census->candidates->len; i++) {
         const Candidate *candidate = &g_array_index(census->candidates, Candidate, i);
         g_auto(Solution) one = {NULL};
-        if (model_id != NULL && candidate->hosts <= best.hosts)
+        if (model_id && candidate->hosts <= best.hosts)
             break;
         solve(&one, supply, candidate->id);
-        if (model_id == NULL || one.hosts > best.hosts) {
+        if (!model_id || one.hosts > best.hosts) {
             Solution other = best;
             best = one;
             one = other; /* and is cleared */
@@ -264,7 +264,7 @@ has_model(const VfSupply *supply, const char *model_id, GError **error)
 {
     for (guint i = 0; i < supply->classes->len; i++) {
         const VfModel *model = vf_supply_class(supply, i)->model;
-        if (model != NULL && vf_model_is(model, model_id))
+        if (model && vf_model_is(model, model_id))
             return TRUE;
     }
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("no host has the model %s"),
@@ -283,7 +283,7 @@ vf_baseline_of_supply(const VfSupply *supply, const char *model_id, GError **err
                             _("a baseline needs at least one host"));
         return NULL;
     }
-    if (model_id != NULL)
+    if (model_id)
         return has_model(supply, model_id, error) ? solve_one(supply, model_id) : NULL;
     census_init(&census, supply);
     count_hosts(&census, supply);

@@ -62,7 +62,7 @@ vf_space_new(const VfPool *pool, const char *model_id)
     self->axes = g_ptr_array_new_with_free_func((GDestroyNotify)vf_axis_free);
     self->live = g_new0(guint64, vf_class_words(pool));
     for (guint i = 0; i < pool->classes->len; i++)
-        if (vf_pool_class(pool, i)->model->not_migratable == NULL)
+        if (!vf_pool_class(pool, i)->model->not_migratable)
             vf_class_put_in(self->live, i);
     for (guint i = 0; i < pool->schemas->len; i++)
         self->constraints = self->constraints || vf_pool_schema(pool, i)->constraints->len > 0;
@@ -145,7 +145,7 @@ add_value(const Search *self, VfRequirement *requirement, guint i)
     const VfChoice *choice = vf_axis_choice(axis, self->chosen[i]);
     const char *evidence = self->pinned[i] >= 0 ? VF_EVIDENCE_VERSION : NULL;
 
-    if (choice->text != NULL || choice->unread)
+    if (choice->text || choice->unread)
         vf_value_list_set(requirement->values, axis->name, choice->text, evidence);
 }
 
@@ -155,7 +155,7 @@ make_requirement(const Search *self)
     const VfModel *schema = vf_pool_schema(self->space->pool, 0);
     VfRequirement *requirement = vf_requirement_new(self->space->model_id, schema->digest);
 
-    if (self->query.version != NULL)
+    if (self->query.version)
         requirement->version = g_strdup(self->query.version->name);
     for (guint i = 0; i < self->space->axes->len; i++)
         add_value(self, requirement, i);
@@ -256,12 +256,12 @@ choose(Search *self, guint depth, guint choice_index)
     const guint64 *before = left_at(self, depth);
     guint64 *after = left_at(self, depth + 1);
     /* what a version says of a parameter that it leaves out, each host has to say itself */
-    gboolean implied = self->pinned[depth] >= 0 && choice->text == NULL;
+    gboolean implied = self->pinned[depth] >= 0 && !choice->text;
 
     self->chosen[depth] = choice_index;
     for (gsize i = 0; i < self->words; i++)
         after[i] = before[i] & (implied ? G_MAXUINT64 : supply[i]);
-    if (self->space->constraints && self->query.version == NULL)
+    if (self->space->constraints && !self->query.version)
         drop_broken(self, depth + 1);
     return vf_space_hosts(self->space->pool, after, MAX(self->query.hosts, 1)) > 0;
 }
@@ -306,7 +306,7 @@ search_from(Search *self, guint depth)
     }
     if (try_choices(self, depth))
         return TRUE;
-    if (key != NULL)
+    if (key)
         g_hash_table_add(self->failed, g_steal_pointer(&key));
     return FALSE;
 }
@@ -319,19 +319,19 @@ pin_version(Search *self)
     g_autoptr(VfRequirement) expanded =
         vf_requirement_new_for_version(vf_pool_schema(pool, 0), self->query.version->name, NULL);
 
-    if (expanded == NULL)
+    if (!expanded)
         return FALSE;
     for (guint i = 0; i < self->space->axes->len; i++) {
         const VfAxis *axis = axis_of(self, i);
         const VfValue *value = vf_value_list_find(expanded->values, axis->name);
-        if (value == NULL && axis->parameter->off == NULL)
+        if (!value && !axis->parameter->off)
             continue;
         self->pinned[i] = vf_axis_find(axis, value != NULL ? value->value : NULL);
         if (self->pinned[i] < 0)
             return FALSE;
     }
     for (guint i = 0; i < pool->classes->len; i++)
-        if (vf_model_find_version(vf_pool_class(pool, i)->model, self->query.version->name) == NULL)
+        if (!vf_model_find_version(vf_pool_class(pool, i)->model, self->query.version->name))
             self->left[i / 64] &= ~(G_GUINT64_CONSTANT(1) << (i % 64));
     return TRUE;
 }
@@ -373,7 +373,7 @@ vf_space_search(VfSpace *self, const VfSpaceQuery *query)
     Search search;
 
     search_init(&search, self, query);
-    if (query->version == NULL || pin_version(&search))
+    if (!query->version || pin_version(&search))
         search_from(&search, 0);
     search_clear(&search);
     return search.found;
@@ -470,7 +470,7 @@ vf_space_most(VfSpace *self, VfRequirement **requirement)
     most = search.query.hosts - 1;
     search.query.hosts = most;
     search.most = FALSE;
-    if (search.found != NULL && self->bounded)
+    if (search.found && self->bounded)
         improve(&search);
     search_clear(&search);
     *requirement = search.found;

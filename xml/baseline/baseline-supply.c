@@ -59,7 +59,7 @@ digest_of(VfPool *self, const VfModel *model)
 {
     char *digest = g_hash_table_lookup(self->digests, model);
 
-    if (digest == NULL) {
+    if (!digest) {
         digest = vf_model_xml_digest(model);
         g_hash_table_insert(self->digests, (gpointer)model, digest);
     }
@@ -75,7 +75,7 @@ key_of_class(const VfSupplyClass *class, const char *digest)
         g_string_append_printf(key, "\n+%s", class->settable[i]);
     for (guint i = 0; i < class->known->len; i++) {
         const VfValue *value = class->known->pdata[i];
-        if (value->value != NULL)
+        if (value->value)
             g_string_append_printf(key, "\n%s=%s", value->name, value->value);
     }
     return g_string_free(key, FALSE);
@@ -94,7 +94,7 @@ add_classes(VfPool *self, const VfSupply *supply, const char *model_id)
         char *key;
         gpointer found;
         of[i] = -1;
-        if (class.model == NULL || !vf_model_is(class.model, model_id))
+        if (!class.model || !vf_model_is(class.model, model_id))
             continue;
         digest = digest_of(self, class.model);
         key = key_of_class(&class, digest);
@@ -104,7 +104,7 @@ add_classes(VfPool *self, const VfSupply *supply, const char *model_id)
             continue;
         }
         found = g_hash_table_lookup(self->models, digest);
-        if (found != NULL)
+        if (found)
             class.model = found;
         else
             g_hash_table_insert(self->models, (gpointer)digest, (gpointer) class.model);
@@ -282,7 +282,7 @@ vf_pool_parameter(const VfPool *self, const char *name)
 {
     const VfParameter *parameter = NULL;
 
-    for (guint i = 0; i < self->schemas->len && parameter == NULL; i++)
+    for (guint i = 0; i < self->schemas->len && !parameter; i++)
         parameter = vf_model_find_parameter(vf_pool_schema(self, i), name);
     return parameter;
 }

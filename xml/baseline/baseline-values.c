@@ -116,7 +116,7 @@ add(Collection *self, const char *text)
         text != NULL ? vf_parameter_canonicalize(self->query->parameter, text, NULL) : NULL;
 
     /* the one that is there stays: somebody may be walking over it */
-    if (canonical != NULL && !g_hash_table_contains(self->values, canonical))
+    if (canonical && !g_hash_table_contains(self->values, canonical))
         g_hash_table_add(self->values, g_steal_pointer(&canonical));
 }
 
@@ -153,7 +153,7 @@ add_ranges(Collection *self, const GArray *ranges)
 static void
 add_settable(Collection *self, const VfParameter *parameter)
 {
-    if (parameter->type == VF_PARAMETER_SET && parameter->allowed != NULL) {
+    if (parameter->type == VF_PARAMETER_SET && parameter->allowed) {
         g_autofree char *words = g_strjoinv(" ", parameter->allowed);
         add(self, words);
         return;
@@ -171,7 +171,7 @@ add_facets(Collection *self)
 {
     for (guint i = 0; i < self->query->facets->len; i++) {
         const VfFacet *facet = self->query->facets->pdata[i];
-        if (facet->parameter == NULL)
+        if (!facet->parameter)
             continue;
         add(self, facet->fixed);
         add(self, facet->parameter->off);
@@ -196,7 +196,7 @@ add_versions(Collection *self)
             const VfVersion *version = model->versions->pdata[j];
             const VfValue *value =
                 vf_value_list_find(version->values, self->query->parameter->name);
-            if (value != NULL || names)
+            if (value || names)
                 add(self, names ? version->name : value->value);
         }
     }
@@ -314,8 +314,7 @@ add_common_numbers(Collection *self)
 
     for (guint i = 0; i < self->query->facets->len; i++) {
         const VfFacet *facet = self->query->facets->pdata[i];
-        if (facet->settable && vf_parameter_is_number(facet->parameter) &&
-            facet->parameter->ranges != NULL)
+        if (facet->settable && vf_parameter_is_number(facet->parameter) && facet->parameter->ranges)
             g_ptr_array_add(settable, (gpointer)facet);
     }
     if (settable->len == 0)

@@ -33,7 +33,7 @@ parse_line(const xmlNode *node, GPtrArray *lines, GError **error)
         !vf_document_need_id(node, "code", &line->code, error))
         return FALSE;
     text = vf_document_content(node, error);
-    if (text == NULL)
+    if (!text)
         return FALSE;
     line->sentence = vf_text_collapse(text);
     g_ptr_array_add(lines, g_steal_pointer(&line));
@@ -91,7 +91,7 @@ parse_root(const xmlNode *root, VfBaseline *self, GError **error)
         !vf_document_get_yes_no(root, "exact", &self->exact, error) ||
         !vf_document_children(root, children, G_N_ELEMENTS(children), self, error))
         return FALSE;
-    if (self->verdict != VF_BASELINE_CONFLICT && self->requirement == NULL)
+    if (self->verdict != VF_BASELINE_CONFLICT && !self->requirement)
         return vf_document_fail(root, error, _("the requirement is missing"));
     return TRUE;
 }
@@ -103,7 +103,7 @@ vf_baseline_parse(const char *text, gssize size, const char *where, GError **err
     g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
     g_autoptr(VfBaseline) self = vf_baseline_new();
 
-    if (document == NULL || !parse_root(vf_document_root(document), self, error))
+    if (!document || !parse_root(vf_document_root(document), self, error))
         return NULL;
     return g_steal_pointer(&self);
 }
@@ -139,7 +139,7 @@ vf_baseline_format(const VfBaseline *self)
     vf_writer_attribute_u64(writer, "hosts", self->hosts);
     vf_writer_attribute_u64(writer, "fitting", self->fitting);
     vf_writer_attribute(writer, "exact", self->exact ? NULL : "no");
-    if (self->requirement != NULL) {
+    if (self->requirement) {
         vf_writer_start(writer, "requirement", VF_NS("requirement"));
         vf_requirement_xml_write(writer, self->requirement);
         vf_writer_end(writer);

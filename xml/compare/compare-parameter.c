@@ -114,7 +114,7 @@ canonicalize(const VfParameter *parameter, const char *text, char **owned)
 gboolean
 vf_pair_is_version(const VfPair *self)
 {
-    return self->model->version_parameter != NULL &&
+    return self->model->version_parameter &&
            g_str_equal(self->model->version_parameter, self->name);
 }
 
@@ -135,27 +135,27 @@ decide_settable(VfPair *self)
 {
     self->destination = NULL;
     self->given = self->source;
-    if (self->wanted == NULL)
+    if (!self->wanted)
         return VF_PAIR_OFF;
     if (vf_parameter_allows(self->parameter, self->source))
         return VF_PAIR_CAN_BE_SET;
     g_free(self->owned[1]);
     self->owned[1] = vf_rule_nearest(self->parameter, self->source);
     self->destination = self->given = self->owned[1];
-    return self->owned[1] != NULL ? VF_PAIR_FITS : VF_PAIR_VALUE_NOT_ALLOWED;
+    return self->owned[1] ? VF_PAIR_FITS : VF_PAIR_VALUE_NOT_ALLOWED;
 }
 
 static VfPairResult
 decide_fixed(VfPair *self)
 {
-    if (self->destination == NULL)
+    if (!self->destination)
         return VF_PAIR_VALUE_UNREAD;
     /* what is no value of the type cannot be what the source has */
-    if (self->given == NULL)
+    if (!self->given)
         return VF_PAIR_VALUE_DIFFERS;
     switch (relate(self, self->destination)) {
     case VF_RELATION_SAME:
-        return self->wanted != NULL ? VF_PAIR_MATCHES : VF_PAIR_OFF;
+        return self->wanted ? VF_PAIR_MATCHES : VF_PAIR_OFF;
     case VF_RELATION_FITS:
         return VF_PAIR_FITS;
     case VF_RELATION_UNDECIDED:
@@ -170,24 +170,24 @@ decide_fixed(VfPair *self)
 static gboolean
 read_source(VfPair *self)
 {
-    const char *text = self->wanted != NULL ? self->wanted->value : NULL;
+    const char *text = self->wanted ? self->wanted->value : NULL;
     const char *canonical;
 
-    if (text == NULL)
+    if (!text)
         return TRUE;
     canonical = canonicalize(self->parameter, text, &self->owned[0]);
-    self->source = canonical != NULL ? canonical : text;
+    self->source = canonical ? canonical : text;
     return canonical != NULL;
 }
 
 static void
 read_destination(VfPair *self)
 {
-    const char *text = self->known != NULL ? self->known->value : NULL;
+    const char *text = self->known ? self->known->value : NULL;
 
-    if (text != NULL) {
+    if (text) {
         self->given = canonicalize(self->parameter, text, &self->owned[1]);
-        self->destination = self->given != NULL ? self->given : text;
+        self->destination = self->given ? self->given : text;
     } else if (self->settable) {
         self->given = self->parameter->init;
     }
@@ -198,26 +198,26 @@ decide(VfPair *self)
 {
     read_destination(self);
     if (self->parameter->compare == VF_COMPARE_IGNORE) {
-        self->source = self->wanted != NULL ? self->wanted->value : NULL;
-        return self->wanted != NULL ? VF_PAIR_IGNORED : VF_PAIR_NOTHING;
+        self->source = self->wanted ? self->wanted->value : NULL;
+        return self->wanted ? VF_PAIR_IGNORED : VF_PAIR_NOTHING;
     }
     if (!read_source(self))
         return VF_PAIR_VALUE_INVALID;
     if (self->parameter->compare == VF_COMPARE_FIRMWARE)
         return VF_PAIR_FIRMWARE_DECIDES;
-    if (self->wanted == NULL)
+    if (!self->wanted)
         self->source = self->parameter->off;
-    if (self->source == NULL && self->settable && self->wanted != NULL)
+    if (!self->source && self->settable && self->wanted)
         self->given = NULL; /* it would have to be set, and to what is not known */
-    if (self->source == NULL)
-        return self->wanted != NULL ? VF_PAIR_VALUE_UNREAD : VF_PAIR_PARAMETER_MISSING;
+    if (!self->source)
+        return self->wanted ? VF_PAIR_VALUE_UNREAD : VF_PAIR_PARAMETER_MISSING;
     return self->settable ? decide_settable(self) : decide_fixed(self);
 }
 
 void
 vf_pair_decide(VfPair *self)
 {
-    if (self->parameter != NULL) {
+    if (self->parameter) {
         self->result = decide(self);
         return;
     }

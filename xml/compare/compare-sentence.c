@@ -93,10 +93,10 @@ plain(const char *text)
 static Argument
 show(const VfPair *pair, const char *value)
 {
-    const char *unit = pair->parameter != NULL ? pair->parameter->unit : NULL;
-    const char *shown = value != NULL ? value : "?";
+    const char *unit = pair->parameter ? pair->parameter->unit : NULL;
+    const char *shown = value ? value : "?";
 
-    return (Argument){{pair->name, "=", shown, " ", unit}, unit != NULL && value != NULL ? 5 : 3};
+    return (Argument){{pair->name, "=", shown, " ", unit}, unit != NULL && value ? 5 : 3};
 }
 
 /* The argument that @p, at a '%', stands for, counted from 0, and behind it. */
@@ -121,7 +121,7 @@ expand(const char *format, const Argument *arguments, guint n, char *buffer)
     while (*format != '\0') {
         gsize run = strcspn(format, "%");
         guint index;
-        if (buffer != NULL)
+        if (buffer)
             memcpy(buffer + length, format, run);
         length += run;
         format += run;
@@ -130,7 +130,7 @@ expand(const char *format, const Argument *arguments, guint n, char *buffer)
         format = parse_directive(format, &next, &index);
         for (guint i = 0; index < n && i < arguments[index].n; i++) {
             gsize size = strlen(arguments[index].pieces[i]);
-            if (buffer != NULL)
+            if (buffer)
                 memcpy(buffer + length, arguments[index].pieces[i], size);
             length += size;
         }
@@ -144,7 +144,7 @@ make(VfSentences *cache, Format format, const Argument *arguments, guint n)
     gsize length;
     char *text;
 
-    if (cache->translated[format] == NULL)
+    if (!cache->translated[format])
         cache->translated[format] = _(formats[format]);
     length = expand(cache->translated[format], arguments, n, NULL);
     text = g_malloc(length + 1);
@@ -192,7 +192,7 @@ format_differs(const VfPair *pair)
 static char *
 make_both(const VfPair *pair, VfSentences *cache, Format both, Format off)
 {
-    if (pair->wanted == NULL)
+    if (!pair->wanted)
         return make_two(cache, off, plain(pair->name), show(pair, pair->destination));
     return make_two(cache, both, show(pair, pair->source), show(pair, pair->destination));
 }
@@ -203,7 +203,7 @@ make_invalid(const VfPair *pair, VfSentences *cache)
     g_autoptr(GError) error = NULL;
     g_autofree char *canonical = vf_parameter_canonicalize(pair->parameter, pair->source, &error);
 
-    return make_one(cache, INVALID, plain(error != NULL ? error->message : canonical));
+    return make_one(cache, INVALID, plain(error ? error->message : canonical));
 }
 
 static char *
@@ -216,11 +216,11 @@ make_not_allowed(const VfPair *pair, VfSentences *cache)
 static char *
 make_unread(const VfPair *pair, VfSentences *cache)
 {
-    if (pair->source == NULL && pair->destination == NULL && !pair->settable)
+    if (!pair->source && !pair->destination && !pair->settable)
         return make_one(cache, UNREAD, plain(pair->name));
-    if (pair->source == NULL)
+    if (!pair->source)
         return make_one(cache, UNREAD_SOURCE, plain(pair->name));
-    if (pair->wanted == NULL)
+    if (!pair->wanted)
         return make_one(cache, UNREAD_OFF, plain(pair->name));
     return make_one(cache, UNREAD_DESTINATION, show(pair, pair->source));
 }

@@ -31,12 +31,12 @@ walk_init(Walk *self, const VfRequirement *requirement, const VfModel *model, GP
 {
     *self = (Walk){.requirement = requirement, .model = model, .known = known};
     self->settable = settable;
-    if (requirement->version == NULL)
+    if (!requirement->version)
         return;
     self->version = vf_model_find_version(model, requirement->version);
-    if (self->version == NULL)
+    if (!self->version)
         return;
-    if (model->version_parameter == NULL) {
+    if (!model->version_parameter) {
         self->implied = (const VfValue *const *)self->version->values->pdata;
         self->n_implied = self->version->values->len;
         return;
@@ -58,8 +58,8 @@ walk_length(const Walk *self)
 static const char *
 first_of(const char *a, const char *b)
 {
-    if (a == NULL || b == NULL)
-        return a != NULL ? a : b;
+    if (!a || !b)
+        return a ? a : b;
     return strcmp(a, b) <= 0 ? a : b;
 }
 
@@ -88,7 +88,7 @@ take_known(Walk *self, const char *name)
 static gboolean
 is_settable(const Walk *self, const char *name)
 {
-    return self->settable != NULL && g_strv_contains((const char *const *)self->settable, name);
+    return self->settable && g_strv_contains((const char *const *)self->settable, name);
 }
 
 /* FALSE at the end. */
@@ -102,22 +102,22 @@ walk_next(Walk *self, VfPair *pair)
         self->at_implied < self->n_implied ? self->implied[self->at_implied] : NULL;
     const VfParameter *parameter =
         self->at_parameter < parameters->len ? parameters->pdata[self->at_parameter] : NULL;
-    const char *name = first_of(
-        first_of(wanted != NULL ? wanted->name : NULL, implied != NULL ? implied->name : NULL),
-        parameter != NULL ? parameter->name : NULL);
+    const char *name =
+        first_of(first_of(wanted ? wanted->name : NULL, implied != NULL ? implied->name : NULL),
+                 parameter != NULL ? parameter->name : NULL);
 
-    if (name == NULL)
+    if (!name)
         return FALSE;
     *pair = (VfPair){.name = name, .model = self->model};
-    if (implied != NULL && is_named(implied->name, name)) {
+    if (implied && is_named(implied->name, name)) {
         pair->wanted = implied;
         self->at_implied++;
     }
-    if (wanted != NULL && is_named(wanted->name, name)) {
+    if (wanted && is_named(wanted->name, name)) {
         pair->wanted = wanted; /* what is said outright outweighs the version */
         self->at_wanted++;
     }
-    if (parameter != NULL && is_named(parameter->name, name)) {
+    if (parameter && is_named(parameter->name, name)) {
         pair->parameter = parameter;
         pair->settable = is_settable(self, name);
         self->at_parameter++;
@@ -206,10 +206,10 @@ vf_compare_verdict(const VfRequirement *requirement, const VfModel *model, GPtrA
     Walk walk;
 
     decided_init(&decided);
-    if (model == NULL || !vf_model_is(model, requirement->model) || model->not_migratable != NULL)
+    if (!model || !vf_model_is(model, requirement->model) || model->not_migratable)
         return VF_VERDICT_INCOMPATIBLE;
     walk_init(&walk, requirement, model, known, settable);
-    if (requirement->version != NULL && walk.version == NULL)
+    if (requirement->version && !walk.version)
         return VF_VERDICT_INCOMPATIBLE;
     verdict = decide_all(&decided, &walk, TRUE);
     for (guint i = 0; i < model->constraints->len && verdict != VF_VERDICT_INCOMPATIBLE; i++)
@@ -231,7 +231,7 @@ vf_compare_values_to_give(const VfRequirement *requirement, const VfModel *model
     decide_all(&decided, &walk, FALSE);
     for (guint i = 0; i < decided.n; i++) {
         const VfPair *pair = &decided.pairs[i];
-        if (pair->settable && pair->given != NULL &&
+        if (pair->settable && pair->given &&
             (pair->result == VF_PAIR_CAN_BE_SET || pair->result == VF_PAIR_FITS ||
              pair->result == VF_PAIR_OFF))
             vf_value_list_set(values, pair->name, pair->given, NULL);
@@ -261,18 +261,18 @@ static gboolean
 report_models(VfReport *report, const VfRequirement *requirement, const VfModel *model)
 {
     const char *wanted = requirement->model;
-    const char *id = model != NULL ? model->id : NULL;
+    const char *id = model ? model->id : NULL;
     const char *code = VF_REPORT_CODE_MATCHES;
     char *sentence;
 
-    if (id == NULL) {
+    if (!id) {
         code = VF_REPORT_CODE_MODEL_UNKNOWN;
         sentence = g_strdup_printf(
             _("The source is a %s; the destination does not know this model."), wanted);
     } else if (!vf_model_is(model, wanted)) {
         code = VF_REPORT_CODE_MODEL_DIFFERS;
         sentence = g_strdup_printf(_("The source is a %s, the destination a %s."), wanted, id);
-    } else if (model->not_migratable != NULL) {
+    } else if (model->not_migratable) {
         code = VF_REPORT_CODE_NOT_MIGRATABLE;
         sentence = g_strdup_printf(_("No %s can migrate: %s"), id, model->not_migratable);
     } else if (g_str_equal(wanted, id)) {
@@ -289,7 +289,7 @@ report_models(VfReport *report, const VfRequirement *requirement, const VfModel 
 static void
 report_digests(VfReport *report, const VfRequirement *requirement, const VfModel *model)
 {
-    if (requirement->digest == NULL || g_strcmp0(requirement->digest, model->digest) == 0)
+    if (!requirement->digest || g_strcmp0(requirement->digest, model->digest) == 0)
         return;
     take_line(report, VF_REPORT_SCHEMA, requirement->digest, model->digest,
               VF_REPORT_CODE_DIGEST_DIFFERS,
@@ -302,9 +302,9 @@ report_version(VfReport *report, const VfRequirement *requirement, const VfVersi
 {
     const char *name = requirement->version;
 
-    if (name == NULL)
+    if (!name)
         return;
-    if (version != NULL)
+    if (version)
         take_line(report, VF_REPORT_VERSION, name, name, VF_REPORT_CODE_MATCHES,
                   g_strdup_printf(_("The destination knows the version %s."), name));
     else
@@ -326,7 +326,7 @@ report_pair(VfReport *report, const VfPair *pair, VfSentences *sentences)
 
     if (pair->result == VF_PAIR_NOTHING)
         return;
-    if (pair->parameter != NULL)
+    if (pair->parameter)
         line.compare = (char *)vf_parameter_compare_to_string(pair->parameter->compare);
     line.sentence = vf_pair_sentence(pair, sentences);
     line.overridable = vf_pair_overridable(pair);
@@ -339,7 +339,7 @@ describe_constraint(const VfConstraint *constraint)
 {
     GString *text = g_string_new(NULL);
 
-    if (constraint->description != NULL)
+    if (constraint->description)
         return g_string_free(g_string_append(text, constraint->description), FALSE);
     for (guint i = 0; i < constraint->when->len + constraint->then->len; i++) {
         const VfCondition *condition = i < constraint->when->len

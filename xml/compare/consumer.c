@@ -96,13 +96,12 @@ VfConsumer *
 vf_consumer_parse(const char *text, GError **error)
 {
     g_auto(GStrv) parts = g_strsplit(text, "=", 2);
-    const char *version = parts[0] != NULL ? parts[1] : NULL;
+    const char *version = parts[0] ? parts[1] : NULL;
     guint64 numbers[VERSION_PARTS];
     g_autofree char *shown = NULL;
 
     for (gsize i = 0; parts[0] != NULL && i < G_N_ELEMENTS(kind_names); i++)
-        if (g_str_equal(parts[0], kind_names[i]) &&
-            (version == NULL || parse_version(version, numbers)))
+        if (g_str_equal(parts[0], kind_names[i]) && (!version || parse_version(version, numbers)))
             return consumer_new((VfConsumerKind)i, version);
     shown = vf_text_excerpt(text, 60);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
@@ -143,8 +142,7 @@ vf_consumer_kind_to_string(VfConsumerKind kind)
 static gboolean
 is_for_guests(VfConsumerKind consumer, const char *device_api)
 {
-    return consumer == VF_CONSUMER_VFIO || device_api == NULL ||
-           g_str_equal(device_api, "vfio-pci");
+    return consumer == VF_CONSUMER_VFIO || !device_api || g_str_equal(device_api, "vfio-pci");
 }
 
 static const char *
@@ -152,9 +150,8 @@ unmigratable_api(const char *type, const char *device_api)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(unmigratable); i++) {
         const char *api = unmigratable[i].device_api;
-        if (device_api != NULL
-                ? g_str_equal(device_api, api)
-                : type != NULL && g_str_has_prefix(type, unmigratable[i].type_prefix))
+        if (device_api ? g_str_equal(device_api, api)
+                       : type && g_str_has_prefix(type, unmigratable[i].type_prefix))
             return api;
     }
     return NULL;
@@ -178,25 +175,25 @@ vf_consumer_check(const VfConsumer *self, const VfConsumerDevice *device, char *
 {
     const char *title = titles[self->kind];
     const char *api = unmigratable_api(device->type, device->device_api);
-    gboolean said = device->usable_by != NULL &&
+    gboolean said = device->usable_by &&
                     g_strv_contains((const char *const *)device->usable_by, kind_names[self->kind]);
     const char *since;
 
     find_rule(self->kind, device->kind, &since);
-    if (api != NULL) {
+    if (api) {
         *sentence = g_strdup_printf(_("No device with the interface %s can be migrated."), api);
     } else if (!is_for_guests(self->kind, device->device_api)) {
         *sentence = g_strdup_printf(_("%s cannot migrate devices with the interface %s."), title,
                                     device->device_api);
-    } else if (device->usable_by != NULL && !said) {
+    } else if (device->usable_by && !said) {
         g_autofree char *others = g_strjoinv(", ", (char **)device->usable_by);
         *sentence = g_strdup_printf(_("Its host says that %s cannot use it (but: %s)."), title,
                                     others[0] != '\0' ? others : "-");
-    } else if (since == NULL && !said) {
+    } else if (!since && !said) {
         /* a newer host may know of a version that we do not know of */
         *sentence =
             g_strdup_printf(_("%s cannot migrate devices of the kind %s."), title, device->kind);
-    } else if (since != NULL && self->version != NULL && is_older(self->version, since)) {
+    } else if (since && self->version && is_older(self->version, since)) {
         *sentence = g_strdup_printf(_("%s migrates devices of the kind %s from version %s on; this "
                                       "is %s."),
                                     title, device->kind, since, self->version);
@@ -226,7 +223,7 @@ vf_consumer_list(const char *kind, const char *type, const char *device_api)
     for (gsize i = 0; i < G_N_ELEMENTS(all); i++) {
         const VfConsumer consumer = {all[i], NULL};
         g_autofree char *sentence = NULL;
-        if (vf_consumer_check(&consumer, &device, &sentence) == NULL)
+        if (!vf_consumer_check(&consumer, &device, &sentence))
             g_strv_builder_add(names, kind_names[all[i]]);
     }
     return g_strv_builder_end(names);

@@ -93,14 +93,14 @@ vf_report_line_new(VfReportSubject subject, const char *code, char *sentence)
 static gsize
 size_of(const char *text)
 {
-    return text != NULL ? strlen(text) + 1 : 0;
+    return text ? strlen(text) + 1 : 0;
 }
 
 /* Moves on behind the copy. */
 static char *
 copy_to(char **place, const char *text, gsize size)
 {
-    char *copy = text != NULL ? memcpy(*place, text, size) : NULL;
+    char *copy = text ? memcpy(*place, text, size) : NULL;
 
     *place += size;
     return copy;
@@ -266,7 +266,7 @@ parse_line(const xmlNode *node, VfReport *self, VfReportSubject subject, GError 
         return FALSE;
     line->verdict = vf_report_code_verdict(line->code);
     text = vf_document_content(node, error);
-    if (text == NULL)
+    if (!text)
         return FALSE;
     g_free(line->sentence);
     line->sentence = vf_text_collapse(text);
@@ -337,7 +337,7 @@ vf_report_parse(const char *text, gssize size, const char *where, GError **error
     g_autoptr(VfReport) self = vf_report_new();
     const xmlNode *root;
 
-    if (document == NULL)
+    if (!document)
         return NULL;
     root = vf_document_root(document);
     if (!parse_verdict(root, &self->verdict, error) ||

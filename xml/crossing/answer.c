@@ -71,10 +71,10 @@ is_address(const char *text)
     g_autoptr(GInetAddress) address =
         parts[0] != NULL ? g_inet_address_new_from_string(parts[0]) : NULL;
 
-    if (address == NULL)
+    if (!address)
         return FALSE;
-    return parts[1] == NULL || (g_inet_address_get_family(address) == G_SOCKET_FAMILY_IPV6 &&
-                                strlen(parts[1]) < 16 && vf_text_check_id(parts[1], "zone", NULL));
+    return !parts[1] || (g_inet_address_get_family(address) == G_SOCKET_FAMILY_IPV6 &&
+                         strlen(parts[1]) < 16 && vf_text_check_id(parts[1], "zone", NULL));
 }
 
 static gboolean
@@ -228,7 +228,7 @@ vf_answer_parse(const char *text, gssize size, const char *where, GError **error
     g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
     g_autoptr(VfAnswer) self = vf_answer_new(NULL, NULL);
 
-    if (document == NULL || !parse_root(vf_document_root(document), self, error))
+    if (!document || !parse_root(vf_document_root(document), self, error))
         return NULL;
     return g_steal_pointer(&self);
 }

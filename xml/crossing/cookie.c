@@ -127,7 +127,7 @@ vf_migration_parse(const char *text, gssize size, const char *where, GError **er
     g_autoptr(VfMigration) self = vf_migration_new(NULL, NULL);
     const xmlNode *root;
 
-    if (document == NULL)
+    if (!document)
         return NULL;
     root = vf_document_root(document);
     if (!vf_document_need_uuid(root, "job", &self->job, error) ||

@@ -46,7 +46,7 @@ need_member(JsonObject *object, const char *name, GError **error)
 {
     JsonNode *node = json_object_get_member(object, name);
 
-    if (node == NULL)
+    if (!node)
         fail(error, _("there is no “%s”"), name);
     return node;
 }
@@ -62,9 +62,9 @@ fail_kind(JsonNode *node, const char *name, const char *kind, GError **error)
 static JsonObject *
 as_object(JsonNode *node, const char *name, GError **error)
 {
-    if (node != NULL && JSON_NODE_HOLDS_OBJECT(node))
+    if (node && JSON_NODE_HOLDS_OBJECT(node))
         return json_node_get_object(node);
-    if (node != NULL)
+    if (node)
         fail_kind(node, name, _("an object"), error);
     return NULL;
 }
@@ -72,9 +72,9 @@ as_object(JsonNode *node, const char *name, GError **error)
 static JsonArray *
 as_array(JsonNode *node, const char *name, GError **error)
 {
-    if (node != NULL && JSON_NODE_HOLDS_ARRAY(node))
+    if (node && JSON_NODE_HOLDS_ARRAY(node))
         return json_node_get_array(node);
-    if (node != NULL)
+    if (node)
         fail_kind(node, name, _("an array"), error);
     return NULL;
 }
@@ -88,9 +88,9 @@ holds(JsonNode *node, GType type)
 static const char *
 as_text(JsonNode *node, const char *name, GError **error)
 {
-    if (node != NULL && holds(node, G_TYPE_STRING))
+    if (node && holds(node, G_TYPE_STRING))
         return json_node_get_string(node);
-    if (node != NULL)
+    if (node)
         fail_kind(node, name, _("a text"), error);
     return NULL;
 }
@@ -113,7 +113,7 @@ parse_type(JsonObject *object, VfParameter *self, GError **error)
             self->type = types[i].type;
             return TRUE;
         }
-    return text != NULL && fail_kind(node, "type", "bool, int, str", error);
+    return text && fail_kind(node, "type", "bool, int, str", error);
 }
 
 /* A value in the parameter's one spelling; NULL when it is not of its type. */
@@ -142,7 +142,7 @@ read_value(const VfParameter *self, JsonNode *node, const char *name, GError **e
         if (!as_text(node, name, error))
             return NULL;
         value = vf_parameter_canonicalize(self, json_node_get_string(node), error);
-        if (value == NULL)
+        if (!value)
             g_prefix_error(error, "“%s”: ", name);
         return value;
     }
@@ -195,7 +195,7 @@ add_allowed(Allowed *self, JsonNode *node, GError **error)
     if (self->parameter->type == VF_PARAMETER_INT && holds(node, G_TYPE_STRING))
         return add_range(self, node, error);
     value = read_value(self->parameter, node, "allowed_values", error);
-    if (value == NULL)
+    if (!value)
         return FALSE;
     if (g_ptr_array_find_with_equal_func(self->values, value, g_str_equal, NULL))
         return fail(error, _("“allowed_values” has “%s” twice"), value);
@@ -246,10 +246,10 @@ parse_allowed(JsonObject *object, VfParameter *parameter, GError **error)
     JsonArray *array;
     guint n;
 
-    if (node == NULL)
+    if (!node)
         return TRUE;
     array = as_array(node, "allowed_values", error);
-    if (array == NULL)
+    if (!array)
         return FALSE;
     n = json_array_get_length(array);
     if (n < 1 || n > ALLOWED_MAX)
@@ -268,8 +268,8 @@ parse_description(JsonObject *object, VfParameter *self, GError **error)
     JsonNode *node = json_object_get_member(object, "description");
     const char *text = as_text(node, "description", error);
 
-    if (text == NULL)
-        return node == NULL;
+    if (!text)
+        return !node;
     self->description = vf_text_collapse(text);
     return vf_text_check(self->description, "description", DESCRIPTION_MAX, error);
 }
@@ -280,12 +280,12 @@ parse_value(JsonObject *object, const char *name, const VfParameter *self, char 
             GError **error)
 {
     JsonNode *node = json_object_get_member(object, name);
-    g_autofree char *text = node != NULL ? read_value(self, node, name, error) : NULL;
+    g_autofree char *text = node ? read_value(self, node, name, error) : NULL;
 
-    if (text == NULL)
-        return node == NULL;
+    if (!text)
+        return !node;
     *value = vf_parameter_check_value(self, text, error);
-    if (*value == NULL)
+    if (!*value)
         g_prefix_error(error, "“%s”: ", name);
     return *value != NULL;
 }
@@ -294,11 +294,10 @@ static VfParameter *
 parse_parameter(const char *name, JsonNode *node, const char *source, GError **error)
 {
     g_autoptr(VfParameter) self = vf_migration_info_parameter_new(name, source, error);
-    JsonObject *object = self != NULL ? as_object(node, name, error) : NULL;
+    JsonObject *object = self ? as_object(node, name, error) : NULL;
 
-    if (object == NULL || !parse_type(object, self, error) ||
-        !parse_description(object, self, error) || !parse_allowed(object, self, error) ||
-        need_member(object, "init_value", error) == NULL ||
+    if (!object || !parse_type(object, self, error) || !parse_description(object, self, error) ||
+        !parse_allowed(object, self, error) || !need_member(object, "init_value", error) ||
         !parse_value(object, "init_value", self, &self->init, error) ||
         !parse_value(object, "off_value", self, &self->off, error))
         return NULL;
@@ -311,9 +310,9 @@ static gboolean
 parse_parameters(VfModel *model, JsonNode *node, GError **error)
 {
     JsonObject *object = as_object(node, "params", error);
-    g_autoptr(GList) names = object != NULL ? json_object_get_members(object) : NULL;
+    g_autoptr(GList) names = object ? json_object_get_members(object) : NULL;
 
-    if (object == NULL)
+    if (!object)
         return FALSE;
     if (json_object_get_size(object) > VF_MIGRATION_INFO_PARAMETERS_MAX)
         return fail(error, _("it has more than %d parameters"), VF_MIGRATION_INFO_PARAMETERS_MAX);
@@ -322,7 +321,7 @@ parse_parameters(VfModel *model, JsonNode *node, GError **error)
         VfParameter *parameter =
             parse_parameter(name, json_object_get_member(object, name), model->source, error);
 
-        if (parameter == NULL) {
+        if (!parameter) {
             g_autofree char *shown = vf_text_excerpt(name, 60);
             g_prefix_error(error, _("parameter “%.60s”: "), shown);
             return FALSE;
@@ -338,11 +337,11 @@ parse_versions(VfModel *model, JsonNode *node, GError **error)
     JsonArray *array = as_array(node, "versions", error);
     g_autoptr(GPtrArray) names = g_ptr_array_new();
 
-    if (array == NULL)
+    if (!array)
         return FALSE;
     for (guint i = 0; i < json_array_get_length(array); i++) {
         const char *name = as_text(json_array_get_element(array, i), "versions", error);
-        if (name == NULL)
+        if (!name)
             return FALSE;
         g_ptr_array_add(names, (gpointer)name);
     }
@@ -353,14 +352,14 @@ static gboolean
 parse_schema(VfModel *model, JsonNode *node, GError **error)
 {
     JsonObject *object = as_object(node, "models", error);
-    JsonNode *parameters = object != NULL ? json_object_get_member(object, "params") : NULL;
-    JsonNode *versions = object != NULL ? json_object_get_member(object, "versions") : NULL;
+    JsonNode *parameters = object ? json_object_get_member(object, "params") : NULL;
+    JsonNode *versions = object ? json_object_get_member(object, "versions") : NULL;
 
-    if (object == NULL)
+    if (!object)
         return FALSE;
-    if ((parameters != NULL) == (versions != NULL))
+    if (!parameters == !versions)
         return fail(error, _("there must be either “params” or “versions”"));
-    if (parameters != NULL)
+    if (parameters)
         return parse_parameters(model, parameters, error);
     if (g_str_equal(model->source, VF_MODEL_SOURCE_KERNEL))
         return fail(error, _("an mdev type has its versions in %s, not here"),
@@ -373,7 +372,7 @@ parse_model(GPtrArray *list, const char *id, JsonNode *node, const char *source,
 {
     g_autoptr(VfModel) model = vf_migration_info_model_new(id, source, error);
 
-    if (model == NULL)
+    if (!model)
         return FALSE;
     if (!parse_schema(model, node, error)) {
         g_prefix_error(error, _("model “%s”: "), id);
@@ -387,9 +386,9 @@ parse_models(GPtrArray *list, JsonNode *root, const char *source, GError **error
 {
     JsonObject *models =
         as_object(need_member(json_node_get_object(root), "models", error), "models", error);
-    g_autoptr(GList) ids = models != NULL ? json_object_get_members(models) : NULL;
+    g_autoptr(GList) ids = models ? json_object_get_members(models) : NULL;
 
-    if (models == NULL)
+    if (!models)
         return FALSE;
     for (GList *item = ids; item != NULL; item = item->next)
         if (!parse_model(list, item->data, json_object_get_member(models, item->data), source,
@@ -404,7 +403,7 @@ parse(const char *text, gssize size, const char *source, const char *where, GErr
     g_autoptr(JsonNode) root = vf_json_strict_parse(text, size, where, error);
     g_autoptr(GPtrArray) list = vf_migration_info_list_new();
 
-    if (root == NULL)
+    if (!root)
         return NULL;
     if (parse_models(list, root, source, error))
         return g_steal_pointer(&list);
@@ -417,7 +416,7 @@ vf_migration_info_parse_type(const char *text, gssize size, const char *where, G
 {
     g_autoptr(GPtrArray) list = parse(text, size, VF_MODEL_SOURCE_KERNEL, where, error);
 
-    if (list == NULL || list->len == 1)
+    if (!list || list->len == 1)
         return g_steal_pointer(&list);
     fail(error, _("%s: it has %u models, but an mdev type has one"), where, list->len);
     return NULL;

@@ -70,7 +70,7 @@ check_version(const char *name, GError **error)
     g_autofree char *shown = NULL;
 
     if (name[0] != '\0' && strlen(name) <= VERSION_MAX_BYTES && g_str_is_ascii(name) &&
-        strchr(name, ' ') == NULL && vf_text_check(name, VERSION, VERSION_MAX_BYTES, NULL))
+        !strchr(name, ' ') && vf_text_check(name, VERSION, VERSION_MAX_BYTES, NULL))
         return TRUE;
     shown = vf_text_excerpt(name, 60);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
@@ -87,7 +87,7 @@ add_version(VfModel *model, const char *name, GError **error)
 
     if (!check_version(name, error))
         return FALSE;
-    if (vf_model_find_version(model, name) != NULL) {
+    if (vf_model_find_version(model, name)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                     _("the version “%s” is there twice"), name);
         return FALSE;

@@ -31,7 +31,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Parse, parse_clear)
 static gboolean
 end_model(Parse *self, GError **error)
 {
-    if (self->model == NULL)
+    if (!self->model)
         return TRUE;
     if (!vf_migration_info_take_versions(self->model, self->versions, error)) {
         g_prefix_error(error, _("model “%s”: "), self->model->id);
@@ -69,7 +69,7 @@ parse_line(Parse *self, const char *line, GError **error)
         return begin_model(self, line, error);
     if (line[0] != ' ')
         return fail(line, _("a model ends with “:”, and a version begins with a space"), error);
-    if (self->model == NULL)
+    if (!self->model)
         return fail(line, _("a version follows its model"), error);
     g_ptr_array_add(self->versions, g_strdup(line + 1));
     return TRUE;
@@ -96,7 +96,7 @@ parse_lines(Parse *self, const char *text, gsize size, const char *where, GError
     g_auto(GStrv) lines = g_strsplit(copy, "\n", -1);
 
     for (guint i = 0; lines[i] != NULL; i++) {
-        if (lines[i][0] == '\0' && lines[i + 1] == NULL)
+        if (lines[i][0] == '\0' && !lines[i + 1])
             break; /* behind the last newline */
         if (!parse_line(self, lines[i], error)) {
             g_prefix_error(error, "%s:%u: ", where, i + 1);

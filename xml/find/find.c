@@ -60,7 +60,7 @@ vf_finder_new(const VfFindQuery *query)
 
     self->query = *query;
     vf_requirement_ref(query->requirement);
-    self->consumer = query->consumer != NULL ? vf_consumer_copy(query->consumer) : NULL;
+    self->consumer = query->consumer ? vf_consumer_copy(query->consumer) : NULL;
     self->query.consumer = self->consumer;
     self->evaluations = g_array_new(FALSE, TRUE, sizeof(Evaluation));
     g_array_set_clear_func(self->evaluations, evaluation_clear);
@@ -92,7 +92,7 @@ say(Evaluation *self, const char *code, char *reason)
     g_clear_pointer(&self->code, g_ref_string_release);
     g_clear_pointer(&self->reason, g_ref_string_release);
     self->code = g_ref_string_new(code);
-    self->reason = reason != NULL ? g_ref_string_new(reason) : NULL;
+    self->reason = reason ? g_ref_string_new(reason) : NULL;
     g_free(reason);
 }
 
@@ -170,7 +170,7 @@ p2p_is_known(const VfShape *shape)
 static void
 check_p2p(Evaluation *self, const VfFindQuery *query, const VfShape *shape)
 {
-    if (query->devices < 2 || query->consumer == NULL || !vf_consumer_needs_p2p(query->consumer) ||
+    if (query->devices < 2 || !query->consumer || !vf_consumer_needs_p2p(query->consumer) ||
         (migration_is_known(shape) && (shape->migration & VF_CAPABILITIES_P2P) != 0))
         return;
     if (p2p_is_known(shape)) {
@@ -196,7 +196,7 @@ check_consumer(Evaluation *self, const VfFindQuery *query, const VfFleetClass *c
     const char *code =
         query->consumer != NULL ? vf_consumer_check(query->consumer, &device, &sentence) : NULL;
 
-    if (code != NULL)
+    if (code)
         refuse(self, DISTANCE_CONSUMER, code, sentence);
 }
 
@@ -245,18 +245,18 @@ evaluate(VfFinder *finder, const VfFleet *fleet, guint class_id)
 static char *
 acquire(char *string)
 {
-    return string != NULL ? g_ref_string_acquire(string) : NULL;
+    return string ? g_ref_string_acquire(string) : NULL;
 }
 
 /* What of the class is in each of its offers. */
 static void
 describe(Evaluation *self, const VfFleetClass *class)
 {
-    if (self->kind != NULL)
+    if (self->kind)
         return;
     self->kind = g_ref_string_new(class->kind);
     self->how = g_ref_string_new(class->shape->is_device ? "use" : class->shape->how);
-    self->type = class->shape->type != NULL ? g_ref_string_new(class->shape->type) : NULL;
+    self->type = class->shape->type ? g_ref_string_new(class->shape->type) : NULL;
 }
 
 /* Keeps twice as many as are wanted, so that it is seldom sorted. */
@@ -282,7 +282,7 @@ take_offer(VfFinder *self, const VfFleet *fleet, const VfFleetHost *host, const 
     VfOffer *kept;
 
     self->offers->fitting++;
-    if (self->worst != NULL && vf_offer_compare(&candidate, self->worst) >= 0)
+    if (self->worst && vf_offer_compare(&candidate, self->worst) >= 0)
         return;
     describe(evaluation, class);
     kept = g_new(VfOffer, 1);
@@ -307,7 +307,7 @@ refusal_new(const VfFleetHost *host, const char *id, VfVerdict verdict)
 
     refusal->host = acquire(host->id);
     refusal->name = acquire(host->name);
-    refusal->id = id != NULL ? g_ref_string_new(id) : NULL;
+    refusal->id = id ? g_ref_string_new(id) : NULL;
     refusal->verdict = verdict;
     return refusal;
 }
@@ -364,7 +364,7 @@ look_at(VfFinder *self, const VfFleet *fleet, const VfFleetHost *host)
     self->offers->hosts++;
     if (self->offers->fitting > before)
         self->offers->fitting_hosts++;
-    else if (nearest != NULL)
+    else if (nearest)
         take_refusal(self, host, nearest);
     else if (!self->query.all_refusals || host->n_offers == 0)
         take_empty(self, host);
@@ -404,7 +404,7 @@ look_at_host(VfFinder *self)
 static VfFleet *
 need_host(VfFinder *self)
 {
-    if (self->host == NULL)
+    if (!self->host)
         self->host = vf_fleet_new();
     return self->host;
 }
@@ -419,7 +419,7 @@ vf_finder_add(VfFinder *self, const VfCapabilities *capabilities, const char *wh
 static gboolean
 look_at_document(VfFinder *self, const char *where, GError *cause, GError **error)
 {
-    if (cause == NULL) {
+    if (!cause) {
         look_at_host(self);
         return TRUE;
     }

@@ -81,7 +81,7 @@ renew_stage(VfFleetPrivate *priv)
     g_clear_pointer(&priv->staged, g_array_unref);
     priv->staged = g_array_new(FALSE, FALSE, sizeof(Staged));
     g_array_set_clear_func(priv->staged, staged_clear);
-    if (priv->texts != NULL)
+    if (priv->texts)
         g_string_free(priv->texts, TRUE);
     priv->texts = g_string_new(NULL);
 }
@@ -216,7 +216,7 @@ find_class(VfFleet *self, const Staged *staged)
 {
     VfFleetPrivate *priv = self->priv;
     VfShape *shape = staged->shape;
-    VfModel *model = shape->model != NULL ? g_hash_table_lookup(priv->models, shape->model) : NULL;
+    VfModel *model = shape->model ? g_hash_table_lookup(priv->models, shape->model) : NULL;
     const VfFleetClass wanted = {model, shape, priv->kinds->pdata[staged->kind]};
     guint id = GPOINTER_TO_UINT(g_hash_table_lookup(priv->class_ids, &wanted));
     VfFleetClass *class;
@@ -224,7 +224,7 @@ find_class(VfFleet *self, const Staged *staged)
     if (id > 0)
         return id - 1;
     class = g_new0(VfFleetClass, 1);
-    class->model = model != NULL ? vf_model_ref(model) : NULL;
+    class->model = model ? vf_model_ref(model) : NULL;
     class->shape = vf_shape_ref(shape);
     class->kind = g_strdup(wanted.kind);
     g_ptr_array_add(self->classes, class);

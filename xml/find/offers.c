@@ -20,7 +20,7 @@
 static char *
 ref_string(const char *text)
 {
-    return text != NULL ? g_ref_string_new(text) : NULL;
+    return text ? g_ref_string_new(text) : NULL;
 }
 
 VfOffers *
@@ -28,8 +28,8 @@ vf_offers_new(VfRequirement *requirement, const VfConsumer *consumer)
 {
     VfOffers *self = g_new0(VfOffers, 1);
 
-    self->consumer = consumer != NULL ? vf_consumer_format(consumer) : NULL;
-    self->requirement = requirement != NULL ? vf_requirement_ref(requirement) : NULL;
+    self->consumer = consumer ? vf_consumer_format(consumer) : NULL;
+    self->requirement = requirement ? vf_requirement_ref(requirement) : NULL;
     self->offers = g_ptr_array_new_with_free_func((GDestroyNotify)vf_offer_free);
     self->refusals = g_ptr_array_new_with_free_func((GDestroyNotify)vf_refusal_free);
     return self;
@@ -208,7 +208,7 @@ handle_reason(const xmlNode *node, gpointer data, GError **error)
 {
     VfOffer *offer = data;
     g_autofree char *text = vf_document_content(node, error);
-    g_autofree char *sentence = text != NULL ? vf_text_collapse(text) : NULL;
+    g_autofree char *sentence = text ? vf_text_collapse(text) : NULL;
 
     offer->reason = ref_string(sentence);
     return text != NULL;
@@ -260,7 +260,7 @@ handle_refusal(const xmlNode *node, gpointer data, GError **error)
         !need_verdict(node, &refusal->verdict, error))
         return FALSE;
     text = vf_document_content(node, error);
-    if (text == NULL)
+    if (!text)
         return FALSE;
     sentence = vf_text_collapse(text);
     refusal->reason = ref_string(sentence);
@@ -299,7 +299,7 @@ vf_offers_parse(const char *text, gssize size, const char *where, GError **error
     g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
     g_autoptr(VfOffers) self = vf_offers_new(NULL, NULL);
 
-    if (document == NULL || !parse_root(vf_document_root(document), self, error))
+    if (!document || !parse_root(vf_document_root(document), self, error))
         return NULL;
     return g_steal_pointer(&self);
 }
@@ -347,7 +347,7 @@ vf_offers_format(const VfOffers *self)
     vf_writer_attribute_u64(writer, "hosts", self->hosts);
     vf_writer_attribute_u64(writer, "fitting", self->fitting);
     vf_writer_attribute_u64(writer, "fitting-hosts", self->fitting_hosts);
-    if (self->requirement != NULL) {
+    if (self->requirement) {
         vf_writer_start(writer, "requirement", VF_NS("requirement"));
         vf_requirement_xml_write(writer, self->requirement);
         vf_writer_end(writer);

@@ -37,7 +37,7 @@ list_directory(const char *path, GPtrArray *files, GError **error)
 
     errno = 0;
     dir = g_dir_open(path, 0, NULL);
-    if (dir == NULL)
+    if (!dir)
         return vf_error_errno(error, code_of(errno), errno, "%s", path);
     while ((name = g_dir_read_name(dir)) != NULL) {
         g_autofree char *file = g_build_filename(path, name, NULL);

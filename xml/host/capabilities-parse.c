@@ -63,17 +63,17 @@ weigh(const xmlNode *node, const xmlChar *ns, Weight *weight)
     weight->nodes++;
     for (const xmlAttr *attribute = node->properties; attribute != NULL;
          attribute = attribute->next)
-        if (attribute->ns == NULL) {
+        if (!attribute->ns) {
             weight->nodes++;
-            if (attribute->children != NULL && attribute->children->content != NULL)
+            if (attribute->children && attribute->children->content)
                 weight->bytes += strlen((const char *)attribute->children->content);
         }
-    if (node->ns == NULL || !xmlStrEqual(node->ns->href, ns))
+    if (!node->ns || !xmlStrEqual(node->ns->href, ns))
         return;
     for (const xmlNode *child = node->children; child != NULL; child = child->next)
         if (child->type == XML_ELEMENT_NODE)
             weigh(child, ns, weight);
-        else if (child->type == XML_TEXT_NODE && child->content != NULL)
+        else if (child->type == XML_TEXT_NODE && child->content)
             weight->bytes += strlen((const char *)child->content);
 }
 
@@ -97,7 +97,7 @@ handle_model(const xmlNode *node, gpointer data, GError **error)
     Parse *parse = data;
     g_autoptr(VfModel) model = vf_capabilities_xml_parse_model(node, error);
 
-    if (model == NULL || !check_unique(node, parse->models, model->id, error))
+    if (!model || !check_unique(node, parse->models, model->id, error))
         return FALSE;
     g_ptr_array_add(parse->capabilities->models, g_steal_pointer(&model));
     return TRUE;
@@ -268,8 +268,8 @@ vf_capabilities_parse(const char *text, gssize size, const char *where, GError *
     g_autoptr(GHashTable) devices = id_set();
     Parse parse = {self, NULL, models, parents, offers, devices};
 
-    if (document == NULL || !vf_document_children(vf_document_root(document), children,
-                                                  G_N_ELEMENTS(children), &parse, error))
+    if (!document || !vf_document_children(vf_document_root(document), children,
+                                           G_N_ELEMENTS(children), &parse, error))
         return NULL;
     return g_steal_pointer(&self);
 }

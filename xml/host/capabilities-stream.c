@@ -126,7 +126,7 @@ line_of(const VfCapabilitiesStream *self)
 static void
 take_error(VfCapabilitiesStream *self, GError *error)
 {
-    if (self->error == NULL)
+    if (!self->error)
         self->error = error;
     else
         g_error_free(error);
@@ -168,7 +168,7 @@ on_error(void *data, XmlErrorArgument problem)
 {
     VfCapabilitiesStream *self = of(data);
 
-    if (self->error == NULL && problem->level >= XML_ERR_ERROR)
+    if (!self->error && problem->level >= XML_ERR_ERROR)
         vf_document_set_error(&self->error, VFERRY_ERROR_INVALID_XML, self->where, problem->line,
                               problem->message ?: _("not well-formed"));
 }
@@ -187,7 +187,7 @@ static const xmlChar *const *
 find_attribute(const xmlChar **attributes, int n, const xmlChar *name)
 {
     for (int i = 0; i < n; i++)
-        if (attributes[5 * i] == name && attributes[5 * i + 2] == NULL)
+        if (attributes[5 * i] == name && !attributes[5 * i + 2])
             return attributes + 5 * i;
     return NULL;
 }
@@ -205,7 +205,7 @@ log_attributes(VfCapabilitiesStream *self, const xmlChar **attributes, int n)
 
     for (guint i = 0; i < LOGGED_MAX && names->logged[i] != NULL; i++) {
         const xmlChar *const *attribute = find_attribute(attributes, n, names->logged[i]);
-        if (attribute != NULL)
+        if (attribute)
             vf_element_log_attribute(&self->log, (const char *)attribute[0],
                                      (const char *)attribute[3], value_size(attribute));
     }
@@ -213,7 +213,7 @@ log_attributes(VfCapabilitiesStream *self, const xmlChar **attributes, int n)
         const xmlChar *const *attribute = find_attribute(attributes, n, names->own[i]);
         g_string_truncate(self->own[i], 0);
         self->has_own[i] = attribute != NULL;
-        if (attribute != NULL)
+        if (attribute)
             g_string_append_len(self->own[i], (const char *)attribute[3],
                                 (gssize)value_size(attribute));
     }
@@ -226,7 +226,7 @@ check_ignorable(VfCapabilitiesStream *self, const Open *element, const xmlChar *
     g_autofree char *value = NULL;
     GError *cause = NULL;
 
-    if (attribute == NULL)
+    if (!attribute)
         return;
     value = g_strndup((const char *)attribute[3], value_size(attribute));
     if (!vf_text_check(value, "required", VF_DOCUMENT_SIZE_MAX, &cause)) {
@@ -267,7 +267,7 @@ end_host(VfCapabilitiesStream *self)
 
     if (!vf_capabilities_xml_parse_host(vf_document_root(document), host, &error))
         take_error(self, error);
-    else if (self->visitor->host != NULL)
+    else if (self->visitor->host)
         self->visitor->host(host->host_id, host->host_name, host->arch, host->kernel, self->data);
 }
 
@@ -281,7 +281,7 @@ start_parent(VfCapabilitiesStream *self, const Open *element)
 
     if (!vf_capabilities_xml_parse_parent(vf_document_root(document), parent, &error))
         take_error(self, error);
-    else if (add_id(self, AT_PARENT, element, parent->id) && self->visitor->parent != NULL)
+    else if (add_id(self, AT_PARENT, element, parent->id) && self->visitor->parent)
         self->visitor->parent(parent, self->data);
 }
 
@@ -292,7 +292,7 @@ parse_model(VfCapabilitiesStream *self)
     GError *error = NULL;
     VfModel *model = vf_capabilities_xml_parse_model(vf_document_root(document), &error);
 
-    if (model == NULL)
+    if (!model)
         take_error(self, error);
     return model;
 }
@@ -302,13 +302,13 @@ end_model(VfCapabilitiesStream *self, const Open *element)
 {
     VfContent content = vf_content_cache_hash(self->models, self->log.data, self->log.size);
     VfModel *cached = vf_content_cache_find(self->models, &content);
-    g_autoptr(VfModel) model = cached != NULL ? vf_model_ref(cached) : parse_model(self);
+    g_autoptr(VfModel) model = cached ? vf_model_ref(cached) : parse_model(self);
 
-    if (model == NULL)
+    if (!model)
         return;
-    if (cached == NULL)
+    if (!cached)
         vf_content_cache_add(self->models, &content, vf_model_ref(model));
-    if (add_id(self, AT_MODEL, element, model->id) && self->visitor->model != NULL)
+    if (add_id(self, AT_MODEL, element, model->id) && self->visitor->model)
         self->visitor->model(model, self->data);
 }
 
@@ -346,7 +346,7 @@ static gboolean
 is_plain_id(const GString *text)
 {
     for (gsize i = 0; i < text->len; i++)
-        if (!g_ascii_isalnum(text->str[i]) && strchr(".:_-", text->str[i]) == NULL)
+        if (!g_ascii_isalnum(text->str[i]) && !strchr(".:_-", text->str[i]))
             return FALSE;
     return text->len > 0 && text->len <= 128;
 }
@@ -379,9 +379,9 @@ visit(VfCapabilitiesStream *self, Place place, VfShape *shape)
     const char *id = self->own[0]->str;
     const char *parent = self->has_own[2] ? self->own[2]->str : NULL;
 
-    if (place == AT_OFFER && self->visitor->offer != NULL)
+    if (place == AT_OFFER && self->visitor->offer)
         self->visitor->offer(id, g_ascii_strtoull(self->own[1]->str, NULL, 10), shape, self->data);
-    if (place == AT_DEVICE && self->visitor->device != NULL)
+    if (place == AT_DEVICE && self->visitor->device)
         self->visitor->device(id, self->own[1]->str, parent, shape, self->data);
 }
 
@@ -391,13 +391,12 @@ end_shape(VfCapabilitiesStream *self, Place place, const Open *element)
 {
     VfContent content = vf_content_cache_hash(self->shapes, self->log.data, self->log.size);
     VfShape *cached = vf_content_cache_find(self->shapes, &content);
-    g_autoptr(VfShape) shape = cached != NULL && own_is_plain(self, place)
-                                   ? vf_shape_ref(cached)
-                                   : parse_shape(self, place);
+    g_autoptr(VfShape) shape =
+        cached && own_is_plain(self, place) ? vf_shape_ref(cached) : parse_shape(self, place);
 
-    if (shape == NULL)
+    if (!shape)
         return;
-    if (cached == NULL)
+    if (!cached)
         vf_content_cache_add(self->shapes, &content, vf_shape_ref(shape));
     if (add_id(self, place, element, self->own[0]->str))
         visit(self, place, shape);
@@ -416,7 +415,7 @@ log_model_start(VfCapabilitiesStream *self, const Open *element, gboolean foreig
     vf_element_log_start(&self->log, element->name, foreign, element->line);
     for (int i = 0; i < n; i++) {
         const xmlChar *const *attribute = attributes + 5 * i;
-        if (attribute[2] != NULL)
+        if (attribute[2])
             continue;
         self->model_bytes += value_size(attribute);
         vf_element_log_attribute(&self->log, (const char *)attribute[0], (const char *)attribute[3],
@@ -436,7 +435,7 @@ check_model_size(VfCapabilitiesStream *self)
 static Place
 find_place(const VfCapabilitiesStream *self, const xmlChar *name, const xmlChar *uri)
 {
-    if (uri == NULL || !g_str_equal(uri, VF_CAPABILITIES_XML_NS))
+    if (!uri || !g_str_equal(uri, VF_CAPABILITIES_XML_NS))
         return AT_DOCUMENT;
     for (Place place = self->place + 1; place < N_PLACES; place++)
         if (grammar[place].parent == self->place && self->names[place].name == name)
@@ -462,7 +461,7 @@ enter(VfCapabilitiesStream *self, Place place, const Open *element, const xmlCha
     self->place = place;
     if (alone)
         vf_element_log_reset(&self->log);
-    if (alone || grammar[place].logged[0] != NULL) {
+    if (alone || grammar[place].logged[0]) {
         vf_element_log_start(&self->log, element->name, FALSE, element->line);
         log_attributes(self, attributes, n);
     }
@@ -496,7 +495,7 @@ static void
 start_in_model(VfCapabilitiesStream *self, const Open *element, const xmlChar *uri,
                const xmlChar **attributes, int n)
 {
-    gboolean foreign = uri == NULL || !g_str_equal(uri, VF_CAPABILITIES_XML_NS);
+    gboolean foreign = !uri || !g_str_equal(uri, VF_CAPABILITIES_XML_NS);
 
     log_model_start(self, element, foreign, attributes, n);
     check_model_size(self);
@@ -514,7 +513,7 @@ on_start_element(void *data, const xmlChar *name, const xmlChar *prefix, const x
     gsize cost = 1 + (gsize)n_namespaces + (gsize)n_attributes;
     Open *element;
 
-    if (self->error != NULL)
+    if (self->error)
         return;
     if (self->depth >= VF_DOCUMENT_DEPTH_MAX) {
         fail_at(self, line_of(self), _("elements are nested deeper than 32"));
@@ -562,7 +561,7 @@ on_end_element(void *data, const xmlChar *name, const xmlChar *prefix, const xml
     VfCapabilitiesStream *self = of(data);
     const Open *element;
 
-    if (self->error != NULL)
+    if (self->error)
         return;
     element = &self->open[--self->depth];
     if (self->skipped > 0) {
@@ -594,7 +593,7 @@ on_text(void *data, const xmlChar *text, int size)
     VfCapabilitiesStream *self = of(data);
     const Open *element;
 
-    if (self->error != NULL)
+    if (self->error)
         return;
     element = &self->open[self->depth - 1];
     if (self->skipped > 0)
@@ -613,7 +612,7 @@ on_text(void *data, const xmlChar *text, int size)
 static const xmlChar *
 intern(VfCapabilitiesStream *self, const char *name)
 {
-    return name != NULL ? xmlDictLookup(self->context->dict, (const xmlChar *)name, -1) : NULL;
+    return name ? xmlDictLookup(self->context->dict, (const xmlChar *)name, -1) : NULL;
 }
 
 static void
@@ -623,7 +622,7 @@ make_parser(VfCapabilitiesStream *self)
 
     g_clear_pointer(&self->context, xmlFreeParserCtxt);
     context = self->context = xmlNewParserCtxt();
-    if (context == NULL)
+    if (!context)
         g_error("out of memory");
     context->_private = self;
     memset(context->sax, 0, sizeof *context->sax);
@@ -687,7 +686,7 @@ static void
 forget_document(VfCapabilitiesStream *self)
 {
     for (guint i = 0; i < N_PLACES; i++)
-        if (self->seen[i] != NULL)
+        if (self->seen[i])
             g_hash_table_remove_all(self->seen[i]);
     g_string_chunk_clear(self->ids);
     vf_element_log_reset(&self->log);
@@ -707,10 +706,10 @@ parse(VfCapabilitiesStream *self, const char *text, gsize size, GError **error)
     xmlCtxtReadMemory(self->context, text, (int)size, NULL, NULL,
                       XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_BIG_LINES | XML_PARSE_HUGE |
                           XML_PARSE_IGNORE_ENC);
-    if (self->error == NULL && !self->context->wellFormed)
+    if (!self->error && !self->context->wellFormed)
         vf_document_set_error(&self->error, VFERRY_ERROR_INVALID_XML, self->where, 0,
                               _("the document is not well-formed"));
-    if (self->error == NULL)
+    if (!self->error)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&self->error));
     return FALSE;

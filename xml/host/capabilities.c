@@ -117,6 +117,6 @@ vf_capabilities_find_model(const VfCapabilities *self, const char *id)
 void
 vf_capabilities_add_model(VfCapabilities *self, VfModel *model)
 {
-    if (vf_capabilities_find_model(self, model->id) == NULL)
+    if (!vf_capabilities_find_model(self, model->id))
         g_ptr_array_add(self->models, vf_model_ref(model));
 }

@@ -48,7 +48,7 @@ vf_requirement_parse(const char *text, gssize size, const char *where, GError **
     const VfDocumentKind kind = {where ?: "requirement", "requirement", NS, VF_DOCUMENT_SIZE_MAX};
     g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
 
-    return document != NULL ? vf_requirement_xml_parse(vf_document_root(document), error) : NULL;
+    return document ? vf_requirement_xml_parse(vf_document_root(document), error) : NULL;
 }
 
 void

@@ -24,7 +24,7 @@ is_off(const VfParameter *parameter, const char *value)
 {
     g_autofree char *canonical = NULL;
 
-    if (value == NULL || parameter->off == NULL)
+    if (!value || !parameter->off)
         return FALSE;
     canonical = vf_parameter_canonicalize(parameter, value, NULL);
     return g_strcmp0(canonical, parameter->off) == 0;
@@ -57,13 +57,13 @@ vf_requirement_new_for_version(const VfModel *model, const char *name, GError **
     const VfVersion *version = vf_model_find_version(model, name);
     VfRequirement *self;
 
-    if (version == NULL) {
+    if (!version) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
                     _("the model %s has no version “%s”"), model->id, name);
         return NULL;
     }
     self = vf_requirement_new(model->id, model->digest);
-    if (model->version_parameter != NULL)
+    if (model->version_parameter)
         require(self, vf_model_find_parameter(model, model->version_parameter), version->name,
                 VF_EVIDENCE_VERSION);
     for (guint i = 0; i < version->values->len; i++) {

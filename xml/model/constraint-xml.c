@@ -22,7 +22,7 @@ handle_description(const xmlNode *node, gpointer data, GError **error)
     VfConstraint *self = data;
     g_autofree char *text = vf_document_content(node, error);
 
-    if (text == NULL)
+    if (!text)
         return FALSE;
     self->description = vf_text_collapse(text);
     return TRUE;

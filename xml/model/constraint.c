@@ -109,9 +109,9 @@ check_condition(const VfCondition *condition, GPtrArray *parameters, VfConstrain
                 gpointer data)
 {
     const VfParameter *parameter = find_parameter(parameters, condition->parameter);
-    const char *value = parameter != NULL ? lookup(parameter, data) : NULL;
+    const char *value = parameter ? lookup(parameter, data) : NULL;
 
-    if (value == NULL)
+    if (!value)
         return VF_TRUTH_UNKNOWN;
     if (condition->test == VF_CONDITION_IS)
         return truth(g_str_equal(value, condition->value));
@@ -195,7 +195,7 @@ variable_new(const VfParameter *parameter)
     Variable *self = g_new0(Variable, 1);
 
     self->parameter = parameter;
-    if (parameter->type == VF_PARAMETER_ENUM && parameter->allowed != NULL)
+    if (parameter->type == VF_PARAMETER_ENUM && parameter->allowed)
         self->n_allowed = g_strv_length(parameter->allowed);
     self->named = g_ptr_array_new();
     self->candidates = g_ptr_array_new_with_free_func(g_free);
@@ -210,10 +210,10 @@ add_variables(Search *search, GPtrArray *conditions)
         const VfCondition *condition = conditions->pdata[i];
         const VfParameter *parameter = find_parameter(search->parameters, condition->parameter);
         Variable *variable;
-        if (parameter == NULL)
+        if (!parameter)
             continue;
         variable = g_hash_table_lookup(search->of, parameter);
-        if (variable == NULL) {
+        if (!variable) {
             variable = variable_new(parameter);
             g_hash_table_insert(search->of, (gpointer)parameter, variable);
             g_ptr_array_add(search->variables, variable);
@@ -282,7 +282,7 @@ add_texts(Variable *variable)
     g_autoptr(GString) other = g_string_new("x");
 
     add_strings(variable, variable->parameter->allowed);
-    if (variable->parameter->allowed != NULL)
+    if (variable->parameter->allowed)
         return;
     for (guint i = 0; i < variable->named->len; i++) {
         add_candidate(variable, g_strdup(variable->named->pdata[i]));
@@ -325,7 +325,7 @@ other_word(const Variable *variable, GPtrArray *words)
     for (guint i = 0; allowed != NULL && allowed[i] != NULL; i++)
         if (!g_ptr_array_find_with_equal_func(words, allowed[i], g_str_equal, NULL))
             return g_strdup(allowed[i]);
-    for (guint i = 0; allowed == NULL && i <= words->len; i++) {
+    for (guint i = 0; !allowed && i <= words->len; i++) {
         g_autofree char *word = g_strdup_printf("x%u", i);
         if (!g_ptr_array_find_with_equal_func(words, word, g_str_equal, NULL))
             return g_steal_pointer(&word);
@@ -344,7 +344,7 @@ add_subset(Variable *variable, GPtrArray *words, guint subset, const char *other
         if ((subset & (1U << i)) != 0)
             g_string_append_printf(text, " %s", (const char *)words->pdata[i]);
     value = vf_parameter_canonicalize(variable->parameter, text->str, NULL);
-    if (value != NULL)
+    if (value)
         add_candidate(variable, value);
 }
 
@@ -384,7 +384,7 @@ add_sets(Search *search, Variable *variable)
         return;
     for (guint subset = 0; subset < 1U << words->len; subset++) {
         add_subset(variable, words, subset, "");
-        if (other != NULL)
+        if (other)
             add_subset(variable, words, subset, other);
     }
 }
@@ -414,7 +414,7 @@ add_candidates(Search *search, Variable *variable)
         add_texts(variable);
         break;
     }
-    if (variable->parameter->off != NULL)
+    if (variable->parameter->off)
         add_candidate(variable, g_strdup(variable->parameter->off));
 }
 
@@ -424,7 +424,7 @@ tried_value(const VfParameter *parameter, gpointer data)
     Search *search = data;
     const Variable *variable = g_hash_table_lookup(search->of, parameter);
 
-    if (variable == NULL || variable->value == NULL)
+    if (!variable || !variable->value)
         return NULL;
     if (!spend(search, 1 + (strlen(variable->value) + variable->n_allowed) / 4))
         search->steps = 0;

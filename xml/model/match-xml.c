@@ -43,7 +43,7 @@ parse_pci_number(const xmlNode *node, const char *name, gboolean needed, int *nu
 
     if (!(needed ? vf_document_need_text : vf_document_get_text)(node, name, 16, &text, error))
         return FALSE;
-    if (text == NULL)
+    if (!text)
         return TRUE;
     if (strlen(text) != 4 || strspn(text, "0123456789abcdef") != 4)
         return vf_document_fail(node, error,

@@ -33,7 +33,7 @@ need_parameter(const VfModel *self, const char *name, GError **error)
 {
     const VfParameter *parameter = vf_model_find_parameter(self, name);
 
-    if (parameter == NULL)
+    if (!parameter)
         fail(self, error, _("there is no parameter “%s”"), name);
     return parameter;
 }
@@ -62,7 +62,7 @@ finish_condition(const VfModel *self, VfCondition *condition, GError **error)
     g_autoptr(GError) cause = NULL;
     char *canonical;
 
-    if (parameter == NULL)
+    if (!parameter)
         return FALSE;
     if (!test_suits(condition->test, parameter->type))
         return fail(self, error, _("the test %s cannot be made with %s, a %s"),
@@ -72,7 +72,7 @@ finish_condition(const VfModel *self, VfCondition *condition, GError **error)
     canonical = parameter->type == VF_PARAMETER_ENUM
                     ? vf_parameter_check_value(parameter, condition->value, &cause)
                     : vf_parameter_canonicalize(parameter, condition->value, &cause);
-    if (canonical == NULL)
+    if (!canonical)
         return fail(self, error, "%s", cause->message);
     g_free(condition->value);
     condition->value = canonical;
@@ -110,10 +110,10 @@ finish_version_values(const VfModel *self, VfVersion *version, GError **error)
         g_autoptr(GError) cause = NULL;
         char *canonical;
 
-        if (parameter == NULL)
+        if (!parameter)
             return FALSE;
         canonical = vf_parameter_check_value(parameter, value->value, &cause);
-        if (canonical == NULL)
+        if (!canonical)
             return fail(self, error, _("version %s: %s"), version->name, cause->message);
         g_free(value->value);
         value->value = canonical;
@@ -125,7 +125,7 @@ static gboolean
 check_loads(const VfModel *self, const VfVersion *version, GError **error)
 {
     for (guint i = 0; version->loads != NULL && version->loads[i] != NULL; i++)
-        if (vf_model_find_version(self, version->loads[i]) == NULL)
+        if (!vf_model_find_version(self, version->loads[i]))
             return fail(self, error, _("version %s loads “%s”, which is no version"), version->name,
                         version->loads[i]);
     return TRUE;
@@ -137,7 +137,7 @@ check_version_parameter(const VfModel *self, GError **error)
 {
     const VfParameter *parameter = need_parameter(self, self->version_parameter, error);
 
-    if (parameter == NULL)
+    if (!parameter)
         return FALSE;
     if (parameter->type != VF_PARAMETER_ENUM)
         return fail(self, error, _("%s has the version, so it must be an enum"), parameter->name);
@@ -148,7 +148,7 @@ check_version_parameter(const VfModel *self, GError **error)
                         parameter->name);
     }
     for (guint i = 0; parameter->allowed[i] != NULL; i++)
-        if (vf_model_find_version(self, parameter->allowed[i]) == NULL)
+        if (!vf_model_find_version(self, parameter->allowed[i]))
             return fail(self, error, _("the value %s of %s is not among the versions"),
                         parameter->allowed[i], parameter->name);
     return TRUE;
@@ -158,10 +158,10 @@ check_version_parameter(const VfModel *self, GError **error)
 static gboolean
 check_kind(const VfModel *self, const VfVersion *version, GError **error)
 {
-    if (self->version_parameter != NULL && version->values->len > 0)
+    if (self->version_parameter && version->values->len > 0)
         return fail(self, error, _("version %s has values, but %s has the version"), version->name,
                     self->version_parameter);
-    if (self->version_parameter == NULL && version->loads != NULL)
+    if (!self->version_parameter && version->loads)
         return fail(self, error,
                     _("version %s says what it loads, but no parameter has the version"),
                     version->name);
@@ -176,7 +176,7 @@ finish_versions(VfModel *self, GError **error)
             !finish_version_values(self, self->versions->pdata[i], error) ||
             !check_loads(self, self->versions->pdata[i], error))
             return FALSE;
-    return self->version_parameter == NULL || check_version_parameter(self, error);
+    return !self->version_parameter || check_version_parameter(self, error);
 }
 
 static guint
@@ -223,8 +223,8 @@ vf_model_finish(VfModel *self, GError **error)
 static char *
 name_constraint(const VfConstraint *constraint)
 {
-    return constraint->description != NULL ? g_strdup(constraint->description)
-                                           : vf_condition_describe(constraint->then->pdata[0]);
+    return constraint->description ? g_strdup(constraint->description)
+                                   : vf_condition_describe(constraint->then->pdata[0]);
 }
 
 static const char *
@@ -246,7 +246,7 @@ lookup_version(const VfParameter *parameter, gpointer data)
     const VfVersion *version = data;
     const VfValue *value = vf_value_list_find(version->values, parameter->name);
 
-    return value != NULL ? value->value : parameter->off;
+    return value ? value->value : parameter->off;
 }
 
 /* @whose: "the initial values". */
@@ -269,7 +269,7 @@ check_values(const VfModel *self, VfConstraintLookup lookup, gpointer data, cons
 static gboolean
 check_versions(const VfModel *self, GError **error)
 {
-    for (guint i = 0; self->version_parameter == NULL && i < self->versions->len; i++) {
+    for (guint i = 0; !self->version_parameter && i < self->versions->len; i++) {
         VfVersion *version = self->versions->pdata[i];
         g_autofree char *whose = g_strdup_printf(_("the values of version %s"), version->name);
 

@@ -64,7 +64,7 @@ vf_models_default_directories(void)
     const char *const built_in[] = {VF_SYSCONFDIR "/models", VF_RUNDIR "/models",
                                     VF_DATADIR "/models", NULL};
 
-    return path != NULL ? g_strsplit(path, ":", -1) : g_strdupv((char **)built_in);
+    return path ? g_strsplit(path, ":", -1) : g_strdupv((char **)built_in);
 }
 
 static gboolean
@@ -112,7 +112,7 @@ list_directory(VfModels *self, GTree *files, const char *const *extra, const cha
     if (directory[0] == '\0')
         return;
     dir = g_dir_open(directory, 0, &error);
-    if (dir == NULL) {
+    if (!dir) {
         if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
             add_directory_problem(self, directory, error->message);
         return;
@@ -192,11 +192,11 @@ report_clash(VfModels *self, const VfModel *model)
     g_autofree char *message = NULL;
     VfModelsProblem *problem;
 
-    for (guint i = 0; i < self->models->len && name == NULL; i++) {
+    for (guint i = 0; i < self->models->len && !name; i++) {
         other = self->models->pdata[i];
         name = shared_name(model, other);
     }
-    if (name == NULL)
+    if (!name)
         return FALSE;
     message = g_strdup_printf(_("%s: the model %s is described in %s already"), model->file, name,
                               other->file);
@@ -255,12 +255,12 @@ load_file(VfModels *self, const char *file)
     gsize size;
     g_autofree char *text = read_file(file, &size, &error);
 
-    if (text != NULL && size == 0)
+    if (text && size == 0)
         return;
-    if (text != NULL)
+    if (text)
         model =
             vf_model_xml_parse_file(text, (gssize)size, file, &line, on_ignored, &loading, &error);
-    if (model == NULL) {
+    if (!model) {
         add_problem(self, file, line, error->message);
         return;
     }
@@ -313,12 +313,12 @@ resolve(const VfModels *self, VfModel *model, GPtrArray *way, GError **error)
     g_autoptr(VfModel) base = NULL;
     VfModel *found;
 
-    if (model->extends == NULL)
+    if (!model->extends)
         return vf_model_ref(model);
     if (!check_way(model, way, error))
         return NULL;
     found = vf_models_find(self, model->extends);
-    if (found == NULL) {
+    if (!found) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_XML,
                     _("the model %s extends %s, which no good descriptor describes"), model->id,
                     model->extends);
@@ -327,7 +327,7 @@ resolve(const VfModels *self, VfModel *model, GPtrArray *way, GError **error)
     g_ptr_array_add(way, model->id);
     base = resolve(self, found, way, error);
     g_ptr_array_set_size(way, (int)way->len - 1);
-    return base != NULL ? vf_model_extend(model, base, error) : NULL;
+    return base ? vf_model_extend(model, base, error) : NULL;
 }
 
 /* NULL when that was a problem. */
@@ -339,7 +339,7 @@ resolve_or_report(VfModels *self, VfModel *model)
     g_autofree char *message = NULL;
     VfModel *whole = resolve(self, model, way, &error);
 
-    if (whole != NULL)
+    if (whole)
         return whole;
     message = g_strdup_printf("%s: %s", model->file, error->message);
     add_problem(self, model->file, 0, message);
@@ -355,7 +355,7 @@ resolve_all(VfModels *self)
 
     for (guint i = 0; i < self->models->len; i++) {
         VfModel *model = resolve_or_report(self, self->models->pdata[i]);
-        if (model != NULL)
+        if (model)
             g_ptr_array_add(whole, model);
     }
     g_ptr_array_unref(self->models);
@@ -405,7 +405,7 @@ vf_models_find(const VfModels *self, const char *id)
 {
     VfModel *found = find_by_id(self, id);
 
-    for (guint i = 0; found == NULL && i < self->models->len; i++) {
+    for (guint i = 0; !found && i < self->models->len; i++) {
         VfModel *model = self->models->pdata[i];
         if (vf_model_is(model, id))
             found = model;

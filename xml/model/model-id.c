@@ -15,7 +15,7 @@
 static gboolean
 is_unreserved(char c)
 {
-    return g_ascii_isalnum(c) || (c != '\0' && strchr("._+-", c) != NULL);
+    return g_ascii_isalnum(c) || (c != '\0' && strchr("._+-", c));
 }
 
 static gboolean
@@ -47,7 +47,7 @@ domain_rule(const char *domain)
 static gboolean
 is_escape(const char *p)
 {
-    return p[0] == '%' && p[1] != '\0' && strchr(HEX_DIGITS, p[1]) != NULL && p[2] != '\0' &&
+    return p[0] == '%' && p[1] != '\0' && strchr(HEX_DIGITS, p[1]) && p[2] != '\0' &&
            strchr(HEX_DIGITS, p[2]) != NULL;
 }
 
@@ -105,11 +105,11 @@ segment_rule(const char *segment)
     if (is_dots(segment))
         return _("it must not be “.” or “..”");
     name = unescape(segment);
-    if (name == NULL)
+    if (!name)
         return _("it must be of A-Z, a-z, 0-9, “._+-” and %XX (upper-case) for anything else");
     /* an escaped NUL ends @name, and its escaped form is shorter, too */
     again = g_utf8_validate(name, -1, NULL) ? escape(name) : NULL;
-    if (again == NULL)
+    if (!again)
         return _("its %XX must be the bytes of UTF-8 text");
     if (!g_str_equal(again, segment))
         return _("%XX must not stand for NUL or for a character that needs no escape");
@@ -128,7 +128,7 @@ id_rule(const char *id)
     if (g_strv_length(parts) < 2)
         return _("a model id must be a domain, “/” and a path");
     rule = domain_rule(parts[0]);
-    for (guint i = 1; rule == NULL && parts[i] != NULL; i++)
+    for (guint i = 1; !rule && parts[i] != NULL; i++)
         rule = segment_rule(parts[i]);
     return rule;
 }
@@ -137,14 +137,14 @@ gboolean
 vf_model_id_check(const char *id, GError **error)
 {
     const char *rule = id_rule(id);
-    return rule == NULL || fail(error, _("the model id"), id, rule);
+    return !rule || fail(error, _("the model id"), id, rule);
 }
 
 gboolean
 vf_model_id_check_segment(const char *segment, const char *what, GError **error)
 {
     const char *rule = segment_rule(segment);
-    return rule == NULL || fail(error, what, segment, rule);
+    return !rule || fail(error, what, segment, rule);
 }
 
 char *

@@ -55,7 +55,7 @@ take_versions(VfModel *self, const VfModel *from)
         vf_version_free(self->versions->pdata[at]);
         self->versions->pdata[at] = vf_version_copy(version);
     }
-    if (from->version_parameter != NULL) {
+    if (from->version_parameter) {
         g_free(self->version_parameter);
         self->version_parameter = g_strdup(from->version_parameter);
     }

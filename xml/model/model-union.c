@@ -12,7 +12,7 @@
 static gboolean
 is_open(const VfParameter *self)
 {
-    return self->allowed == NULL && self->ranges == NULL && self->mask == G_MAXUINT64;
+    return !self->allowed && !self->ranges && self->mask == G_MAXUINT64;
 }
 
 static gint64
@@ -141,7 +141,7 @@ version_equals(const VfVersion *a, const VfVersion *b)
     static const char *const none[] = {NULL};
 
     return values_equal(a->values, b->values) &&
-           g_strv_equal(a->loads != NULL ? (const char *const *)a->loads : none,
+           g_strv_equal(a->loads ? (const char *const *)a->loads : none,
                         b->loads != NULL ? (const char *const *)b->loads : none);
 }
 
@@ -165,9 +165,9 @@ add_versions(VfModel *self, const VfModel *a, const VfModel *b, GError **error)
     for (guint i = 0; i < b->versions->len; i++) {
         const VfVersion *version = b->versions->pdata[i];
         const VfVersion *other = vf_model_find_version(a, version->name);
-        if (other != NULL && !version_equals(version, other))
+        if (other && !version_equals(version, other))
             return fail_versions(self, error);
-        if (other == NULL)
+        if (!other)
             g_ptr_array_add(self->versions, vf_version_copy(version));
     }
     return TRUE;
@@ -181,13 +181,13 @@ add_parameters(VfModel *self, const VfModel *a, const VfModel *b, GError **error
         const VfParameter *other = vf_model_find_parameter(b, mine->name);
         VfParameter *parameter =
             other != NULL ? unite_parameter(self, mine, other, error) : vf_parameter_copy(mine);
-        if (parameter == NULL)
+        if (!parameter)
             return FALSE;
         vf_model_add_parameter(self, parameter);
     }
     for (guint i = 0; i < b->parameters->len; i++) {
         const VfParameter *parameter = b->parameters->pdata[i];
-        if (vf_model_find_parameter(a, parameter->name) == NULL)
+        if (!vf_model_find_parameter(a, parameter->name))
             vf_model_add_parameter(self, vf_parameter_copy(parameter));
     }
     return TRUE;
@@ -226,8 +226,8 @@ allows_all_of(const VfParameter *part, const VfParameter *whole)
 const char *
 vf_model_union_only_value(const VfParameter *part, const VfParameter *whole, gboolean *narrower)
 {
-    gboolean one = part->ranges == NULL && part->allowed != NULL && part->allowed[0] != NULL &&
-                   part->allowed[1] == NULL && part->type != VF_PARAMETER_SET;
+    gboolean one = !part->ranges && part->allowed && part->allowed[0] && !part->allowed[1] &&
+                   part->type != VF_PARAMETER_SET;
 
     *narrower = !one && !allows_all_of(part, whole);
     return one ? part->allowed[0] : NULL;

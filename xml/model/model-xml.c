@@ -28,9 +28,9 @@ add_parameter(const xmlNode *node, VfModel *self, VfParameterXmlForm form, GErro
 {
     g_autoptr(VfParameter) parameter = vf_parameter_xml_parse(node, form, error);
 
-    if (parameter == NULL)
+    if (!parameter)
         return FALSE;
-    if (vf_model_find_parameter(self, parameter->name) != NULL)
+    if (vf_model_find_parameter(self, parameter->name))
         return vf_document_fail(node, error, _("the parameter “%s” is there twice"),
                                 parameter->name);
     vf_model_add_parameter(self, g_steal_pointer(&parameter));
@@ -55,7 +55,7 @@ handle_description(const xmlNode *node, gpointer data, GError **error)
     VfModel *self = data;
     g_autofree char *text = vf_document_content(node, error);
 
-    if (text == NULL)
+    if (!text)
         return FALSE;
     self->description = vf_text_collapse(text);
     return TRUE;
@@ -65,7 +65,7 @@ static gboolean
 handle_alias(const xmlNode *node, gpointer data, GError **error)
 {
     VfModel *self = data;
-    guint n = self->aliases != NULL ? g_strv_length(self->aliases) : 0;
+    guint n = self->aliases ? g_strv_length(self->aliases) : 0;
     g_autofree char *id = NULL;
 
     if (!vf_document_need_model_id(node, "id", &id, error) ||
@@ -83,7 +83,7 @@ handle_not_migratable(const xmlNode *node, gpointer data, GError **error)
     VfModel *self = data;
     g_autofree char *text = vf_document_content(node, error);
 
-    if (text == NULL)
+    if (!text)
         return FALSE;
     self->not_migratable = vf_text_collapse(text);
     return self->not_migratable[0] != '\0' ||
@@ -96,7 +96,7 @@ handle_constraint(const xmlNode *node, gpointer data, GError **error)
     VfModel *self = data;
     VfConstraint *constraint = vf_constraint_xml_parse(node, error);
 
-    if (constraint != NULL)
+    if (constraint)
         g_ptr_array_add(self->constraints, constraint);
     return constraint != NULL;
 }
@@ -110,7 +110,7 @@ compare_strings(gconstpointer a, gconstpointer b)
 static gboolean
 sort_aliases(const xmlNode *node, VfModel *self, GError **error)
 {
-    if (self->aliases == NULL)
+    if (!self->aliases)
         return TRUE;
     qsort(self->aliases, g_strv_length(self->aliases), sizeof *self->aliases, compare_strings);
     for (guint i = 0; self->aliases[i] != NULL; i++)
@@ -141,7 +141,7 @@ parse_model(const xmlNode *node, VfModel *self, VfParameterXmlForm form, GError 
         !sort_aliases(node, self, error))
         return FALSE;
     /* what a model adds to another one is whole only together with it */
-    if (self->extends != NULL ||
+    if (self->extends ||
         (vf_model_finish(self, &cause) && (!whole || vf_model_check_constraints(self, &cause))))
         return TRUE;
     return vf_document_fail_because(node, cause, error);
@@ -155,14 +155,14 @@ vf_model_xml_parse_file(const char *text, gssize size, const char *file, guint *
     g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
     g_autoptr(VfModel) self = NULL;
 
-    if (document == NULL)
+    if (!document)
         return NULL;
     self = vf_model_new(VF_MODEL_SOURCE_DESCRIPTOR);
     self->file = g_strdup(file);
     if (!vf_document_get_model_id(vf_document_root(document), "extends", &self->extends, error) ||
         !parse_model(vf_document_root(document), self, VF_PARAMETER_XML_DESCRIPTOR, error))
         return NULL;
-    if (ignored != NULL)
+    if (ignored)
         vf_document_each_ignored(document, ignored, data);
     self->digest = vf_model_xml_digest(self);
     return g_steal_pointer(&self);
@@ -178,9 +178,9 @@ vf_model_xml_parse_schema(const xmlNode *node, GError **error)
         !parse_model(node, self, VF_PARAMETER_XML_SCHEMA, error))
         return NULL;
     /* a document without them is of a version that this one may read, but never writes */
-    if (self->digest == NULL)
+    if (!self->digest)
         self->digest = vf_model_xml_digest(self);
-    if (self->source == NULL)
+    if (!self->source)
         self->source = g_strdup(VF_MODEL_SOURCE_DESCRIPTOR);
     return g_steal_pointer(&self);
 }
@@ -229,8 +229,8 @@ canonical_schema(const VfModel *self)
     write_content(writer, self, VF_PARAMETER_XML_SCHEMA);
     text = vf_writer_finish(writer);
     document = vf_document_parse(text, -1, &kind, NULL);
-    if (document == NULL || xmlC14NDocDumpMemory(vf_document_root(document)->doc, NULL,
-                                                 XML_C14N_1_0, NULL, FALSE, &canonical) < 0)
+    if (!document || xmlC14NDocDumpMemory(vf_document_root(document)->doc, NULL, XML_C14N_1_0, NULL,
+                                          FALSE, &canonical) < 0)
         g_error("libxml2 could not canonicalise what it wrote");
     copy = g_strdup((const char *)canonical);
     xmlFree(canonical);

@@ -75,7 +75,7 @@ gboolean
 vf_model_is(const VfModel *self, const char *id)
 {
     return g_str_equal(self->id, id) ||
-           (self->aliases != NULL && g_strv_contains((const char *const *)self->aliases, id));
+           (self->aliases && g_strv_contains((const char *const *)self->aliases, id));
 }
 
 /* The more of the text a glob spells out, the more precise it is. */
@@ -113,9 +113,9 @@ precision_of_pci(const VfMatch *match, const VfPciId *id, const char *driver)
         !pci_number_fits(match->pci.device, id->device) ||
         !pci_number_fits(match->pci.subsystem_vendor, id->subsystem_vendor) ||
         !pci_number_fits(match->pci.subsystem_device, id->subsystem_device) ||
-        (match->driver != NULL && g_strcmp0(match->driver, driver) != 0))
+        (match->driver && g_strcmp0(match->driver, driver) != 0))
         return 0;
-    return 1 + (match->driver != NULL ? 1 : 0) + (match->pci.device >= 0 ? 2 : 0) +
+    return 1 + (match->driver ? 1 : 0) + (match->pci.device >= 0 ? 2 : 0) +
            (match->pci.subsystem_vendor >= 0 ? 4 : 0) + (match->pci.subsystem_device >= 0 ? 4 : 0);
 }
 
@@ -170,7 +170,7 @@ vf_model_version_loads(const VfModel *self, const char *destination, const char 
     const VfVersion *version = vf_model_find_version(self, destination);
 
     return g_str_equal(destination, source) ||
-           (version != NULL && version->loads != NULL &&
+           (version && version->loads &&
             g_strv_contains((const char *const *)version->loads, source));
 }
 
@@ -179,7 +179,7 @@ lookup_value(const VfParameter *parameter, gpointer data)
 {
     const VfValue *value = vf_value_list_find(data, parameter->name);
 
-    return value != NULL ? value->value : parameter->off;
+    return value ? value->value : parameter->off;
 }
 
 VfTruth
@@ -207,7 +207,7 @@ vf_model_values_from_type(const VfModel *self, const char *type)
     for (guint i = 0; i < self->parameters->len; i++) {
         const VfParameter *parameter = self->parameters->pdata[i];
         const char *value = vf_reader_value_from_type(&parameter->reader, type);
-        if (value != NULL)
+        if (value)
             vf_value_list_set(values, parameter->name, value, VF_EVIDENCE_MDEV_TYPE);
     }
     return values;

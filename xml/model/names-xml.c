@@ -16,7 +16,7 @@ vf_document_get_model_id(const xmlNode *node, const char *name, char **value, GE
     g_autofree char *text = vf_document_attribute(node, name);
     GError *cause = NULL;
 
-    if (text == NULL)
+    if (!text)
         return TRUE;
     if (!vf_model_id_check(text, &cause))
         return vf_document_fail_because(node, cause, error);
@@ -37,7 +37,7 @@ vf_document_get_digest(const xmlNode *node, const char *name, char **value, GErr
 {
     g_autofree char *text = vf_document_attribute(node, name);
 
-    if (text == NULL)
+    if (!text)
         return TRUE;
     if (!g_str_has_prefix(text, "sha256:") || strlen(text) != 7 + 64 ||
         strspn(text + 7, "0123456789abcdef") != 64)
@@ -72,7 +72,7 @@ vf_document_get_names(const xmlNode *node, const char *name, char ***value, GErr
     g_autofree char *text = vf_document_attribute(node, name);
     g_auto(GStrv) words = NULL;
 
-    if (text == NULL)
+    if (!text)
         return TRUE;
     words = vf_document_split_words(text);
     if (!check_names(node, name, words, error))

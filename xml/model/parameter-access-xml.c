@@ -32,7 +32,7 @@ handle_map(const xmlNode *node, gpointer data, GError **error)
         !vf_document_children(node, NULL, 0, NULL, error))
         return FALSE;
     value = vf_parameter_check_value(self, text, &cause);
-    if (value == NULL)
+    if (!value)
         return vf_document_fail_because(node, cause, error);
     vf_reader_add_type_value(&self->reader, glob, value);
     return TRUE;
@@ -77,7 +77,7 @@ parse_of(const xmlNode *node, VfReader *reader, GError **error)
 
     if (!vf_document_get_text(node, "of", 32, &text, error))
         return FALSE;
-    if (text == NULL || vf_reader_of_from_string(text, &reader->of))
+    if (!text || vf_reader_of_from_string(text, &reader->of))
         return TRUE;
     return vf_document_fail(node, error,
                             _("of is “%s”, but must be one of device, parent, physfn, type"), text);
@@ -90,7 +90,7 @@ parse_separator(const xmlNode *node, VfParameter *self, GError **error)
 
     if (!vf_document_get_text(node, "separator", 8, &text, error))
         return FALSE;
-    if (text == NULL)
+    if (!text)
         return TRUE;
     if (self->type != VF_PARAMETER_SET)
         return vf_document_fail(node, error, _("a separator is for the type set only"));
@@ -114,7 +114,7 @@ handle_read_attribute(const xmlNode *node, gpointer data, GError **error)
         !parse_separator(node, self, error))
         return FALSE;
     /* else only the first word would be read, and a set with fewer fits where it must not */
-    if (reader->key != NULL && reader->separator == ',')
+    if (reader->key && reader->separator == ',')
         return vf_document_fail(node, error,
                                 _("separator cannot be “,” with a key: a comma ends its value"));
     return TRUE;

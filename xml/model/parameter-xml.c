@@ -73,7 +73,7 @@ handle_description(const xmlNode *node, gpointer data, GError **error)
     VfParameter *self = data;
     g_autofree char *text = vf_document_content(node, error);
 
-    if (text == NULL)
+    if (!text)
         return FALSE;
     self->description = vf_text_collapse(text);
     return TRUE;
@@ -91,8 +91,8 @@ canonicalize_allowed(const VfParameter *self, const char *text, GError **error)
 {
     g_autofree char *canonical = vf_parameter_canonicalize(self, text, error);
 
-    if (canonical == NULL || self->type != VF_PARAMETER_SET ||
-        (canonical[0] != '\0' && strchr(canonical, ' ') == NULL))
+    if (!canonical || self->type != VF_PARAMETER_SET ||
+        (canonical[0] != '\0' && !strchr(canonical, ' ')))
         return g_steal_pointer(&canonical);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                 _("an allowed value of a set is one word, not “%.60s”"), canonical);
@@ -107,12 +107,12 @@ handle_allowed_value(const xmlNode *node, gpointer data, GError **error)
     g_autofree char *canonical = NULL;
     GError *cause = NULL;
 
-    if (text == NULL)
+    if (!text)
         return FALSE;
     if (allowed->parameter->type == VF_PARAMETER_BITMASK)
         return vf_document_fail(node, error, _("a bitmask has a mask, and no list of values"));
     canonical = canonicalize_allowed(allowed->parameter, text, &cause);
-    if (canonical == NULL)
+    if (!canonical)
         return vf_document_fail_because(node, cause, error);
     if (g_ptr_array_find_with_equal_func(allowed->values, canonical, g_str_equal, NULL))
         return vf_document_fail(node, error, _("the allowed value “%s” is there twice"), canonical);
@@ -130,7 +130,7 @@ parse_bound(const xmlNode *node, const VfParameter *self, const char *name, gint
 
     if (!vf_document_get_text(node, name, 32, &text, error))
         return FALSE;
-    if (text == NULL || vf_number_parse_i64(text, name, min, G_MAXINT64, bound, &cause))
+    if (!text || vf_number_parse_i64(text, name, min, G_MAXINT64, bound, &cause))
         return TRUE;
     return vf_document_fail_because(node, cause, error);
 }
@@ -181,7 +181,7 @@ parse_mask(const xmlNode *node, VfParameter *self, GError **error)
     if (!vf_document_need_text(node, "mask", 32, &text, error))
         return FALSE;
     canonical = vf_parameter_canonicalize(self, text, &cause);
-    if (canonical == NULL)
+    if (!canonical)
         return vf_document_fail_because(node, cause, error);
     self->mask = g_ascii_strtoull(canonical + 2, NULL, 16);
     return TRUE;
@@ -278,10 +278,10 @@ parse_value(const xmlNode *node, const VfParameter *self, const char *name, char
 
     if (!vf_document_get_text(node, name, VF_VALUE_TEXT_MAX, &text, error))
         return FALSE;
-    if (text == NULL)
+    if (!text)
         return TRUE;
     *value = vf_parameter_check_value(self, text, &cause);
-    if (*value != NULL)
+    if (*value)
         return TRUE;
     g_prefix_error(&cause, "%s: ", name);
     return vf_document_fail_because(node, cause, error);
@@ -311,7 +311,7 @@ parse_children(const xmlNode *node, VfParameter *self, VfParameterXmlForm form, 
 static gboolean
 check_whole(const xmlNode *node, const VfParameter *self, GError **error)
 {
-    if (self->type == VF_PARAMETER_ENUM && self->allowed == NULL)
+    if (self->type == VF_PARAMETER_ENUM && !self->allowed)
         return vf_document_fail(node, error, _("the enum %s needs a list of allowed values"),
                                 self->name);
     /* a value that was written and cannot be read back would have to be believed */
@@ -348,9 +348,9 @@ write_range(VfWriter *writer, const VfRange *range)
 static void
 write_ranges(VfWriter *writer, const VfParameter *self)
 {
-    if (self->ranges == NULL)
+    if (!self->ranges)
         return;
-    if (self->ranges->len == 1 && self->allowed == NULL) {
+    if (self->ranges->len == 1 && !self->allowed) {
         write_range(writer, &g_array_index(self->ranges, VfRange, 0));
         return;
     }
@@ -366,7 +366,7 @@ write_allowed(VfWriter *writer, const VfParameter *self)
 {
     g_autofree char *mask = NULL;
 
-    if (self->allowed == NULL && self->ranges == NULL && self->mask == G_MAXUINT64)
+    if (!self->allowed && !self->ranges && self->mask == G_MAXUINT64)
         return;
     vf_writer_start(writer, "allowed", NULL);
     if (self->mask != G_MAXUINT64)

@@ -52,7 +52,7 @@ vf_parameter_copy(const VfParameter *self)
     copy->init = g_strdup(self->init);
     copy->off = g_strdup(self->off);
     copy->allowed = g_strdupv(self->allowed);
-    copy->ranges = self->ranges != NULL ? g_array_copy(self->ranges) : NULL;
+    copy->ranges = self->ranges ? g_array_copy(self->ranges) : NULL;
     vf_reader_copy(&copy->reader, &self->reader);
     copy->applier_attribute = g_strdup(self->applier_attribute);
     return copy;
@@ -183,12 +183,11 @@ vf_parameter_allows(const VfParameter *self, const char *canonical)
 {
     if (self->type == VF_PARAMETER_BITMASK)
         return (g_ascii_strtoull(canonical + 2, NULL, 16) & ~self->mask) == 0;
-    if (self->allowed == NULL && self->ranges == NULL)
+    if (!self->allowed && !self->ranges)
         return TRUE;
     if (self->type == VF_PARAMETER_SET)
         return canonical[0] == '\0' || all_allowed(self, canonical);
-    return (self->allowed != NULL &&
-            g_strv_contains((const char *const *)self->allowed, canonical)) ||
+    return (self->allowed && g_strv_contains((const char *const *)self->allowed, canonical)) ||
            in_ranges(self, canonical);
 }
 
@@ -198,7 +197,7 @@ vf_parameter_check_value(const VfParameter *self, const char *text, GError **err
     g_autofree char *canonical = vf_parameter_canonicalize(self, text, error);
     g_autofree char *rule = NULL;
 
-    if (canonical == NULL || vf_parameter_allows(self, canonical))
+    if (!canonical || vf_parameter_allows(self, canonical))
         return g_steal_pointer(&canonical);
     rule = vf_parameter_describe_allowed(self);
     if (strlen(rule) > RULE_MAX) {
@@ -216,9 +215,9 @@ decode_bool(const char *text)
 {
     if (text[0] == '\0' || text[1] != '\0')
         return NULL;
-    if (strchr("1Yy", text[0]) != NULL)
+    if (strchr("1Yy", text[0]))
         return g_strdup("yes");
-    return strchr("0Nn", text[0]) != NULL ? g_strdup("no") : NULL;
+    return strchr("0Nn", text[0]) ? g_strdup("no") : NULL;
 }
 
 /* "0x15b3" */
@@ -243,10 +242,10 @@ decode_size(const char *text)
     g_autofree char *head = g_strndup(text, digits);
     const char *p = text + digits + strspn(text + digits, " ");
     const char *letter = *p != '\0' ? strchr(letters, *p) : NULL;
-    guint shift = letter != NULL ? 10 * (guint)(letter - letters + 1) : 0;
+    guint shift = letter ? 10 * (guint)(letter - letters + 1) : 0;
     guint64 number;
 
-    if (letter == NULL || (p[1] != '\0' && !g_str_equal(p + 1, "B") && !g_str_equal(p + 1, "iB")))
+    if (!letter || (p[1] != '\0' && !g_str_equal(p + 1, "B") && !g_str_equal(p + 1, "iB")))
         return NULL;
     if (!vf_number_parse_u64(head, "", 0, (guint64)G_MAXINT64 >> shift, &number, NULL))
         return NULL;
@@ -265,7 +264,7 @@ decode_foreign(const VfParameter *self, const char *text)
         return join_words(text, self->reader.separator != '\0' ? self->reader.separator : ' ');
     if (vf_parameter_is_number(self))
         value = decode_hexadecimal(text);
-    return value == NULL && self->type == VF_PARAMETER_SIZE ? decode_size(text) : value;
+    return !value && self->type == VF_PARAMETER_SIZE ? decode_size(text) : value;
 }
 
 char *
@@ -275,7 +274,7 @@ vf_parameter_decode_attribute(const VfParameter *self, const char *text, GError 
     g_autofree char *own = decode_foreign(self, text);
     char *canonical = vf_parameter_canonicalize(self, own != NULL ? own : text, &cause);
 
-    if (canonical == NULL)
+    if (!canonical)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE, _("the attribute %s: %s"),
                     self->reader.attribute ?: "?", cause->message);
     return canonical;
@@ -329,7 +328,7 @@ vf_parameter_describe_allowed(const VfParameter *self)
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
     g_auto(GStrv) parts = NULL;
 
-    if (self->allowed == NULL && self->ranges == NULL)
+    if (!self->allowed && !self->ranges)
         return describe_any(self);
     for (guint i = 0; self->ranges != NULL && i < self->ranges->len; i++) {
         g_autofree char *range = describe_range(&g_array_index(self->ranges, VfRange, i));

@@ -27,7 +27,7 @@ vf_reader_add_type_value(VfReader *self, const char *glob, const char *value)
 
     entry->glob = g_strdup(glob);
     entry->value = g_strdup(value);
-    if (self->type_values == NULL)
+    if (!self->type_values)
         self->type_values = g_ptr_array_new_with_free_func((GDestroyNotify)type_value_free);
     g_ptr_array_add(self->type_values, entry);
 }
@@ -87,12 +87,12 @@ vf_reader_pick(const VfReader *self, const char *text)
 {
     g_auto(GStrv) items = NULL;
 
-    if (self->key == NULL)
+    if (!self->key)
         return g_strdup(text);
     items = g_strsplit_set(text, ",\n", -1);
     for (guint i = 0; items[i] != NULL; i++) {
         char *value = value_of_key(items[i], self->key);
-        if (value != NULL)
+        if (value)
             return value;
     }
     return NULL;

@@ -166,11 +166,11 @@ gboolean
 vf_rule_nearest_number(const VfParameter *parameter, gint64 value, gboolean above, gint64 *found)
 {
     const VfRange any = {parameter->type == VF_PARAMETER_SIZE ? 0 : G_MININT64, G_MAXINT64, 1};
-    guint n_ranges = parameter->ranges != NULL ? parameter->ranges->len : 0;
+    guint n_ranges = parameter->ranges ? parameter->ranges->len : 0;
     gboolean has = FALSE;
     gint64 one;
 
-    if (parameter->ranges == NULL && parameter->allowed == NULL)
+    if (!parameter->ranges && !parameter->allowed)
         return nearest_in_range(&any, value, above, found);
     for (guint i = 0; i < n_ranges; i++)
         if (nearest_in_range(&g_array_index(parameter->ranges, VfRange, i), value, above, &one)) {

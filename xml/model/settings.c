@@ -24,15 +24,15 @@ add_setting(const VfModel *self, const VfValue *value, GPtrArray *settings, GErr
     g_autofree char *canonical = NULL;
     VfSetting *setting;
 
-    if (parameter == NULL) {
+    if (!parameter) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                     _("the model %s has no parameter “%s”"), self->id, value->name);
         return FALSE;
     }
-    if (value->value == NULL)
+    if (!value->value)
         return TRUE;
     canonical = vf_parameter_check_value(parameter, value->value, error);
-    if (canonical == NULL)
+    if (!canonical)
         return FALSE;
     if (parameter->applier == VF_APPLIER_NONE)
         return TRUE;

@@ -34,7 +34,7 @@ vf_value_xml_parse(const xmlNode *node, gpointer data, GError **error)
         !vf_document_get_text(node, "evidence", VF_VALUE_EVIDENCE_MAX, &evidence, error) ||
         !vf_document_children(node, NULL, 0, NULL, error))
         return FALSE;
-    if (vf_value_list_find(list, name) != NULL)
+    if (vf_value_list_find(list, name))
         return vf_document_fail(node, error, _("the parameter “%s” is there twice"), name);
     vf_value_list_set(list, name, value, evidence);
     return TRUE;

@@ -25,7 +25,7 @@ parse_name(const xmlNode *node, const char *attribute, char **name, GError **err
 {
     if (!vf_document_need_text(node, attribute, NAME_MAX_BYTES, name, error))
         return FALSE;
-    if ((*name)[0] != '\0' && strchr(*name, ' ') == NULL)
+    if ((*name)[0] != '\0' && !strchr(*name, ' '))
         return TRUE;
     return vf_document_fail(node, error,
                             _("%s is “%s”, but a version is a text without spaces, not empty"),
@@ -44,10 +44,10 @@ handle_value(const xmlNode *node, gpointer data, GError **error)
         return FALSE;
     if (!vf_model_id_check_segment(name, "parameter", &cause))
         return vf_document_fail_because(node, cause, error);
-    if (vf_value_list_find(parsed->version->values, name) != NULL)
+    if (vf_value_list_find(parsed->version->values, name))
         return vf_document_fail(node, error, _("the parameter “%s” is there twice"), name);
     text = vf_document_content(node, error);
-    if (text == NULL)
+    if (!text)
         return FALSE;
     vf_value_list_set(parsed->version->values, name, text, VF_EVIDENCE_VERSION);
     return TRUE;
@@ -96,9 +96,9 @@ handle_version(const xmlNode *node, gpointer data, GError **error)
     if (!parse_name(node, "name", &version->name, error) ||
         !vf_document_children(node, children, G_N_ELEMENTS(children), &parsed, error))
         return FALSE;
-    if (vf_model_find_version(self, version->name) != NULL)
+    if (vf_model_find_version(self, version->name))
         return vf_document_fail(node, error, _("the version “%s” is there twice"), version->name);
-    if (self->version_parameter != NULL ? version->values->len > 0 : loads->len > 0)
+    if (self->version_parameter ? version->values->len > 0 : loads->len > 0)
         return vf_document_fail(
             node, error,
             _("a version has values, or, in a model with a version parameter, what it loads"));

@@ -78,7 +78,7 @@ gpointer
 vf_content_cache_find(VfContentCache *self, const VfContent *content)
 {
     const Entry *entry = g_hash_table_lookup(self->entries, content);
-    return entry != NULL ? entry->object : NULL;
+    return entry ? entry->object : NULL;
 }
 
 void

@@ -17,10 +17,10 @@ vf_document_attribute(const xmlNode *node, const char *name)
     xmlChar *value = xmlGetNoNsProp((xmlNode *)node, (const xmlChar *)name);
     char *copy = g_strdup((const char *)value);
 
-    if (attribute != NULL)
+    if (attribute)
         attribute->_private = attribute; /* known: see vf_document_each_ignored() */
 
-    if (value != NULL)
+    if (value)
         xmlFree(value);
     return copy;
 }
@@ -43,7 +43,7 @@ vf_document_get_text(const xmlNode *node, const char *name, gsize max, char **va
     g_autofree char *text = vf_document_attribute(node, name);
     GError *cause = NULL;
 
-    if (text == NULL)
+    if (!text)
         return TRUE;
     if (!vf_text_check(text, name, max, &cause))
         return vf_document_fail_because(node, cause, error);
@@ -66,7 +66,7 @@ vf_document_get_id(const xmlNode *node, const char *name, char **value, GError *
     g_autofree char *text = vf_document_attribute(node, name);
     GError *cause = NULL;
 
-    if (text == NULL)
+    if (!text)
         return TRUE;
     if (!vf_text_check_id(text, name, &cause))
         return vf_document_fail_because(node, cause, error);
@@ -89,10 +89,10 @@ vf_document_need_uuid(const xmlNode *node, const char *name, char **value, GErro
     g_autofree char *uuid = NULL;
     GError *cause = NULL;
 
-    if (text == NULL)
+    if (!text)
         return vf_document_fail_missing(node, name, error);
     uuid = vf_uuid_normalize(text, name, &cause);
-    if (uuid == NULL)
+    if (!uuid)
         return vf_document_fail_because(node, cause, error);
     g_free(*value);
     *value = g_steal_pointer(&uuid);
@@ -106,7 +106,7 @@ vf_document_get_u64(const xmlNode *node, const char *name, guint64 min, guint64 
     g_autofree char *text = vf_document_attribute(node, name);
     GError *cause = NULL;
 
-    if (text == NULL || vf_number_parse_u64(text, name, min, max, value, &cause))
+    if (!text || vf_number_parse_u64(text, name, min, max, value, &cause))
         return TRUE;
     return vf_document_fail_because(node, cause, error);
 }
@@ -124,7 +124,7 @@ vf_document_get_yes_no(const xmlNode *node, const char *name, gboolean *value, G
 {
     g_autofree char *text = vf_document_attribute(node, name);
 
-    if (text == NULL)
+    if (!text)
         return TRUE;
     if (!g_str_equal(text, "yes") && !g_str_equal(text, "no"))
         return vf_document_fail(node, error, _("%s is “%.40s”, but must be yes or no"), name, text);
@@ -160,7 +160,7 @@ vf_document_get_words(const xmlNode *node, const char *name, char ***value, GErr
 {
     g_autofree char *text = vf_document_attribute(node, name);
 
-    if (text == NULL)
+    if (!text)
         return TRUE;
     if (strlen(text) > 4096 || text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789- ")] != '\0')
         return vf_document_fail(

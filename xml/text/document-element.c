@@ -12,7 +12,7 @@
 static gboolean
 is_blank(const xmlChar *text)
 {
-    return text == NULL || text[strspn((const char *)text, " \t\r\n")] == '\0';
+    return !text || text[strspn((const char *)text, " \t\r\n")] == '\0';
 }
 
 static gboolean
@@ -86,7 +86,7 @@ vf_document_content(const xmlNode *node, GError **error)
     g_autoptr(GString) text = g_string_new(NULL);
 
     for (const xmlNode *child = node->children; child != NULL; child = child->next) {
-        if (child->type == XML_TEXT_NODE && child->content != NULL)
+        if (child->type == XML_TEXT_NODE && child->content)
             g_string_append(text, (const char *)child->content);
         if (child->type == XML_ELEMENT_NODE && !check_ignorable(child, error))
             return NULL;
@@ -117,7 +117,7 @@ tell_ignored_attributes(const Telling *telling, const xmlNode *node)
          attribute = attribute->next) {
         g_autofree char *what = NULL;
 
-        if (attribute->_private != NULL || attribute->ns != NULL)
+        if (attribute->_private || attribute->ns)
             continue;
         what = g_strdup_printf(_("the attribute “%.60s” is not known here and does not count"),
                                (const char *)attribute->name);
@@ -133,9 +133,9 @@ tell_ignored_in(const Telling *telling, const xmlNode *node)
     for (const xmlNode *child = node->children; child != NULL; child = child->next) {
         if (child->type != XML_ELEMENT_NODE)
             continue;
-        if (child->_private != NULL)
+        if (child->_private)
             tell_ignored_in(telling, child);
-        else if (child->ns != NULL && xmlStrEqual(child->ns->href, node->ns->href))
+        else if (child->ns && xmlStrEqual(child->ns->href, node->ns->href))
             tell_ignored(telling, child, _("this element is not known here and does not count"));
     }
 }

@@ -75,7 +75,7 @@ static const char *
 skip_past(const char *p, const char *end, const char *closing)
 {
     const char *found = g_strstr_len(p, end - p, closing);
-    return found != NULL ? found + strlen(closing) : end;
+    return found ? found + strlen(closing) : end;
 }
 
 static guint
@@ -116,20 +116,20 @@ check_markup(Check *check, const char *text, gsize size, GError **error)
 
         if (p[1] == '!' || p[1] == '?') {
             p = skip_special(p, end);
-            if (p == NULL)
+            if (!p)
                 return fail(check, error, count_lines(text, start),
                             _("a document type declaration is not accepted"));
             if (p != start)
                 continue;
         }
         p = find_tag_end(p + 1, limit, &quotes);
-        if (p == NULL && limit < end)
+        if (!p && limit < end)
             return fail(check, error, count_lines(text, start),
                         _("a tag is longer than 49152 bytes"));
         if (quotes > 2 * TAG_ATTRIBUTES_MAX)
             return fail(check, error, count_lines(text, start),
                         _("a tag has more than 256 attributes"));
-        p = p != NULL ? p + 1 : end;
+        p = p ? p + 1 : end;
     }
     return TRUE;
 }
@@ -148,7 +148,7 @@ check_encoding(Check *check, const char *text, gsize size, GError **error)
     if (!g_str_has_prefix(text, "<?xml") || g_str_has_prefix(text, usual))
         return TRUE;
     end = g_strstr_len(text, (gssize)size, "?>");
-    if (end == NULL)
+    if (!end)
         return TRUE;
     regex = g_regex_new("\\sencoding\\s*=\\s*[\"']([^\"']*)[\"']", 0, 0, NULL);
     if (!g_regex_match_full(regex, text, end - text, 0, 0, &match, NULL))
@@ -195,7 +195,7 @@ vf_document_text_check(const char **text, gsize *size, gsize size_max, const cha
         *size -= 3;
     }
     good = check_text(&check, *text, *size, size_max, error);
-    if (!good && line != NULL)
+    if (!good && line)
         *line = (guint)MAX(check.line, 0);
     return good;
 }

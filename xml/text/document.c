@@ -25,7 +25,7 @@ struct VfDocument {
 static gboolean
 set_error(GError **error, VferryError code, const VfDocument *self, long line, const char *message)
 {
-    if (self->line != NULL)
+    if (self->line)
         *self->line = (guint)MAX(line, 0);
     return vf_document_set_error(error, code, self->where, line, message);
 }
@@ -35,7 +35,7 @@ stop(xmlParserCtxt *context, const char *message)
 {
     VfDocument *self = context->_private;
 
-    if (self->error == NULL)
+    if (!self->error)
         set_error(&self->error, VFERRY_ERROR_INVALID_XML, self, xmlSAX2GetLineNumber(context),
                   message);
     xmlStopParser(context);
@@ -57,7 +57,7 @@ on_error(void *data, XmlErrorArgument problem)
     /* an xml:id means nothing here, whether it is a good one or not */
     if (problem->domain == XML_FROM_DTD || problem->domain == XML_FROM_VALID)
         return;
-    if (self->error == NULL && problem->level >= XML_ERR_ERROR)
+    if (!self->error && problem->level >= XML_ERR_ERROR)
         set_error(&self->error, VFERRY_ERROR_INVALID_XML, self, problem->line,
                   problem->message ?: _("not well-formed"));
 }
@@ -100,7 +100,7 @@ static void
 free_context(xmlParserCtxt *context)
 {
     /* the tree of a document that did not parse is not freed with its context */
-    if (context->myDoc != NULL)
+    if (context->myDoc)
         xmlFreeDoc(context->myDoc);
     xmlFreeParserCtxt(context);
 }
@@ -113,7 +113,7 @@ parse_tree(VfDocument *self, const char *text, gsize size, GError **error)
 
     xmlInitParser();
     context = xmlNewParserCtxt();
-    if (context == NULL)
+    if (!context)
         g_error("out of memory");
     context->_private = self;
     context->sax->serror = on_error;
@@ -128,11 +128,11 @@ parse_tree(VfDocument *self, const char *text, gsize size, GError **error)
     self->doc = xmlCtxtReadMemory(context, text, (int)size, NULL, "UTF-8",
                                   XML_PARSE_NONET | XML_PARSE_NOCDATA | XML_PARSE_BIG_LINES |
                                       XML_PARSE_HUGE);
-    if (self->error != NULL) {
+    if (self->error) {
         g_propagate_error(error, g_steal_pointer(&self->error));
         return FALSE;
     }
-    if (self->doc == NULL)
+    if (!self->doc)
         return set_error(error, VFERRY_ERROR_INVALID_XML, self, 0,
                          _("the document is not well-formed"));
     self->doc->_private = self;
@@ -142,7 +142,7 @@ parse_tree(VfDocument *self, const char *text, gsize size, GError **error)
 gboolean
 vf_document_is(const xmlNode *node, const char *name, const char *ns)
 {
-    return node->type == XML_ELEMENT_NODE && g_str_equal(node->name, name) && node->ns != NULL &&
+    return node->type == XML_ELEMENT_NODE && g_str_equal(node->name, name) && node->ns &&
            g_strcmp0((const char *)node->ns->href, ns) == 0;
 }
 

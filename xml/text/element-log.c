@@ -154,11 +154,11 @@ replay_start(Replay *replay, gboolean foreign)
 
     node->line = (unsigned short)MIN(*replay->line, G_MAXUINT16);
     replay->line++;
-    if (replay->node != NULL)
+    if (replay->node)
         xmlAddChild(replay->node, node);
     else
         xmlDocSetRootElement(replay->doc, node);
-    if (replay->ns == NULL)
+    if (!replay->ns)
         replay->ns = xmlNewNs(node, (const xmlChar *)replay->uri, NULL);
     if (!foreign)
         xmlSetNs(node, replay->ns);

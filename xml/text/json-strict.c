@@ -81,7 +81,7 @@ scan_pair(Scan *self, GError **error)
 static gboolean
 scan_escape(Scan *self, GError **error)
 {
-    if (self->p[1] == '\0' || strchr("\"\\/bfnrtu", self->p[1]) == NULL)
+    if (self->p[1] == '\0' || !strchr("\"\\/bfnrtu", self->p[1]))
         return fail_at(self, _("a string has no such escape"), error);
     if (self->p[1] == 'u' && strspn(self->p + 2, DIGITS "abcdefABCDEF") < 4)
         return fail_at(self, _("\\u needs four hexadecimal digits"), error);
@@ -170,13 +170,13 @@ scan_bracket(Scan *self, GError **error)
 static gboolean
 scan_next(Scan *self, GError **error)
 {
-    if (strchr(" \t\r\n", *self->p) != NULL) {
+    if (strchr(" \t\r\n", *self->p)) {
         self->line += *self->p++ == '\n';
         return TRUE;
     }
     if (self->ended)
         return fail_at(self, _("nothing may follow the document"), error);
-    if (strchr("{}[]", *self->p) != NULL)
+    if (strchr("{}[]", *self->p))
         return scan_bracket(self, error);
     if (self->depth == 0)
         return fail_at(self, _("the document must be an object"), error);
@@ -211,7 +211,7 @@ on_member(JsonParser *parser, JsonObject *object, const char *name, Members *mem
 {
     char *key = g_strdup_printf("%p %s", (void *)object, name);
 
-    if (!g_hash_table_add(members->seen, key) && members->twice == NULL)
+    if (!g_hash_table_add(members->seen, key) && !members->twice)
         members->twice = g_strdup(name);
 }
 
@@ -234,14 +234,14 @@ static gboolean
 check_root(JsonParser *parser, const Members *members, const char *where, GError **error)
 {
     JsonNode *root = json_parser_get_root(parser);
-    g_autofree char *shown = members->twice != NULL ? vf_text_excerpt(members->twice, 60) : NULL;
+    g_autofree char *shown = members->twice ? vf_text_excerpt(members->twice, 60) : NULL;
 
-    if (shown != NULL) {
+    if (shown) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                     _("%s: the member “%.60s” is there twice"), where, shown);
         return FALSE;
     }
-    if (root != NULL && JSON_NODE_HOLDS_OBJECT(root))
+    if (root && JSON_NODE_HOLDS_OBJECT(root))
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                 _("%s: the document must be an object"), where);

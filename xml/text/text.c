@@ -75,7 +75,7 @@ vf_text_collapse(const char *text)
     gboolean space = FALSE;
 
     for (const char *p = text; *p != '\0'; p++) {
-        if (strchr(" \t\r\n", *p) != NULL) {
+        if (strchr(" \t\r\n", *p)) {
             space = TRUE;
             continue;
         }

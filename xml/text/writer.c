@@ -26,8 +26,8 @@ vf_writer_new(const char *root, const char *ns, gboolean indent)
     VfWriter *self = g_new0(VfWriter, 1);
 
     self->buffer = xmlBufferCreate();
-    self->writer = self->buffer != NULL ? xmlNewTextWriterMemory(self->buffer, 0) : NULL;
-    if (self->writer == NULL)
+    self->writer = self->buffer ? xmlNewTextWriterMemory(self->buffer, 0) : NULL;
+    if (!self->writer)
         g_error("libxml2 could not make a writer");
     check(xmlTextWriterSetIndent(self->writer, indent));
     check(xmlTextWriterSetIndentString(self->writer, (const xmlChar *)"  "));
@@ -60,9 +60,9 @@ vf_writer_end(VfWriter *self)
 void
 vf_writer_attribute(VfWriter *self, const char *name, const char *value)
 {
-    g_autofree char *clean = value != NULL ? vf_text_clean(value) : NULL;
+    g_autofree char *clean = value ? vf_text_clean(value) : NULL;
 
-    if (clean != NULL)
+    if (clean)
         check(xmlTextWriterWriteAttribute(self->writer, (const xmlChar *)name,
                                           (const xmlChar *)clean));
 }
@@ -86,7 +86,7 @@ vf_writer_attribute_words(VfWriter *self, const char *name, char *const *words)
 {
     g_autofree char *text = NULL;
 
-    if (words == NULL || words[0] == NULL)
+    if (!words || !words[0])
         return;
     text = g_strjoinv(" ", (char **)words);
     vf_writer_attribute(self, name, text);
@@ -102,9 +102,9 @@ vf_writer_text(VfWriter *self, const char *text)
 void
 vf_writer_prose(VfWriter *self, const char *name, const char *text)
 {
-    g_autofree char *collapsed = text != NULL ? vf_text_collapse(text) : NULL;
+    g_autofree char *collapsed = text ? vf_text_collapse(text) : NULL;
 
-    if (collapsed == NULL)
+    if (!collapsed)
         return;
     vf_writer_start(self, name, NULL);
     vf_writer_text(self, collapsed);

@@ -18,7 +18,7 @@ vf_number_helper(void)
 }
 
 static void
-vf_number_class_init(VfNumberClass *klass)
+vf_number_class_init(VfNumberClass *class)
 {
 }
 
