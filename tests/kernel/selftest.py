@@ -491,6 +491,9 @@ class Discovery(Folder):
         """What is deep on a kernel is none of its usual scenarios, and of the deep ones nothing else is one."""
         self.assertEqual(self.choose("both", depth="deep"), {"debian": ["debian/one/matrix"]})
         self.assertEqual(self.choose("debian", depth="all"), {"debian": ["debian/one/everywhere", "debian/one/matrix"]})
+        ours = argparse.Namespace(scenarios=suite.HERE / "scenarios", kernel="both", only=[], depth="deep")
+        # pylint: disable-next=protected-access
+        self.assertIn("debian/soak/sampled", suite._choose(ours)["debian"])
 
     def test_groups(self) -> None:
         """What needs the card runs apart; a group of no scenarios is not booted at all."""

@@ -92,7 +92,7 @@ def destination_at_its_end(ctx: Context) -> None:
     destination_breaks(ctx, "vferry_testdev-1", "error stop", "STOP")
 
 
-@scenario(mtty=False, deadline=150, only_on=("small", DRIVER))
+@scenario(mtty=False, deadline=150, only_on=("small", DRIVER), deep_on=("debian", "small"))
 def source_hangs(ctx: Context) -> None:
     """A read hangs while the source stands, and the user cancels: it runs when the read is back."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
@@ -113,7 +113,7 @@ def source_hangs(ctx: Context) -> None:
     never_ran(ctx.b)
 
 
-@scenario(mtty=False, deadline=150, only_on=("small", DRIVER))
+@scenario(mtty=False, deadline=150, only_on=("small", DRIVER), deep_on=("debian", "small"))
 def destination_hangs(ctx: Context) -> None:
     """A write hangs there while the source stands, and the user cancels: it runs at once."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
@@ -135,7 +135,7 @@ def destination_hangs(ctx: Context) -> None:
     never_ran(ctx.b)
 
 
-@scenario(mtty=False, deadline=150, only_on=("small", DRIVER))
+@scenario(mtty=False, deadline=150, only_on=("small", DRIVER), deep_on=("debian", "small"))
 def answers_late(ctx: Context) -> None:
     """A write takes 30 s longer while the source stands: nobody gives up, and it crosses."""
     ferry = Ferry(ctx, ctx.a, ctx.b)

@@ -192,7 +192,7 @@ def loaded_and_moving(ctx: Context) -> tuple[Ferry, str, Ferry, Process]:
     return first, lease, second, moving
 
 
-@scenario(mtty=False, deadline=300, only_on=SYSTEMD)
+@scenario(mtty=False, deadline=300, only_on=SYSTEMD, deep_on=("debian", "small"))
 def ten_crashes(ctx: Context) -> None:
     """The daemons crash ten times, faster than they start and at their work: nothing in flight is lost, nor is who calls."""
     for host in ctx.hosts:

@@ -27,7 +27,7 @@ def sample() -> list[Point]:
 
 
 @scenario(deadline=600, mtty=False,
-          only_on=("debian", "a sample: ./run soak plays on both"))
+          only_on=("debian", "a sample: ./run soak plays on both"), deep_on=("debian", "small"))
 def sampled(ctx: Context) -> None:
     """Whatever is struck, and when: never two sides, what is documented, and nothing left."""
     stage = Stage(ctx.pair)
