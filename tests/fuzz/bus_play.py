@@ -415,16 +415,17 @@ class Play(crossing.Test):  # type: ignore[misc]
         for verb in SCRIPTS:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self.mover, verb + ".json"))
+        # what was begun and not performed has its devices as long as its caller is there, and who waits for its end waits for long
+        for _ in range(CALLERS):
+            self.callers.append(self.connect_as("root" if len(self.callers) % 2 else "nobody"))
+            self.callers.pop(0).close()
+        self.waiting.clear()
         deadline = time.monotonic() + SETTLE_SECONDS * harness.SLOW
         while not self.tidy():
             if time.monotonic() > deadline:
                 busy = {path: properties for path, has in self.objects.items() for name, properties in has.items()
                         if name.endswith(("Job", "Lease", "Device")) and (properties.get("Result") or properties.get("State"))}
                 self.fail_here(f"it does not come to rest: {busy}")
-        for _ in range(CALLERS):  # who waits for a job that nobody has performed waits for long
-            self.callers.append(self.connect_as("root" if len(self.callers) % 2 else "nobody"))
-            self.callers.pop(0).close()
-        self.waiting.clear()
         self.slow.release()
         self.begun.clear()
         self.prepared.clear()
