@@ -28,27 +28,11 @@ candidate_free(gpointer data)
 
 /* Fitting ones first, identical before superset, then the emptiest. */
 static int
-candidate_rank(const Candidate *self)
-{
-    switch (self->report->verdict) {
-    case VF_VERDICT_IDENTICAL:
-        return 0;
-    case VF_VERDICT_SUPERSET:
-        return 1;
-    case VF_VERDICT_UNKNOWN:
-        return 2;
-    case VF_VERDICT_INCOMPATIBLE:
-    default:
-        return 3;
-    }
-}
-
-static int
 candidate_compare(gconstpointer a, gconstpointer b)
 {
     const Candidate *left = *(Candidate *const *)a;
     const Candidate *right = *(Candidate *const *)b;
-    int rank = candidate_rank(left) - candidate_rank(right);
+    int rank = (int)vf_report_rank(left->report) - (int)vf_report_rank(right->report);
     guint64 room_left = vf_parent_type_left(left->type);
     guint64 room_right = vf_parent_type_left(right->type);
 

@@ -31,22 +31,6 @@ vf_choice_clear(VfChoice *self)
 }
 
 static guint
-rank_of(VfVerdict verdict)
-{
-    switch (verdict) {
-    case VF_VERDICT_IDENTICAL:
-        return 0;
-    case VF_VERDICT_SUPERSET:
-        return 1;
-    case VF_VERDICT_UNKNOWN:
-        return 2;
-    case VF_VERDICT_INCOMPATIBLE:
-    default:
-        return 3;
-    }
-}
-
-static guint
 count_against(const VfReport *report)
 {
     guint n = 0;
@@ -82,7 +66,7 @@ ask_consumer(const Question *question, const VfConsumerDevice *device, VfReport 
 static void
 consider(Best *best, const char *object, const char *how, guint64 left, VfReport *report)
 {
-    guint rank = rank_of(report->verdict);
+    guint rank = vf_report_rank(report);
     guint against = count_against(report);
     gboolean better;
 

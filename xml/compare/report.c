@@ -78,6 +78,22 @@ vf_report_free(VfReport *self)
     g_free(self);
 }
 
+guint
+vf_report_rank(const VfReport *self)
+{
+    switch (self->verdict) {
+    case VF_VERDICT_IDENTICAL:
+        return 0;
+    case VF_VERDICT_SUPERSET:
+        return 1;
+    case VF_VERDICT_UNKNOWN:
+        return 2;
+    case VF_VERDICT_INCOMPATIBLE:
+    default:
+        return 3;
+    }
+}
+
 VfReportLine *
 vf_report_line_new(VfReportSubject subject, const char *code, char *sentence)
 {

@@ -75,6 +75,10 @@ VfReport *vf_report_new(void);
 void vf_report_free(VfReport *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfReport, vf_report_free)
 
+/* How well the device fits, to sort by: 0 is the best (identical, superset, unknown,
+ * incompatible). */
+guint vf_report_rank(const VfReport *self);
+
 /* @code: VF_REPORT_CODE_..., whose verdict the line has. Takes @sentence. */
 VfReportLine *vf_report_line_new(VfReportSubject subject, const char *code, char *sentence);
 
