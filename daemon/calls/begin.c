@@ -11,7 +11,6 @@
 #include "bus-peer.h"
 #include "error.h"
 #include "job-log.h"
-#include "mdev.h"
 #include "cookie.h"
 #include "options.h"
 #include "uuid.h"

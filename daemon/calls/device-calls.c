@@ -6,10 +6,10 @@
 #include <glib/gi18n-lib.h>
 
 #include "bus-peer.h"
+#include "choose.h"
 #include "error.h"
 #include "iommu-group.h"
 #include "log.h"
-#include "mdev-choose.h"
 #include "options.h"
 
 #define PARAMETERS_MAX 256
@@ -49,7 +49,7 @@ typedef struct {
     GDBusMethodInvocation *invocation;
     char *id;         /* of the device */
     VfDevice *device; /* of CreateDevice when it is there */
-    VfMdev *mdev;     /* of CreateDevice */
+    VfMaking *making; /* of CreateDevice */
     char *creation;   /* names its record */
     VfRecord *record;
     GError *error;
@@ -75,7 +75,7 @@ call_free(Call *call)
     g_hash_table_remove(call->self->busy, call->id);
     g_free(call->id);
     g_clear_object(&call->device);
-    g_clear_object(&call->mdev);
+    g_clear_object(&call->making);
     g_free(call->creation);
     g_clear_pointer(&call->record, vf_record_free);
     g_clear_error(&call->error);
@@ -91,13 +91,12 @@ static void
 on_undone(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(Call) call = data;
-    const char *uuid = vf_mdev_get_uuid(call->mdev);
     g_autoptr(GError) error = NULL;
 
-    if (vf_mdev_remove_finish(call->mdev, result, &error))
+    if (vf_making_remove_finish(call->making, result, &error))
         vf_ledger_drop_creation(call->self->context->ledger, call->creation);
     else /* its record stays for the next daemon */
-        vf_log_device(G_LOG_LEVEL_WARNING, uuid, "%s", error->message);
+        vf_log_device(G_LOG_LEVEL_WARNING, call->id, "%s", error->message);
     vf_bus_return_error(call->invocation, g_steal_pointer(&call->error));
 }
 
@@ -116,17 +115,17 @@ static void
 on_created(GObject *source, GAsyncResult *result, gpointer data)
 {
     Call *call = data;
-    VfMdev *mdev = VF_MDEV(source);
+    VfMaking *making = VF_MAKING(source);
 
-    call->device = vf_mdev_create_finish(mdev, result, &call->error);
+    call->device = vf_making_create_finish(making, result, &call->error);
     if (!call->device) {
-        vf_mdev_remove_async(mdev, on_undone, call);
+        vf_making_remove_async(making, on_undone, call);
         return;
     }
     vf_device_set_state(call->device, VF_DEVICE_UNKNOWN);
     vf_ledger_end_creation_async(call->self->context->ledger, call->creation,
-                                 vf_mdev_get_uuid(mdev), vf_mdev_get_type_id(mdev),
-                                 vf_mdev_get_inode(mdev), on_noted, call);
+                                 vf_making_get_id(making), vf_making_get_type_id(making),
+                                 vf_making_get_inode(making), on_noted, call);
 }
 
 /* Before it exists: what a crash leaves behind is known to be ours. */
@@ -142,7 +141,7 @@ on_recorded(GObject *source, GAsyncResult *result, gpointer data)
         vf_bus_return_error(call->invocation, error);
         return;
     }
-    vf_mdev_create_async(call->mdev, ledger, call->record, NULL, on_created, call);
+    vf_making_create_async(call->making, ledger, call->record, NULL, on_created, call);
     call = NULL;
 }
 
@@ -174,23 +173,12 @@ take_parameters(GVariant *dict, GError **error)
     return g_steal_pointer(&values);
 }
 
-/* Takes @mdev, and gives it back unless somebody has its UUID already. */
-static VfMdev *
-check_uuid(VfDeviceCalls *self, VfMdev *taken, GError **error)
-{
-    g_autoptr(VfMdev) mdev = taken;
-
-    if (!mdev ||
-        !vf_uses_check(self->context->uses, &(VfTouch){.id = vf_mdev_get_uuid(mdev)}, error))
-        return NULL;
-    return g_steal_pointer(&mdev);
-}
-
-static VfMdev *
+static VfMaking *
 choose(VfDeviceCalls *self, const char *path, const char *what, GVariant *parameters,
        GVariant *options_dict, GError **error)
 {
-    VfParent *parent = vf_objects_find_parent(self->context->objects, path);
+    const VfContext *context = self->context;
+    VfParent *parent = vf_objects_find_parent(context->objects, path);
     g_autoptr(VfOptions) options = vf_options_new(options_dict);
     g_autofree char *uuid = vf_options_take_string(options, "uuid", NULL);
     g_autoptr(GPtrArray) values = NULL;
@@ -201,9 +189,8 @@ choose(VfDeviceCalls *self, const char *path, const char *what, GVariant *parame
     if (!values)
         return NULL;
     if (parent)
-        return check_uuid(
-            self, vf_mdev_choose_at(self->context->registry, parent, what, values, uuid, error),
-            error);
+        return vf_choose_at(context->providers, context->registry, parent, what, values, uuid,
+                            error);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("the parent has gone"));
     return NULL;
 }
@@ -213,16 +200,18 @@ on_create_device(VferryParent *skeleton, GDBusMethodInvocation *invocation, cons
                  GVariant *parameters, GVariant *options, VfDeviceCalls *self)
 {
     GError *error = NULL;
-    VfMdev *mdev = choose(self, g_dbus_method_invocation_get_object_path(invocation), what,
-                          parameters, options, &error);
+    g_autoptr(VfMaking) making = choose(self, g_dbus_method_invocation_get_object_path(invocation),
+                                        what, parameters, options, &error);
     Call *call;
 
-    if (!mdev) {
+    /* somebody may have that UUID although there is no such device */
+    if (!making ||
+        !vf_uses_check(self->context->uses, &(VfTouch){.id = vf_making_get_id(making)}, &error)) {
         vf_bus_return_error(invocation, error);
         return TRUE;
     }
-    call = call_new(self, skeleton, invocation, vf_mdev_get_uuid(mdev));
-    call->mdev = mdev;
+    call = call_new(self, skeleton, invocation, vf_making_get_id(making));
+    call->making = g_steal_pointer(&making);
     call->creation = g_uuid_string_random();
     vf_ledger_begin_creation_async(self->context->ledger, call->creation, on_recorded, call);
     return TRUE;
@@ -273,7 +262,7 @@ on_removed(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(Call) call = data;
     GError *error = NULL;
 
-    if (vf_mdev_remove_finish(VF_MDEV(source), result, &error)) {
+    if (vf_making_remove_finish(VF_MAKING(source), result, &error)) {
         vferry_device_complete_remove(VFERRY_DEVICE(call->skeleton), call->invocation);
         return;
     }
@@ -290,11 +279,13 @@ on_remove(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GVariant *d
 {
     g_autoptr(VfOptions) options = vf_options_new(dict);
     Call *call = start_call(self, skeleton, invocation, options);
-    g_autoptr(VfMdev) mdev = NULL;
+    const VfProvider *provider;
+    g_autoptr(VfMaking) making = NULL;
 
     if (!call)
         return TRUE;
-    if (!g_str_equal(vf_device_get_kind(call->device), "mdev")) {
+    provider = vf_provider_find(self->context->providers, vf_device_get_kind(call->device));
+    if (!provider) {
         g_dbus_method_invocation_return_error(
             invocation, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
             _("device %s is of kind %s; only an mdev can be removed"),
@@ -302,10 +293,12 @@ on_remove(VferryDevice *skeleton, GDBusMethodInvocation *invocation, GVariant *d
         call_free(call);
         return TRUE;
     }
-    mdev = vf_mdev_new_for_removal(
-        vf_device_get_sysfs_path(call->device), vf_device_get_id(call->device),
-        vf_device_get_type_name(call->device), vf_device_get_inode(call->device));
-    vf_mdev_remove_async(mdev, on_removed, call);
+    making =
+        provider->new_for_removal(&(VfMade){.id = vf_device_get_id(call->device),
+                                            .sysfs_path = vf_device_get_sysfs_path(call->device),
+                                            .type = vf_device_get_type_name(call->device),
+                                            .inode = vf_device_get_inode(call->device)});
+    vf_making_remove_async(making, on_removed, call);
     return TRUE;
 }
 

@@ -10,7 +10,7 @@
 #include "error.h"
 #include "io.h"
 #include "job-log.h"
-#include "mdev-choose.h"
+#include "choose.h"
 #include "cookie.h"
 #include "options.h"
 #include "override.h"
@@ -178,30 +178,32 @@ take_options(Prepare *prepare, GVariant *dict, GError **error)
 static gboolean
 choose_devices(Prepare *prepare, GError **error)
 {
-    const VfMdevWish wish = {prepare->parent, prepare->type, prepare->uuid,
-                             prepare->override ? prepare->override->reason : NULL};
+    const VfContext *context = prepare->self->context;
+    const VfWish wish = {prepare->parent, prepare->type, prepare->uuid,
+                         prepare->override ? prepare->override->reason : NULL};
     GPtrArray *devices = prepare->cookie->devices;
-    VfLeases *leases = prepare->self->leases;
-    g_autoptr(GPtrArray) mdevs = g_ptr_array_new_with_free_func(g_object_unref);
+    g_autoptr(GPtrArray) makings = g_ptr_array_new_with_free_func(g_object_unref);
 
     for (guint i = 0; i < devices->len; i++) {
         const VfMigrationDevice *device = devices->pdata[i];
-        VfMdev *mdev =
-            vf_mdev_choose(prepare->self->context->registry, device->requirement, &wish, error);
+        VfMaking *making =
+            vf_choose(context->providers, context->registry, device->requirement, &wish, error);
 
-        if (mdev)
-            g_ptr_array_add(mdevs, mdev);
-        if (!mdev || !vf_uses_check(prepare->self->context->uses,
-                                    &(VfTouch){.id = vf_mdev_get_uuid(mdev)}, error))
+        if (making)
+            g_ptr_array_add(makings, making);
+        if (!making ||
+            !vf_uses_check(context->uses, &(VfTouch){.id = vf_making_get_id(making)}, error))
             return FALSE; /* the room of all goes back with them */
-        if (vf_mdev_get_overridden(mdev))
+        if (vf_making_get_overridden(making))
             vf_job_set_override(prepare->job, prepare->override->reason);
         vf_job_add_device(prepare->job, device->ref, NULL);
     }
     /* from here on the lease answers for them */
-    prepare->lease = g_object_ref(vf_leases_add(leases, prepare->job, prepare->seconds));
-    for (guint i = 0; i < mdevs->len; i++)
-        vf_leases_take_mdev(leases, prepare->lease, g_object_ref(mdevs->pdata[i]));
+    prepare->lease =
+        g_object_ref(vf_leases_add(prepare->self->leases, prepare->job, prepare->seconds));
+    for (guint i = 0; i < makings->len; i++)
+        vf_leases_take_making(prepare->self->leases, prepare->lease,
+                              g_object_ref(makings->pdata[i]));
     return TRUE;
 }
 
@@ -235,7 +237,7 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
 {
     Prepare *prepare = data;
     GError *error = NULL;
-    g_autoptr(VfDevice) device = vf_mdev_create_finish(VF_MDEV(source), result, &error);
+    g_autoptr(VfDevice) device = vf_making_create_finish(VF_MAKING(source), result, &error);
 
     if (!device) {
         vf_steps_done(prepare->steps, error);
@@ -250,11 +252,13 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
 static void
 create_next(Prepare *prepare)
 {
-    VfMdev *mdev = vf_leases_get_mdev(prepare->self->leases, prepare->lease, prepare->next_device);
+    VfMaking *making =
+        vf_leases_get_making(prepare->self->leases, prepare->lease, prepare->next_device);
 
-    if (mdev)
-        vf_mdev_create_async(mdev, prepare->self->context->ledger, vf_job_get_record(prepare->job),
-                             vf_steps_get_cancellable(prepare->steps), on_created, prepare);
+    if (making)
+        vf_making_create_async(making, prepare->self->context->ledger,
+                               vf_job_get_record(prepare->job),
+                               vf_steps_get_cancellable(prepare->steps), on_created, prepare);
     else
         vf_steps_done(prepare->steps, NULL);
 }
@@ -453,8 +457,8 @@ log_overridden(Prepare *prepare)
     VfLeases *leases = prepare->self->leases;
 
     for (guint i = 0; i < vf_job_get_n_devices(prepare->job); i++) {
-        VfMdev *mdev = vf_leases_get_mdev(leases, prepare->lease, i);
-        const VfReport *report = vf_mdev_get_overridden(mdev);
+        const VfReport *report =
+            vf_making_get_overridden(vf_leases_get_making(leases, prepare->lease, i));
 
         if (report)
             log_override(prepare, report);

@@ -5,62 +5,44 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "compare.h"
 #include "error.h"
 #include "facts.h"
 #include "helper.h"
 #include "io.h"
-#include "names.h"
 #include "number.h"
 #include "record-reader.h"
 #include "steps.h"
 #include "sysfs.h"
 #include "uuid.h"
 
-#define PROVIDER "mdev"
 #define HELPER_DEADLINE_MS 10000
 #define APPEAR_DEADLINE_MS 10000
 /* `remove` returns at once unless somebody has the device open; then it is known to be stuck. */
 #define REMOVE_DEADLINE_MS 5000
 
+#define VF_TYPE_MDEV (vf_mdev_get_type())
+G_DECLARE_FINAL_TYPE(VfMdev, vf_mdev, VF, MDEV, VfMaking)
+
 struct _VfMdev {
-    GObject parent_instance;
-    VfRegistry *registry;
-    VfParent *parent; /* NULL when only to be removed */
-    VfMdevPlan *plan; /* the same */
-    char *type;
-    char *uuid;
-    char *path;    /* in sysfs, where it is or will be */
-    guint64 inode; /* of what is there, 0 while it is not known */
+    VfMaking parent_instance;
+    VfRegistry *registry; /* NULL when only to be removed */
     gboolean reserved;
     gboolean may_exist; /* a create may have reached the kernel */
 
     /* while it is being created */
-    VfLedger *ledger;
-    VfRecord *record;
     VfDevice *device;
     guint next_setting;
 };
 
-G_DEFINE_FINAL_TYPE(VfMdev, vf_mdev, G_TYPE_OBJECT)
-
-void
-vf_mdev_plan_free(VfMdevPlan *self)
-{
-    g_object_unref(self->parent);
-    g_clear_pointer(&self->settings, g_ptr_array_unref);
-    g_clear_pointer(&self->requirement, vf_requirement_unref);
-    g_clear_pointer(&self->overridden, vf_report_free);
-    g_free(self->type);
-    g_free(self->uuid);
-    g_free(self);
-}
+G_DEFINE_FINAL_TYPE(VfMdev, vf_mdev, VF_TYPE_MAKING)
 
 static void
 unreserve(VfMdev *self)
 {
+    const VfPlan *plan = vf_making_get_plan(VF_MAKING(self));
+
     if (self->reserved)
-        vf_parent_unreserve(self->parent, self->type);
+        vf_parent_unreserve(plan->parent, plan->type);
     self->reserved = FALSE;
 }
 
@@ -71,20 +53,8 @@ vf_mdev_finalize(GObject *object)
 
     unreserve(self);
     g_clear_object(&self->registry);
-    g_clear_object(&self->parent);
-    g_clear_object(&self->ledger);
     g_clear_object(&self->device);
-    g_clear_pointer(&self->plan, vf_mdev_plan_free);
-    g_free(self->type);
-    g_free(self->uuid);
-    g_free(self->path);
     G_OBJECT_CLASS(vf_mdev_parent_class)->finalize(object);
-}
-
-static void
-vf_mdev_class_init(VfMdevClass *class)
-{
-    G_OBJECT_CLASS(class)->finalize = vf_mdev_finalize;
 }
 
 static void
@@ -92,126 +62,12 @@ vf_mdev_init(VfMdev *self)
 {
 }
 
-VfMdev *
-vf_mdev_new(VfRegistry *registry, VfMdevPlan *plan)
-{
-    VfMdev *self = g_object_new(VF_TYPE_MDEV, NULL);
-
-    self->registry = g_object_ref(registry);
-    self->parent = g_object_ref(plan->parent);
-    self->plan = plan;
-    self->type = g_strdup(plan->type);
-    self->uuid = g_strdup(plan->uuid);
-    self->path = g_build_filename(vf_parent_get_sysfs_path(self->parent), plan->uuid, NULL);
-    self->reserved = TRUE;
-    return self;
-}
-
-VfMdev *
-vf_mdev_new_for_removal(const char *sysfs_path, const char *uuid, const char *type, guint64 inode)
-{
-    VfMdev *self = g_object_new(VF_TYPE_MDEV, NULL);
-
-    self->path = g_strdup(sysfs_path);
-    self->uuid = g_strdup(uuid);
-    self->type = g_strdup(type);
-    self->inode = inode;
-    self->may_exist = TRUE;
-    return self;
-}
-
-/* What a record says at @event of @uuid, or NULL. */
-static GVariant *
-find_line(GPtrArray *entries, const char *event, const char *uuid)
-{
-    for (guint i = 0; i < entries->len; i++) {
-        const VfRecordEntry *entry = entries->pdata[i];
-        const char *of = "";
-
-        if (g_str_equal(entry->event, event) &&
-            g_variant_lookup(entry->details, "uuid", "&s", &of) && g_str_equal(of, uuid))
-            return entry->details;
-    }
-    return NULL;
-}
-
-guint64
-vf_mdev_find_made(GPtrArray *entries, const char *sysfs_path, const char *uuid)
-{
-    GVariant *create = find_line(entries, "create", uuid);
-    GVariant *created = find_line(entries, "created", uuid);
-    vf_autofd int dir = -1;
-    gboolean wished = TRUE;
-    guint64 inode = 0;
-
-    if (created) {
-        g_variant_lookup(created, "inode", "t", &inode); /* that of 0.1.0 has none */
-        return inode;
-    }
-    if (!create || !g_variant_lookup(create, "wished", "b", &wished) || wished)
-        return 0;
-    dir = vf_sysfs_open_dir(sysfs_path, NULL);
-    return dir < 0 ? 0 : vf_sysfs_get_inode(dir);
-}
-
-const VfReport *
-vf_mdev_get_overridden(VfMdev *self)
-{
-    return self->plan ? self->plan->overridden : NULL;
-}
-
-const char *
-vf_mdev_get_uuid(VfMdev *self)
-{
-    return self->uuid;
-}
-
-const char *
-vf_mdev_get_sysfs_path(VfMdev *self)
-{
-    return self->path;
-}
-
-guint64
-vf_mdev_get_inode(VfMdev *self)
-{
-    return self->inode;
-}
-
-const char *
-vf_mdev_get_type_id(VfMdev *self)
-{
-    return self->type;
-}
-
 /* --- creating --- */
 
-static void
-on_appended(GObject *source, GAsyncResult *result, gpointer data)
+static char *
+format_inode(VfMdev *self)
 {
-    GError *error = NULL;
-
-    vf_ledger_append_finish(VF_LEDGER(source), result, &error);
-    vf_steps_done(data, error);
-}
-
-static void
-announce(VfSteps *steps, gpointer data)
-{
-    VfMdev *self = data;
-    g_auto(GVariantDict) details = G_VARIANT_DICT_INIT(NULL);
-
-    g_variant_dict_insert(&details, "provider", "s", PROVIDER);
-    g_variant_dict_insert(&details, "parent", "s", vf_parent_get_sysfs_path(self->parent));
-    g_variant_dict_insert(&details, "type", "s", self->type);
-    g_variant_dict_insert(&details, "uuid", "s", self->uuid);
-    g_variant_dict_insert(&details, "wished", "b", self->plan->wished);
-    if (self->plan->overridden) {
-        g_autofree char *report = vf_report_format(self->plan->overridden);
-        g_variant_dict_insert(&details, "report", "s", report);
-    }
-    vf_ledger_append_async(self->ledger, self->record, "create", g_variant_dict_end(&details),
-                           on_appended, steps);
+    return g_strdup_printf("%" G_GUINT64_FORMAT, vf_making_get_inode(VF_MAKING(self)));
 }
 
 typedef struct {
@@ -234,10 +90,11 @@ on_written_create(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autofree Step *step = data;
     GError *error = NULL;
-    g_autofree char *inode = vf_helper_run_finish(result, &error);
+    g_autofree char *answer = vf_helper_run_finish(result, &error);
+    guint64 inode;
 
-    if (inode)
-        vf_number_parse_u64(inode, "inode", 1, G_MAXUINT64, &step->mdev->inode, &error);
+    if (answer && vf_number_parse_u64(answer, "inode", 1, G_MAXUINT64, &inode, &error))
+        vf_making_set_inode(VF_MAKING(step->mdev), inode);
     /* somebody else's device of that name, or nothing: not ours to remove */
     if (g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_BUSY) ||
         g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_NO_ROOM))
@@ -246,13 +103,14 @@ on_written_create(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 static void
-create(VfSteps *steps, gpointer data)
+write_create(VfSteps *steps, gpointer data)
 {
     VfMdev *self = data;
-    const char *const arguments[] = {"mdev-create", vf_parent_get_sysfs_path(self->parent),
-                                     self->type, self->uuid, NULL};
+    const VfPlan *plan = vf_making_get_plan(data);
+    const char *const arguments[] = {"mdev-create", vf_parent_get_sysfs_path(plan->parent),
+                                     plan->type, plan->id, NULL};
     GError *error = NULL;
-    int record = vf_io_dup(vf_record_get_fd(self->record), &error);
+    int record = vf_io_dup(vf_record_get_fd(vf_making_get_record(data)), &error);
 
     if (record < 0) {
         vf_steps_done(steps, error);
@@ -267,21 +125,21 @@ static void
 set_replaced(VfMdev *self, GError **error)
 {
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
-                _("device %s was removed, and another one is in its place"), self->uuid);
+                _("device %s was removed, and another one is in its place"),
+                vf_making_get_id(VF_MAKING(self)));
 }
 
 static void
 on_appeared(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autofree Step *step = data;
-    GError *error = NULL;
-
     VfMdev *self = step->mdev;
+    GError *error = NULL;
 
     self->device = vf_registry_wait_finish(VF_REGISTRY(source), result, &error);
     /* from here on available_instances counts it */
     unreserve(self);
-    if (self->device && vf_device_get_inode(self->device) != self->inode) {
+    if (self->device && vf_device_get_inode(self->device) != vf_making_get_inode(VF_MAKING(self))) {
         g_clear_object(&self->device);
         set_replaced(self, &error);
     }
@@ -293,7 +151,7 @@ wait_for_it(VfSteps *steps, gpointer data)
 {
     VfMdev *self = data;
 
-    vf_registry_wait_async(self->registry, self->uuid, APPEAR_DEADLINE_MS,
+    vf_registry_wait_async(self->registry, vf_making_get_id(data), APPEAR_DEADLINE_MS,
                            vf_steps_get_cancellable(steps), on_appeared, step_new(self, steps));
 }
 
@@ -303,7 +161,8 @@ static void
 on_written(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autofree Step *step = data;
-    const VfSetting *setting = step->mdev->plan->settings->pdata[step->mdev->next_setting++];
+    const VfPlan *plan = vf_making_get_plan(VF_MAKING(step->mdev));
+    const VfSetting *setting = plan->settings->pdata[step->mdev->next_setting++];
     GError *error = NULL;
 
     g_free(vf_helper_run_finish(result, &error));
@@ -315,25 +174,28 @@ on_written(GObject *source, GAsyncResult *result, gpointer data)
     write_next(g_steal_pointer(&step));
 }
 
+/* Takes @taken. */
 static void
-write_next(Step *step)
+write_next(Step *taken)
 {
+    g_autofree Step *step = taken;
     VfMdev *self = step->mdev;
-    const VfSetting *setting;
+    const VfPlan *plan = vf_making_get_plan(VF_MAKING(self));
 
-    if (self->next_setting == self->plan->settings->len) {
-        VfSteps *steps = step->steps;
+    if (self->next_setting == plan->settings->len) {
+        vf_steps_done(step->steps, NULL);
+    } else {
+        const VfSetting *setting = plan->settings->pdata[self->next_setting];
+        g_autofree char *inode = format_inode(self);
+        const char *const arguments[] = {"write-attribute",
+                                         vf_making_get_sysfs_path(VF_MAKING(self)),
+                                         inode,
+                                         setting->attribute,
+                                         setting->text,
+                                         NULL};
 
-        g_free(step);
-        vf_steps_done(steps, NULL);
-        return;
-    }
-    setting = self->plan->settings->pdata[self->next_setting];
-    {
-        g_autofree char *inode = g_strdup_printf("%" G_GUINT64_FORMAT, self->inode);
-        const char *const arguments[] = {"write-attribute",  self->path,    inode,
-                                         setting->attribute, setting->text, NULL};
-        vf_helper_run_async(arguments, -1, HELPER_DEADLINE_MS, NULL, on_written, step);
+        vf_helper_run_async(arguments, -1, HELPER_DEADLINE_MS, NULL, on_written,
+                            g_steal_pointer(&step));
     }
 }
 
@@ -347,11 +209,12 @@ static void
 read_back_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
 {
     VfMdev *self = source;
+    const char *driver = vf_parent_get_driver(vf_making_get_plan(source)->parent);
     GError *error = NULL;
-    g_autoptr(VfFacts) facts = vf_facts_read_mdev(self->path, vf_parent_get_driver(self->parent),
+    g_autoptr(VfFacts) facts = vf_facts_read_mdev(vf_making_get_sysfs_path(source), driver,
                                                   vf_registry_get_models(self->registry), &error);
 
-    if (facts && facts->inode != self->inode)
+    if (facts && facts->inode != vf_making_get_inode(source))
         set_replaced(self, &error);
     if (error)
         g_task_return_error(task, error);
@@ -359,58 +222,19 @@ read_back_in_thread(GTask *task, gpointer source, gpointer data, GCancellable *c
         g_task_return_pointer(task, g_steal_pointer(&facts), (GDestroyNotify)vf_facts_free);
 }
 
-static gboolean
-check_given(VfRequirement *requirement, const VfFacts *facts, GError **error)
-{
-    GPtrArray *values = facts->values;
-
-    if (!facts->model || !vf_model_is(facts->model, requirement->model)) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INCOMPATIBLE, _("it is a %s, not a %s"),
-                    facts->model ? facts->model->id : "?", requirement->model);
-        return FALSE;
-    }
-    for (guint i = 0; i < requirement->values->len; i++) {
-        const VfValue *wanted = requirement->values->pdata[i];
-        const VfValue *is = vf_value_list_find(values, wanted->name);
-
-        if (is && g_strcmp0(is->value, wanted->value) == 0)
-            continue;
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INCOMPATIBLE, _("%s is %s, not %s"),
-                    wanted->name, is && is->value ? is->value : "?", wanted->value);
-        return FALSE;
-    }
-    return TRUE;
-}
-
-static gboolean
-check_facts(VfMdev *self, const VfFacts *facts, GError **error)
-{
-    g_autoptr(VfReport) report = NULL;
-
-    if (!self->plan->requirement)
-        return TRUE;
-    if (self->plan->partial)
-        return check_given(self->plan->requirement, facts, error);
-    report = vf_compare_requirement(self->plan->requirement, facts->model, facts->values, NULL);
-    /* what it is must not be worse than what somebody has seen and taken */
-    if (self->plan->overridden && vf_report_can_override(report) &&
-        vf_report_covers(self->plan->overridden, report))
-        return TRUE;
-    return vf_report_check(report, error);
-}
-
 static void
 on_read_back(GObject *source, GAsyncResult *result, gpointer data)
 {
     VfMdev *self = VF_MDEV(source);
+    VfMaking *making = VF_MAKING(source);
     GError *error = NULL;
     g_autoptr(VfFacts) facts = g_task_propagate_pointer(G_TASK(result), &error);
 
     /* it was first read when it appeared, before it was configured */
     vf_registry_refresh_device(self->registry, self->device);
     if (facts)
-        check_facts(self, facts, &error);
-    g_prefix_error(&error, _("read back from %s: "), self->uuid);
+        vf_plan_check(vf_making_get_plan(making), facts, &error);
+    g_prefix_error(&error, _("read back from %s: "), vf_making_get_id(making));
     vf_steps_done(data, error);
 }
 
@@ -422,7 +246,7 @@ read_back(VfSteps *steps, gpointer data)
     g_task_run_in_thread(task, read_back_in_thread);
 }
 
-static const VfStepFunc create_steps[] = {announce, create, wait_for_it, configure, read_back};
+static const VfStepFunc create_steps[] = {write_create, wait_for_it, configure, read_back};
 
 static void
 on_created(GObject *source, GAsyncResult *result, gpointer data)
@@ -437,26 +261,49 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
         g_task_return_error(task, error);
 }
 
-void
-vf_mdev_create_async(VfMdev *self, VfLedger *ledger, VfRecord *record, GCancellable *cancellable,
-                     GAsyncReadyCallback callback, gpointer data)
+static void
+create(VfMaking *self, GTask *task)
 {
-    GTask *task = g_task_new(self, cancellable, callback, data);
-
-    g_task_set_source_tag(task, vf_mdev_create_async);
-    g_task_set_check_cancellable(task, FALSE);
-    g_set_object(&self->ledger, ledger);
-    self->record = record;
-    vf_steps_run(create_steps, G_N_ELEMENTS(create_steps), self, cancellable, on_created, task);
-}
-
-VfDevice *
-vf_mdev_create_finish(VfMdev *self, GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_pointer(G_TASK(result), error);
+    vf_steps_run(create_steps, G_N_ELEMENTS(create_steps), self, g_task_get_cancellable(task),
+                 on_created, task);
 }
 
 /* --- removing --- */
+
+/* What a record says at @event of @uuid, or NULL. */
+static GVariant *
+find_line(GPtrArray *entries, const char *event, const char *uuid)
+{
+    for (guint i = 0; i < entries->len; i++) {
+        const VfRecordEntry *entry = entries->pdata[i];
+        const char *of = "";
+
+        if (g_str_equal(entry->event, event) &&
+            g_variant_lookup(entry->details, "uuid", "&s", &of) && g_str_equal(of, uuid))
+            return entry->details;
+    }
+    return NULL;
+}
+
+/* The inode of the device that a record says was made; 0 when it does not say which that is. */
+static guint64
+find_inode(GPtrArray *entries, const char *sysfs_path, const char *uuid)
+{
+    GVariant *create = find_line(entries, "create", uuid);
+    GVariant *created = find_line(entries, "created", uuid);
+    vf_autofd int dir = -1;
+    gboolean wished = TRUE;
+    guint64 inode = 0;
+
+    if (created) {
+        g_variant_lookup(created, "inode", "t", &inode); /* that of 0.1.0 has none */
+        return inode;
+    }
+    if (!create || !g_variant_lookup(create, "wished", "b", &wished) || wished)
+        return 0;
+    dir = vf_sysfs_open_dir(sysfs_path, NULL);
+    return dir < 0 ? 0 : vf_sysfs_get_inode(dir);
+}
 
 static void
 on_removed(GObject *source, GAsyncResult *result, gpointer data)
@@ -472,7 +319,7 @@ on_removed(GObject *source, GAsyncResult *result, gpointer data)
         g_task_return_boolean(task, TRUE);
         return;
     }
-    g_prefix_error(&error, _("cannot remove %s: "), self->uuid);
+    g_prefix_error(&error, _("cannot remove %s: "), vf_making_get_id(VF_MAKING(self)));
     g_task_return_error(task, error);
 }
 
@@ -480,8 +327,10 @@ on_removed(GObject *source, GAsyncResult *result, gpointer data)
 static void
 remove_made(VfMdev *self, GTask *task)
 {
-    g_autofree char *inode = g_strdup_printf("%" G_GUINT64_FORMAT, self->inode);
-    const char *const arguments[] = {"mdev-remove", self->path, self->type, inode, NULL};
+    VfMaking *making = VF_MAKING(self);
+    g_autofree char *inode = format_inode(self);
+    const char *const arguments[] = {"mdev-remove", vf_making_get_sysfs_path(making),
+                                     vf_making_get_type_id(making), inode, NULL};
 
     vf_helper_run_async(arguments, -1, REMOVE_DEADLINE_MS, NULL, on_removed, task);
 }
@@ -500,39 +349,101 @@ static void
 on_record_read(GObject *source, GAsyncResult *result, gpointer data)
 {
     GTask *task = data;
-    VfMdev *self = g_task_get_source_object(task);
+    VfMaking *making = g_task_get_source_object(task);
+    const char *path = vf_making_get_sysfs_path(making);
+    const char *uuid = vf_making_get_id(making);
     g_autoptr(GPtrArray) entries = vf_record_reader_finish(result, NULL);
 
-    self->inode = entries ? vf_mdev_find_made(entries, self->path, self->uuid) : 0;
-    if (self->inode) {
-        remove_made(self, task);
-    } else if (!g_file_test(self->path, G_FILE_TEST_EXISTS)) {
-        remove_nothing(self, task);
+    vf_making_set_inode(making, entries ? find_inode(entries, path, uuid) : 0);
+    if (vf_making_get_inode(making)) {
+        remove_made(VF_MDEV(making), task);
+    } else if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        remove_nothing(VF_MDEV(making), task);
     } else {
         g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_BUSY,
-                                _("cannot remove %s: whether it was made here is not known"),
-                                self->uuid);
+                                _("cannot remove %s: whether it was made here is not known"), uuid);
         g_object_unref(task);
     }
 }
 
-void
-vf_mdev_remove_async(VfMdev *self, GAsyncReadyCallback callback, gpointer data)
+static void
+remove_it(VfMaking *making, GTask *task)
 {
-    GTask *task = g_task_new(self, NULL, callback, data);
+    VfMdev *self = VF_MDEV(making);
 
-    g_task_set_source_tag(task, vf_mdev_remove_async);
     g_clear_object(&self->device);
     if (!self->may_exist)
         remove_nothing(self, task);
-    else if (self->inode)
+    else if (vf_making_get_inode(making))
         remove_made(self, task);
     else
-        vf_record_reader_async(self->record, on_record_read, task);
+        vf_record_reader_async(vf_making_get_record(making), on_record_read, task);
 }
 
-gboolean
-vf_mdev_remove_finish(VfMdev *self, GAsyncResult *result, GError **error)
+static void
+vf_mdev_class_init(VfMdevClass *class)
 {
-    return g_task_propagate_boolean(G_TASK(result), error);
+    VfMakingClass *making_class = VF_MAKING_CLASS(class);
+
+    making_class->kind = "mdev";
+    making_class->create = create;
+    making_class->remove = remove_it;
+    G_OBJECT_CLASS(class)->finalize = vf_mdev_finalize;
 }
+
+/* --- the table --- */
+
+static VfMaking *
+reserve(VfRegistry *registry, VfPlan *taken, GError **error)
+{
+    g_autoptr(VfPlan) plan = taken;
+    g_autofree char *path = NULL;
+    VfMdev *self;
+
+    if (!vf_parent_reserve(plan->parent, plan->type, error))
+        return NULL;
+    if (!plan->id)
+        plan->id = g_uuid_string_random();
+    path = g_build_filename(vf_parent_get_sysfs_path(plan->parent), plan->id, NULL);
+    self = g_object_new(VF_TYPE_MDEV, NULL);
+    self->registry = g_object_ref(registry);
+    self->reserved = TRUE;
+    vf_making_set_plan(VF_MAKING(self), g_steal_pointer(&plan), path);
+    return VF_MAKING(self);
+}
+
+static VfMaking *
+new_for_removal(const VfMade *made)
+{
+    VfMdev *self = g_object_new(VF_TYPE_MDEV, NULL);
+
+    self->may_exist = TRUE;
+    vf_making_set_made(VF_MAKING(self), made);
+    return VF_MAKING(self);
+}
+
+static VfMaking *
+find(GPtrArray *entries, GVariant *create)
+{
+    const char *parent, *type, *text;
+    g_autofree char *uuid = NULL;
+    g_autofree char *path = NULL;
+
+    if (!g_variant_lookup(create, "parent", "&s", &parent) ||
+        !g_variant_lookup(create, "type", "&s", &type) ||
+        !g_variant_lookup(create, "uuid", "&s", &text))
+        return NULL;
+    uuid = vf_uuid_normalize(text, "uuid", NULL);
+    if (!uuid)
+        return NULL;
+    path = g_build_filename(parent, uuid, NULL);
+    return new_for_removal(&(VfMade){uuid, path, type, find_inode(entries, path, uuid)});
+}
+
+const VfProvider vf_mdev_provider = {
+    .kind = VF_PROVIDER_FIRST,
+    .get_types = vf_parent_get_types,
+    .reserve = reserve,
+    .find = find,
+    .new_for_removal = new_for_removal,
+};

@@ -10,6 +10,7 @@
 #include "model-folders.h"
 #include "names.h"
 #include "objects.h"
+#include "providers.h"
 #include "registry.h"
 #include "service.h"
 #include "udev.h"
@@ -98,8 +99,10 @@ start_objects(VfDaemon *self, GError **error)
 static gboolean
 start_service(VfDaemon *self, GError **error)
 {
+    g_autoptr(GPtrArray) providers = vf_providers_new();
+
     self->service = vf_service_new(self->connection, self->registry, self->gate, self->objects,
-                                   self->drivers, error);
+                                   self->drivers, providers, error);
     return self->service && vf_registry_start(self->registry, error) &&
            vf_service_start(self->service, error);
 }

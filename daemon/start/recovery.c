@@ -8,8 +8,7 @@
 #include "error.h"
 #include "host-id.h"
 #include "log.h"
-#include "mdev.h"
-#include "uuid.h"
+#include "provider.h"
 #include "verdict.h"
 
 struct _VfRecovery {
@@ -24,7 +23,7 @@ struct _VfRecovery {
     GHashTable *own;      /* names of records that are decided on */
     GHashTable *waiting;  /* and of those, seen by the last scan, whose mover is still at work: name
                              -> Orphan */
-    GHashTable *removing; /* UUIDs of what a creation left behind */
+    GHashTable *removing; /* Ids of what a creation left behind */
     GHashTable *damaged;  /* name -> Orphan: nobody can say what is about its devices */
 };
 
@@ -220,27 +219,23 @@ name_source(GPtrArray *entries, GArray *all)
 }
 
 static void
-name_made(GPtrArray *entries, GArray *all)
+name_made(VfRecovery *self, GPtrArray *entries, GArray *all)
 {
     g_autoptr(GPtrArray) announced = list_announced(entries);
 
     for (guint i = 0; i < announced->len; i++) {
-        const VfRecordEntry *entry = announced->pdata[i];
-        const char *uuid, *parent = "";
-        g_autofree char *path = NULL;
-        Named named = {NULL, 0};
+        GVariant *details = ((const VfRecordEntry *)announced->pdata[i])->details;
+        g_autoptr(VfMaking) making =
+            vf_provider_find_made(self->context->providers, entries, details);
+        Named named = {.inode = making ? vf_making_get_inode(making) : 0};
 
-        if (!g_variant_lookup(entry->details, "uuid", "&s", &uuid))
-            continue;
-        g_variant_lookup(entry->details, "parent", "&s", &parent);
-        path = g_build_filename(parent, uuid, NULL);
-        named = (Named){.id = g_strdup(uuid), .inode = vf_mdev_find_made(entries, path, uuid)};
-        g_array_append_val(all, named);
+        if (g_variant_lookup(details, "uuid", "s", &named.id))
+            g_array_append_val(all, named);
     }
 }
 
 static GArray *
-list_named(const VfLedgerFound *found)
+list_named(VfRecovery *self, const VfLedgerFound *found)
 {
     GArray *all = g_array_new(FALSE, FALSE, sizeof(Named));
 
@@ -250,7 +245,7 @@ list_named(const VfLedgerFound *found)
     if (found->role == VF_JOB_SOURCE && !found->creation)
         name_source(found->entries, all);
     else
-        name_made(found->entries, all);
+        name_made(self, found->entries, all);
     return all;
 }
 
@@ -297,7 +292,7 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     g_auto(GStrv) devices = NULL;
     guint32 uid = (guint32)-1;
     gint64 start = 0;
-    g_autoptr(GArray) named = list_named(found);
+    g_autoptr(GArray) named = list_named(self, found);
     VfJob *job;
 
     g_variant_dict_lookup(&details, "uid", "u", &uid);
@@ -324,58 +319,40 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     return job;
 }
 
-/* NULL when nothing is known to be left of it. */
-static VfMdev *
-make_mdev(GPtrArray *entries, GVariant *details)
-{
-    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(details);
-    const char *parent;
-    const char *type;
-    const char *text;
-    g_autofree char *uuid = NULL;
-    g_autofree char *path = NULL;
-    guint64 inode;
-
-    if (!g_variant_dict_lookup(&dict, "parent", "&s", &parent) ||
-        !g_variant_dict_lookup(&dict, "type", "&s", &type) ||
-        !g_variant_dict_lookup(&dict, "uuid", "&s", &text))
-        return NULL;
-    uuid = vf_uuid_normalize(text, "uuid", NULL);
-    if (!uuid)
-        return NULL;
-    path = g_build_filename(parent, uuid, NULL);
-    inode = vf_mdev_find_made(entries, path, uuid);
-    if (inode)
-        return vf_mdev_new_for_removal(path, uuid, type, inode);
-    if (g_file_test(path, G_FILE_TEST_EXISTS))
-        vf_log_device(G_LOG_LEVEL_WARNING, uuid,
-                      "%s may have been made by the last daemon, whose record does not say which "
-                      "device it was: it is left alone",
-                      uuid);
-    return NULL;
-}
-
 GPtrArray *
-vf_recovery_list_mdevs(GPtrArray *entries)
+vf_recovery_list_made(GPtrArray *providers, GPtrArray *entries)
 {
-    GPtrArray *mdevs = g_ptr_array_new_with_free_func(g_object_unref);
+    GPtrArray *makings = g_ptr_array_new_with_free_func(g_object_unref);
     g_autoptr(GPtrArray) announced = list_announced(entries);
     gboolean here = is_of_this_boot(entries);
 
     for (guint i = 0; here && i < announced->len; i++) {
-        VfMdev *mdev = make_mdev(entries, ((const VfRecordEntry *)announced->pdata[i])->details);
+        GVariant *details = ((const VfRecordEntry *)announced->pdata[i])->details;
+        g_autoptr(VfMaking) making = vf_provider_find_made(providers, entries, details);
+        const char *id = making ? vf_making_get_id(making) : "?";
 
-        if (mdev)
-            g_ptr_array_add(mdevs, mdev);
+        if (making && vf_making_get_inode(making))
+            g_ptr_array_add(makings, g_steal_pointer(&making));
+        else if (making && g_file_test(vf_making_get_sysfs_path(making), G_FILE_TEST_EXISTS))
+            vf_log_device(G_LOG_LEVEL_WARNING, id,
+                          "%s may have been made by the last daemon, whose record does not say "
+                          "which device it was: it is left alone",
+                          id);
+        else if (!making && g_variant_lookup(details, "uuid", "&s", &id))
+            vf_log_device(G_LOG_LEVEL_WARNING, id,
+                          "%s may have been made by the last daemon, in a way that this one does "
+                          "not know: it is left alone",
+                          id);
     }
-    return mdevs;
+    return makings;
 }
 
 static void
 restore_lease(VfRecovery *self, VfJob *job, VfLedgerFound *found)
 {
     vf_jobs_hold(self->jobs, job);
-    vf_leases_restore(self->leases, job, vf_recovery_list_mdevs(found->entries));
+    vf_leases_restore(self->leases, job,
+                      vf_recovery_list_made(self->context->providers, found->entries));
 }
 
 static void
@@ -426,28 +403,16 @@ show_in_doubt(VfRecovery *self, VfLedgerFound *found)
         restore_lease(self, job, found);
 }
 
-/* It came here and runs: it is removed when it leaves again. */
-static void
-note_created(VfRecovery *self, VfLedgerFound *found)
-{
-    g_autoptr(GPtrArray) mdevs = vf_recovery_list_mdevs(found->entries);
-
-    for (guint i = 0; i < mdevs->len; i++) {
-        VfMdev *mdev = mdevs->pdata[i];
-        const char *uuid = vf_mdev_get_uuid(mdev);
-        guint64 inode = vf_mdev_get_inode(mdev);
-
-        if (vf_registry_find_this_device(self->context->registry, uuid, inode))
-            vf_ledger_note_created(self->context->ledger, uuid, vf_mdev_get_type_id(mdev), inode);
-    }
-}
-
 /* Whoever waits for Finish or Confirm while the daemon is restarted hears how it ended. */
 static void
 show_finished(VfRecovery *self, VfLedgerFound *found)
 {
     gboolean completed = judge(found) == VF_RECORD_COMPLETED;
     g_autoptr(VfJob) job = make_job(self, found);
+    g_autoptr(GPtrArray) made =
+        completed && found->role == VF_JOB_DESTINATION
+            ? vf_recovery_list_made(self->context->providers, found->entries)
+            : g_ptr_array_new();
     const char *text = found->role == VF_JOB_SOURCE ? _("the devices run here again")
                                                     : _("what was prepared here is undone");
     GError *error =
@@ -455,8 +420,8 @@ show_finished(VfRecovery *self, VfLedgerFound *found)
 
     if (completed)
         g_clear_error(&error);
-    if (completed && found->role == VF_JOB_DESTINATION)
-        note_created(self, found);
+    for (guint i = 0; i < made->len; i++) /* it came here and runs */
+        vf_making_note_created(made->pdata[i], self->context->registry, self->context->ledger);
     vf_job_complete(job, vf_outcome_new(completed ? VF_RESULT_COMPLETED : VF_RESULT_FAILED, error));
     vf_jobs_add(self->jobs, job);
 }
@@ -471,17 +436,17 @@ static void
 on_creation_undone(GObject *source, GAsyncResult *result, gpointer data)
 {
     Undoing *undoing = data;
-    const char *uuid = vf_mdev_get_uuid(VF_MDEV(source));
+    const char *id = vf_making_get_id(VF_MAKING(source));
     g_autoptr(GError) error = NULL;
 
-    if (vf_mdev_remove_finish(VF_MDEV(source), result, &error)) {
+    if (vf_making_remove_finish(VF_MAKING(source), result, &error)) {
         vf_ledger_drop_creation(undoing->recovery->context->ledger, undoing->id);
-        vf_log_device(G_LOG_LEVEL_MESSAGE, uuid,
-                      "%s was being made when the last daemon ended, and is removed", uuid);
+        vf_log_device(G_LOG_LEVEL_MESSAGE, id,
+                      "%s was being made when the last daemon ended, and is removed", id);
     } else { /* its record stays: the next start tries again */
-        vf_log_device(G_LOG_LEVEL_WARNING, uuid, "%s", error->message);
+        vf_log_device(G_LOG_LEVEL_WARNING, id, "%s", error->message);
     }
-    g_hash_table_remove(undoing->recovery->removing, uuid);
+    g_hash_table_remove(undoing->recovery->removing, id);
     vf_record_free(undoing->record);
     g_object_unref(undoing->recovery);
     g_free(undoing->id);
@@ -494,11 +459,12 @@ static void
 undo_creation(VfRecovery *self, VfLedgerFound *found)
 {
     VfLedger *ledger = self->context->ledger;
-    g_autoptr(GPtrArray) mdevs = vf_recovery_list_mdevs(found->entries);
-    VfMdev *mdev = mdevs->len > 0 ? mdevs->pdata[0] : NULL;
+    g_autoptr(GPtrArray) makings = vf_recovery_list_made(self->context->providers, found->entries);
+    VfMaking *making = makings->len > 0 ? makings->pdata[0] : NULL;
     Undoing *undoing;
 
-    if (!mdev || vf_ledger_find_created(ledger, vf_mdev_get_uuid(mdev), vf_mdev_get_inode(mdev))) {
+    if (!making ||
+        vf_ledger_find_created(ledger, vf_making_get_id(making), vf_making_get_inode(making))) {
         vf_ledger_drop_creation(ledger, found->uuid);
         return;
     }
@@ -506,8 +472,8 @@ undo_creation(VfRecovery *self, VfLedgerFound *found)
     undoing->recovery = g_object_ref(self);
     undoing->id = g_strdup(found->uuid);
     undoing->record = g_steal_pointer(&found->record);
-    g_hash_table_add(self->removing, g_strdup(vf_mdev_get_uuid(mdev)));
-    vf_mdev_remove_async(mdev, on_creation_undone, undoing);
+    g_hash_table_add(self->removing, g_strdup(vf_making_get_id(making)));
+    vf_making_remove_async(making, on_creation_undone, undoing);
 }
 
 static void
@@ -538,12 +504,12 @@ take(VfRecovery *self, VfLedgerFound *found)
 }
 
 static Orphan *
-orphan_new(const VfLedgerFound *found)
+orphan_new(VfRecovery *recovery, const VfLedgerFound *found)
 {
     Orphan *self = g_new0(Orphan, 1);
 
     self->job = g_strdup(found->uuid);
-    self->devices = list_named(found);
+    self->devices = list_named(recovery, found);
     return self;
 }
 
@@ -562,11 +528,11 @@ look_at(VfRecovery *self, VfLedgerFound *found, GHashTable *waited)
     if ((self->started && !g_hash_table_contains(waited, found->name)) || is_ours(self, found))
         return; /* made after the start, or while the first scan ran */
     if (g_error_matches(found->error, VFERRY_ERROR, VFERRY_ERROR_BUSY)) {
-        g_hash_table_insert(self->waiting, g_strdup(found->name), orphan_new(found));
+        g_hash_table_insert(self->waiting, g_strdup(found->name), orphan_new(self, found));
         return;
     }
     if (found->error)
-        g_hash_table_insert(self->damaged, g_strdup(found->name), orphan_new(found));
+        g_hash_table_insert(self->damaged, g_strdup(found->name), orphan_new(self, found));
     g_hash_table_add(self->own, g_strdup(found->name));
     if (found->error)
         vf_log_event(VF_EVENT_RECORD_DAMAGED, VF_ABOUT(.job = found->uuid),

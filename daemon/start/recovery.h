@@ -24,10 +24,9 @@ void vf_recovery_leave(VfRecovery *self, const char *uuid, VfJobRole role);
  * whose it is. */
 gboolean vf_recovery_start(VfRecovery *self, GError **error);
 
-/* What may be left of the devices that it says were created, as an array of VfMdev: nothing of
- * those of another boot, nor of those of which it does not say which they are
- * (vf_mdev_find_made()), since whatever has their UUID may be somebody else's. Free with
- * g_ptr_array_unref(). */
-GPtrArray *vf_recovery_list_mdevs(GPtrArray *entries);
+/* What may be left of the devices that a record says were created, as an array of VfMaking: nothing
+ * of those of another boot, nor of those of which it does not say which they are (provider.h),
+ * since whatever has their name may be somebody else's. Free with g_ptr_array_unref(). */
+GPtrArray *vf_recovery_list_made(GPtrArray *providers, GPtrArray *entries);
 
 G_END_DECLS

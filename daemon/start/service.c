@@ -64,6 +64,7 @@ vf_service_finalize(GObject *object)
     g_clear_object(&self->context.registry);
     g_clear_object(&self->context.connection);
     g_clear_pointer(&self->context.drivers, g_ptr_array_unref);
+    g_clear_pointer(&self->context.providers, g_ptr_array_unref);
     g_clear_pointer(&self->config, vf_config_file_free);
     G_OBJECT_CLASS(vf_service_parent_class)->finalize(object);
 }
@@ -108,7 +109,7 @@ fill_context(VfService *self, GError **error)
 
 VfService *
 vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, VfObjects *objects,
-               GPtrArray *drivers, GError **error)
+               GPtrArray *drivers, GPtrArray *providers, GError **error)
 {
     g_autoptr(VfService) self = g_object_new(VF_TYPE_SERVICE, NULL);
 
@@ -118,6 +119,7 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
     self->context.objects = g_object_ref(objects);
     self->context.uses = vf_uses_new();
     self->context.drivers = g_ptr_array_ref(drivers);
+    self->context.providers = g_ptr_array_ref(providers);
     if (!fill_context(self, error))
         return NULL;
     self->jobs = vf_jobs_new(&self->context, VF_JOBS_MEMORY_MS);

@@ -10,10 +10,11 @@ G_BEGIN_DECLS
 #define VF_TYPE_SERVICE (vf_service_get_type())
 G_DECLARE_FINAL_TYPE(VfService, vf_service, VF, SERVICE, GObject)
 
-/* @drivers: of VfDriver. Reads the configuration and opens the ledger; fails when either cannot be
- * used. */
+/* @drivers: of VfDriver; @providers: of const VfProvider. Reads the configuration and opens the
+ * ledger; fails when either cannot be used. */
 VfService *vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate,
-                          VfObjects *objects, GPtrArray *drivers, GError **error);
+                          VfObjects *objects, GPtrArray *drivers, GPtrArray *providers,
+                          GError **error);
 
 /* After the registry has started: takes over what an earlier daemon left. Fails when that cannot be
  * known. */

@@ -6,6 +6,7 @@
 #include "fd-store.h"
 #include "ledger.h"
 #include "objects.h"
+#include "provider.h"
 #include "uses.h"
 
 G_BEGIN_DECLS
@@ -21,7 +22,8 @@ typedef struct {
     VfLedger *ledger;
     VfFdStore *store;
     const VfConfigFile *config;
-    GPtrArray *drivers; /* of VfDriver, the first that claims a device is its default */
+    GPtrArray *drivers;   /* of VfDriver, the first that claims a device is its default */
+    GPtrArray *providers; /* of const VfProvider, one for each kind */
 } VfContext;
 
 /* NULL when there is none of that name. */

@@ -30,7 +30,7 @@ typedef struct {
     VfLeases *leases;
     VfLease *lease;
     VferryLease *skeleton;
-    GPtrArray *mdevs;   /* of VfMdev, not yet removed */
+    GPtrArray *makings; /* of VfMaking, not yet removed */
     GPtrArray *devices; /* of VfDevice */
     GCancellable *cancellable;
     gboolean busy;     /* somebody is creating for it */
@@ -76,7 +76,7 @@ entry_free(gpointer data)
     g_clear_handle_id(&entry->retry, g_source_remove);
     g_clear_handle_id(&entry->revoking, g_source_remove);
     g_clear_handle_id(&entry->watch, vf_bus_unwatch);
-    g_ptr_array_unref(entry->mdevs);
+    g_ptr_array_unref(entry->makings);
     g_ptr_array_unref(entry->devices);
     g_object_unref(entry->cancellable);
     g_clear_pointer(&entry->kept, vf_kept_free);
@@ -133,10 +133,10 @@ vf_leases_find(VfLeases *self, VfJob *job)
 static gboolean
 has_device(const Entry *entry, const VfTouch *touch)
 {
-    for (guint i = 0; i < entry->mdevs->len; i++) {
-        VfMdev *mdev = entry->mdevs->pdata[i];
+    for (guint i = 0; i < entry->makings->len; i++) {
+        VfMaking *making = entry->makings->pdata[i];
 
-        if (vf_touch_is_of(touch, vf_mdev_get_uuid(mdev), vf_mdev_get_inode(mdev)))
+        if (vf_touch_is_of(touch, vf_making_get_id(making), vf_making_get_inode(making)))
             return TRUE;
     }
     return FALSE;
@@ -202,7 +202,7 @@ save(Entry *entry)
     if (entry->kept)
         vf_lease_keep_write(entry->kept, entry->lease,
                             vf_leases_get_path(entry->leases, entry->lease), entry->ends,
-                            entry->mdevs);
+                            entry->makings);
 }
 
 /* Any connection of the owner's user: it could take over the other one anyway. */
@@ -278,13 +278,13 @@ on_retry(gpointer data)
 }
 
 static void
-on_mdev_removed(GObject *source, GAsyncResult *result, gpointer data)
+on_removed(GObject *source, GAsyncResult *result, gpointer data)
 {
     Entry *entry = data;
     g_autoptr(GError) error = NULL;
 
-    if (vf_mdev_remove_finish(VF_MDEV(source), result, &error)) {
-        g_ptr_array_remove_index(entry->mdevs, entry->mdevs->len - 1);
+    if (vf_making_remove_finish(VF_MAKING(source), result, &error)) {
+        g_ptr_array_remove_index(entry->makings, entry->makings->len - 1);
         undo(entry);
         return;
     }
@@ -301,8 +301,8 @@ on_mdev_removed(GObject *source, GAsyncResult *result, gpointer data)
 static void
 undo(Entry *entry)
 {
-    if (entry->mdevs->len > 0)
-        vf_mdev_remove_async(entry->mdevs->pdata[entry->mdevs->len - 1], on_mdev_removed, entry);
+    if (entry->makings->len > 0)
+        vf_making_remove_async(entry->makings->pdata[entry->makings->len - 1], on_removed, entry);
     else
         record_undone(entry);
 }
@@ -431,14 +431,8 @@ note_created(Entry *entry)
 {
     const VfContext *context = entry->leases->context;
 
-    for (guint i = 0; i < entry->mdevs->len; i++) {
-        VfMdev *mdev = entry->mdevs->pdata[i];
-        const char *uuid = vf_mdev_get_uuid(mdev);
-        guint64 inode = vf_mdev_get_inode(mdev);
-
-        if (vf_registry_find_this_device(context->registry, uuid, inode))
-            vf_ledger_note_created(context->ledger, uuid, vf_mdev_get_type_id(mdev), inode);
-    }
+    for (guint i = 0; i < entry->makings->len; i++)
+        vf_making_note_created(entry->makings->pdata[i], context->registry, context->ledger);
 }
 
 static void
@@ -559,7 +553,7 @@ hand_over(Entry *entry)
         vf_driver_drop(driver, job);
     for (guint i = 0; i < entry->devices->len; i++)
         vf_device_set_state(entry->devices->pdata[i], VF_DEVICE_UNKNOWN);
-    g_ptr_array_set_size(entry->mdevs, 0);
+    g_ptr_array_set_size(entry->makings, 0);
     g_signal_emit_by_name(self, "over", entry->lease);
 }
 
@@ -663,7 +657,7 @@ add_entry(VfLeases *self, VfLease *lease)
     entry->leases = self;
     entry->lease = lease;
     g_object_set_data(G_OBJECT(entry->lease), "leases", self);
-    entry->mdevs = g_ptr_array_new_with_free_func(g_object_unref);
+    entry->makings = g_ptr_array_new_with_free_func(g_object_unref);
     entry->devices = g_ptr_array_new_with_free_func(g_object_unref);
     entry->cancellable = g_cancellable_new();
     g_queue_init(&entry->waiting);
@@ -707,17 +701,17 @@ hold_device(Entry *entry, VfDevice *device)
 }
 
 VfLease *
-vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *mdevs)
+vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *makings)
 {
     Entry *entry = add_entry(self, vf_lease_new(job, 0));
     VfLease *lease = entry->lease;
 
-    g_ptr_array_unref(entry->mdevs);
-    entry->mdevs = mdevs;
-    for (guint i = 0; i < mdevs->len; i++) {
-        VfMdev *mdev = mdevs->pdata[i];
+    g_ptr_array_unref(entry->makings);
+    entry->makings = makings;
+    for (guint i = 0; i < makings->len; i++) {
+        VfMaking *making = makings->pdata[i];
         VfDevice *device = vf_registry_find_this_device(
-            self->context->registry, vf_mdev_get_uuid(mdev), vf_mdev_get_inode(mdev));
+            self->context->registry, vf_making_get_id(making), vf_making_get_inode(making));
 
         if (device)
             hold_device(entry, device);
@@ -776,14 +770,14 @@ vf_leases_resume(VfLeases *self, VfJob *job, VfKept *kept)
     VfLease *lease;
     Entry *entry;
 
-    vf_lease_keep_read(kept, job, &old);
+    vf_lease_keep_read(kept, job, self->context->providers, &old);
     lease = g_steal_pointer(&old.lease);
     vf_objects_expect(self->context->objects, VF_PATH_LEASE, vf_lease_get_id(lease), old.path);
     entry = add_entry(self, lease);
     entry->kept = kept;
     entry->ends = old.ends;
-    g_ptr_array_unref(entry->mdevs);
-    entry->mdevs = g_steal_pointer(&old.mdevs);
+    g_ptr_array_unref(entry->makings);
+    entry->makings = g_steal_pointer(&old.makings);
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         VfDevice *device = vf_job_get_device(job, i)->device;
 
@@ -808,19 +802,19 @@ vf_leases_get_cancellable(VfLeases *self, VfLease *lease)
 }
 
 void
-vf_leases_take_mdev(VfLeases *self, VfLease *lease, VfMdev *mdev)
+vf_leases_take_making(VfLeases *self, VfLease *lease, VfMaking *making)
 {
     Entry *entry = find_entry(self, lease);
 
-    g_ptr_array_add(entry->mdevs, mdev);
+    g_ptr_array_add(entry->makings, making);
 }
 
-VfMdev *
-vf_leases_get_mdev(VfLeases *self, VfLease *lease, guint index)
+VfMaking *
+vf_leases_get_making(VfLeases *self, VfLease *lease, guint index)
 {
     Entry *entry = find_entry(self, lease);
 
-    return entry && index < entry->mdevs->len ? entry->mdevs->pdata[index] : NULL;
+    return entry && index < entry->makings->len ? entry->makings->pdata[index] : NULL;
 }
 
 void

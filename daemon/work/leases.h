@@ -3,7 +3,6 @@
 
 #include "context.h"
 #include "lease.h"
-#include "mdev.h"
 
 G_BEGIN_DECLS
 
@@ -25,8 +24,8 @@ VfLeases *vf_leases_new(const VfContext *context, guint retry_ms);
 VfLease *vf_leases_add(VfLeases *self, VfJob *job, guint seconds);
 
 /* What an earlier daemon left of one: attached, and undone when the job is or becomes failed. Takes
- * @mdevs (of VfMdev). */
-VfLease *vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *mdevs);
+ * @makings (of VfMaking). */
+VfLease *vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *makings);
 
 /* Goes on with the lease of an earlier daemon that @kept describes, at the path that it had. Takes
  * @kept. */
@@ -36,10 +35,11 @@ VfLease *vf_leases_resume(VfLeases *self, VfJob *job, VfKept *kept);
 GCancellable *vf_leases_get_cancellable(VfLeases *self, VfLease *lease);
 void vf_leases_settle(VfLeases *self, VfLease *lease);
 
-/* Made for this lease, and removed with it. Takes @mdev. */
-void vf_leases_take_mdev(VfLeases *self, VfLease *lease, VfMdev *mdev);
-VfMdev *vf_leases_get_mdev(VfLeases *self, VfLease *lease, guint index); /* NULL behind the last */
-/* The mdev became @device: it shows in Devices. */
+/* Made for this lease, and removed with it. Takes @making. */
+void vf_leases_take_making(VfLeases *self, VfLease *lease, VfMaking *making);
+VfMaking *vf_leases_get_making(VfLeases *self, VfLease *lease,
+                               guint index); /* NULL behind the last */
+/* What was made became @device: it shows in Devices. */
 void vf_leases_add_device(VfLeases *self, VfLease *lease, VfDevice *device);
 
 /* NULL when there is none (any more). */

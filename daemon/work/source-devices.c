@@ -7,7 +7,7 @@
 
 #include "error.h"
 #include "log.h"
-#include "mdev.h"
+#include "provider.h"
 
 struct _VfSourceDevices {
     GObject parent_instance;
@@ -230,33 +230,39 @@ check_use(gpointer user, const VfTouch *touch, GError **error)
 static void
 on_removed(GObject *source, GAsyncResult *result, gpointer data)
 {
-    VfMdev *mdev = VF_MDEV(source);
+    VfMaking *making = VF_MAKING(source);
+    const char *id = vf_making_get_id(making);
     g_autoptr(VfSourceDevices) self = data;
     g_autoptr(GError) error = NULL;
 
-    g_hash_table_remove(self->leaving, vf_mdev_get_uuid(mdev));
-    if (vf_mdev_remove_finish(mdev, result, &error))
-        vf_log_device(G_LOG_LEVEL_MESSAGE, vf_mdev_get_uuid(mdev),
-                      "%s has left this host and is removed", vf_mdev_get_uuid(mdev));
+    g_hash_table_remove(self->leaving, id);
+    if (vf_making_remove_finish(making, result, &error))
+        vf_log_device(G_LOG_LEVEL_MESSAGE, id, "%s has left this host and is removed", id);
     else /* the kernel goes on with it by itself as soon as the holder closes the device */
-        vf_log_device(G_LOG_LEVEL_MESSAGE, vf_mdev_get_uuid(mdev),
-                      "%s has left this host and goes when its holder closes it: %s",
-                      vf_mdev_get_uuid(mdev), error->message);
+        vf_log_device(G_LOG_LEVEL_MESSAGE, id,
+                      "%s has left this host and goes when its holder closes it: %s", id,
+                      error->message);
 }
 
+/* One that vferry made. */
 static void
 remove_device(VfSourceDevices *self, VfDevice *device)
 {
-    const char *id = vf_device_get_id(device);
-    guint64 inode = vf_device_get_inode(device);
-    const char *type = vf_ledger_find_created(self->context->ledger, id, inode);
-    g_autoptr(VfMdev) mdev = NULL;
+    const VfProvider *provider =
+        vf_provider_find(self->context->providers, vf_device_get_kind(device));
+    const VfMade made = {.id = vf_device_get_id(device),
+                         .sysfs_path = vf_device_get_sysfs_path(device),
+                         .type =
+                             vf_ledger_find_created(self->context->ledger, vf_device_get_id(device),
+                                                    vf_device_get_inode(device)),
+                         .inode = vf_device_get_inode(device)};
+    g_autoptr(VfMaking) making = NULL;
 
-    if (!type)
+    if (!made.type || !provider)
         return;
-    mdev = vf_mdev_new_for_removal(vf_device_get_sysfs_path(device), id, type, inode);
-    g_hash_table_add(self->leaving, g_strdup(id));
-    vf_mdev_remove_async(mdev, on_removed, g_object_ref(self));
+    making = provider->new_for_removal(&made);
+    g_hash_table_add(self->leaving, g_strdup(made.id));
+    vf_making_remove_async(making, on_removed, g_object_ref(self));
 }
 
 void

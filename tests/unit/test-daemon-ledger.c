@@ -12,8 +12,8 @@
 #include "host-id.h"
 #include "io.h"
 #include "ledger.h"
-#include "mdev.h"
 #include "record-reader.h"
+#include "providers.h"
 #include "recovery.h"
 #include "verdict.h"
 
@@ -426,6 +426,8 @@ test_mdevs(Fixture *fixture, gconstpointer data)
             {here, "false", NULL, info.st_ino},
             {here, NULL, NULL, 0},
             {here, NULL, "{'uuid': <'" UUID "'>}", 0},
+            {here, "true>, 'provider': <'mdev'", created, 4711},
+            {here, "true>, 'provider': <'raft'", created, 0}, /* of another build */
         };
 
         for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -438,18 +440,19 @@ test_mdevs(Fixture *fixture, gconstpointer data)
                 g_strdup_printf("{'parent': <'%s'>, 'type': <'mtty-2'>, 'uuid': <'" UUID "'>%s}",
                                 fixture->dir, wished);
             g_autoptr(GPtrArray) entries = NULL;
-            g_autoptr(GPtrArray) mdevs = NULL;
+            g_autoptr(GPtrArray) providers = vf_providers_new();
+            g_autoptr(GPtrArray) made = NULL;
 
             add_line(record, "begin", cases[i].begin);
             add_line(record, "create", create);
             if (cases[i].created)
                 add_line(record, "created", cases[i].created);
             entries = vf_record_read(record, NULL);
-            mdevs = vf_recovery_list_mdevs(entries);
+            made = vf_recovery_list_made(providers, entries);
             g_test_message("%zu", i);
-            g_assert_cmpuint(mdevs->len, ==, cases[i].inode ? 1 : 0);
+            g_assert_cmpuint(made->len, ==, cases[i].inode ? 1 : 0);
             if (cases[i].inode)
-                g_assert_cmpuint(vf_mdev_get_inode(mdevs->pdata[0]), ==, cases[i].inode);
+                g_assert_cmpuint(vf_making_get_inode(made->pdata[0]), ==, cases[i].inode);
         }
     }
     g_assert_cmpint(g_rmdir(device), ==, 0);

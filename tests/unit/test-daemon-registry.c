@@ -7,9 +7,10 @@
 #include <umockdev.h>
 #include <unistd.h>
 
+#include "choose.h"
 #include "error.h"
-#include "mdev-choose.h"
 #include "names.h"
+#include "providers.h"
 #include "registry.h"
 #include "test-loop.h"
 #include "udev.h"
@@ -472,7 +473,8 @@ static void
 test_choose_what_has_gone(Rig *rig, gconstpointer data)
 {
     g_autoptr(VfRequirement) requirement = NULL;
-    VfMdevWish wish = {.override = "both fit"};
+    g_autoptr(GPtrArray) providers = vf_providers_new();
+    VfWish wish = {.override = "both fit"};
     g_autoptr(GError) error = NULL;
     const VfModel *model;
 
@@ -480,7 +482,7 @@ test_choose_what_has_gone(Rig *rig, gconstpointer data)
     model = find_type(rig, "mtty-1")->model;
     requirement = vf_requirement_new(model->id, model->digest);
     drop_all_types(rig);
-    g_assert_null(vf_mdev_choose(rig->registry, requirement, &wish, &error));
+    g_assert_null(vf_choose(providers, rig->registry, requirement, &wish, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND);
     g_assert_nonnull(strstr(error->message, "mtty-"));
 }
@@ -489,19 +491,21 @@ static void
 test_choose_where_it_has_gone(Rig *rig, gconstpointer data)
 {
     g_autoptr(GPtrArray) values = vf_value_list_new();
-    g_autoptr(VfMdev) mdev = NULL;
+    g_autoptr(GPtrArray) providers = vf_providers_new();
+    g_autoptr(VfMaking) making = NULL;
     g_autoptr(GError) error = NULL;
     VfParent *parent;
 
     start(rig);
     parent = vf_registry_find_parent(rig->registry, "mtty");
     drop_type(rig, "mtty-1");
-    mdev = vf_mdev_choose_at(rig->registry, parent, "kernel.org/mtty", values, NULL, &error);
+    making =
+        vf_choose_at(providers, rig->registry, parent, "kernel.org/mtty", values, NULL, &error);
     g_assert_no_error(error);
-    g_assert_cmpstr(vf_mdev_get_type_id(mdev), ==, "mtty-2");
+    g_assert_cmpstr(vf_making_get_type_id(making), ==, "mtty-2");
     drop_type(rig, "mtty-2");
     g_assert_null(
-        vf_mdev_choose_at(rig->registry, parent, "kernel.org/mtty", values, NULL, &error));
+        vf_choose_at(providers, rig->registry, parent, "kernel.org/mtty", values, NULL, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND);
     g_assert_nonnull(strstr(error->message, "mtty-2"));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "mdev-choose.h"
+#include "choose.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -10,6 +10,7 @@
 #include "uuid.h"
 
 typedef struct {
+    const VfProvider *provider;
     VfParent *parent;
     VfParentType *type;
     VfReport *report;
@@ -39,69 +40,70 @@ candidate_compare(gconstpointer a, gconstpointer b)
     return rank ? rank : room_left == room_right ? 0 : room_left > room_right ? -1 : 1;
 }
 
-static void
-add_candidate(GPtrArray *candidates, VfParent *parent, VfParentType *type,
-              VfRequirement *requirement)
-{
-    Candidate *candidate = g_new0(Candidate, 1);
-    g_auto(GStrv) settable = vf_model_settable_names(type->model);
-
-    candidate->parent = g_object_ref(parent);
-    candidate->type = vf_parent_type_ref(type);
-    candidate->report = vf_compare_requirement(requirement, type->model, type->values, settable);
-    g_ptr_array_add(candidates, candidate);
-}
-
-/* Every type of the requirement's model that the wish allows; @named: a parent or type of that name
- * exists. */
+/* Every type of the requirement's model that the wish allows, the best first; @named: a parent or
+ * type of that name exists. */
 static GPtrArray *
-collect(VfRegistry *registry, VfRequirement *requirement, const VfMdevWish *wish, gboolean *named)
+collect(GPtrArray *providers, VfRegistry *registry, VfRequirement *requirement, const VfWish *wish,
+        gboolean *named)
 {
     GPtrArray *candidates = g_ptr_array_new_with_free_func(candidate_free);
     g_autoptr(GPtrArray) parents = vf_registry_list_parents(registry);
 
     for (guint i = 0; i < parents->len; i++) {
         VfParent *parent = parents->pdata[i];
-        GPtrArray *types = vf_parent_get_types(parent);
+        const VfProvider *provider = vf_provider_find(providers, vf_parent_get_kind(parent));
+        GPtrArray *types = provider ? provider->get_types(parent) : NULL;
 
         if (wish->parent && !g_str_equal(wish->parent, vf_parent_get_id(parent)))
             continue;
-        for (guint j = 0; j < types->len; j++) {
+        for (guint j = 0; types && j < types->len; j++) {
             VfParentType *type = types->pdata[j];
+            g_auto(GStrv) settable = NULL;
+            Candidate *candidate;
 
             if (wish->type && !g_str_equal(wish->type, type->type))
                 continue;
             *named = TRUE;
-            if (type->model && vf_model_is(type->model, requirement->model))
-                add_candidate(candidates, parent, type, requirement);
+            if (!type->model || !vf_model_is(type->model, requirement->model))
+                continue;
+            settable = vf_model_settable_names(type->model);
+            candidate = g_new0(Candidate, 1);
+            candidate->provider = provider;
+            candidate->parent = g_object_ref(parent);
+            candidate->type = vf_parent_type_ref(type);
+            candidate->report =
+                vf_compare_requirement(requirement, type->model, type->values, settable);
+            g_ptr_array_add(candidates, candidate);
         }
     }
     g_ptr_array_sort(candidates, candidate_compare);
     return candidates;
 }
 
-/* Virtual functions are made all at once, for everybody, by writing sriov_numvfs. */
-static gboolean
-check_creates(VfParent *parent, GError **error)
+/* Who makes devices on @parent. Today only a physical function has nobody: virtual functions are
+ * made all at once, for everybody, by writing sriov_numvfs. */
+static const VfProvider *
+need_provider(GPtrArray *providers, VfParent *parent, GError **error)
 {
-    if (g_str_equal(vf_parent_get_kind(parent), "mdev"))
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
-                _("parent %s is an SR-IOV physical function, and vferry neither makes virtual "
-                  "functions nor prepares those that exist"),
-                vf_parent_get_id(parent));
-    return FALSE;
+    const VfProvider *provider = vf_provider_find(providers, vf_parent_get_kind(parent));
+
+    if (!provider)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                    _("parent %s is an SR-IOV physical function, and vferry neither makes virtual "
+                      "functions nor prepares those that exist"),
+                    vf_parent_get_id(parent));
+    return provider;
 }
 
 /* A wish that no type of the model meets. */
 static void
-explain_wish(VfRegistry *registry, const VfRequirement *requirement, const VfMdevWish *wish,
-             gboolean named, GError **error)
+explain_wish(GPtrArray *providers, VfRegistry *registry, const VfRequirement *requirement,
+             const VfWish *wish, gboolean named, GError **error)
 {
     const char *where = wish->parent ? wish->parent : _("this host");
     VfParent *parent = wish->parent ? vf_registry_find_parent(registry, wish->parent) : NULL;
 
-    if (parent && !check_creates(parent, error))
+    if (parent && !need_provider(providers, parent, error))
         return;
     if (wish->parent && !parent)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("there is no parent “%s” here"),
@@ -120,8 +122,8 @@ explain_wish(VfRegistry *registry, const VfRequirement *requirement, const VfMde
 
 /* Why nothing was chosen: the best candidate's own reasons. */
 static void
-explain(VfRegistry *registry, GPtrArray *candidates, VfRequirement *requirement,
-        const VfMdevWish *wish, gboolean named, GError **error)
+explain(GPtrArray *providers, VfRegistry *registry, GPtrArray *candidates,
+        VfRequirement *requirement, const VfWish *wish, gboolean named, GError **error)
 {
     g_autoptr(VfReport) report = NULL;
     g_autoptr(GPtrArray) nothing = NULL;
@@ -133,7 +135,7 @@ explain(VfRegistry *registry, GPtrArray *candidates, VfRequirement *requirement,
         return;
     }
     if (wish->parent || wish->type) {
-        explain_wish(registry, requirement, wish, named, error);
+        explain_wish(providers, registry, requirement, wish, named, error);
         return;
     }
     nothing = vf_value_list_new();
@@ -141,47 +143,38 @@ explain(VfRegistry *registry, GPtrArray *candidates, VfRequirement *requirement,
     vf_report_check(report, error);
 }
 
-/* Whether it is good enough for the wish. */
+/* *@id: the one spelling of the wish, or NULL for none. */
 static gboolean
-is_acceptable(const Candidate *candidate, const VfMdevWish *wish)
+check_uuid(VfRegistry *registry, const char *wish, char **id, GError **error)
 {
-    return vf_report_check(candidate->report, NULL) ||
-           (wish->override && vf_report_can_override(candidate->report));
+    *id = wish ? vf_uuid_normalize(wish, "uuid", error) : NULL;
+    if (!wish || (*id && !vf_registry_find_device(registry, *id)))
+        return TRUE;
+    if (*id)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("there is a device %s already"), *id);
+    return FALSE;
 }
 
-static char *
-choose_uuid(VfRegistry *registry, const char *wish, GError **error)
+static VfPlan *
+plan_new(VfParent *parent, const VfParentType *type, const char *id)
 {
-    g_autofree char *uuid = wish ? vf_uuid_normalize(wish, "uuid", error) : g_uuid_string_random();
-
-    if (!uuid)
-        return NULL;
-    if (!vf_registry_find_device(registry, uuid))
-        return g_steal_pointer(&uuid);
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("there is a device %s already"), uuid);
-    return NULL;
-}
-
-static VfMdevPlan *
-plan_new(VfParent *parent, const VfParentType *type, const char *uuid, gboolean wished)
-{
-    VfMdevPlan *self = g_new0(VfMdevPlan, 1);
+    VfPlan *self = g_new0(VfPlan, 1);
 
     self->parent = g_object_ref(parent);
     self->type = g_strdup(type->type);
-    self->uuid = g_strdup(uuid);
-    self->wished = wished;
+    self->id = g_strdup(id);
+    self->wished = id != NULL;
     return self;
 }
 
 /* What makes it what the requirement asks for, with all that the source does not have switched off.
  * What is chosen although it does not fit remembers why it does not. */
-static VfMdevPlan *
-plan_for(Candidate *candidate, VfRequirement *requirement, const VfMdevWish *wish, const char *uuid,
+static VfPlan *
+plan_for(Candidate *candidate, VfRequirement *requirement, const VfWish *wish, const char *id,
          GError **error)
 {
     const VfParentType *type = candidate->type;
-    g_autoptr(VfMdevPlan) self = plan_new(candidate->parent, type, uuid, wish->uuid != NULL);
+    g_autoptr(VfPlan) self = plan_new(candidate->parent, type, id);
     g_auto(GStrv) settable = vf_model_settable_names(type->model);
     g_autoptr(GPtrArray) values =
         vf_compare_values_to_give(requirement, type->model, type->values, settable);
@@ -197,34 +190,37 @@ plan_for(Candidate *candidate, VfRequirement *requirement, const VfMdevWish *wis
     return g_steal_pointer(&self);
 }
 
-VfMdev *
-vf_mdev_choose(VfRegistry *registry, VfRequirement *requirement, const VfMdevWish *wish,
-               GError **error)
+VfMaking *
+vf_choose(GPtrArray *providers, VfRegistry *registry, VfRequirement *requirement,
+          const VfWish *wish, GError **error)
 {
     gboolean named = FALSE;
-    g_autoptr(GPtrArray) candidates = collect(registry, requirement, wish, &named);
-    g_autofree char *uuid = choose_uuid(registry, wish->uuid, error);
+    g_autoptr(GPtrArray) candidates = collect(providers, registry, requirement, wish, &named);
+    g_autofree char *id = NULL;
     g_autoptr(GError) no_room = NULL;
 
-    if (!uuid)
+    if (!check_uuid(registry, wish->uuid, &id, error))
         return NULL;
     for (guint i = 0; i < candidates->len; i++) {
         Candidate *candidate = candidates->pdata[i];
-        g_autoptr(VfMdevPlan) plan = NULL;
+        g_autoptr(VfPlan) plan = NULL;
+        VfMaking *making;
 
-        if (!is_acceptable(candidate, wish))
+        if (!vf_report_check(candidate->report, NULL) &&
+            !(wish->override && vf_report_can_override(candidate->report)))
             continue;
-        plan = plan_for(candidate, requirement, wish, uuid, error);
+        plan = plan_for(candidate, requirement, wish, id, error);
         if (!plan)
             return NULL;
         g_clear_error(&no_room);
-        if (vf_parent_reserve(candidate->parent, plan->type, &no_room))
-            return vf_mdev_new(registry, g_steal_pointer(&plan));
+        making = candidate->provider->reserve(registry, g_steal_pointer(&plan), &no_room);
+        if (making)
+            return making;
     }
     if (no_room)
         g_propagate_error(error, g_steal_pointer(&no_room));
     else
-        explain(registry, candidates, requirement, wish, named, error);
+        explain(providers, registry, candidates, requirement, wish, named, error);
     return NULL;
 }
 
@@ -265,11 +261,11 @@ check_all_wanted(const VfParentType *type, GPtrArray *values, GError **error)
 }
 
 /* What somebody asked for, the values in their one spelling, and nothing else. */
-static VfMdevPlan *
-plan_wanted(VfParent *parent, const VfParentType *type, GPtrArray *values, const char *uuid,
-            gboolean wished, GError **error)
+static VfPlan *
+plan_wanted(VfParent *parent, const VfParentType *type, GPtrArray *values, const char *id,
+            GError **error)
 {
-    g_autoptr(VfMdevPlan) self = plan_new(parent, type, uuid, wished);
+    g_autoptr(VfPlan) self = plan_new(parent, type, id);
 
     self->partial = TRUE;
     if (!type->model) {
@@ -288,46 +284,45 @@ plan_wanted(VfParent *parent, const VfParentType *type, GPtrArray *values, const
     return self->settings ? g_steal_pointer(&self) : NULL;
 }
 
-static gboolean
-is_wanted(const VfParentType *type, const char *what)
-{
-    return g_str_equal(type->type, what) || (type->model && g_str_equal(type->model->id, what));
-}
-
 static gpointer
 copy_type(gconstpointer type, gpointer data)
 {
     return vf_parent_type_ref((VfParentType *)type);
 }
 
-VfMdev *
-vf_mdev_choose_at(VfRegistry *registry, VfParent *parent, const char *what, GPtrArray *values,
-                  const char *uuid_wish, GError **error)
+VfMaking *
+vf_choose_at(GPtrArray *providers, VfRegistry *registry, VfParent *parent, const char *what,
+             GPtrArray *values, const char *uuid, GError **error)
 {
-    g_autoptr(GPtrArray) types = g_ptr_array_copy(vf_parent_get_types(parent), copy_type, NULL);
-    g_autofree char *uuid =
-        check_creates(parent, error) ? choose_uuid(registry, uuid_wish, error) : NULL;
+    const VfProvider *provider = need_provider(providers, parent, error);
+    g_autoptr(GPtrArray) types = NULL;
+    g_autofree char *id = NULL;
     g_autoptr(GError) why = NULL;
 
-    for (guint i = 0; uuid && i < types->len; i++) {
+    if (!provider || !check_uuid(registry, uuid, &id, error))
+        return NULL;
+    types = g_ptr_array_copy(provider->get_types(parent), copy_type, NULL);
+    for (guint i = 0; i < types->len; i++) {
         const VfParentType *type = types->pdata[i];
-        g_autoptr(VfMdevPlan) plan = NULL;
+        g_autoptr(VfPlan) plan = NULL;
+        VfMaking *making;
 
-        if (!is_wanted(type, what))
+        if (!g_str_equal(type->type, what) && (!type->model || !g_str_equal(type->model->id, what)))
             continue;
         /* that one which fits is used up says more than why others do not fit */
         if (!check_all_wanted(type, values, why ? NULL : &why))
             continue;
-        plan = plan_wanted(parent, type, values, uuid, uuid_wish != NULL, error);
+        plan = plan_wanted(parent, type, values, id, error);
         if (!plan)
             return NULL;
         g_clear_error(&why);
-        if (vf_parent_reserve(parent, plan->type, &why))
-            return vf_mdev_new(registry, g_steal_pointer(&plan));
+        making = provider->reserve(registry, g_steal_pointer(&plan), &why);
+        if (making)
+            return making;
     }
     if (why)
         g_propagate_error(error, g_steal_pointer(&why));
-    else if (uuid)
+    else
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
                     _("parent %s has no type “%.200s”, nor one of a model of that id"),
                     vf_parent_get_id(parent), what);
