@@ -199,11 +199,8 @@ choose_devices(Prepare *prepare, GError **error)
         vf_job_add_device(prepare->job, device->ref, NULL);
     }
     /* from here on the lease answers for them */
-    prepare->lease =
-        g_object_ref(vf_leases_add(prepare->self->leases, prepare->job, prepare->seconds));
-    for (guint i = 0; i < makings->len; i++)
-        vf_leases_take_making(prepare->self->leases, prepare->lease,
-                              g_object_ref(makings->pdata[i]));
+    prepare->lease = g_object_ref(vf_leases_add(prepare->self->leases, prepare->job,
+                                                g_steal_pointer(&makings), prepare->seconds));
     return TRUE;
 }
 
@@ -244,7 +241,7 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     vf_job_set_device(prepare->job, prepare->next_device, device);
-    vf_leases_add_device(prepare->self->leases, prepare->lease, device);
+    vf_lease_add_device(prepare->lease, device);
     prepare->next_device++;
     create_next(prepare);
 }
@@ -252,11 +249,10 @@ on_created(GObject *source, GAsyncResult *result, gpointer data)
 static void
 create_next(Prepare *prepare)
 {
-    VfMaking *making =
-        vf_leases_get_making(prepare->self->leases, prepare->lease, prepare->next_device);
+    GPtrArray *makings = vf_lease_get_makings(prepare->lease);
 
-    if (making)
-        vf_making_create_async(making, prepare->self->context->ledger,
+    if (prepare->next_device < makings->len)
+        vf_making_create_async(makings->pdata[prepare->next_device], prepare->self->context->ledger,
                                vf_job_get_record(prepare->job),
                                vf_steps_get_cancellable(prepare->steps), on_created, prepare);
     else
@@ -437,31 +433,23 @@ list_objections(const VfReport *report)
     return g_strjoinv(" ", sentences);
 }
 
-/* An event in the journal with who, why and against what. */
-static void
-log_override(const Prepare *prepare, const VfReport *report)
-{
-    const VfOverride *override = prepare->override;
-    g_autofree char *against = list_objections(report);
-
-    vf_job_log_event(prepare->job, VF_EVENT_OVERRIDDEN,
-                     "job %s: uid %u (%s, %s) has it prepared against the comparison: “%s”; %s",
-                     vf_job_get_uuid(prepare->job), vf_job_get_uid(prepare->job),
-                     override->user ? override->user : "?", override->sender, override->reason,
-                     against);
-}
-
+/* An event in the journal with who, why and against what, for each device that is overridden. */
 static void
 log_overridden(Prepare *prepare)
 {
-    VfLeases *leases = prepare->self->leases;
+    const VfOverride *override = prepare->override;
+    GPtrArray *makings = vf_lease_get_makings(prepare->lease);
 
-    for (guint i = 0; i < vf_job_get_n_devices(prepare->job); i++) {
-        const VfReport *report =
-            vf_making_get_overridden(vf_leases_get_making(leases, prepare->lease, i));
+    for (guint i = 0; i < makings->len; i++) {
+        const VfReport *report = vf_making_get_overridden(makings->pdata[i]);
+        g_autofree char *against = report ? list_objections(report) : NULL;
 
         if (report)
-            log_override(prepare, report);
+            vf_job_log_event(
+                prepare->job, VF_EVENT_OVERRIDDEN,
+                "job %s: uid %u (%s, %s) has it prepared against the comparison: “%s”; %s",
+                vf_job_get_uuid(prepare->job), vf_job_get_uid(prepare->job),
+                override->user ? override->user : "?", override->sender, override->reason, against);
     }
 }
 

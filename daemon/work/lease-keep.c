@@ -5,19 +5,12 @@
 
 #include "log.h"
 
-void
-vf_lease_kept_clear(VfLeaseKept *self)
-{
-    g_clear_object(&self->lease);
-    g_clear_pointer(&self->path, g_free);
-    g_clear_pointer(&self->makings, g_ptr_array_unref);
-}
-
 /* `mdevs` is what daemons read that know of nothing else. Where there is anything else, which they
  * have to leave alone, `made` is all of it, with the kinds. */
 void
-vf_lease_keep_write(VfKept *kept, VfLease *lease, const char *path, gint64 ends, GPtrArray *makings)
+vf_lease_keep_write(VfKept *kept, VfLease *lease, const char *path)
 {
+    GPtrArray *makings = vf_lease_get_makings(lease);
     g_auto(GVariantDict) state = G_VARIANT_DICT_INIT(NULL);
     GVariantBuilder mdevs, made;
     gboolean others = FALSE;
@@ -42,7 +35,7 @@ vf_lease_keep_write(VfKept *kept, VfLease *lease, const char *path, gint64 ends,
     g_variant_dict_insert(&state, "path", "s", path);
     g_variant_dict_insert(&state, "state", "s", vf_lease_get_state_name(lease));
     g_variant_dict_insert(&state, "deadline", "x", vf_lease_get_deadline(lease));
-    g_variant_dict_insert(&state, "ends", "x", ends);
+    g_variant_dict_insert(&state, "ends", "x", vf_lease_get_ends(lease));
     if (vf_lease_get_adopter(lease))
         g_variant_dict_insert(&state, "adopter", "s", vf_lease_get_adopter(lease));
     g_variant_dict_insert_value(&state, "mdevs", g_variant_builder_end(&mdevs));
@@ -67,14 +60,13 @@ find_inode(VfJob *job, const char *id)
 
 /* That of 0.1.0 says nothing of inodes: what the job has open is what was made, and of anything
  * else that has its UUID nobody knows whose it is. */
-static GPtrArray *
-read_makings(GVariant *state, VfJob *job, GPtrArray *providers)
+static void
+read_makings(VfLease *self, GVariant *state, GPtrArray *providers)
 {
     g_autoptr(GVariant) made = g_variant_lookup_value(state, "made", G_VARIANT_TYPE("a(sssst)"));
     g_autoptr(GVariant) mdevs = g_variant_lookup_value(state, "mdevs", G_VARIANT_TYPE("a(ssst)"));
     g_autoptr(GVariant) old = g_variant_lookup_value(state, "mdevs", G_VARIANT_TYPE("a(sss)"));
     GVariant *list = made ? made : mdevs ? mdevs : old;
-    GPtrArray *makings = g_ptr_array_new_with_free_func(g_object_unref);
 
     for (gsize i = 0; list && i < g_variant_n_children(list); i++) {
         const char *kind = VF_PROVIDER_FIRST;
@@ -90,10 +82,10 @@ read_makings(GVariant *state, VfJob *job, GPtrArray *providers)
         else
             g_variant_get_child(list, i, "(&s&s&s)", &one.sysfs_path, &one.id, &one.type);
         if (list == old)
-            one.inode = find_inode(job, one.id);
+            one.inode = find_inode(vf_lease_get_job(self), one.id);
         provider = vf_provider_find(providers, kind);
         if (provider && one.inode)
-            g_ptr_array_add(makings, provider->new_for_removal(&one));
+            g_ptr_array_add(vf_lease_get_makings(self), provider->new_for_removal(&one));
         else if (!provider)
             vf_log_device(G_LOG_LEVEL_WARNING, one.id,
                           "%s is of kind “%s”, which this daemon cannot remove: it is left alone",
@@ -104,49 +96,32 @@ read_makings(GVariant *state, VfJob *job, GPtrArray *providers)
                           "device it was: it is left alone",
                           one.id);
     }
-    return makings;
 }
 
-static VfLease *
-read_lease(VfJob *job, VfKept *kept, GVariant *state)
-{
-    const char *name = "";
-    const char *adopter = NULL;
-    VfLease *lease;
-
-    g_variant_lookup(state, "state", "&s", &name);
-    g_variant_lookup(state, "adopter", "&s", &adopter);
-    lease = vf_lease_new_again(job, 0, vf_kept_get_id(kept), name);
-    vf_lease_set_adopter(lease, adopter);
-    return lease;
-}
-
-/* The clock on the wall may have been set since. That of 0.1.0 knows no other. */
-static void
-read_deadline(VfLeaseKept *self, GVariant *state)
-{
-    gint64 offset = g_get_real_time() - g_get_monotonic_time();
-    gint64 deadline = 0;
-
-    g_variant_lookup(state, "deadline", "x", &deadline);
-    if (!g_variant_lookup(state, "ends", "x", &self->ends))
-        self->ends = deadline - offset;
-    if (ABS(self->ends + offset - deadline) > G_USEC_PER_SEC)
-        deadline = self->ends + offset;
-    vf_lease_set_deadline(self->lease, deadline);
-}
-
-void
-vf_lease_keep_read(VfKept *kept, VfJob *job, GPtrArray *providers, VfLeaseKept *out)
+VfLease *
+vf_lease_keep_read(VfKept *kept, VfJob *job, GPtrArray *providers, char **path)
 {
     g_autoptr(GVariant) state = vf_kept_read(kept, NULL);
-    const char *path = "";
+    gint64 offset = g_get_real_time() - g_get_monotonic_time();
+    const char *name = "", *adopter = NULL;
+    gint64 deadline = 0, ends;
+    VfLease *self;
 
-    g_variant_lookup(state, "path", "&s", &path);
-    out->path = g_strdup(path);
-    out->lease = read_lease(job, kept, state);
-    out->makings = read_makings(state, job, providers);
-    read_deadline(out, state);
+    *path = NULL;
+    g_variant_lookup(state, "path", "s", path);
+    g_variant_lookup(state, "state", "&s", &name);
+    self = vf_lease_new_again(job, vf_kept_get_id(kept), name);
+    if (g_variant_lookup(state, "adopter", "&s", &adopter))
+        vf_lease_set_adopter(self, adopter);
+    read_makings(self, state, providers);
+    g_variant_lookup(state, "deadline", "x", &deadline);
+    if (!g_variant_lookup(state, "ends", "x", &ends))
+        ends = deadline - offset; /* that of 0.1.0 knows no other clock */
+    /* the clock on the wall may have been set since */
+    if (ABS(ends + offset - deadline) > G_USEC_PER_SEC)
+        deadline = ends + offset;
+    vf_lease_set_deadline(self, deadline, ends);
+    return self;
 }
 
 char *

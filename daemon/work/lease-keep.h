@@ -9,24 +9,12 @@ G_BEGIN_DECLS
 
 /* A lease as the description that the next daemon makes it from again. */
 
-/* @path: on the bus; @ends: its deadline, by CLOCK_MONOTONIC; @makings (of VfMaking): made for it
- * and not yet removed. */
-void vf_lease_keep_write(VfKept *kept, VfLease *lease, const char *path, gint64 ends,
-                         GPtrArray *makings);
+/* @path: on the bus. */
+void vf_lease_keep_write(VfKept *kept, VfLease *lease, const char *path);
 
-typedef struct {
-    VfLease *lease;
-    char *path;
-    gint64 ends;
-    GPtrArray *makings;
-} VfLeaseKept;
-
-void vf_lease_kept_clear(VfLeaseKept *self);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VfLeaseKept, vf_lease_kept_clear)
-
-/* Of @job, whose devices it has already. What no provider of @providers (of const VfProvider) can
- * remove is left alone. */
-void vf_lease_keep_read(VfKept *kept, VfJob *job, GPtrArray *providers, VfLeaseKept *out);
+/* Of @job, whose devices it has already; without its devices. What no provider of @providers (of
+ * const VfProvider) can remove is left alone. @path, free with g_free(): that on the bus. */
+VfLease *vf_lease_keep_read(VfKept *kept, VfJob *job, GPtrArray *providers, char **path);
 
 /* The Uuid of the job that it is for; "" when @kept is not whole. Free with g_free(). */
 char *vf_lease_keep_read_job(VfKept *kept);

@@ -13,7 +13,10 @@ struct _VfLease {
     VfJob *job;
     VfLeaseState state;
     gint64 deadline;
+    gint64 ends;
     char *adopter;
+    GPtrArray *makings;
+    GPtrArray *devices;
 };
 
 enum { PROP_STATE = 1 };
@@ -52,6 +55,8 @@ vf_lease_finalize(GObject *object)
 {
     VfLease *self = VF_LEASE(object);
 
+    g_ptr_array_unref(self->makings);
+    g_ptr_array_unref(self->devices);
     g_clear_object(&self->job);
     g_free(self->id);
     g_free(self->adopter);
@@ -69,21 +74,24 @@ vf_lease_class_init(VfLeaseClass *class)
         object_class, PROP_STATE,
         g_param_spec_int("state", NULL, NULL, 0, VF_LEASE_GONE, 0,
                          G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY));
+    g_signal_new("changed", G_TYPE_FROM_CLASS(class), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                 G_TYPE_NONE, 0);
 }
 
 static void
 vf_lease_init(VfLease *self)
 {
     self->id = g_uuid_string_random();
+    self->makings = g_ptr_array_new_with_free_func(g_object_unref);
+    self->devices = g_ptr_array_new_with_free_func(g_object_unref);
 }
 
 VfLease *
-vf_lease_new(VfJob *job, gint64 deadline)
+vf_lease_new(VfJob *job)
 {
     VfLease *self = g_object_new(VF_TYPE_LEASE, NULL);
 
     self->job = g_object_ref(job);
-    self->deadline = deadline;
     return self;
 }
 
@@ -104,9 +112,9 @@ vf_lease_is_state(const char *name)
 }
 
 VfLease *
-vf_lease_new_again(VfJob *job, gint64 deadline, const char *id, const char *state)
+vf_lease_new_again(VfJob *job, const char *id, const char *state)
 {
-    VfLease *self = vf_lease_new(job, deadline);
+    VfLease *self = vf_lease_new(job);
 
     g_free(self->id);
     self->id = g_strdup(id);
@@ -149,7 +157,14 @@ vf_lease_move(VfLease *self, VfLeaseState state, GError **error)
     }
     self->state = state;
     g_object_notify(G_OBJECT(self), "state");
+    vf_lease_save(self);
     return TRUE;
+}
+
+void
+vf_lease_save(VfLease *self)
+{
+    g_signal_emit_by_name(self, "changed");
 }
 
 gint64
@@ -158,10 +173,26 @@ vf_lease_get_deadline(VfLease *self)
     return vf_lease_is_revocable(self) ? self->deadline : 0;
 }
 
+gint64
+vf_lease_get_ends(VfLease *self)
+{
+    return self->ends;
+}
+
 void
-vf_lease_set_deadline(VfLease *self, gint64 deadline)
+vf_lease_set_deadline(VfLease *self, gint64 deadline, gint64 ends)
 {
     self->deadline = deadline;
+    self->ends = ends;
+}
+
+void
+vf_lease_renew(VfLease *self, guint seconds)
+{
+    gint64 left = (gint64)seconds * G_USEC_PER_SEC;
+
+    vf_lease_set_deadline(self, g_get_real_time() + left, g_get_monotonic_time() + left);
+    vf_lease_save(self);
 }
 
 gboolean
@@ -182,6 +213,28 @@ vf_lease_set_adopter(VfLease *self, const char *name)
 {
     g_free(self->adopter);
     self->adopter = g_strdup(name);
+    vf_lease_save(self);
+}
+
+GPtrArray *
+vf_lease_get_makings(VfLease *self)
+{
+    return self->makings;
+}
+
+GPtrArray *
+vf_lease_get_devices(VfLease *self)
+{
+    return self->devices;
+}
+
+void
+vf_lease_add_device(VfLease *self, VfDevice *device)
+{
+    g_ptr_array_add(self->devices, g_object_ref(device));
+    if (self->state != VF_LEASE_ADOPTED) /* else it is the adopter's */
+        vf_device_set_state(device, VF_DEVICE_LEASED);
+    vf_lease_save(self);
 }
 
 /* What Resolve alone decides, nobody else has a say in. */

@@ -3,16 +3,15 @@
 
 #include "leases.h"
 
-#include <gio/gunixfdlist.h>
 #include <glib/gi18n-lib.h>
 
 #include "bus-peer.h"
 #include "error.h"
 #include "kept.h"
 #include "lease-keep.h"
+#include "lease-object.h"
 #include "log.h"
 #include "names.h"
-#include "options.h"
 
 /* For a driver that is asked to let go of a lease before its source has come. */
 #define REVOKE_MS 3000
@@ -29,14 +28,10 @@ G_DEFINE_FINAL_TYPE(VfLeases, vf_leases, G_TYPE_OBJECT)
 typedef struct {
     VfLeases *leases;
     VfLease *lease;
-    VferryLease *skeleton;
-    GPtrArray *makings; /* of VfMaking, not yet removed */
-    GPtrArray *devices; /* of VfDevice */
+    VfLeaseObject *object; /* NULL until it is on the bus */
     GCancellable *cancellable;
-    gboolean busy;     /* somebody is creating for it */
-    gboolean adopting; /* the devices are on their way to somebody, and may not arrive */
-    gboolean told;     /* the journal knows that it is stuck */
-    gint64 ends;       /* the deadline, by a clock that nobody sets (CLOCK_MONOTONIC) */
+    gboolean busy; /* somebody is creating for it */
+    gboolean told; /* the journal knows that it is stuck */
     guint revoking;
     guint deadline;
     guint retry;
@@ -46,11 +41,6 @@ typedef struct {
 } Entry;
 
 static void undo(Entry *entry);
-
-/* A macro: what it names lives as long as the block where it is used. */
-#define about_lease(self)                                                                          \
-    VF_ABOUT(.lease = vf_lease_get_id(self), .job = vf_job_get_uuid(vf_lease_get_job(self)),       \
-             .peer = vf_job_get_peer(vf_lease_get_job(self)))
 
 static void
 wake_waiting(Entry *entry)
@@ -71,16 +61,15 @@ entry_free(gpointer data)
     wake_waiting(entry);
     g_signal_handlers_disconnect_by_data(vf_lease_get_job(entry->lease), entry);
     g_signal_handlers_disconnect_by_data(entry->lease, entry);
-    g_signal_handlers_disconnect_by_data(entry->skeleton, entry);
+    if (entry->object)
+        g_signal_handlers_disconnect_by_data(entry->object, entry);
     g_clear_handle_id(&entry->deadline, g_source_remove);
     g_clear_handle_id(&entry->retry, g_source_remove);
     g_clear_handle_id(&entry->revoking, g_source_remove);
     g_clear_handle_id(&entry->watch, vf_bus_unwatch);
-    g_ptr_array_unref(entry->makings);
-    g_ptr_array_unref(entry->devices);
     g_object_unref(entry->cancellable);
     g_clear_pointer(&entry->kept, vf_kept_free);
-    g_object_unref(entry->skeleton);
+    g_clear_object(&entry->object);
     g_object_unref(entry->lease);
     g_free(entry);
 }
@@ -131,10 +120,12 @@ vf_leases_find(VfLeases *self, VfJob *job)
 }
 
 static gboolean
-has_device(const Entry *entry, const VfTouch *touch)
+has_device(VfLease *lease, const VfTouch *touch)
 {
-    for (guint i = 0; i < entry->makings->len; i++) {
-        VfMaking *making = entry->makings->pdata[i];
+    GPtrArray *makings = vf_lease_get_makings(lease);
+
+    for (guint i = 0; i < makings->len; i++) {
+        VfMaking *making = makings->pdata[i];
 
         if (vf_touch_is_of(touch, vf_making_get_id(making), vf_making_get_inode(making)))
             return TRUE;
@@ -152,7 +143,8 @@ check_use(gpointer user, const VfTouch *touch, GError **error)
         const Entry *entry = self->entries->pdata[i];
         VfJob *job = vf_lease_get_job(entry->lease);
 
-        if (vf_lease_get_state(entry->lease) == VF_LEASE_ADOPTED || !has_device(entry, touch))
+        if (vf_lease_get_state(entry->lease) == VF_LEASE_ADOPTED ||
+            !has_device(entry->lease, touch))
             continue;
         if (vf_job_is_in_doubt(job))
             return vf_touch_refuse_job(touch, vf_job_get_uuid(job), TRUE, error);
@@ -176,55 +168,6 @@ vf_leases_new(const VfContext *context, guint retry_ms)
     return self;
 }
 
-/* --- the bus object --- */
-
-static void
-show(Entry *entry)
-{
-    g_autoptr(GPtrArray) paths = g_ptr_array_new();
-
-    for (guint i = 0; i < entry->devices->len; i++) {
-        const char *path =
-            vf_objects_get_device_path(entry->leases->context->objects, entry->devices->pdata[i]);
-        if (!g_str_equal(path, "/"))
-            g_ptr_array_add(paths, (gpointer)path);
-    }
-    g_ptr_array_add(paths, NULL);
-    vferry_lease_set_state(entry->skeleton, vf_lease_get_state_name(entry->lease));
-    vferry_lease_set_deadline(entry->skeleton, (guint64)vf_lease_get_deadline(entry->lease));
-    vferry_lease_set_devices(entry->skeleton, (const char *const *)paths->pdata);
-    g_dbus_interface_skeleton_flush(G_DBUS_INTERFACE_SKELETON(entry->skeleton));
-}
-
-static void
-save(Entry *entry)
-{
-    if (entry->kept)
-        vf_lease_keep_write(entry->kept, entry->lease,
-                            vf_leases_get_path(entry->leases, entry->lease), entry->ends,
-                            entry->makings);
-}
-
-/* Any connection of the owner's user: it could take over the other one anyway. */
-static gboolean
-is_owner(const char *sender, guint32 uid, gpointer data)
-{
-    const Entry *entry = data;
-
-    return uid != (guint32)-1 && uid == vf_job_get_uid(vf_lease_get_job(entry->lease));
-}
-
-static void
-on_state(VfLease *lease, GParamSpec *spec, Entry *entry)
-{
-    vf_log(G_LOG_LEVEL_INFO, about_lease(lease), "lease %s is %s", vf_lease_get_id(lease),
-           vf_lease_get_state_name(lease));
-    if (vf_lease_get_state(lease) == VF_LEASE_GONE)
-        return;
-    show(entry);
-    save(entry);
-}
-
 /* --- undoing --- */
 
 static void
@@ -237,7 +180,7 @@ gone(Entry *entry)
     vf_lease_move(entry->lease, VF_LEASE_GONE, NULL);
     if (entry->kept)
         vf_kept_forget(entry->kept);
-    vf_objects_remove(self->context->objects, G_DBUS_INTERFACE_SKELETON(entry->skeleton));
+    vf_lease_object_remove(entry->object);
     g_ptr_array_remove(self->entries, entry);
 }
 
@@ -248,22 +191,10 @@ on_undone_recorded(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
 
     if (!vf_ledger_append_finish(VF_LEDGER(source), result, &error))
-        vf_log(G_LOG_LEVEL_WARNING, about_lease(entry->lease),
+        vf_log(G_LOG_LEVEL_WARNING, vf_lease_about(entry->lease),
                "lease %s is undone, but its record does not say so: %s",
                vf_lease_get_id(entry->lease), error->message);
     gone(entry);
-}
-
-static void
-record_undone(Entry *entry)
-{
-    VfRecord *record = vf_job_get_record(vf_lease_get_job(entry->lease));
-
-    if (record)
-        vf_ledger_append_async(entry->leases->context->ledger, record, "undone", NULL,
-                               on_undone_recorded, entry);
-    else
-        gone(entry);
 }
 
 static gboolean
@@ -284,12 +215,12 @@ on_removed(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GError) error = NULL;
 
     if (vf_making_remove_finish(VF_MAKING(source), result, &error)) {
-        g_ptr_array_remove_index(entry->makings, entry->makings->len - 1);
+        g_ptr_array_remove(vf_lease_get_makings(entry->lease), source);
         undo(entry);
         return;
     }
     if (!entry->told)
-        vf_log_event(VF_EVENT_LEASE_STUCK, about_lease(entry->lease), "lease %s is stuck: %s",
+        vf_log_event(VF_EVENT_LEASE_STUCK, vf_lease_about(entry->lease), "lease %s is stuck: %s",
                      vf_lease_get_id(entry->lease), error->message);
     entry->told = TRUE; /* once, not at every attempt */
     vf_lease_move(entry->lease, VF_LEASE_STUCK, NULL);
@@ -301,10 +232,16 @@ on_removed(GObject *source, GAsyncResult *result, gpointer data)
 static void
 undo(Entry *entry)
 {
-    if (entry->makings->len > 0)
-        vf_making_remove_async(entry->makings->pdata[entry->makings->len - 1], on_removed, entry);
+    GPtrArray *makings = vf_lease_get_makings(entry->lease);
+    VfRecord *record = vf_job_get_record(vf_lease_get_job(entry->lease));
+
+    if (makings->len > 0)
+        vf_making_remove_async(makings->pdata[makings->len - 1], on_removed, entry);
+    else if (record)
+        vf_ledger_append_async(entry->leases->context->ledger, record, "undone", NULL,
+                               on_undone_recorded, entry);
     else
-        record_undone(entry);
+        gone(entry);
 }
 
 static void
@@ -353,7 +290,7 @@ vf_leases_settle(VfLeases *self, VfLease *lease)
         (result == VF_RESULT_NONE || result == VF_RESULT_IN_DOUBT)) {
         entry->kept = vf_kept_new(self->context->store, VF_KEPT_LEASE, vf_lease_get_id(lease));
         vf_job_save(job); /* its devices have come to be meanwhile */
-        save(entry);
+        vf_lease_save(lease);
     }
     if (result == VF_RESULT_FAILED || result == VF_RESULT_CANCELLED)
         start_undo(entry);
@@ -372,30 +309,23 @@ on_revoke_deadline(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* What listens is asked, not killed: a source may have come this very moment and may have
- * committed, and then it is too late to revoke anything. */
-static gboolean
-ask_driver(Entry *entry)
-{
-    VfLeases *self = entry->leases;
-    VfLease *lease = entry->lease;
-    VfJob *job = vf_lease_get_job(lease);
-    VfDriver *driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
-
-    if (entry->revoking)
-        return TRUE;
-    if (vf_lease_get_state(lease) != VF_LEASE_READY || !driver)
-        return FALSE;
-    entry->revoking = g_timeout_add(REVOKE_MS, on_revoke_deadline, entry);
-    return vf_driver_cancel(driver, job, NULL);
-}
-
-/* What was decided; on_job_completed() does the rest. */
+/* What was decided; on_job_completed() does the rest. What listens is asked, not killed: a source
+ * may have come this very moment and may have committed, and then it is too late to revoke
+ * anything. */
 static void
 carry_out(Entry *entry)
 {
-    if (!ask_driver(entry))
-        vf_job_complete(vf_lease_get_job(entry->lease), vf_outcome_new(VF_RESULT_CANCELLED, NULL));
+    VfJob *job = vf_lease_get_job(entry->lease);
+    VfDriver *driver = vf_context_find_driver(entry->leases->context, vf_job_get_driver_name(job));
+
+    if (entry->revoking)
+        return;
+    if (vf_lease_get_state(entry->lease) == VF_LEASE_READY && driver) {
+        entry->revoking = g_timeout_add(REVOKE_MS, on_revoke_deadline, entry);
+        if (vf_driver_cancel(driver, job, NULL))
+            return;
+    }
+    vf_job_complete(job, vf_outcome_new(VF_RESULT_CANCELLED, NULL));
 }
 
 void
@@ -430,9 +360,10 @@ static void
 note_created(Entry *entry)
 {
     const VfContext *context = entry->leases->context;
+    GPtrArray *makings = vf_lease_get_makings(entry->lease);
 
-    for (guint i = 0; i < entry->makings->len; i++)
-        vf_making_note_created(entry->makings->pdata[i], context->registry, context->ledger);
+    for (guint i = 0; i < makings->len; i++)
+        vf_making_note_created(makings->pdata[i], context->registry, context->ledger);
 }
 
 static void
@@ -453,8 +384,7 @@ on_job_completed(VfJob *job, Entry *entry)
         g_clear_handle_id(&entry->deadline, g_source_remove);
         g_clear_handle_id(&entry->revoking, g_source_remove);
         g_clear_handle_id(&entry->watch, vf_bus_unwatch);
-        show(entry);
-        save(entry);
+        vf_lease_save(entry->lease);
         break;
     case VF_RESULT_NONE:
     default:
@@ -474,13 +404,16 @@ on_deadline(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* Not before it; one that has passed meanwhile is over now. */
 static void
-arm_deadline(Entry *entry, guint seconds)
+arm_deadline(Entry *entry)
 {
-    entry->ends = g_get_monotonic_time() + (gint64)seconds * G_USEC_PER_SEC;
-    vf_lease_set_deadline(entry->lease, g_get_real_time() + (gint64)seconds * G_USEC_PER_SEC);
+    gint64 left = (vf_lease_get_ends(entry->lease) - g_get_monotonic_time() + G_USEC_PER_SEC - 1) /
+                  G_USEC_PER_SEC;
+
     g_clear_handle_id(&entry->deadline, g_source_remove);
-    entry->deadline = g_timeout_add_seconds(seconds, on_deadline, entry);
+    entry->deadline =
+        g_timeout_add_seconds((guint)CLAMP(left, 0, VF_LEASE_SECONDS_MAX), on_deadline, entry);
 }
 
 static void
@@ -494,49 +427,12 @@ on_owner_vanished(gpointer data)
                                              _("the lease's owner left the bus")));
 }
 
-/* --- methods --- */
-
-static gboolean
-on_renew(VferryLease *skeleton, GDBusMethodInvocation *invocation, guint seconds, Entry *entry)
+static void
+on_released(VfLeaseObject *object, Entry *entry)
 {
-    GError *error = NULL;
-
-    if (!vf_lease_check_renew(entry->lease, seconds, &error)) {
-        vf_bus_return_error(invocation, error);
-        return TRUE;
-    }
-    arm_deadline(entry, seconds);
-    show(entry);
-    save(entry);
-    vferry_lease_complete_renew(skeleton, invocation);
-    return TRUE;
-}
-
-static gboolean
-on_release(VferryLease *skeleton, GDBusMethodInvocation *invocation, GVariant *options,
-           Entry *entry)
-{
-    g_autoptr(VfOptions) taken = vf_options_new(options);
-    GError *error = NULL;
-
-    if (!vf_options_end(taken, &error) || !vf_lease_check_release(entry->lease, &error)) {
-        vf_bus_return_error(invocation, error);
-        return TRUE;
-    }
-    vferry_lease_complete_release(skeleton, invocation);
     vf_leases_revoke(
         entry->leases, entry->lease,
         g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED, _("the lease was released")));
-    return TRUE;
-}
-
-static void
-set_adopter(Entry *entry, const char *name)
-{
-    if (!entry)
-        return;
-    vf_lease_set_adopter(entry->lease, name);
-    save(entry);
 }
 
 /* What was made for it is the adopter's now. */
@@ -546,106 +442,32 @@ hand_over(Entry *entry)
     VfLeases *self = entry->leases;
     VfJob *job = vf_lease_get_job(entry->lease);
     VfDriver *driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
+    GPtrArray *devices = vf_lease_get_devices(entry->lease);
 
     if (!vf_lease_move(entry->lease, VF_LEASE_ADOPTED, NULL))
         return;
     if (driver)
         vf_driver_drop(driver, job);
-    for (guint i = 0; i < entry->devices->len; i++)
-        vf_device_set_state(entry->devices->pdata[i], VF_DEVICE_UNKNOWN);
-    g_ptr_array_set_size(entry->makings, 0);
+    for (guint i = 0; i < devices->len; i++)
+        vf_device_set_state(devices->pdata[i], VF_DEVICE_UNKNOWN);
+    g_ptr_array_set_size(vf_lease_get_makings(entry->lease), 0);
     g_signal_emit_by_name(self, "over", entry->lease);
-}
-
-static void
-on_job_adopted(VfJob *job, Entry *entry)
-{
-    hand_over(entry);
-}
-
-static void
-on_adopted(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(VfLease) lease = data;
-    VfLeases *self = g_object_get_data(G_OBJECT(lease), "leases");
-    Entry *entry = find_entry(self, lease);
-
-    if (entry)
-        entry->adopting = FALSE;
-    if (!vf_bus_delivered_finish(result)) {
-        vf_log(G_LOG_LEVEL_WARNING, about_lease(lease),
-               "lease %s: the adopter did not get the devices; they stay here",
-               vf_lease_get_id(lease));
-        set_adopter(entry, NULL);
-        return;
-    }
-    if (entry)
-        hand_over(entry);
-}
-
-static GUnixFDList *
-get_fds(Entry *entry, const char *name, GVariant *options_dict, GError **error)
-{
-    g_autoptr(VfOptions) options = vf_options_new(options_dict);
-    gboolean again = vf_options_take_boolean(options, "again", FALSE);
-    VfJob *job = vf_lease_get_job(entry->lease);
-    VfDriver *driver;
-
-    if (!vf_options_end(options, error))
-        return NULL;
-    if (entry->adopting) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("lease %s is being adopted"),
-                    vf_lease_get_id(entry->lease));
-        return NULL;
-    }
-    if (!vf_lease_check_adopt(entry->lease, name, again, error))
-        return NULL;
-    driver =
-        vf_context_choose_driver(entry->leases->context, vf_job_get_driver_name(job), NULL, error);
-    return driver ? vf_driver_adopt(driver, job, error) : NULL;
-}
-
-static gboolean
-on_adopt(VferryLease *skeleton, GDBusMethodInvocation *invocation, GUnixFDList *list,
-         GVariant *options, Entry *entry)
-{
-    GError *error = NULL;
-    g_autofree char *sender = g_strdup(g_dbus_method_invocation_get_sender(invocation));
-    g_autoptr(GUnixFDList) fds = get_fds(entry, sender, options, &error);
-    GVariantBuilder handles;
-    VfBusDelivery *delivery;
-
-    if (!fds) {
-        vf_bus_return_error(invocation, error);
-        return TRUE;
-    }
-    g_variant_builder_init(&handles, G_VARIANT_TYPE("ah"));
-    for (int i = 0; i < g_unix_fd_list_get_length(fds); i++)
-        g_variant_builder_add(&handles, "h", i);
-    entry->adopting = TRUE;
-    set_adopter(entry, sender); /* before it is sent: should we end now, nobody else gets a copy */
-    delivery = vf_bus_delivery_new(entry->leases->context->connection);
-    vferry_lease_complete_adopt(skeleton, invocation, fds, g_variant_builder_end(&handles));
-    vf_bus_delivered_async(delivery, sender, on_adopted, g_object_ref(entry->lease));
-    return TRUE;
 }
 
 /* --- making one --- */
 
-static VferryLease *
-make_skeleton(Entry *entry)
+static void
+on_state(VfLease *lease, GParamSpec *spec, gpointer data)
 {
-    VferryLease *skeleton = vferry_lease_skeleton_new();
-    VfJob *job = vf_lease_get_job(entry->lease);
+    vf_log(G_LOG_LEVEL_INFO, vf_lease_about(lease), "lease %s is %s", vf_lease_get_id(lease),
+           vf_lease_get_state_name(lease));
+}
 
-    vferry_lease_set_id(skeleton, vf_lease_get_id(entry->lease));
-    vferry_lease_set_job_uuid(skeleton, vf_job_get_uuid(job));
-    vferry_lease_set_owner_uid(skeleton, vf_job_get_uid(job));
-    vferry_lease_set_owner_name(skeleton, vf_job_get_owner(job));
-    g_signal_connect(skeleton, "handle-renew", G_CALLBACK(on_renew), entry);
-    g_signal_connect(skeleton, "handle-release", G_CALLBACK(on_release), entry);
-    g_signal_connect(skeleton, "handle-adopt", G_CALLBACK(on_adopt), entry);
-    return skeleton;
+static void
+on_changed(VfLease *lease, Entry *entry)
+{
+    if (entry->kept && vf_lease_get_state(lease) != VF_LEASE_GONE)
+        vf_lease_keep_write(entry->kept, lease, vf_lease_object_get_path(entry->object));
 }
 
 /* Takes @lease. */
@@ -656,12 +478,8 @@ add_entry(VfLeases *self, VfLease *lease)
 
     entry->leases = self;
     entry->lease = lease;
-    g_object_set_data(G_OBJECT(entry->lease), "leases", self);
-    entry->makings = g_ptr_array_new_with_free_func(g_object_unref);
-    entry->devices = g_ptr_array_new_with_free_func(g_object_unref);
     entry->cancellable = g_cancellable_new();
     g_queue_init(&entry->waiting);
-    entry->skeleton = make_skeleton(entry);
     g_ptr_array_add(self->entries, entry);
     return entry;
 }
@@ -671,51 +489,55 @@ export_entry(Entry *entry)
 {
     VfJob *job = vf_lease_get_job(entry->lease);
 
-    show(entry);
-    vf_objects_add(entry->leases->context->objects, VF_PATH_LEASE, vf_lease_get_id(entry->lease),
-                   G_DBUS_INTERFACE_SKELETON(entry->skeleton), is_owner, entry);
+    entry->object = vf_lease_object_new(entry->leases->context, entry->lease);
+    g_signal_connect_swapped(entry->object, "renewed", G_CALLBACK(arm_deadline), entry);
+    g_signal_connect(entry->object, "released", G_CALLBACK(on_released), entry);
+    g_signal_connect_swapped(entry->object, "adopted", G_CALLBACK(hand_over), entry);
     g_signal_connect(entry->lease, "notify::state", G_CALLBACK(on_state), entry);
+    g_signal_connect(entry->lease, "changed", G_CALLBACK(on_changed), entry);
     g_signal_connect(job, "attached", G_CALLBACK(on_job_attached), entry);
     g_signal_connect(job, "completed", G_CALLBACK(on_job_completed), entry);
-    g_signal_connect(job, "adopted", G_CALLBACK(on_job_adopted), entry);
-}
-
-VfLease *
-vf_leases_add(VfLeases *self, VfJob *job, guint seconds)
-{
-    Entry *entry = add_entry(self, vf_lease_new(job, 0));
-
-    entry->busy = TRUE;
-    arm_deadline(entry, seconds);
-    export_entry(entry);
-    entry->watch =
-        vf_bus_watch(self->context->connection, vf_job_get_owner(job), on_owner_vanished, entry);
-    return entry->lease;
+    g_signal_connect_swapped(job, "adopted", G_CALLBACK(hand_over), entry);
 }
 
 static void
-hold_device(Entry *entry, VfDevice *device)
+watch_owner(Entry *entry)
 {
-    vf_device_set_state(device, VF_DEVICE_LEASED);
-    g_ptr_array_add(entry->devices, g_object_ref(device));
+    VfJob *job = vf_lease_get_job(entry->lease);
+
+    arm_deadline(entry);
+    entry->watch = vf_bus_watch(entry->leases->context->connection, vf_job_get_owner(job),
+                                on_owner_vanished, entry);
+}
+
+VfLease *
+vf_leases_add(VfLeases *self, VfJob *job, GPtrArray *makings, guint seconds)
+{
+    Entry *entry = add_entry(self, vf_lease_new(job));
+
+    entry->busy = TRUE;
+    g_ptr_array_extend_and_steal(vf_lease_get_makings(entry->lease), makings);
+    vf_lease_renew(entry->lease, seconds);
+    export_entry(entry);
+    watch_owner(entry);
+    return entry->lease;
 }
 
 VfLease *
 vf_leases_restore(VfLeases *self, VfJob *job, GPtrArray *makings)
 {
-    Entry *entry = add_entry(self, vf_lease_new(job, 0));
-    VfLease *lease = entry->lease;
+    VfLease *lease = vf_lease_new(job);
+    Entry *entry = add_entry(self, lease);
 
-    g_ptr_array_unref(entry->makings);
-    entry->makings = makings;
     for (guint i = 0; i < makings->len; i++) {
         VfMaking *making = makings->pdata[i];
         VfDevice *device = vf_registry_find_this_device(
             self->context->registry, vf_making_get_id(making), vf_making_get_inode(making));
 
         if (device)
-            hold_device(entry, device);
+            vf_lease_add_device(lease, device);
     }
+    g_ptr_array_extend_and_steal(vf_lease_get_makings(lease), makings);
     vf_lease_move(lease, VF_LEASE_READY, NULL);
     vf_lease_move(lease, VF_LEASE_ATTACHED, NULL);
     export_entry(entry);
@@ -749,46 +571,22 @@ catch_up(Entry *entry)
         note_created(entry);
 }
 
-static void
-watch_owner(Entry *entry)
-{
-    gint64 left = (entry->ends - g_get_monotonic_time()) / G_USEC_PER_SEC;
-    VfJob *job = vf_lease_get_job(entry->lease);
-
-    if (!vf_lease_is_revocable(entry->lease))
-        return;
-    entry->deadline =
-        g_timeout_add_seconds((guint)CLAMP(left, 0, VF_LEASE_SECONDS_MAX), on_deadline, entry);
-    entry->watch = vf_bus_watch(entry->leases->context->connection, vf_job_get_owner(job),
-                                on_owner_vanished, entry);
-}
-
 VfLease *
 vf_leases_resume(VfLeases *self, VfJob *job, VfKept *kept)
 {
-    g_auto(VfLeaseKept) old = {0};
-    VfLease *lease;
-    Entry *entry;
+    g_autofree char *path = NULL;
+    VfLease *lease = vf_lease_keep_read(kept, job, self->context->providers, &path);
+    Entry *entry = add_entry(self, lease);
 
-    vf_lease_keep_read(kept, job, self->context->providers, &old);
-    lease = g_steal_pointer(&old.lease);
-    vf_objects_expect(self->context->objects, VF_PATH_LEASE, vf_lease_get_id(lease), old.path);
-    entry = add_entry(self, lease);
+    vf_objects_expect(self->context->objects, VF_PATH_LEASE, vf_lease_get_id(lease),
+                      path ? path : "");
     entry->kept = kept;
-    entry->ends = old.ends;
-    g_ptr_array_unref(entry->makings);
-    entry->makings = g_steal_pointer(&old.makings);
-    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
-        VfDevice *device = vf_job_get_device(job, i)->device;
-
-        if (!device)
-            continue;
-        g_ptr_array_add(entry->devices, g_object_ref(device));
-        if (vf_lease_get_state(lease) != VF_LEASE_ADOPTED)
-            vf_device_set_state(device, VF_DEVICE_LEASED);
-    }
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        if (vf_job_get_device(job, i)->device)
+            vf_lease_add_device(lease, vf_job_get_device(job, i)->device);
     export_entry(entry);
-    watch_owner(entry);
+    if (vf_lease_is_revocable(lease))
+        watch_owner(entry);
     catch_up(entry);
     return lease;
 }
@@ -801,41 +599,12 @@ vf_leases_get_cancellable(VfLeases *self, VfLease *lease)
     return entry ? entry->cancellable : NULL;
 }
 
-void
-vf_leases_take_making(VfLeases *self, VfLease *lease, VfMaking *making)
-{
-    Entry *entry = find_entry(self, lease);
-
-    g_ptr_array_add(entry->makings, making);
-}
-
-VfMaking *
-vf_leases_get_making(VfLeases *self, VfLease *lease, guint index)
-{
-    Entry *entry = find_entry(self, lease);
-
-    return entry && index < entry->makings->len ? entry->makings->pdata[index] : NULL;
-}
-
-void
-vf_leases_add_device(VfLeases *self, VfLease *lease, VfDevice *device)
-{
-    Entry *entry = find_entry(self, lease);
-
-    hold_device(entry, device);
-    show(entry);
-}
-
 const char *
 vf_leases_get_path(VfLeases *self, VfLease *lease)
 {
     Entry *entry = find_entry(self, lease);
-    const char *path =
-        entry
-            ? g_dbus_interface_skeleton_get_object_path(G_DBUS_INTERFACE_SKELETON(entry->skeleton))
-            : NULL;
 
-    return path ? path : "/";
+    return entry && entry->object ? vf_lease_object_get_path(entry->object) : "/";
 }
 
 void

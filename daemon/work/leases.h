@@ -18,10 +18,11 @@ G_DECLARE_FINAL_TYPE(VfLeases, vf_leases, VF, LEASES, GObject)
 /* @retry_ms: between two attempts to remove what is stuck. */
 VfLeases *vf_leases_new(const VfContext *context, guint retry_ms);
 
-/* A lease for @job, exported; from now on its owner's leaving and the deadline count, and a job
- * that fails undoes it. @busy is TRUE: nothing is undone before vf_leases_settle(), so that what is
- * being created is not pulled away from under its maker. */
-VfLease *vf_leases_add(VfLeases *self, VfJob *job, guint seconds);
+/* A lease for @job, exported; takes @makings (of VfMaking), the devices of the job in the order of
+ * these, which are chosen and not made yet. From now on its owner's leaving and the deadline count,
+ * and a job that fails undoes it. @busy is TRUE: nothing is undone before vf_leases_settle(), so
+ * that what is being created is not pulled away from under its maker. */
+VfLease *vf_leases_add(VfLeases *self, VfJob *job, GPtrArray *makings, guint seconds);
 
 /* What an earlier daemon left of one: attached, and undone when the job is or becomes failed. Takes
  * @makings (of VfMaking). */
@@ -34,13 +35,6 @@ VfLease *vf_leases_resume(VfLeases *self, VfJob *job, VfKept *kept);
 /* Cancelled when the lease must end while it is busy. */
 GCancellable *vf_leases_get_cancellable(VfLeases *self, VfLease *lease);
 void vf_leases_settle(VfLeases *self, VfLease *lease);
-
-/* Made for this lease, and removed with it. Takes @making. */
-void vf_leases_take_making(VfLeases *self, VfLease *lease, VfMaking *making);
-VfMaking *vf_leases_get_making(VfLeases *self, VfLease *lease,
-                               guint index); /* NULL behind the last */
-/* What was made became @device: it shows in Devices. */
-void vf_leases_add_device(VfLeases *self, VfLease *lease, VfDevice *device);
 
 /* NULL when there is none (any more). */
 VfLease *vf_leases_find(VfLeases *self, VfJob *job);

@@ -14,8 +14,10 @@ static VfLease *
 make_lease(void)
 {
     g_autoptr(VfJob) job = vf_job_new(VF_JOB_DESTINATION, UUID, 1000, ":1.7");
+    VfLease *lease = vf_lease_new(job);
 
-    return vf_lease_new(job, 4711);
+    vf_lease_set_deadline(lease, 4711, 4711);
+    return lease;
 }
 
 /* Row: from; column: to. The same table as in the code would prove nothing: this is what the words
