@@ -31,7 +31,7 @@ struct _VfLedger {
                             lock the new record of a job before its maker does */
     GMutex noting;       /* a thread brings a file in created_dir into step */
     GMutex table;        /* of the next; held for moments only */
-    GHashTable *created; /* uuid -> Note; what created_dir says, or will say */
+    GHashTable *created; /* Id -> Note; what created_dir says, or will say */
 };
 
 typedef struct {
@@ -146,11 +146,11 @@ load_created(VfLedger *self)
 
     for (char **name = names; name && *name; name++) {
         g_autofree char *uuid = vf_uuid_normalize(*name, "UUID", NULL);
-        Note *note = uuid ? read_note(self, *name) : NULL;
+        Note *note = read_note(self, *name);
 
         if (note)
-            g_hash_table_replace(self->created, g_steal_pointer(&uuid), note);
-        else if (uuid)
+            g_hash_table_replace(self->created, g_strdup(uuid ? uuid : *name), note);
+        else
             (void)remove_note(self, *name, NULL); /* the next start tries again */
     }
 }

@@ -74,7 +74,7 @@ GPtrArray *vf_ledger_scan(VfLedger *self, GHashTable *except, GError **error);
 char *vf_ledger_name(const char *uuid, VfJobRole role);
 
 /* Devices that vferry created, so that a source's can be removed after it has left:
- * <state>/created/<uuid>, the type in its first line, the boot (vf_host_get_boot()) in its second
+ * <state>/created/<Id>, the type in its first line, the boot (vf_host_get_boot()) in its second
  * and its inode (vf_device_get_inode()) in its third. Another boot's, and those without an inode,
  * which are 0.1.0's, are dropped when the ledger is made: what has the UUID now may be somebody
  * else's. */
