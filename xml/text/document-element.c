@@ -10,12 +10,6 @@
 #include "text.h"
 
 static gboolean
-is_blank(const xmlChar *text)
-{
-    return !text || text[strspn((const char *)text, " \t\r\n")] == '\0';
-}
-
-static gboolean
 check_ignorable(const xmlNode *node, GError **error)
 {
     g_autofree char *required = NULL;
@@ -29,32 +23,23 @@ check_ignorable(const xmlNode *node, GError **error)
         _("this element is required to be understood, but this version does not know it"));
 }
 
-static gssize
-find_child(const xmlNode *node, const VfDocumentChild *children, gsize n_children)
-{
-    const xmlNode *parent = node->parent;
-
-    for (gsize i = 0; i < n_children; i++) {
-        const char *ns = children[i].ns ?: (const char *)parent->ns->href;
-        if (vf_document_is(node, children[i].name, ns))
-            return (gssize)i;
-    }
-    return -1;
-}
-
 static gboolean
 handle_child(const xmlNode *node, const VfDocumentChild *children, gsize n_children, guint *counts,
              gpointer data, GError **error)
 {
-    gssize i;
+    const char *text = (const char *)node->content;
+    gsize i = 0;
 
-    if (node->type == XML_TEXT_NODE && !is_blank(node->content))
+    if (node->type == XML_TEXT_NODE && text && text[strspn(text, " \t\r\n")] != '\0')
         return vf_document_fail(node->parent, error,
                                 _("text is not accepted between its elements"));
     if (node->type != XML_ELEMENT_NODE)
         return TRUE;
-    i = find_child(node, children, n_children);
-    if (i < 0)
+    while (i < n_children &&
+           !vf_document_is(node, children[i].name,
+                           children[i].ns ?: (const char *)node->parent->ns->href))
+        i++;
+    if (i == n_children)
         return check_ignorable(node, error);
     if (children[i].max > 0 && counts[i] >= children[i].max)
         return vf_document_fail(node, error, _("at most %u of these are accepted here"),
@@ -110,8 +95,9 @@ tell_ignored(const Telling *telling, const xmlNode *node, const char *what)
     telling->ignored((guint)MAX(xmlGetLineNo(node), 0), message, telling->data);
 }
 
+/* No deeper than a document may be. */
 static void
-tell_ignored_attributes(const Telling *telling, const xmlNode *node)
+tell_ignored_in(const Telling *telling, const xmlNode *node)
 {
     for (const xmlAttr *attribute = node->properties; attribute != NULL;
          attribute = attribute->next) {
@@ -123,13 +109,6 @@ tell_ignored_attributes(const Telling *telling, const xmlNode *node)
                                (const char *)attribute->name);
         tell_ignored(telling, node, what);
     }
-}
-
-/* No deeper than a document may be. */
-static void
-tell_ignored_in(const Telling *telling, const xmlNode *node)
-{
-    tell_ignored_attributes(telling, node);
     for (const xmlNode *child = node->children; child != NULL; child = child->next) {
         if (child->type != XML_ELEMENT_NODE)
             continue;

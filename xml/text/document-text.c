@@ -172,17 +172,6 @@ vf_document_size_check(gsize size, gsize size_max, const char *where, GError **e
     return vf_document_set_error(error, VFERRY_ERROR_LIMIT_EXCEEDED, where, 0, message);
 }
 
-static gboolean
-check_text(Check *check, const char *text, gsize size, gsize size_max, GError **error)
-{
-    if (!vf_document_size_check(size, size_max, check->where, error))
-        return FALSE;
-    if (!g_utf8_validate_len(text, size, NULL))
-        return fail(check, error, 0,
-                    _("the text is not UTF-8, the only encoding that is accepted"));
-    return check_encoding(check, text, size, error) && check_markup(check, text, size, error);
-}
-
 gboolean
 vf_document_text_check(const char **text, gsize *size, gsize size_max, const char *where,
                        guint *line, GError **error)
@@ -194,7 +183,11 @@ vf_document_text_check(const char **text, gsize *size, gsize size_max, const cha
         *text += 3;
         *size -= 3;
     }
-    good = check_text(&check, *text, *size, size_max, error);
+    good =
+        vf_document_size_check(*size, size_max, where, error) &&
+        (g_utf8_validate_len(*text, *size, NULL) ||
+         fail(&check, error, 0, _("the text is not UTF-8, the only encoding that is accepted"))) &&
+        check_encoding(&check, *text, *size, error) && check_markup(&check, *text, *size, error);
     if (!good && line)
         *line = (guint)MAX(check.line, 0);
     return good;

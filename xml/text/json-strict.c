@@ -215,39 +215,6 @@ on_member(JsonParser *parser, JsonObject *object, const char *name, Members *mem
         members->twice = g_strdup(name);
 }
 
-static gboolean
-check_text(const char *text, gsize size, const char *where, GError **error)
-{
-    if (size > VF_JSON_STRICT_SIZE_MAX) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
-                    _("%s: more than %d bytes of JSON"), where, VF_JSON_STRICT_SIZE_MAX);
-        return FALSE;
-    }
-    if (g_utf8_validate(text, (gssize)size, NULL))
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("%s: it is not UTF-8"),
-                where);
-    return FALSE;
-}
-
-static gboolean
-check_root(JsonParser *parser, const Members *members, const char *where, GError **error)
-{
-    JsonNode *root = json_parser_get_root(parser);
-    g_autofree char *shown = members->twice ? vf_text_excerpt(members->twice, 60) : NULL;
-
-    if (shown) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                    _("%s: the member “%.60s” is there twice"), where, shown);
-        return FALSE;
-    }
-    if (root && JSON_NODE_HOLDS_OBJECT(root))
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                _("%s: the document must be an object"), where);
-    return FALSE;
-}
-
 JsonNode *
 vf_json_strict_parse(const char *text, gssize size, const char *where, GError **error)
 {
@@ -257,21 +224,45 @@ vf_json_strict_parse(const char *text, gssize size, const char *where, GError **
     g_autoptr(GError) cause = NULL;
     g_autofree char *copy = NULL;
     g_autofree char *twice = NULL;
+    g_autofree char *shown = NULL;
     Members members = {seen, NULL};
     gboolean parsed;
+    JsonNode *root;
 
-    if (!check_text(text, length, where, error))
+    if (length > VF_JSON_STRICT_SIZE_MAX) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("%s: more than %d bytes of JSON"), where, VF_JSON_STRICT_SIZE_MAX);
         return NULL;
+    }
+    if (!g_utf8_validate(text, (gssize)length, NULL)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("%s: it is not UTF-8"),
+                    where);
+        return NULL;
+    }
     copy = g_strndup(text, length);
     if (!scan(copy, where, error))
         return NULL;
+
     g_signal_connect(parser, "object-member", G_CALLBACK(on_member), &members);
     parsed = json_parser_load_from_data(parser, copy, -1, &cause);
     twice = members.twice;
     if (!parsed) {
-        g_autofree char *shown = vf_text_excerpt(cause->message, MESSAGE_MAX);
+        shown = vf_text_excerpt(cause->message, MESSAGE_MAX);
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, "%s: %s", where, shown);
         return NULL;
     }
-    return check_root(parser, &members, where, error) ? json_parser_steal_root(parser) : NULL;
+    if (twice) {
+        shown = vf_text_excerpt(twice, 60);
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("%s: the member “%.60s” is there twice"), where, shown);
+        return NULL;
+    }
+
+    root = json_parser_get_root(parser);
+    if (!root || !JSON_NODE_HOLDS_OBJECT(root)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("%s: the document must be an object"), where);
+        return NULL;
+    }
+    return json_parser_steal_root(parser);
 }
