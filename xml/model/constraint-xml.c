@@ -28,11 +28,19 @@ handle_description(const xmlNode *node, gpointer data, GError **error)
     return TRUE;
 }
 
-/* Exactly one of the attributes that are tests. */
 static gboolean
-parse_test(const xmlNode *node, VfCondition *condition, GError **error)
+parse_condition(const xmlNode *node, GPtrArray *conditions, GError **error)
 {
+    VfCondition *condition = g_new0(VfCondition, 1);
+    GError *cause = NULL;
     guint found = 0;
+
+    g_ptr_array_add(conditions, condition);
+    if (!vf_document_need_text(node, "parameter", VF_MODEL_ID_SEGMENT_MAX, &condition->parameter,
+                               error))
+        return FALSE;
+    if (!vf_model_id_check_segment(condition->parameter, "parameter", &cause))
+        return vf_document_fail_because(node, cause, error);
 
     for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
         const char *name = vf_condition_test_to_string(tests[i]);
@@ -44,25 +52,11 @@ parse_test(const xmlNode *node, VfCondition *condition, GError **error)
         if (!vf_document_get_text(node, name, VF_VALUE_TEXT_MAX, &condition->value, error))
             return FALSE;
     }
-    return found == 1 ||
-           vf_document_fail(
-               node, error,
-               _("there must be one of the attributes is, is-not, at-least, at-most, has"));
-}
-
-static gboolean
-parse_condition(const xmlNode *node, GPtrArray *conditions, GError **error)
-{
-    VfCondition *condition = g_new0(VfCondition, 1);
-    GError *cause = NULL;
-
-    g_ptr_array_add(conditions, condition);
-    if (!vf_document_need_text(node, "parameter", VF_MODEL_ID_SEGMENT_MAX, &condition->parameter,
-                               error))
-        return FALSE;
-    if (!vf_model_id_check_segment(condition->parameter, "parameter", &cause))
-        return vf_document_fail_because(node, cause, error);
-    return parse_test(node, condition, error) && vf_document_children(node, NULL, 0, NULL, error);
+    if (found != 1)
+        return vf_document_fail(
+            node, error,
+            _("there must be one of the attributes is, is-not, at-least, at-most, has"));
+    return vf_document_children(node, NULL, 0, NULL, error);
 }
 
 static gboolean

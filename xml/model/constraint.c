@@ -92,24 +92,13 @@ truth(gboolean holds)
 }
 
 static VfTruth
-check_order(const VfCondition *condition, const VfParameter *parameter, const char *value)
-{
-    gboolean partial =
-        parameter->type == VF_PARAMETER_SET || parameter->type == VF_PARAMETER_BITMASK;
-    int order;
-
-    /* a set beside another is surely not more than it; a value that is none of an enum's may be */
-    if (!vf_rule_order(parameter, value, condition->value, &order))
-        return partial ? VF_TRUTH_NO : VF_TRUTH_UNKNOWN;
-    return truth(condition->test == VF_CONDITION_AT_MOST ? order <= 0 : order >= 0);
-}
-
-static VfTruth
 check_condition(const VfCondition *condition, GPtrArray *parameters, VfConstraintLookup lookup,
                 gpointer data)
 {
     const VfParameter *parameter = find_parameter(parameters, condition->parameter);
     const char *value = parameter ? lookup(parameter, data) : NULL;
+    gboolean partial;
+    int order;
 
     if (!value)
         return VF_TRUTH_UNKNOWN;
@@ -117,8 +106,13 @@ check_condition(const VfCondition *condition, GPtrArray *parameters, VfConstrain
         return truth(g_str_equal(value, condition->value));
     if (condition->test == VF_CONDITION_IS_NOT)
         return truth(!g_str_equal(value, condition->value));
+
+    /* a set beside another is surely not more than it; a value that is none of an enum's may be */
+    partial = parameter->type == VF_PARAMETER_SET || parameter->type == VF_PARAMETER_BITMASK;
+    if (!vf_rule_order(parameter, value, condition->value, &order))
+        return partial ? VF_TRUTH_NO : VF_TRUTH_UNKNOWN;
     /* a set has words when it is not less than the set of them */
-    return check_order(condition, parameter, value);
+    return truth(condition->test == VF_CONDITION_AT_MOST ? order <= 0 : order >= 0);
 }
 
 /* Whether all hold. One that does not is decisive even when another's value is not known. */

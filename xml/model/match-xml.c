@@ -95,27 +95,24 @@ write_pci_number(VfWriter *writer, const char *name, int number)
     vf_writer_attribute(writer, name, text);
 }
 
-static void
-write_match(VfWriter *writer, const VfMatch *match)
-{
-    static const char *const names[] = {"mdev", "pci", "vfio-user"};
-
-    vf_writer_start(writer, names[match->kind], NULL);
-    write_pci_number(writer, "vendor", match->pci.vendor);
-    write_pci_number(writer, "device", match->pci.device);
-    write_pci_number(writer, "subsystem-vendor", match->pci.subsystem_vendor);
-    write_pci_number(writer, "subsystem-device", match->pci.subsystem_device);
-    vf_writer_attribute(writer, "driver", match->driver);
-    vf_writer_attribute(writer, "type", match->type);
-    vf_writer_attribute(writer, "program", match->program);
-    vf_writer_end(writer);
-}
-
 void
 vf_match_xml_write(VfWriter *writer, const VfModel *model)
 {
+    static const char *const names[] = {"mdev", "pci", "vfio-user"};
+
     vf_writer_start(writer, "match", NULL);
-    for (guint i = 0; i < model->matches->len; i++)
-        write_match(writer, model->matches->pdata[i]);
+    for (guint i = 0; i < model->matches->len; i++) {
+        const VfMatch *match = model->matches->pdata[i];
+
+        vf_writer_start(writer, names[match->kind], NULL);
+        write_pci_number(writer, "vendor", match->pci.vendor);
+        write_pci_number(writer, "device", match->pci.device);
+        write_pci_number(writer, "subsystem-vendor", match->pci.subsystem_vendor);
+        write_pci_number(writer, "subsystem-device", match->pci.subsystem_device);
+        vf_writer_attribute(writer, "driver", match->driver);
+        vf_writer_attribute(writer, "type", match->type);
+        vf_writer_attribute(writer, "program", match->program);
+        vf_writer_end(writer);
+    }
     vf_writer_end(writer);
 }

@@ -56,54 +56,44 @@ test_suits(VfConditionTest test, VfParameterType type)
 }
 
 static gboolean
-finish_condition(const VfModel *self, VfCondition *condition, GError **error)
-{
-    const VfParameter *parameter = need_parameter(self, condition->parameter, error);
-    g_autoptr(GError) cause = NULL;
-    char *canonical;
-
-    if (!parameter)
-        return FALSE;
-    if (!test_suits(condition->test, parameter->type))
-        return fail(self, error, _("the test %s cannot be made with %s, a %s"),
-                    vf_condition_test_to_string(condition->test), parameter->name,
-                    vf_parameter_type_to_string(parameter->type));
-    /* an order is defined between the values of an enum alone; a number may be any bound */
-    canonical = parameter->type == VF_PARAMETER_ENUM
-                    ? vf_parameter_check_value(parameter, condition->value, &cause)
-                    : vf_parameter_canonicalize(parameter, condition->value, &cause);
-    if (!canonical)
-        return fail(self, error, "%s", cause->message);
-    g_free(condition->value);
-    condition->value = canonical;
-    return TRUE;
-}
-
-static gboolean
 finish_conditions(const VfModel *self, GPtrArray *conditions, GError **error)
 {
-    for (guint i = 0; i < conditions->len; i++)
-        if (!finish_condition(self, conditions->pdata[i], error))
-            return FALSE;
-    return TRUE;
-}
+    for (guint i = 0; i < conditions->len; i++) {
+        VfCondition *condition = conditions->pdata[i];
+        const VfParameter *parameter = need_parameter(self, condition->parameter, error);
+        g_autoptr(GError) cause = NULL;
+        char *canonical;
 
-static gboolean
-finish_constraints(VfModel *self, GError **error)
-{
-    for (guint i = 0; i < self->constraints->len; i++) {
-        VfConstraint *constraint = self->constraints->pdata[i];
-
-        if (!finish_conditions(self, constraint->when, error) ||
-            !finish_conditions(self, constraint->then, error))
+        if (!parameter)
             return FALSE;
+        if (!test_suits(condition->test, parameter->type))
+            return fail(self, error, _("the test %s cannot be made with %s, a %s"),
+                        vf_condition_test_to_string(condition->test), parameter->name,
+                        vf_parameter_type_to_string(parameter->type));
+        /* an order is defined between the values of an enum alone; a number may be any bound */
+        canonical = parameter->type == VF_PARAMETER_ENUM
+                        ? vf_parameter_check_value(parameter, condition->value, &cause)
+                        : vf_parameter_canonicalize(parameter, condition->value, &cause);
+        if (!canonical)
+            return fail(self, error, "%s", cause->message);
+        g_free(condition->value);
+        condition->value = canonical;
     }
     return TRUE;
 }
 
 static gboolean
-finish_version_values(const VfModel *self, VfVersion *version, GError **error)
+finish_version(const VfModel *self, VfVersion *version, GError **error)
 {
+    /* a document says one or the other; a model and its base may not agree */
+    if (self->version_parameter && version->values->len > 0)
+        return fail(self, error, _("version %s has values, but %s has the version"), version->name,
+                    self->version_parameter);
+    if (!self->version_parameter && version->loads)
+        return fail(self, error,
+                    _("version %s says what it loads, but no parameter has the version"),
+                    version->name);
+
     for (guint i = 0; i < version->values->len; i++) {
         VfValue *value = version->values->pdata[i];
         const VfParameter *parameter = need_parameter(self, value->name, error);
@@ -118,12 +108,7 @@ finish_version_values(const VfModel *self, VfVersion *version, GError **error)
         g_free(value->value);
         value->value = canonical;
     }
-    return TRUE;
-}
 
-static gboolean
-check_loads(const VfModel *self, const VfVersion *version, GError **error)
-{
     for (guint i = 0; version->loads != NULL && version->loads[i] != NULL; i++)
         if (!vf_model_find_version(self, version->loads[i]))
             return fail(self, error, _("version %s loads “%s”, which is no version"), version->name,
@@ -154,48 +139,16 @@ check_version_parameter(const VfModel *self, GError **error)
     return TRUE;
 }
 
-/* A document says one or the other; a model and its base may not agree. */
-static gboolean
-check_kind(const VfModel *self, const VfVersion *version, GError **error)
-{
-    if (self->version_parameter && version->values->len > 0)
-        return fail(self, error, _("version %s has values, but %s has the version"), version->name,
-                    self->version_parameter);
-    if (!self->version_parameter && version->loads)
-        return fail(self, error,
-                    _("version %s says what it loads, but no parameter has the version"),
-                    version->name);
-    return TRUE;
-}
-
-static gboolean
-finish_versions(VfModel *self, GError **error)
-{
-    for (guint i = 0; i < self->versions->len; i++)
-        if (!check_kind(self, self->versions->pdata[i], error) ||
-            !finish_version_values(self, self->versions->pdata[i], error) ||
-            !check_loads(self, self->versions->pdata[i], error))
-            return FALSE;
-    return !self->version_parameter || check_version_parameter(self, error);
-}
-
-static guint
-count_conditions(const VfModel *self)
-{
-    guint n = 0;
-
-    for (guint i = 0; i < self->constraints->len; i++) {
-        const VfConstraint *constraint = self->constraints->pdata[i];
-        n += constraint->when->len + constraint->then->len;
-    }
-    return n;
-}
-
 /* What a document keeps to and a model together with its base may not. */
 static gboolean
 check_counts(const VfModel *self, GError **error)
 {
-    guint conditions = count_conditions(self);
+    guint conditions = 0;
+
+    for (guint i = 0; i < self->constraints->len; i++) {
+        const VfConstraint *constraint = self->constraints->pdata[i];
+        conditions += constraint->when->len + constraint->then->len;
+    }
 
     if (self->parameters->len > VF_MODEL_PARAMETERS_MAX)
         return fail(self, error, _("there are %u parameters, but at most %d are accepted"),
@@ -215,16 +168,19 @@ check_counts(const VfModel *self, GError **error)
 gboolean
 vf_model_finish(VfModel *self, GError **error)
 {
-    return check_counts(self, error) && finish_constraints(self, error) &&
-           finish_versions(self, error);
-}
+    if (!check_counts(self, error))
+        return FALSE;
+    for (guint i = 0; i < self->constraints->len; i++) {
+        const VfConstraint *constraint = self->constraints->pdata[i];
 
-/* The constraint as its description, else as its first demand. */
-static char *
-name_constraint(const VfConstraint *constraint)
-{
-    return constraint->description ? g_strdup(constraint->description)
-                                   : vf_condition_describe(constraint->then->pdata[0]);
+        if (!finish_conditions(self, constraint->when, error) ||
+            !finish_conditions(self, constraint->then, error))
+            return FALSE;
+    }
+    for (guint i = 0; i < self->versions->len; i++)
+        if (!finish_version(self, self->versions->pdata[i], error))
+            return FALSE;
+    return !self->version_parameter || check_version_parameter(self, error);
 }
 
 static const char *
@@ -260,21 +216,9 @@ check_values(const VfModel *self, VfConstraintLookup lookup, gpointer data, cons
 
         if (vf_constraint_check(constraint, self->parameters, lookup, data) != VF_TRUTH_NO)
             continue;
-        name = name_constraint(constraint);
+        name = constraint->description ? g_strdup(constraint->description)
+                                       : vf_condition_describe(constraint->then->pdata[0]);
         return fail(self, error, _("%s break the constraint “%s”"), whose, name);
-    }
-    return TRUE;
-}
-
-static gboolean
-check_versions(const VfModel *self, GError **error)
-{
-    for (guint i = 0; !self->version_parameter && i < self->versions->len; i++) {
-        VfVersion *version = self->versions->pdata[i];
-        g_autofree char *whose = g_strdup_printf(_("the values of version %s"), version->name);
-
-        if (!check_values(self, lookup_version, version, whose, error))
-            return FALSE;
     }
     return TRUE;
 }
@@ -283,9 +227,15 @@ gboolean
 vf_model_check_constraints(const VfModel *self, GError **error)
 {
     if (!check_values(self, lookup_init, NULL, _("the initial values"), error) ||
-        !check_values(self, lookup_off, NULL, _("the values that are off"), error) ||
-        !check_versions(self, error))
+        !check_values(self, lookup_off, NULL, _("the values that are off"), error))
         return FALSE;
+    for (guint i = 0; !self->version_parameter && i < self->versions->len; i++) {
+        VfVersion *version = self->versions->pdata[i];
+        g_autofree char *whose = g_strdup_printf(_("the values of version %s"), version->name);
+
+        if (!check_values(self, lookup_version, version, whose, error))
+            return FALSE;
+    }
     if (vf_constraint_satisfiable(self->constraints, self->parameters, SATISFIABLE_STEPS) !=
         VF_TRUTH_NO)
         return TRUE;

@@ -47,16 +47,6 @@ add_problem(VfModels *self, const char *file, guint line, const char *message)
     add_to(self->problems, file, line, message);
 }
 
-static void
-add_directory_problem(VfModels *self, const char *directory, const char *message)
-{
-    VfModelsProblem *problem;
-
-    add_problem(self, directory, 0, message);
-    problem = self->problems->pdata[self->problems->len - 1];
-    problem->directory = TRUE;
-}
-
 char **
 vf_models_default_directories(void)
 {
@@ -107,14 +97,18 @@ list_directory(VfModels *self, GTree *files, const char *const *extra, const cha
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GDir) dir = NULL;
+    VfModelsProblem *problem;
     const char *name;
 
     if (directory[0] == '\0')
         return;
     dir = g_dir_open(directory, 0, &error);
     if (!dir) {
-        if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
-            add_directory_problem(self, directory, error->message);
+        if (g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+            return;
+        add_problem(self, directory, 0, error->message);
+        problem = self->problems->pdata[self->problems->len - 1];
+        problem->directory = TRUE;
         return;
     }
     while ((name = g_dir_read_name(dir)) != NULL) {
@@ -126,12 +120,6 @@ list_directory(VfModels *self, GTree *files, const char *const *extra, const cha
             g_clear_pointer(&file, g_free); /* and so are those of the name behind it */
         g_tree_insert(files, g_strdup(name), file ? g_steal_pointer(&file) : g_strdup(""));
     }
-}
-
-static gboolean
-is_dev_null(const struct stat *info)
-{
-    return S_ISCHR(info->st_mode) && info->st_rdev == makedev(1, 3);
 }
 
 /* The text of a file, empty for one that hides. */
@@ -147,7 +135,7 @@ read_file(const char *file, gsize *size, GError **error)
         return NULL;
     }
     *size = 0;
-    if (is_dev_null(&info))
+    if (S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 3)) /* /dev/null */
         return g_strdup("");
     if (!S_ISREG(info.st_mode) || info.st_size > VF_DOCUMENT_SIZE_MAX) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_XML,
@@ -158,17 +146,6 @@ read_file(const char *file, gsize *size, GError **error)
     *size = (gsize)info.st_size;
     text = g_malloc0(*size + 1);
     return vf_io_read_exact(fd, text, *size, error) ? g_steal_pointer(&text) : NULL;
-}
-
-static VfModel *
-find_by_id(const VfModels *self, const char *id)
-{
-    for (guint i = 0; i < self->models->len; i++) {
-        VfModel *model = self->models->pdata[i];
-        if (g_str_equal(model->id, id))
-            return model;
-    }
-    return NULL;
 }
 
 /* An id or an alias of @model that @other has, too; NULL: none. */
@@ -290,22 +267,6 @@ compare_names(gconstpointer a, gconstpointer b, gpointer data)
     return strcmp(a, b);
 }
 
-static gboolean
-check_way(const VfModel *model, GPtrArray *way, GError **error)
-{
-    if (g_ptr_array_find_with_equal_func(way, model->id, g_str_equal, NULL)) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_XML,
-                    _("the model %s extends itself by way of %s"), model->id, model->extends);
-        return FALSE;
-    }
-    if (way->len < EXTENDS_DEPTH_MAX)
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_XML,
-                _("more than %d models extend one another before %s"), EXTENDS_DEPTH_MAX,
-                model->extends);
-    return FALSE;
-}
-
 /* What @model is together with all that it extends. @way: the ids that led here. */
 static VfModel *
 resolve(const VfModels *self, VfModel *model, GPtrArray *way, GError **error)
@@ -315,8 +276,17 @@ resolve(const VfModels *self, VfModel *model, GPtrArray *way, GError **error)
 
     if (!model->extends)
         return vf_model_ref(model);
-    if (!check_way(model, way, error))
+    if (g_ptr_array_find_with_equal_func(way, model->id, g_str_equal, NULL)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_XML,
+                    _("the model %s extends itself by way of %s"), model->id, model->extends);
         return NULL;
+    }
+    if (way->len >= EXTENDS_DEPTH_MAX) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_XML,
+                    _("more than %d models extend one another before %s"), EXTENDS_DEPTH_MAX,
+                    model->extends);
+        return NULL;
+    }
     found = vf_models_find(self, model->extends);
     if (!found) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_XML,
@@ -330,22 +300,6 @@ resolve(const VfModels *self, VfModel *model, GPtrArray *way, GError **error)
     return base ? vf_model_extend(model, base, error) : NULL;
 }
 
-/* NULL when that was a problem. */
-static VfModel *
-resolve_or_report(VfModels *self, VfModel *model)
-{
-    g_autoptr(GPtrArray) way = g_ptr_array_new();
-    g_autoptr(GError) error = NULL;
-    g_autofree char *message = NULL;
-    VfModel *whole = resolve(self, model, way, &error);
-
-    if (whole)
-        return whole;
-    message = g_strdup_printf("%s: %s", model->file, error->message);
-    add_problem(self, model->file, 0, message);
-    return NULL;
-}
-
 /* Each model that extends another by the whole of both. What cannot be resolved is left out only
  * after all were tried: whoever extends it has a problem, too. */
 static void
@@ -354,9 +308,18 @@ resolve_all(VfModels *self)
     g_autoptr(GPtrArray) whole = g_ptr_array_new_with_free_func((GDestroyNotify)vf_model_unref);
 
     for (guint i = 0; i < self->models->len; i++) {
-        VfModel *model = resolve_or_report(self, self->models->pdata[i]);
-        if (model)
+        VfModel *part = self->models->pdata[i];
+        g_autoptr(GPtrArray) way = g_ptr_array_new();
+        g_autoptr(GError) error = NULL;
+        g_autofree char *message = NULL;
+        VfModel *model = resolve(self, part, way, &error);
+
+        if (model) {
             g_ptr_array_add(whole, model);
+            continue;
+        }
+        message = g_strdup_printf("%s: %s", part->file, error->message);
+        add_problem(self, part->file, 0, message);
     }
     g_ptr_array_unref(self->models);
     self->models = g_steal_pointer(&whole);
@@ -403,14 +366,18 @@ vf_models_free(VfModels *self)
 VfModel *
 vf_models_find(const VfModels *self, const char *id)
 {
-    VfModel *found = find_by_id(self, id);
-
-    for (guint i = 0; !found && i < self->models->len; i++) {
+    /* an id counts before another model's alias */
+    for (guint i = 0; i < self->models->len; i++) {
+        VfModel *model = self->models->pdata[i];
+        if (g_str_equal(model->id, id))
+            return model;
+    }
+    for (guint i = 0; i < self->models->len; i++) {
         VfModel *model = self->models->pdata[i];
         if (vf_model_is(model, id))
-            found = model;
+            return model;
     }
-    return found;
+    return NULL;
 }
 
 /* Keeps the better of two; of equals the first. */

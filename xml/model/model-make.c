@@ -13,24 +13,9 @@ vf_model_parse(const char *text, gssize size, const char *file, GError **error)
 }
 
 static gboolean
-is_text_of(gconstpointer parameter, gconstpointer name)
+is_parameter_of(gconstpointer parameter, gconstpointer name)
 {
     return g_str_equal(((const VfParameter *)parameter)->name, name);
-}
-
-/* Puts copies of @from's parameters into @self, in the place of those of the same name. */
-static void
-take_parameters(VfModel *self, const VfModel *from)
-{
-    guint at;
-
-    for (guint i = 0; i < from->parameters->len; i++) {
-        const VfParameter *parameter = from->parameters->pdata[i];
-
-        if (g_ptr_array_find_with_equal_func(self->parameters, parameter->name, is_text_of, &at))
-            g_ptr_array_remove_index(self->parameters, at);
-        vf_model_add_parameter(self, vf_parameter_copy(parameter));
-    }
 }
 
 static gboolean
@@ -39,12 +24,26 @@ is_version_of(gconstpointer version, gconstpointer name)
     return g_str_equal(((const VfVersion *)version)->name, name);
 }
 
-/* A version that has the name of an older one takes its place; others follow. */
+/* Puts copies of what @from has into @self. */
 static void
-take_versions(VfModel *self, const VfModel *from)
+take_schema(VfModel *self, const VfModel *from)
 {
     guint at;
 
+    /* a parameter that has the name of an older one takes its place */
+    for (guint i = 0; i < from->parameters->len; i++) {
+        const VfParameter *parameter = from->parameters->pdata[i];
+
+        if (g_ptr_array_find_with_equal_func(self->parameters, parameter->name, is_parameter_of,
+                                             &at))
+            g_ptr_array_remove_index(self->parameters, at);
+        vf_model_add_parameter(self, vf_parameter_copy(parameter));
+    }
+
+    for (guint i = 0; i < from->constraints->len; i++)
+        g_ptr_array_add(self->constraints, vf_constraint_copy(from->constraints->pdata[i]));
+
+    /* so does a version; others follow */
     for (guint i = 0; i < from->versions->len; i++) {
         const VfVersion *version = from->versions->pdata[i];
 
@@ -59,21 +58,6 @@ take_versions(VfModel *self, const VfModel *from)
         g_free(self->version_parameter);
         self->version_parameter = g_strdup(from->version_parameter);
     }
-}
-
-static void
-take_constraints(VfModel *self, const VfModel *from)
-{
-    for (guint i = 0; i < from->constraints->len; i++)
-        g_ptr_array_add(self->constraints, vf_constraint_copy(from->constraints->pdata[i]));
-}
-
-static void
-take_schema(VfModel *self, const VfModel *from)
-{
-    take_parameters(self, from);
-    take_constraints(self, from);
-    take_versions(self, from);
 }
 
 gboolean

@@ -23,37 +23,29 @@ number(const char *text)
 
 /* Numbers ascend, the others keep their order and new ones follow. */
 static void
-add_value(GPtrArray *values, const VfParameter *parameter, const char *value)
-{
-    guint at = values->len;
-
-    if (g_ptr_array_find_with_equal_func(values, value, g_str_equal, NULL))
-        return;
-    while (vf_parameter_is_number(parameter) && at > 0 &&
-           number(values->pdata[at - 1]) > number(value))
-        at--;
-    g_ptr_array_insert(values, (int)at, g_strdup(value));
-}
-
-static void
 add_values(GPtrArray *values, const VfParameter *parameter)
 {
-    for (guint i = 0; parameter->allowed != NULL && parameter->allowed[i] != NULL; i++)
-        add_value(values, parameter, parameter->allowed[i]);
-}
+    for (guint i = 0; parameter->allowed != NULL && parameter->allowed[i] != NULL; i++) {
+        const char *value = parameter->allowed[i];
+        guint at = values->len;
 
-static gboolean
-range_equals(const VfRange *a, const VfRange *b)
-{
-    return a->min == b->min && a->max == b->max && a->step == b->step;
+        if (g_ptr_array_find_with_equal_func(values, value, g_str_equal, NULL))
+            continue;
+        while (vf_parameter_is_number(parameter) && at > 0 &&
+               number(values->pdata[at - 1]) > number(value))
+            at--;
+        g_ptr_array_insert(values, (int)at, g_strdup(value));
+    }
 }
 
 static gboolean
 has_range(GArray *ranges, const VfRange *range)
 {
-    for (guint i = 0; ranges != NULL && i < ranges->len; i++)
-        if (range_equals(&g_array_index(ranges, VfRange, i), range))
+    for (guint i = 0; ranges != NULL && i < ranges->len; i++) {
+        const VfRange *other = &g_array_index(ranges, VfRange, i);
+        if (other->min == range->min && other->max == range->max && other->step == range->step)
             return TRUE;
+    }
     return FALSE;
 }
 
@@ -97,14 +89,6 @@ widen(VfParameter *self, const VfParameter *other)
         self->ranges = g_array_ref(ranges);
 }
 
-/* A new device of one may have what one of the other has not: then there is no common one. */
-static void
-keep_common_init(VfParameter *self, const VfParameter *other)
-{
-    if (g_strcmp0(self->init, other->init) != 0)
-        g_clear_pointer(&self->init, g_free);
-}
-
 static VfParameter *
 unite_parameter(const VfModel *model, const VfParameter *a, const VfParameter *b, GError **error)
 {
@@ -119,20 +103,10 @@ unite_parameter(const VfModel *model, const VfParameter *a, const VfParameter *b
     }
     self = vf_parameter_copy(a);
     widen(self, b);
-    keep_common_init(self, b);
+    /* a new device of one may have what one of the other has not: then there is no common one */
+    if (g_strcmp0(self->init, b->init) != 0)
+        g_clear_pointer(&self->init, g_free);
     return self;
-}
-
-static gboolean
-values_equal(GPtrArray *a, GPtrArray *b)
-{
-    for (guint i = 0; i < a->len && i < b->len; i++) {
-        const VfValue *left = a->pdata[i];
-        const VfValue *right = b->pdata[i];
-        if (!g_str_equal(left->name, right->name) || g_strcmp0(left->value, right->value) != 0)
-            return FALSE;
-    }
-    return a->len == b->len;
 }
 
 static gboolean
@@ -140,9 +114,15 @@ version_equals(const VfVersion *a, const VfVersion *b)
 {
     static const char *const none[] = {NULL};
 
-    return values_equal(a->values, b->values) &&
+    for (guint i = 0; i < a->values->len && i < b->values->len; i++) {
+        const VfValue *left = a->values->pdata[i];
+        const VfValue *right = b->values->pdata[i];
+        if (!g_str_equal(left->name, right->name) || g_strcmp0(left->value, right->value) != 0)
+            return FALSE;
+    }
+    return a->values->len == b->values->len &&
            g_strv_equal(a->loads ? (const char *const *)a->loads : none,
-                        b->loads != NULL ? (const char *const *)b->loads : none);
+                        b->loads ? (const char *const *)b->loads : none);
 }
 
 static gboolean
@@ -180,7 +160,7 @@ add_parameters(VfModel *self, const VfModel *a, const VfModel *b, GError **error
         const VfParameter *mine = a->parameters->pdata[i];
         const VfParameter *other = vf_model_find_parameter(b, mine->name);
         VfParameter *parameter =
-            other != NULL ? unite_parameter(self, mine, other, error) : vf_parameter_copy(mine);
+            other ? unite_parameter(self, mine, other, error) : vf_parameter_copy(mine);
         if (!parameter)
             return FALSE;
         vf_model_add_parameter(self, parameter);

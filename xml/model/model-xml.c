@@ -214,35 +214,27 @@ vf_model_xml_write_schema(VfWriter *writer, const VfModel *self)
     write_content(writer, self, VF_PARAMETER_XML_SCHEMA);
 }
 
-/* How libxml2's writer escapes has changed between its versions; Canonical XML has not. */
-static char *
-canonical_schema(const VfModel *self)
+char *
+vf_model_xml_digest(const VfModel *self)
 {
     g_autoptr(VfWriter) writer = vf_writer_new("model", NS, FALSE);
     const VfDocumentKind kind = {"schema", "model", NS, G_MAXINT, NULL};
     g_autoptr(VfDocument) document = NULL;
     g_autofree char *text = NULL;
+    g_autofree char *sum = NULL;
     xmlChar *canonical = NULL;
-    char *copy;
 
     vf_writer_attribute(writer, "id", self->id);
     write_content(writer, self, VF_PARAMETER_XML_SCHEMA);
     text = vf_writer_finish(writer);
+
+    /* how libxml2's writer escapes has changed between its versions; Canonical XML has not */
     document = vf_document_parse(text, -1, &kind, NULL);
     if (!document || xmlC14NDocDumpMemory(vf_document_root(document)->doc, NULL, XML_C14N_1_0, NULL,
                                           FALSE, &canonical) < 0)
         g_error("libxml2 could not canonicalise what it wrote");
-    copy = g_strdup((const char *)canonical);
+    sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, (const char *)canonical, -1);
     xmlFree(canonical);
-    return copy;
-}
-
-char *
-vf_model_xml_digest(const VfModel *self)
-{
-    g_autofree char *text = canonical_schema(self);
-    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
-
     return g_strconcat("sha256:", sum, NULL);
 }
 

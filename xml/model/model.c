@@ -91,14 +91,6 @@ precision_of_glob(const char *glob, const char *text)
     return literal;
 }
 
-static guint
-precision_of_mdev(const VfMatch *match, const char *driver, const char *type)
-{
-    return match->kind == VF_MATCH_MDEV && g_str_equal(match->driver, driver)
-               ? precision_of_glob(match->type, type)
-               : 0;
-}
-
 static gboolean
 pci_number_fits(int wanted, int number)
 {
@@ -124,8 +116,11 @@ vf_model_matches_mdev(const VfModel *self, const char *driver, const char *type)
 {
     guint best = 0;
 
-    for (guint i = 0; i < self->matches->len; i++)
-        best = MAX(best, precision_of_mdev(self->matches->pdata[i], driver, type));
+    for (guint i = 0; i < self->matches->len; i++) {
+        const VfMatch *match = self->matches->pdata[i];
+        if (match->kind == VF_MATCH_MDEV && g_str_equal(match->driver, driver))
+            best = MAX(best, precision_of_glob(match->type, type));
+    }
     return best;
 }
 

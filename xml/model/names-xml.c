@@ -50,33 +50,24 @@ vf_document_get_digest(const xmlNode *node, const char *name, char **value, GErr
     return TRUE;
 }
 
-/* Names of parameters, and not more than there can be. */
-static gboolean
-check_names(const xmlNode *node, const char *name, char *const *words, GError **error)
-{
-    guint n = g_strv_length((char **)words);
-    GError *cause = NULL;
-
-    if (n > VF_VALUE_XML_MAX)
-        return vf_document_fail(node, error, _("%s has %u words, but at most %d are accepted"),
-                                name, n, VF_VALUE_XML_MAX);
-    for (guint i = 0; words[i] != NULL; i++)
-        if (!vf_model_id_check_segment(words[i], name, &cause))
-            return vf_document_fail_because(node, cause, error);
-    return TRUE;
-}
-
 gboolean
 vf_document_get_names(const xmlNode *node, const char *name, char ***value, GError **error)
 {
     g_autofree char *text = vf_document_attribute(node, name);
     g_auto(GStrv) words = NULL;
+    GError *cause = NULL;
+    guint n;
 
     if (!text)
         return TRUE;
     words = vf_document_split_words(text);
-    if (!check_names(node, name, words, error))
-        return FALSE;
+    n = g_strv_length(words);
+    if (n > VF_VALUE_XML_MAX)
+        return vf_document_fail(node, error, _("%s has %u words, but at most %d are accepted"),
+                                name, n, VF_VALUE_XML_MAX);
+    for (guint i = 0; i < n; i++)
+        if (!vf_model_id_check_segment(words[i], name, &cause))
+            return vf_document_fail_because(node, cause, error);
     g_strfreev(*value);
     *value = g_steal_pointer(&words);
     return TRUE;

@@ -190,20 +190,6 @@ vf_parameter_apply_xml_parse(const xmlNode *node, gpointer data, GError **error)
 }
 
 static void
-write_type_values(VfWriter *writer, GPtrArray *values)
-{
-    vf_writer_start(writer, "type-name", NULL);
-    for (guint i = 0; i < values->len; i++) {
-        const VfTypeValue *entry = values->pdata[i];
-        vf_writer_start(writer, "map", NULL);
-        vf_writer_attribute(writer, "type", entry->glob);
-        vf_writer_attribute(writer, "value", entry->value);
-        vf_writer_end(writer);
-    }
-    vf_writer_end(writer);
-}
-
-static void
 write_separator(VfWriter *writer, const VfReader *reader)
 {
     const char text[] = {reader->separator, '\0'};
@@ -212,66 +198,45 @@ write_separator(VfWriter *writer, const VfReader *reader)
 }
 
 static void
-write_read_attribute(VfWriter *writer, const VfReader *reader)
-{
-    vf_writer_start(writer, "attribute", NULL);
-    vf_writer_attribute(writer, "path", reader->attribute);
-    if (reader->of != VF_READER_OF_DEVICE)
-        vf_writer_attribute(writer, "of", vf_reader_of_to_string(reader->of));
-    vf_writer_attribute(writer, "key", reader->key);
-    write_separator(writer, reader);
-    vf_writer_end(writer);
-}
-
-static void
-write_pci_config(VfWriter *writer, const VfReader *reader)
-{
-    vf_writer_start(writer, "pci-config", NULL);
-    vf_writer_attribute_u64(writer, "offset", reader->offset);
-    vf_writer_attribute_u64(writer, "width", reader->width);
-    vf_writer_end(writer);
-}
-
-static void
-write_udev_property(VfWriter *writer, const VfReader *reader)
-{
-    vf_writer_start(writer, "udev-property", NULL);
-    vf_writer_attribute(writer, "name", reader->property);
-    write_separator(writer, reader);
-    vf_writer_end(writer);
-}
-
-static void
 write_reader(VfWriter *writer, const VfReader *reader)
 {
     switch (reader->kind) {
     case VF_READER_TYPE_NAME:
-        write_type_values(writer, reader->type_values);
+        vf_writer_start(writer, "type-name", NULL);
+        for (guint i = 0; i < reader->type_values->len; i++) {
+            const VfTypeValue *entry = reader->type_values->pdata[i];
+            vf_writer_start(writer, "map", NULL);
+            vf_writer_attribute(writer, "type", entry->glob);
+            vf_writer_attribute(writer, "value", entry->value);
+            vf_writer_end(writer);
+        }
+        vf_writer_end(writer);
         break;
     case VF_READER_ATTRIBUTE:
-        write_read_attribute(writer, reader);
+        vf_writer_start(writer, "attribute", NULL);
+        vf_writer_attribute(writer, "path", reader->attribute);
+        if (reader->of != VF_READER_OF_DEVICE)
+            vf_writer_attribute(writer, "of", vf_reader_of_to_string(reader->of));
+        vf_writer_attribute(writer, "key", reader->key);
+        write_separator(writer, reader);
+        vf_writer_end(writer);
         break;
     case VF_READER_PCI_CONFIG:
-        write_pci_config(writer, reader);
+        vf_writer_start(writer, "pci-config", NULL);
+        vf_writer_attribute_u64(writer, "offset", reader->offset);
+        vf_writer_attribute_u64(writer, "width", reader->width);
+        vf_writer_end(writer);
         break;
     case VF_READER_UDEV_PROPERTY:
-        write_udev_property(writer, reader);
+        vf_writer_start(writer, "udev-property", NULL);
+        vf_writer_attribute(writer, "name", reader->property);
+        write_separator(writer, reader);
+        vf_writer_end(writer);
         break;
     case VF_READER_NONE:
     default:
         break;
     }
-}
-
-static void
-write_applier(VfWriter *writer, const VfParameter *self)
-{
-    vf_writer_start(writer, "apply", NULL);
-    vf_writer_start(writer, "attribute", NULL);
-    vf_writer_attribute(writer, "path", self->applier_attribute);
-    vf_writer_attribute(writer, "while-open", self->while_open ? "yes" : NULL);
-    vf_writer_end(writer);
-    vf_writer_end(writer);
 }
 
 void
@@ -282,6 +247,12 @@ vf_parameter_access_xml_write(VfWriter *writer, const VfParameter *self)
         write_reader(writer, &self->reader);
         vf_writer_end(writer);
     }
-    if (self->applier != VF_APPLIER_NONE)
-        write_applier(writer, self);
+    if (self->applier != VF_APPLIER_NONE) {
+        vf_writer_start(writer, "apply", NULL);
+        vf_writer_start(writer, "attribute", NULL);
+        vf_writer_attribute(writer, "path", self->applier_attribute);
+        vf_writer_attribute(writer, "while-open", self->while_open ? "yes" : NULL);
+        vf_writer_end(writer);
+        vf_writer_end(writer);
+    }
 }

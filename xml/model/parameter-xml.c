@@ -21,49 +21,38 @@
 #define RANGES_MAX 64
 
 static gboolean
-parse_type(const xmlNode *node, VfParameter *self, GError **error)
-{
-    g_autofree char *text = NULL;
-
-    if (!vf_document_need_text(node, "type", 32, &text, error))
-        return FALSE;
-    if (vf_parameter_type_from_string(text, &self->type))
-        return TRUE;
-    return vf_document_fail(
-        node, error,
-        _("type is “%s”, but must be one of bool, int, string, enum, size, set, bitmask"), text);
-}
-
-static gboolean
-parse_compare(const xmlNode *node, VfParameter *self, GError **error)
-{
-    g_autofree char *text = NULL;
-
-    if (!vf_document_need_text(node, "compare", 32, &text, error))
-        return FALSE;
-    if (!vf_parameter_compare_from_string(text, &self->compare))
-        return vf_document_fail(
-            node, error,
-            _("compare is “%s”, but must be one of equal, superset, at-least, at-most, "
-              "same-major, firmware, ignore"),
-            text);
-    if (!vf_rule_suits(self->compare, self->type))
-        return vf_document_fail(node, error, _("the rule %s cannot compare values of the type %s"),
-                                text, vf_parameter_type_to_string(self->type));
-    return TRUE;
-}
-
-static gboolean
 parse_attributes(const xmlNode *node, VfParameter *self, GError **error)
 {
+    g_autofree char *type = NULL;
+    g_autofree char *compare = NULL;
     GError *cause = NULL;
 
     if (!vf_document_need_text(node, "name", VF_MODEL_ID_SEGMENT_MAX, &self->name, error))
         return FALSE;
     if (!vf_model_id_check_segment(self->name, "name", &cause))
         return vf_document_fail_because(node, cause, error);
-    return parse_type(node, self, error) && parse_compare(node, self, error) &&
-           vf_document_get_text(node, "unit", UNIT_MAX, &self->unit, error) &&
+
+    if (!vf_document_need_text(node, "type", 32, &type, error))
+        return FALSE;
+    if (!vf_parameter_type_from_string(type, &self->type))
+        return vf_document_fail(
+            node, error,
+            _("type is “%s”, but must be one of bool, int, string, enum, size, set, bitmask"),
+            type);
+
+    if (!vf_document_need_text(node, "compare", 32, &compare, error))
+        return FALSE;
+    if (!vf_parameter_compare_from_string(compare, &self->compare))
+        return vf_document_fail(
+            node, error,
+            _("compare is “%s”, but must be one of equal, superset, at-least, at-most, "
+              "same-major, firmware, ignore"),
+            compare);
+    if (!vf_rule_suits(self->compare, self->type))
+        return vf_document_fail(node, error, _("the rule %s cannot compare values of the type %s"),
+                                compare, vf_parameter_type_to_string(self->type));
+
+    return vf_document_get_text(node, "unit", UNIT_MAX, &self->unit, error) &&
            vf_document_get_yes_no(node, "enforced", &self->enforced, error);
 }
 
@@ -135,16 +124,10 @@ parse_bound(const xmlNode *node, const VfParameter *self, const char *name, gint
     return vf_document_fail_because(node, cause, error);
 }
 
-static VfRange
-whole_range(const VfParameter *self)
-{
-    return (VfRange){self->type == VF_PARAMETER_INT ? G_MININT64 : 0, G_MAXINT64, 1};
-}
-
 static gboolean
 parse_range(const xmlNode *node, const VfParameter *self, GArray *ranges, GError **error)
 {
-    VfRange range = whole_range(self);
+    VfRange range = {self->type == VF_PARAMETER_INT ? G_MININT64 : 0, G_MAXINT64, 1};
 
     if (!vf_parameter_is_number(self))
         return vf_document_fail(node, error,
@@ -214,29 +197,6 @@ compare_ranges(gconstpointer a, gconstpointer b)
     return (left->step > right->step) - (left->step < right->step);
 }
 
-static void
-take_allowed(VfParameter *self, GPtrArray *values, GArray *ranges)
-{
-    if (vf_parameter_is_number(self))
-        g_ptr_array_sort(values, compare_numbers);
-    if (self->type == VF_PARAMETER_SET)
-        g_ptr_array_sort(values, compare_strings);
-    if (values->len > 0) {
-        g_ptr_array_add(values, NULL);
-        self->allowed = (char **)g_ptr_array_steal(values, NULL);
-    }
-    g_array_sort(ranges, compare_ranges);
-    if (ranges->len > 0)
-        self->ranges = g_array_ref(ranges);
-}
-
-static gboolean
-has_short_range(const xmlNode *node)
-{
-    return vf_document_has(node, "min") || vf_document_has(node, "max") ||
-           vf_document_has(node, "step");
-}
-
 static gboolean
 handle_allowed(const xmlNode *node, gpointer data, GError **error)
 {
@@ -246,7 +206,8 @@ handle_allowed(const xmlNode *node, gpointer data, GError **error)
     Allowed allowed = {self, values, ranges};
     const VfDocumentChild children[] = {{"value", handle_allowed_value, 0, 256},
                                         {"range", handle_range, 0, RANGES_MAX}};
-    gboolean range = has_short_range(node);
+    gboolean range = vf_document_has(node, "min") || vf_document_has(node, "max") ||
+                     vf_document_has(node, "step");
     gboolean mask = vf_document_has(node, "mask");
 
     if (!vf_document_children(node, children, G_N_ELEMENTS(children), &allowed, error))
@@ -259,7 +220,17 @@ handle_allowed(const xmlNode *node, gpointer data, GError **error)
         return parse_mask(node, self, error);
     if (range && !parse_range(node, self, ranges, error))
         return FALSE;
-    take_allowed(self, values, ranges);
+    if (vf_parameter_is_number(self))
+        g_ptr_array_sort(values, compare_numbers);
+    if (self->type == VF_PARAMETER_SET)
+        g_ptr_array_sort(values, compare_strings);
+    if (values->len > 0) {
+        g_ptr_array_add(values, NULL);
+        self->allowed = (char **)g_ptr_array_steal(values, NULL);
+    }
+    g_array_sort(ranges, compare_ranges);
+    if (ranges->len > 0)
+        self->ranges = g_array_ref(ranges);
     return TRUE;
 }
 
@@ -346,22 +317,6 @@ write_range(VfWriter *writer, const VfRange *range)
 }
 
 static void
-write_ranges(VfWriter *writer, const VfParameter *self)
-{
-    if (!self->ranges)
-        return;
-    if (self->ranges->len == 1 && !self->allowed) {
-        write_range(writer, &g_array_index(self->ranges, VfRange, 0));
-        return;
-    }
-    for (guint i = 0; i < self->ranges->len; i++) {
-        vf_writer_start(writer, "range", NULL);
-        write_range(writer, &g_array_index(self->ranges, VfRange, i));
-        vf_writer_end(writer);
-    }
-}
-
-static void
 write_allowed(VfWriter *writer, const VfParameter *self)
 {
     g_autofree char *mask = NULL;
@@ -372,7 +327,15 @@ write_allowed(VfWriter *writer, const VfParameter *self)
     if (self->mask != G_MAXUINT64)
         mask = g_strdup_printf("0x%" PRIx64, self->mask);
     vf_writer_attribute(writer, "mask", mask);
-    write_ranges(writer, self);
+    if (self->ranges && self->ranges->len == 1 && !self->allowed) {
+        write_range(writer, &g_array_index(self->ranges, VfRange, 0));
+    } else {
+        for (guint i = 0; self->ranges != NULL && i < self->ranges->len; i++) {
+            vf_writer_start(writer, "range", NULL);
+            write_range(writer, &g_array_index(self->ranges, VfRange, i));
+            vf_writer_end(writer);
+        }
+    }
     for (guint i = 0; self->allowed != NULL && self->allowed[i] != NULL; i++) {
         vf_writer_start(writer, "value", NULL);
         vf_writer_text(writer, self->allowed[i]);

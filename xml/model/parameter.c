@@ -152,11 +152,27 @@ vf_parameter_canonicalize(const VfParameter *self, const char *text, GError **er
     return self->type == VF_PARAMETER_SET ? join_words(text, ' ') : g_strdup(text);
 }
 
-static gboolean
-in_ranges(const VfParameter *self, const char *canonical)
+gboolean
+vf_parameter_allows(const VfParameter *self, const char *canonical)
 {
-    gint64 value = g_ascii_strtoll(canonical, NULL, 10);
+    const char *const *allowed = (const char *const *)self->allowed;
+    gint64 value;
 
+    if (self->type == VF_PARAMETER_BITMASK)
+        return (vf_parameter_bits(canonical) & ~self->mask) == 0;
+    if (!self->allowed && !self->ranges)
+        return TRUE;
+    if (self->type == VF_PARAMETER_SET) {
+        g_auto(GStrv) words = g_strsplit(canonical, " ", -1);
+
+        for (guint i = 0; words[i] != NULL; i++)
+            if (!g_strv_contains(allowed, words[i]))
+                return FALSE;
+        return TRUE;
+    }
+    if (allowed && g_strv_contains(allowed, canonical))
+        return TRUE;
+    value = g_ascii_strtoll(canonical, NULL, 10);
     for (guint i = 0; self->ranges != NULL && i < self->ranges->len; i++) {
         const VfRange *range = &g_array_index(self->ranges, VfRange, i);
         /* the distance of two int64 can need 64 bits without a sign */
@@ -165,30 +181,6 @@ in_ranges(const VfParameter *self, const char *canonical)
             return TRUE;
     }
     return FALSE;
-}
-
-static gboolean
-all_allowed(const VfParameter *self, const char *canonical)
-{
-    g_auto(GStrv) words = g_strsplit(canonical, " ", -1);
-
-    for (guint i = 0; words[i] != NULL; i++)
-        if (!g_strv_contains((const char *const *)self->allowed, words[i]))
-            return FALSE;
-    return TRUE;
-}
-
-gboolean
-vf_parameter_allows(const VfParameter *self, const char *canonical)
-{
-    if (self->type == VF_PARAMETER_BITMASK)
-        return (g_ascii_strtoull(canonical + 2, NULL, 16) & ~self->mask) == 0;
-    if (!self->allowed && !self->ranges)
-        return TRUE;
-    if (self->type == VF_PARAMETER_SET)
-        return canonical[0] == '\0' || all_allowed(self, canonical);
-    return (self->allowed && g_strv_contains((const char *const *)self->allowed, canonical)) ||
-           in_ranges(self, canonical);
 }
 
 char *
@@ -272,7 +264,7 @@ vf_parameter_decode_attribute(const VfParameter *self, const char *text, GError 
 {
     g_autoptr(GError) cause = NULL;
     g_autofree char *own = decode_foreign(self, text);
-    char *canonical = vf_parameter_canonicalize(self, own != NULL ? own : text, &cause);
+    char *canonical = vf_parameter_canonicalize(self, own ?: text, &cause);
 
     if (!canonical)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE, _("the attribute %s: %s"),
@@ -280,30 +272,18 @@ vf_parameter_decode_attribute(const VfParameter *self, const char *text, GError 
     return canonical;
 }
 
-static char *
-encode_set(const VfParameter *self, const char *value)
-{
-    g_auto(GStrv) words = g_strsplit(value, " ", -1);
-    const char separator[] = {self->reader.separator != '\0' ? self->reader.separator : ' ', '\0'};
-
-    return g_strjoinv(separator, words);
-}
-
 char *
 vf_parameter_encode_attribute(const VfParameter *self, const char *value)
 {
+    const char separator[] = {self->reader.separator != '\0' ? self->reader.separator : ' ', '\0'};
+    g_auto(GStrv) words = NULL;
+
     if (self->type == VF_PARAMETER_BOOL)
         return g_strdup(g_str_equal(value, "yes") ? "1" : "0");
-    return self->type == VF_PARAMETER_SET ? encode_set(self, value) : g_strdup(value);
-}
-
-static char *
-describe_range(const VfRange *range)
-{
-    if (range->step == 1)
-        return g_strdup_printf(_("%" PRId64 " to %" PRId64), range->min, range->max);
-    return g_strdup_printf(_("%" PRId64 " to %" PRId64 " in steps of %" PRIu64), range->min,
-                           range->max, range->step);
+    if (self->type != VF_PARAMETER_SET)
+        return g_strdup(value);
+    words = g_strsplit(value, " ", -1);
+    return g_strjoinv(separator, words);
 }
 
 static char *
@@ -331,8 +311,15 @@ vf_parameter_describe_allowed(const VfParameter *self)
     if (!self->allowed && !self->ranges)
         return describe_any(self);
     for (guint i = 0; self->ranges != NULL && i < self->ranges->len; i++) {
-        g_autofree char *range = describe_range(&g_array_index(self->ranges, VfRange, i));
-        g_strv_builder_add(builder, range);
+        const VfRange *range = &g_array_index(self->ranges, VfRange, i);
+        g_autofree char *text = NULL;
+
+        if (range->step == 1)
+            text = g_strdup_printf(_("%" PRId64 " to %" PRId64), range->min, range->max);
+        else
+            text = g_strdup_printf(_("%" PRId64 " to %" PRId64 " in steps of %" PRIu64), range->min,
+                                   range->max, range->step);
+        g_strv_builder_add(builder, text);
     }
     for (guint i = 0; self->allowed != NULL && self->allowed[i] != NULL; i++)
         g_strv_builder_add(builder, self->allowed[i]);

@@ -22,23 +22,6 @@ place_of(const VfParameter *parameter, const char *value)
 }
 
 static gboolean
-order_enum(const VfParameter *parameter, const char *a, const char *b, int *order)
-{
-    int left = place_of(parameter, a);
-    int right = place_of(parameter, b);
-
-    *order = order_of(left, right);
-    return left >= 0 && right >= 0;
-}
-
-static gboolean
-order_inclusion(gboolean a_has_b, gboolean b_has_a, int *order)
-{
-    *order = a_has_b - b_has_a;
-    return a_has_b || b_has_a;
-}
-
-static gboolean
 ends_word(char c)
 {
     return c == ' ' || c == '\0';
@@ -82,6 +65,8 @@ has_all(const VfParameter *parameter, const char *have, const char *wanted)
 gboolean
 vf_rule_order(const VfParameter *parameter, const char *a, const char *b, int *order)
 {
+    int left;
+    int right;
     switch (parameter->type) {
     case VF_PARAMETER_BOOL:
         *order = order_of(g_str_equal(a, "yes"), g_str_equal(b, "yes"));
@@ -91,10 +76,16 @@ vf_rule_order(const VfParameter *parameter, const char *a, const char *b, int *o
         *order = order_of(g_ascii_strtoll(a, NULL, 10), g_ascii_strtoll(b, NULL, 10));
         return TRUE;
     case VF_PARAMETER_ENUM:
-        return order_enum(parameter, a, b, order);
+        left = place_of(parameter, a);
+        right = place_of(parameter, b);
+        *order = order_of(left, right);
+        return left >= 0 && right >= 0;
     case VF_PARAMETER_SET:
     case VF_PARAMETER_BITMASK:
-        return order_inclusion(has_all(parameter, a, b), has_all(parameter, b, a), order);
+        left = has_all(parameter, a, b);
+        right = has_all(parameter, b, a);
+        *order = left - right;
+        return left || right;
     case VF_PARAMETER_STRING:
     default:
         return FALSE;

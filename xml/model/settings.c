@@ -55,20 +55,6 @@ vf_model_settings(const VfModel *self, GPtrArray *values, GError **error)
     return g_steal_pointer(&settings);
 }
 
-static void
-add_selection(const VfModel *model, GPtrArray *settings)
-{
-    VfSetting *setting;
-
-    if (!model->select_attribute)
-        return;
-    setting = g_new0(VfSetting, 1);
-    setting->parameter = g_strdup(model->select_attribute);
-    setting->attribute = g_strdup(model->select_attribute);
-    setting->text = g_strdup(model->id);
-    g_ptr_array_add(settings, setting);
-}
-
 /* The parameters that can be switched off, all off. */
 static GPtrArray *
 off_values(const VfModel *model)
@@ -119,7 +105,13 @@ vf_settings_plan(const VfModel *model, GPtrArray *values, gboolean from_off, GEr
     g_autoptr(GPtrArray) off = from_off ? off_values(model) : vf_value_list_new();
     g_autoptr(GPtrArray) rest = without(values, off);
 
-    add_selection(model, settings);
+    if (model->select_attribute) {
+        VfSetting *selection = g_new0(VfSetting, 1);
+        selection->parameter = g_strdup(model->select_attribute);
+        selection->attribute = g_strdup(model->select_attribute);
+        selection->text = g_strdup(model->id);
+        g_ptr_array_add(settings, selection);
+    }
     if (!add_values(model, off, settings, error) || !add_values(model, rest, settings, error))
         return NULL;
     return g_steal_pointer(&settings);

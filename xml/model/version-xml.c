@@ -73,16 +73,6 @@ compare_strings(gconstpointer a, gconstpointer b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static char **
-take_loads(GPtrArray *loads)
-{
-    if (loads->len == 0)
-        return NULL;
-    g_ptr_array_sort(loads, compare_strings);
-    g_ptr_array_add(loads, NULL);
-    return (char **)g_ptr_array_steal(loads, NULL);
-}
-
 static gboolean
 handle_version(const xmlNode *node, gpointer data, GError **error)
 {
@@ -102,7 +92,11 @@ handle_version(const xmlNode *node, gpointer data, GError **error)
         return vf_document_fail(
             node, error,
             _("a version has values, or, in a model with a version parameter, what it loads"));
-    version->loads = take_loads(loads);
+    if (loads->len > 0) {
+        g_ptr_array_sort(loads, compare_strings);
+        g_ptr_array_add(loads, NULL);
+        version->loads = (char **)g_ptr_array_steal(loads, NULL);
+    }
     g_ptr_array_add(self->versions, g_steal_pointer(&version));
     return TRUE;
 }
@@ -118,26 +112,6 @@ vf_versions_xml_parse(const xmlNode *node, gpointer data, GError **error)
            vf_document_children(node, children, G_N_ELEMENTS(children), self, error);
 }
 
-static void
-write_version(VfWriter *writer, const VfVersion *version)
-{
-    vf_writer_start(writer, "version", NULL);
-    vf_writer_attribute(writer, "name", version->name);
-    for (guint i = 0; i < version->values->len; i++) {
-        const VfValue *value = version->values->pdata[i];
-        vf_writer_start(writer, "value", NULL);
-        vf_writer_attribute(writer, "parameter", value->name);
-        vf_writer_text(writer, value->value);
-        vf_writer_end(writer);
-    }
-    for (guint i = 0; version->loads != NULL && version->loads[i] != NULL; i++) {
-        vf_writer_start(writer, "loads", NULL);
-        vf_writer_attribute(writer, "version", version->loads[i]);
-        vf_writer_end(writer);
-    }
-    vf_writer_end(writer);
-}
-
 void
 vf_versions_xml_write(VfWriter *writer, const VfModel *model)
 {
@@ -145,7 +119,24 @@ vf_versions_xml_write(VfWriter *writer, const VfModel *model)
         return;
     vf_writer_start(writer, "versions", NULL);
     vf_writer_attribute(writer, "parameter", model->version_parameter);
-    for (guint i = 0; i < model->versions->len; i++)
-        write_version(writer, model->versions->pdata[i]);
+    for (guint i = 0; i < model->versions->len; i++) {
+        const VfVersion *version = model->versions->pdata[i];
+
+        vf_writer_start(writer, "version", NULL);
+        vf_writer_attribute(writer, "name", version->name);
+        for (guint j = 0; j < version->values->len; j++) {
+            const VfValue *value = version->values->pdata[j];
+            vf_writer_start(writer, "value", NULL);
+            vf_writer_attribute(writer, "parameter", value->name);
+            vf_writer_text(writer, value->value);
+            vf_writer_end(writer);
+        }
+        for (guint j = 0; version->loads != NULL && version->loads[j] != NULL; j++) {
+            vf_writer_start(writer, "loads", NULL);
+            vf_writer_attribute(writer, "version", version->loads[j]);
+            vf_writer_end(writer);
+        }
+        vf_writer_end(writer);
+    }
     vf_writer_end(writer);
 }
