@@ -31,16 +31,6 @@ fail(GError **error, const char *format, ...)
     return FALSE;
 }
 
-/* How a value looks in its document, for messages. */
-static char *
-show(JsonNode *node)
-{
-    g_autofree char *text = json_to_string(node, FALSE);
-    g_autofree char *clean = vf_text_clean(text);
-
-    return g_utf8_strlen(clean, -1) > 60 ? g_utf8_substring(clean, 0, 60) : g_steal_pointer(&clean);
-}
-
 static JsonNode *
 need_member(JsonObject *object, const char *name, GError **error)
 {
@@ -51,10 +41,13 @@ need_member(JsonObject *object, const char *name, GError **error)
     return node;
 }
 
+/* Shows the value as its document has it. */
 static gboolean
 fail_kind(JsonNode *node, const char *name, const char *kind, GError **error)
 {
-    g_autofree char *shown = show(node);
+    g_autofree char *text = json_to_string(node, FALSE);
+    g_autofree char *clean = vf_text_clean(text);
+    g_autofree char *shown = g_utf8_substring(clean, 0, MIN(g_utf8_strlen(clean, -1), 60));
 
     return fail(error, _("“%s” is %s, but must be %s"), name, shown, kind);
 }
@@ -174,26 +167,20 @@ typedef struct {
 } Allowed;
 
 static gboolean
-add_range(Allowed *self, JsonNode *node, GError **error)
-{
-    VfRange range;
-
-    if (!read_range(json_node_get_string(node), &range))
-        return fail_kind(node, "allowed_values", _("a range “<min>-<max>” of whole numbers"),
-                         error);
-    if (self->ranges->len == RANGES_MAX)
-        return fail(error, _("“allowed_values” has more than %d ranges"), RANGES_MAX);
-    g_array_append_val(self->ranges, range);
-    return TRUE;
-}
-
-static gboolean
 add_allowed(Allowed *self, JsonNode *node, GError **error)
 {
     g_autofree char *value = NULL;
+    VfRange range;
 
-    if (self->parameter->type == VF_PARAMETER_INT && holds(node, G_TYPE_STRING))
-        return add_range(self, node, error);
+    if (self->parameter->type == VF_PARAMETER_INT && holds(node, G_TYPE_STRING)) {
+        if (!read_range(json_node_get_string(node), &range))
+            return fail_kind(node, "allowed_values", _("a range “<min>-<max>” of whole numbers"),
+                             error);
+        if (self->ranges->len == RANGES_MAX)
+            return fail(error, _("“allowed_values” has more than %d ranges"), RANGES_MAX);
+        g_array_append_val(self->ranges, range);
+        return TRUE;
+    }
     value = read_value(self->parameter, node, "allowed_values", error);
     if (!value)
         return FALSE;
@@ -222,20 +209,6 @@ compare_ranges(gconstpointer a, gconstpointer b)
     return (left->max > right->max) - (left->max < right->max);
 }
 
-static void
-take_allowed(Allowed *self)
-{
-    if (self->parameter->type == VF_PARAMETER_INT)
-        g_ptr_array_sort(self->values, compare_numbers);
-    g_array_sort(self->ranges, compare_ranges);
-    if (self->values->len > 0) {
-        g_ptr_array_add(self->values, NULL);
-        self->parameter->allowed = (char **)g_ptr_array_steal(self->values, NULL);
-    }
-    if (self->ranges->len > 0)
-        self->parameter->ranges = g_array_ref(self->ranges);
-}
-
 static gboolean
 parse_allowed(JsonObject *object, VfParameter *parameter, GError **error)
 {
@@ -258,7 +231,15 @@ parse_allowed(JsonObject *object, VfParameter *parameter, GError **error)
     for (guint i = 0; i < n; i++)
         if (!add_allowed(&self, json_array_get_element(array, i), error))
             return FALSE;
-    take_allowed(&self);
+    if (parameter->type == VF_PARAMETER_INT)
+        g_ptr_array_sort(values, compare_numbers);
+    g_array_sort(ranges, compare_ranges);
+    if (values->len > 0) {
+        g_ptr_array_add(values, NULL);
+        parameter->allowed = (char **)g_ptr_array_steal(values, NULL);
+    }
+    if (ranges->len > 0)
+        parameter->ranges = g_array_ref(ranges);
     return TRUE;
 }
 

@@ -65,28 +65,20 @@ vf_migration_info_parameter_new(const char *name, const char *source, GError **e
 }
 
 static gboolean
-check_version(const char *name, GError **error)
-{
-    g_autofree char *shown = NULL;
-
-    if (name[0] != '\0' && strlen(name) <= VERSION_MAX_BYTES && g_str_is_ascii(name) &&
-        !strchr(name, ' ') && vf_text_check(name, VERSION, VERSION_MAX_BYTES, NULL))
-        return TRUE;
-    shown = vf_text_excerpt(name, 60);
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                _("a version is “%.60s”, but must be 1 to %d characters of ASCII without spaces "
-                  "and control characters"),
-                shown, VERSION_MAX_BYTES);
-    return FALSE;
-}
-
-static gboolean
 add_version(VfModel *model, const char *name, GError **error)
 {
     VfVersion *version;
 
-    if (!check_version(name, error))
+    if (name[0] == '\0' || strlen(name) > VERSION_MAX_BYTES || !g_str_is_ascii(name) ||
+        strchr(name, ' ') || !vf_text_check(name, VERSION, VERSION_MAX_BYTES, NULL)) {
+        g_autofree char *shown = vf_text_excerpt(name, 60);
+        g_set_error(
+            error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+            _("a version is “%.60s”, but must be 1 to %d characters of ASCII without spaces "
+              "and control characters"),
+            shown, VERSION_MAX_BYTES);
         return FALSE;
+    }
     if (vf_model_find_version(model, name)) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                     _("the version “%s” is there twice"), name);

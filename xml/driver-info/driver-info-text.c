@@ -42,17 +42,6 @@ end_model(Parse *self, GError **error)
 }
 
 static gboolean
-begin_model(Parse *self, const char *line, GError **error)
-{
-    g_autofree char *id = g_strndup(line, strlen(line) - 1);
-
-    if (!end_model(self, error))
-        return FALSE;
-    self->model = vf_migration_info_model_new(id, VF_MODEL_SOURCE_KERNEL, error);
-    return self->model != NULL;
-}
-
-static gboolean
 fail(const char *line, const char *rule, GError **error)
 {
     g_autofree char *shown = vf_text_excerpt(line, 60);
@@ -65,8 +54,14 @@ fail(const char *line, const char *rule, GError **error)
 static gboolean
 parse_line(Parse *self, const char *line, GError **error)
 {
-    if (line[0] != ' ' && g_str_has_suffix(line, ":"))
-        return begin_model(self, line, error);
+    if (line[0] != ' ' && g_str_has_suffix(line, ":")) {
+        g_autofree char *id = g_strndup(line, strlen(line) - 1);
+
+        if (!end_model(self, error))
+            return FALSE;
+        self->model = vf_migration_info_model_new(id, VF_MODEL_SOURCE_KERNEL, error);
+        return self->model != NULL;
+    }
     if (line[0] != ' ')
         return fail(line, _("a model ends with “:”, and a version begins with a space"), error);
     if (!self->model)

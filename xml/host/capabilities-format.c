@@ -57,32 +57,6 @@ sorted(GPtrArray *array, GCompareFunc compare)
 }
 
 static void
-write_host(VfWriter *writer, const VfCapabilities *self)
-{
-    vf_writer_start(writer, "host", NULL);
-    vf_writer_attribute(writer, "id", self->host_id);
-    vf_writer_attribute(writer, "name", self->host_name);
-    vf_writer_attribute(writer, "arch", self->arch);
-    vf_writer_attribute(writer, "kernel", self->kernel);
-    vf_writer_end(writer);
-}
-
-static void
-write_offer(VfWriter *writer, const VfCapabilitiesOffer *offer)
-{
-    vf_writer_start(writer, "offer", NULL);
-    vf_writer_attribute(writer, "id", offer->id);
-    vf_writer_attribute(writer, "model", offer->model);
-    vf_writer_attribute(writer, "how", offer->how);
-    vf_writer_attribute(writer, "type", offer->type);
-    vf_writer_attribute_u64(writer, "left", offer->left);
-    vf_writer_attribute_words(writer, "usable-by", offer->usable_by);
-    vf_writer_attribute_words(writer, "settable", offer->settable);
-    vf_value_xml_write(writer, offer->values);
-    vf_writer_end(writer);
-}
-
-static void
 write_parent(VfWriter *writer, const VfCapabilitiesParent *parent)
 {
     g_autoptr(GPtrArray) offers = sorted(parent->offers, compare_offers);
@@ -92,8 +66,20 @@ write_parent(VfWriter *writer, const VfCapabilitiesParent *parent)
     vf_writer_attribute(writer, "kind", parent->kind);
     vf_writer_attribute(writer, "path", parent->path);
     vf_writer_attribute(writer, "driver", parent->driver);
-    for (guint i = 0; i < offers->len; i++)
-        write_offer(writer, offers->pdata[i]);
+    for (guint i = 0; i < offers->len; i++) {
+        const VfCapabilitiesOffer *offer = offers->pdata[i];
+
+        vf_writer_start(writer, "offer", NULL);
+        vf_writer_attribute(writer, "id", offer->id);
+        vf_writer_attribute(writer, "model", offer->model);
+        vf_writer_attribute(writer, "how", offer->how);
+        vf_writer_attribute(writer, "type", offer->type);
+        vf_writer_attribute_u64(writer, "left", offer->left);
+        vf_writer_attribute_words(writer, "usable-by", offer->usable_by);
+        vf_writer_attribute_words(writer, "settable", offer->settable);
+        vf_value_xml_write(writer, offer->values);
+        vf_writer_end(writer);
+    }
     vf_writer_end(writer);
 }
 
@@ -109,19 +95,6 @@ yes_no(const VfCapabilitiesDevice *device, VfCapabilitiesMigration flag)
     return "no";
 }
 
-static void
-write_migration(VfWriter *writer, const VfCapabilitiesDevice *device)
-{
-    vf_writer_start(writer, "migration", NULL);
-    vf_writer_attribute(writer, "source", device->migration_source);
-    if (!g_str_equal(device->migration_source, "unknown")) {
-        vf_writer_attribute(writer, "stop-copy", yes_no(device, VF_CAPABILITIES_STOP_COPY));
-        vf_writer_attribute(writer, "p2p", yes_no(device, VF_CAPABILITIES_P2P));
-        vf_writer_attribute(writer, "pre-copy", yes_no(device, VF_CAPABILITIES_PRE_COPY));
-    }
-    vf_writer_end(writer);
-}
-
 /* The content of a <device> that the caller has started. */
 static void
 write_device_content(VfWriter *writer, const VfCapabilitiesDevice *device)
@@ -135,44 +108,12 @@ write_device_content(VfWriter *writer, const VfCapabilitiesDevice *device)
     if (device->being_removed)
         vf_writer_attribute(writer, "being-removed", "yes");
     vf_value_xml_write(writer, device->values);
-    write_migration(writer, device);
-}
-
-static void
-write_models(VfWriter *writer, const VfCapabilities *self)
-{
-    g_autoptr(GPtrArray) models = sorted(self->models, compare_models);
-
-    vf_writer_start(writer, "models", NULL);
-    for (guint i = 0; i < models->len; i++) {
-        vf_writer_start(writer, "model", NULL);
-        vf_model_xml_write_schema(writer, models->pdata[i]);
-        vf_writer_end(writer);
-    }
-    vf_writer_end(writer);
-}
-
-static void
-write_parents(VfWriter *writer, const VfCapabilities *self)
-{
-    g_autoptr(GPtrArray) parents = sorted(self->parents, compare_parents);
-
-    vf_writer_start(writer, "parents", NULL);
-    for (guint i = 0; i < parents->len; i++)
-        write_parent(writer, parents->pdata[i]);
-    vf_writer_end(writer);
-}
-
-static void
-write_devices(VfWriter *writer, const VfCapabilities *self)
-{
-    g_autoptr(GPtrArray) devices = sorted(self->devices, compare_devices);
-
-    vf_writer_start(writer, "devices", NULL);
-    for (guint i = 0; i < devices->len; i++) {
-        vf_writer_start(writer, "device", NULL);
-        write_device_content(writer, devices->pdata[i]);
-        vf_writer_end(writer);
+    vf_writer_start(writer, "migration", NULL);
+    vf_writer_attribute(writer, "source", device->migration_source);
+    if (!g_str_equal(device->migration_source, "unknown")) {
+        vf_writer_attribute(writer, "stop-copy", yes_no(device, VF_CAPABILITIES_STOP_COPY));
+        vf_writer_attribute(writer, "p2p", yes_no(device, VF_CAPABILITIES_P2P));
+        vf_writer_attribute(writer, "pre-copy", yes_no(device, VF_CAPABILITIES_PRE_COPY));
     }
     vf_writer_end(writer);
 }
@@ -181,11 +122,38 @@ char *
 vf_capabilities_format(const VfCapabilities *self)
 {
     g_autoptr(VfWriter) writer = vf_writer_new("capabilities", NS, TRUE);
+    g_autoptr(GPtrArray) models = sorted(self->models, compare_models);
+    g_autoptr(GPtrArray) parents = sorted(self->parents, compare_parents);
+    g_autoptr(GPtrArray) devices = sorted(self->devices, compare_devices);
 
-    write_host(writer, self);
-    write_models(writer, self);
-    write_parents(writer, self);
-    write_devices(writer, self);
+    vf_writer_start(writer, "host", NULL);
+    vf_writer_attribute(writer, "id", self->host_id);
+    vf_writer_attribute(writer, "name", self->host_name);
+    vf_writer_attribute(writer, "arch", self->arch);
+    vf_writer_attribute(writer, "kernel", self->kernel);
+    vf_writer_end(writer);
+
+    vf_writer_start(writer, "models", NULL);
+    for (guint i = 0; i < models->len; i++) {
+        vf_writer_start(writer, "model", NULL);
+        vf_model_xml_write_schema(writer, models->pdata[i]);
+        vf_writer_end(writer);
+    }
+    vf_writer_end(writer);
+
+    vf_writer_start(writer, "parents", NULL);
+    for (guint i = 0; i < parents->len; i++)
+        write_parent(writer, parents->pdata[i]);
+    vf_writer_end(writer);
+
+    vf_writer_start(writer, "devices", NULL);
+    for (guint i = 0; i < devices->len; i++) {
+        vf_writer_start(writer, "device", NULL);
+        write_device_content(writer, devices->pdata[i]);
+        vf_writer_end(writer);
+    }
+    vf_writer_end(writer);
+
     return vf_writer_finish(writer);
 }
 

@@ -285,29 +285,24 @@ start_parent(VfCapabilitiesStream *self, const Open *element)
         self->visitor->parent(parent, self->data);
 }
 
-static VfModel *
-parse_model(VfCapabilitiesStream *self)
-{
-    g_autoptr(VfDocument) document = replay(self);
-    GError *error = NULL;
-    VfModel *model = vf_capabilities_xml_parse_model(vf_document_root(document), &error);
-
-    if (!model)
-        take_error(self, error);
-    return model;
-}
-
 static void
 end_model(VfCapabilitiesStream *self, const Open *element)
 {
     VfContent content = vf_content_cache_hash(self->models, self->log.data, self->log.size);
     VfModel *cached = vf_content_cache_find(self->models, &content);
-    g_autoptr(VfModel) model = cached ? vf_model_ref(cached) : parse_model(self);
+    g_autoptr(VfModel) model = cached ? vf_model_ref(cached) : NULL;
 
-    if (!model)
-        return;
-    if (!cached)
+    if (!cached) {
+        g_autoptr(VfDocument) document = replay(self);
+        GError *error = NULL;
+
+        model = vf_capabilities_xml_parse_model(vf_document_root(document), &error);
+        if (!model) {
+            take_error(self, error);
+            return;
+        }
         vf_content_cache_add(self->models, &content, vf_model_ref(model));
+    }
     if (add_id(self, AT_MODEL, element, model->id) && self->visitor->model)
         self->visitor->model(model, self->data);
 }
@@ -373,18 +368,6 @@ own_is_plain(const VfCapabilitiesStream *self, Place place)
            (!self->has_own[2] || is_plain(own[2], 255));
 }
 
-static void
-visit(VfCapabilitiesStream *self, Place place, VfShape *shape)
-{
-    const char *id = self->own[0]->str;
-    const char *parent = self->has_own[2] ? self->own[2]->str : NULL;
-
-    if (place == AT_OFFER && self->visitor->offer)
-        self->visitor->offer(id, g_ascii_strtoull(self->own[1]->str, NULL, 10), shape, self->data);
-    if (place == AT_DEVICE && self->visitor->device)
-        self->visitor->device(id, self->own[1]->str, parent, shape, self->data);
-}
-
 /* An offer or a device. */
 static void
 end_shape(VfCapabilitiesStream *self, Place place, const Open *element)
@@ -393,13 +376,20 @@ end_shape(VfCapabilitiesStream *self, Place place, const Open *element)
     VfShape *cached = vf_content_cache_find(self->shapes, &content);
     g_autoptr(VfShape) shape =
         cached && own_is_plain(self, place) ? vf_shape_ref(cached) : parse_shape(self, place);
+    const char *id = self->own[0]->str;
 
     if (!shape)
         return;
     if (!cached)
         vf_content_cache_add(self->shapes, &content, vf_shape_ref(shape));
-    if (add_id(self, place, element, self->own[0]->str))
-        visit(self, place, shape);
+    if (!add_id(self, place, element, id))
+        return;
+
+    if (place == AT_OFFER && self->visitor->offer)
+        self->visitor->offer(id, g_ascii_strtoull(self->own[1]->str, NULL, 10), shape, self->data);
+    if (place == AT_DEVICE && self->visitor->device)
+        self->visitor->device(id, self->own[1]->str, self->has_own[2] ? self->own[2]->str : NULL,
+                              shape, self->data);
 }
 
 /* --- events */
@@ -698,9 +688,14 @@ forget_document(VfCapabilitiesStream *self)
         make_parser(self);
 }
 
+/* text[size] is NUL. */
 static gboolean
-parse(VfCapabilitiesStream *self, const char *text, gsize size, GError **error)
+read_text(VfCapabilitiesStream *self, const char *text, gsize size, GError **error)
 {
+    forget_document(self);
+    if (!vf_document_text_check(&text, &size, VF_DOCUMENT_LARGE_SIZE_MAX, self->where, NULL, error))
+        return FALSE;
+
     /* the encoding has been checked; there are no entities but XML's own, which are to be replaced
      */
     xmlCtxtReadMemory(self->context, text, (int)size, NULL, NULL,
@@ -713,16 +708,6 @@ parse(VfCapabilitiesStream *self, const char *text, gsize size, GError **error)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&self->error));
     return FALSE;
-}
-
-/* text[size] is NUL. */
-static gboolean
-read_text(VfCapabilitiesStream *self, const char *text, gsize size, GError **error)
-{
-    forget_document(self);
-    return vf_document_text_check(&text, &size, VF_DOCUMENT_LARGE_SIZE_MAX, self->where, NULL,
-                                  error) &&
-           parse(self, text, size, error);
 }
 
 gboolean

@@ -45,8 +45,7 @@ vf_requirement_new_for_device(const VfModel *model, GPtrArray *known)
     for (guint i = 0; i < model->parameters->len; i++) {
         const VfParameter *parameter = model->parameters->pdata[i];
         const VfValue *value = vf_value_list_find(known, parameter->name);
-        require(self, parameter, value != NULL ? value->value : NULL,
-                value != NULL ? value->evidence : NULL);
+        require(self, parameter, value ? value->value : NULL, value ? value->evidence : NULL);
     }
     return self;
 }
