@@ -30,18 +30,6 @@ vf_choice_clear(VfChoice *self)
     g_clear_pointer(&self->report, vf_report_free);
 }
 
-static guint
-count_against(const VfReport *report)
-{
-    guint n = 0;
-
-    for (guint i = 0; i < report->lines->len; i++) {
-        const VfReportLine *line = report->lines->pdata[i];
-        n += line->verdict == VF_VERDICT_INCOMPATIBLE ? 1 : 0;
-    }
-    return n;
-}
-
 static VfReport *
 compare(const Question *question, const char *model_id, GPtrArray *values, char *const *settable)
 {
@@ -67,8 +55,13 @@ static void
 consider(Best *best, const char *object, const char *how, guint64 left, VfReport *report)
 {
     guint rank = vf_report_rank(report);
-    guint against = count_against(report);
+    guint against = 0;
     gboolean better;
+
+    for (guint i = 0; i < report->lines->len; i++) {
+        const VfReportLine *line = report->lines->pdata[i];
+        against += line->verdict == VF_VERDICT_INCOMPATIBLE ? 1 : 0;
+    }
 
     if (!best->choice.report)
         better = TRUE;
@@ -97,22 +90,16 @@ consider_offer(const Question *question, const VfCapabilitiesParent *parent,
     consider(best, offer->id, "create", offer->left, report);
 }
 
-/* The same is a refusal of find.c. */
-static void
-ask_migration(const VfCapabilitiesDevice *device, VfReport *report)
-{
-    if (device->migration == 0 && !g_str_equal(device->migration_source, "unknown"))
-        vf_report_take_line(
-            report, vf_report_line_new(VF_REPORT_MODEL, VF_REPORT_CODE_NOT_MIGRATABLE,
-                                       g_strdup(_("The device says that it cannot be migrated."))));
-}
-
 static void
 consider_device(const Question *question, const VfCapabilitiesDevice *device, Best *best)
 {
     VfReport *report = compare(question, device->model, device->values, NULL);
 
-    ask_migration(device, report);
+    /* the same is a refusal of find.c */
+    if (device->migration == 0 && !g_str_equal(device->migration_source, "unknown"))
+        vf_report_take_line(
+            report, vf_report_line_new(VF_REPORT_MODEL, VF_REPORT_CODE_NOT_MIGRATABLE,
+                                       g_strdup(_("The device says that it cannot be migrated."))));
     ask_consumer(question, &(VfConsumerDevice){.kind = device->kind}, report);
     consider(best, device->id, "use", 1, report);
 }
@@ -166,34 +153,28 @@ vf_choice_of_host(const VfRequirement *requirement, const VfCapabilities *capabi
     return finish(&question, &best);
 }
 
-/* FALSE: nothing in it has this id. */
-static gboolean
-look_at_parent(const Question *question, const VfCapabilitiesParent *parent, const char *id,
-               Best *best)
-{
-    if (g_str_equal(parent->id, id)) {
-        consider_parent(question, parent, best);
-        return TRUE;
-    }
-    for (guint i = 0; i < parent->offers->len; i++) {
-        const VfCapabilitiesOffer *offer = parent->offers->pdata[i];
-
-        if (!g_str_equal(offer->id, id))
-            continue;
-        consider_offer(question, parent, offer, best);
-        return TRUE;
-    }
-    return FALSE;
-}
-
+/* FALSE: neither a parent nor an offer has this id. */
 static gboolean
 look_at_parents(const Question *question, const char *id, Best *best)
 {
     GPtrArray *parents = question->capabilities->parents;
 
-    for (guint i = 0; i < parents->len; i++)
-        if (look_at_parent(question, parents->pdata[i], id, best))
+    for (guint i = 0; i < parents->len; i++) {
+        const VfCapabilitiesParent *parent = parents->pdata[i];
+
+        if (g_str_equal(parent->id, id)) {
+            consider_parent(question, parent, best);
             return TRUE;
+        }
+        for (guint j = 0; j < parent->offers->len; j++) {
+            const VfCapabilitiesOffer *offer = parent->offers->pdata[j];
+
+            if (!g_str_equal(offer->id, id))
+                continue;
+            consider_offer(question, parent, offer, best);
+            return TRUE;
+        }
+    }
     return FALSE;
 }
 

@@ -166,51 +166,38 @@ decide_fixed(VfPair *self)
     }
 }
 
-/* FALSE when the requirement's value is none of the type. */
-static gboolean
-read_source(VfPair *self)
-{
-    const char *text = self->wanted ? self->wanted->value : NULL;
-    const char *canonical;
-
-    if (!text)
-        return TRUE;
-    canonical = canonicalize(self->parameter, text, &self->owned[0]);
-    self->source = canonical ? canonical : text;
-    return canonical != NULL;
-}
-
-static void
-read_destination(VfPair *self)
-{
-    const char *text = self->known ? self->known->value : NULL;
-
-    if (text) {
-        self->given = canonicalize(self->parameter, text, &self->owned[1]);
-        self->destination = self->given ? self->given : text;
-    } else if (self->settable) {
-        self->given = self->parameter->init;
-    }
-}
-
 static VfPairResult
 decide(VfPair *self)
 {
-    read_destination(self);
-    if (self->parameter->compare == VF_COMPARE_IGNORE) {
-        self->source = self->wanted ? self->wanted->value : NULL;
-        return self->wanted ? VF_PAIR_IGNORED : VF_PAIR_NOTHING;
+    const VfParameter *parameter = self->parameter;
+    const char *wanted = self->wanted ? self->wanted->value : NULL;
+    const char *known = self->known ? self->known->value : NULL;
+
+    /* what the destination has, or is made with */
+    if (known) {
+        self->given = canonicalize(parameter, known, &self->owned[1]);
+        self->destination = self->given ?: known;
+    } else if (self->settable) {
+        self->given = parameter->init;
     }
-    if (!read_source(self))
+
+    /* what the source has: what is no value of the type is shown as it is */
+    self->source = wanted;
+    if (parameter->compare == VF_COMPARE_IGNORE)
+        return self->wanted ? VF_PAIR_IGNORED : VF_PAIR_NOTHING;
+    if (wanted && !canonicalize(parameter, wanted, &self->owned[0]))
         return VF_PAIR_VALUE_INVALID;
-    if (self->parameter->compare == VF_COMPARE_FIRMWARE)
+    if (self->owned[0])
+        self->source = self->owned[0];
+    if (parameter->compare == VF_COMPARE_FIRMWARE)
         return VF_PAIR_FIRMWARE_DECIDES;
     if (!self->wanted)
-        self->source = self->parameter->off;
+        self->source = parameter->off;
     if (!self->source && self->settable && self->wanted)
         self->given = NULL; /* it would have to be set, and to what is not known */
     if (!self->source)
         return self->wanted ? VF_PAIR_VALUE_UNREAD : VF_PAIR_PARAMETER_MISSING;
+
     return self->settable ? decide_settable(self) : decide_fixed(self);
 }
 

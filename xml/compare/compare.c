@@ -48,13 +48,6 @@ walk_init(Walk *self, const VfRequirement *requirement, const VfModel *model, GP
     self->n_implied = 1;
 }
 
-/* How many pairs there are at most. */
-static guint
-walk_length(const Walk *self)
-{
-    return self->requirement->values->len + self->n_implied + self->model->parameters->len;
-}
-
 static const char *
 first_of(const char *a, const char *b)
 {
@@ -85,12 +78,6 @@ take_known(Walk *self, const char *name)
     return NULL;
 }
 
-static gboolean
-is_settable(const Walk *self, const char *name)
-{
-    return self->settable && g_strv_contains((const char *const *)self->settable, name);
-}
-
 /* FALSE at the end. */
 static gboolean
 walk_next(Walk *self, VfPair *pair)
@@ -103,8 +90,8 @@ walk_next(Walk *self, VfPair *pair)
     const VfParameter *parameter =
         self->at_parameter < parameters->len ? parameters->pdata[self->at_parameter] : NULL;
     const char *name =
-        first_of(first_of(wanted ? wanted->name : NULL, implied != NULL ? implied->name : NULL),
-                 parameter != NULL ? parameter->name : NULL);
+        first_of(first_of(wanted ? wanted->name : NULL, implied ? implied->name : NULL),
+                 parameter ? parameter->name : NULL);
 
     if (!name)
         return FALSE;
@@ -119,7 +106,8 @@ walk_next(Walk *self, VfPair *pair)
     }
     if (parameter && is_named(parameter->name, name)) {
         pair->parameter = parameter;
-        pair->settable = is_settable(self, name);
+        pair->settable =
+            self->settable && g_strv_contains((const char *const *)self->settable, name);
         self->at_parameter++;
     }
     pair->known = take_known(self, name);
@@ -158,7 +146,8 @@ static VfVerdict
 decide_all(Decided *self, Walk *walk, gboolean stop)
 {
     VfVerdict verdict = VF_VERDICT_IDENTICAL;
-    guint most = walk_length(walk) + 1;
+    guint most =
+        walk->requirement->values->len + walk->n_implied + walk->model->parameters->len + 1;
 
     self->pairs = most > PAIRS_AT_HAND ? g_new(VfPair, most) : self->at_hand;
     while ((!stop || verdict != VF_VERDICT_INCOMPATIBLE) &&
@@ -287,34 +276,6 @@ report_models(VfReport *report, const VfRequirement *requirement, const VfModel 
 }
 
 static void
-report_digests(VfReport *report, const VfRequirement *requirement, const VfModel *model)
-{
-    if (!requirement->digest || g_strcmp0(requirement->digest, model->digest) == 0)
-        return;
-    take_line(report, VF_REPORT_SCHEMA, requirement->digest, model->digest,
-              VF_REPORT_CODE_DIGEST_DIFFERS,
-              g_strdup(_("The two hosts describe this model differently; the destination's "
-                         "description decides.")));
-}
-
-static void
-report_version(VfReport *report, const VfRequirement *requirement, const VfVersion *version)
-{
-    const char *name = requirement->version;
-
-    if (!name)
-        return;
-    if (version)
-        take_line(report, VF_REPORT_VERSION, name, name, VF_REPORT_CODE_MATCHES,
-                  g_strdup_printf(_("The destination knows the version %s."), name));
-    else
-        take_line(report, VF_REPORT_VERSION, name, NULL, VF_REPORT_CODE_VERSION_UNKNOWN,
-                  g_strdup_printf(_("The version %s is asked for, which the destination does not "
-                                    "know."),
-                                  name));
-}
-
-static void
 report_pair(VfReport *report, const VfPair *pair, VfSentences *sentences)
 {
     VfReportLine line = {.subject = VF_REPORT_PARAMETER,
@@ -380,6 +341,7 @@ vf_compare_requirement(const VfRequirement *requirement, const VfModel *model, G
 {
     VfReport *report = vf_report_new();
     VfSentences sentences = {{NULL}};
+    const char *version = requirement->version;
     g_auto(Decided) decided;
     Walk walk;
 
@@ -387,8 +349,20 @@ vf_compare_requirement(const VfRequirement *requirement, const VfModel *model, G
     if (!report_models(report, requirement, model))
         return report;
     walk_init(&walk, requirement, model, known, settable);
-    report_digests(report, requirement, model);
-    report_version(report, requirement, walk.version);
+    if (requirement->digest && g_strcmp0(requirement->digest, model->digest) != 0)
+        take_line(report, VF_REPORT_SCHEMA, requirement->digest, model->digest,
+                  VF_REPORT_CODE_DIGEST_DIFFERS,
+                  g_strdup(_("The two hosts describe this model differently; the destination's "
+                             "description decides.")));
+    if (version && walk.version)
+        take_line(report, VF_REPORT_VERSION, version, version, VF_REPORT_CODE_MATCHES,
+                  g_strdup_printf(_("The destination knows the version %s."), version));
+    else if (version)
+        take_line(report, VF_REPORT_VERSION, version, NULL, VF_REPORT_CODE_VERSION_UNKNOWN,
+                  g_strdup_printf(_("The version %s is asked for, which the destination does not "
+                                    "know."),
+                                  version));
+
     decide_all(&decided, &walk, FALSE);
     for (guint i = 0; i < decided.n; i++)
         report_pair(report, &decided.pairs[i], &sentences);

@@ -127,8 +127,7 @@ vf_consumer_free(VfConsumer *self)
 char *
 vf_consumer_format(const VfConsumer *self)
 {
-    return g_strconcat(kind_names[self->kind], self->version != NULL ? "=" : NULL, self->version,
-                       NULL);
+    return g_strconcat(kind_names[self->kind], self->version ? "=" : NULL, self->version, NULL);
 }
 
 const char *
@@ -157,17 +156,14 @@ unmigratable_api(const char *type, const char *device_api)
     return NULL;
 }
 
-/* FALSE: nothing is known about devices of this kind. *@since NULL: in no version. */
-static gboolean
-find_rule(VfConsumerKind consumer, const char *kind, const char **since)
+/* From which version on; NULL: in no version, or nothing is known about devices of this kind. */
+static const char *
+migrates_since(VfConsumerKind consumer, const char *kind)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(rules); i++)
-        if (rules[i].consumer == consumer && g_str_equal(rules[i].kind, kind)) {
-            *since = rules[i].since;
-            return TRUE;
-        }
-    *since = NULL;
-    return FALSE;
+        if (rules[i].consumer == consumer && g_str_equal(rules[i].kind, kind))
+            return rules[i].since;
+    return NULL;
 }
 
 const char *
@@ -177,9 +173,7 @@ vf_consumer_check(const VfConsumer *self, const VfConsumerDevice *device, char *
     const char *api = unmigratable_api(device->type, device->device_api);
     gboolean said = device->usable_by &&
                     g_strv_contains((const char *const *)device->usable_by, kind_names[self->kind]);
-    const char *since;
-
-    find_rule(self->kind, device->kind, &since);
+    const char *since = migrates_since(self->kind, device->kind);
     if (api) {
         *sentence = g_strdup_printf(_("No device with the interface %s can be migrated."), api);
     } else if (!is_for_guests(self->kind, device->device_api)) {

@@ -81,17 +81,7 @@ vf_report_free(VfReport *self)
 guint
 vf_report_rank(const VfReport *self)
 {
-    switch (self->verdict) {
-    case VF_VERDICT_IDENTICAL:
-        return 0;
-    case VF_VERDICT_SUPERSET:
-        return 1;
-    case VF_VERDICT_UNKNOWN:
-        return 2;
-    case VF_VERDICT_INCOMPATIBLE:
-    default:
-        return 3;
-    }
+    return vf_report_verdict_rank(self->verdict);
 }
 
 VfReportLine *
@@ -143,21 +133,16 @@ vf_report_line_pack(const VfReportLine *line)
     return self;
 }
 
-static void
-free_texts(VfReportLine *self)
-{
-    g_free(self->name);
-    g_free(self->source);
-    g_free(self->destination);
-    g_free(self->compare);
-    g_free(self->code);
-}
-
 void
 vf_report_line_free(VfReportLine *self)
 {
-    if (!self->packed)
-        free_texts(self);
+    if (!self->packed) {
+        g_free(self->name);
+        g_free(self->source);
+        g_free(self->destination);
+        g_free(self->compare);
+        g_free(self->code);
+    }
     g_free(self->sentence);
     g_free(self);
 }

@@ -160,20 +160,14 @@ migration_is_known(const VfShape *shape)
     return shape->is_device && !g_str_equal(shape->migration_source, "unknown");
 }
 
-/* Not known when debugfs lists others: kernels before 6.18 do not list everything. */
-static gboolean
-p2p_is_known(const VfShape *shape)
-{
-    return migration_is_known(shape) && !g_str_equal(shape->migration_source, "debugfs");
-}
-
 static void
 check_p2p(Evaluation *self, const VfFindQuery *query, const VfShape *shape)
 {
     if (query->devices < 2 || !query->consumer || !vf_consumer_needs_p2p(query->consumer) ||
         (migration_is_known(shape) && (shape->migration & VF_CAPABILITIES_P2P) != 0))
         return;
-    if (p2p_is_known(shape)) {
+    /* not known when debugfs lists others: kernels before 6.18 do not list everything */
+    if (migration_is_known(shape) && !g_str_equal(shape->migration_source, "debugfs")) {
         refuse(self, DISTANCE_CONSUMER, VF_REPORT_CODE_CONSUMER_CANNOT_USE,
                g_strdup(_("Several devices migrate together only when all of them have the P2P "
                           "states; this one has not.")));
@@ -187,39 +181,12 @@ check_p2p(Evaluation *self, const VfFindQuery *query, const VfShape *shape)
                    "whether this one has is not known.")));
 }
 
-static void
-check_consumer(Evaluation *self, const VfFindQuery *query, const VfFleetClass *class)
-{
-    const VfConsumerDevice device = {class->kind, class->shape->type, NULL,
-                                     class->shape->usable_by};
-    char *sentence = NULL;
-    const char *code =
-        query->consumer != NULL ? vf_consumer_check(query->consumer, &device, &sentence) : NULL;
-
-    if (code)
-        refuse(self, DISTANCE_CONSUMER, code, sentence);
-}
-
-static void
-check_state(Evaluation *self, const VfShape *shape)
-{
-    if (shape->is_device && !g_str_equal(shape->state, "idle"))
-        refuse(self, DISTANCE_NOT_FREE, VF_REPORT_CODE_IN_USE,
-               g_strdup_printf(_("The device is there, but its state is %s."), shape->state));
-}
-
-static void
-check_migration(Evaluation *self, const VfShape *shape)
-{
-    if (migration_is_known(shape) && shape->migration == 0)
-        refuse(self, DISTANCE_NOT_MIGRATABLE, VF_REPORT_CODE_NOT_MIGRATABLE,
-               g_strdup(_("The device says that it cannot be migrated.")));
-}
-
 static const Evaluation *
 evaluate(VfFinder *finder, const VfFleet *fleet, guint class_id)
 {
+    const VfFindQuery *query = &finder->query;
     const VfFleetClass *class = vf_fleet_class(fleet, class_id);
+    const VfShape *shape = class->shape;
     Evaluation *self;
 
     if (finder->evaluations->len <= class_id)
@@ -228,15 +195,24 @@ evaluate(VfFinder *finder, const VfFleet *fleet, guint class_id)
     if (self->known)
         return self;
     self->known = TRUE;
-    compare(self, &finder->query, class);
+    compare(self, query, class);
+
+    if (self->fits && migration_is_known(shape) && shape->migration == 0)
+        refuse(self, DISTANCE_NOT_MIGRATABLE, VF_REPORT_CODE_NOT_MIGRATABLE,
+               g_strdup(_("The device says that it cannot be migrated.")));
+    if (self->fits && query->consumer) {
+        const VfConsumerDevice device = {class->kind, shape->type, NULL, shape->usable_by};
+        char *sentence = NULL;
+        const char *code = vf_consumer_check(query->consumer, &device, &sentence);
+
+        if (code)
+            refuse(self, DISTANCE_CONSUMER, code, sentence);
+    }
     if (self->fits)
-        check_migration(self, class->shape);
-    if (self->fits)
-        check_consumer(self, &finder->query, class);
-    if (self->fits)
-        check_p2p(self, &finder->query, class->shape);
-    if (self->fits)
-        check_state(self, class->shape);
+        check_p2p(self, query, shape);
+    if (self->fits && shape->is_device && !g_str_equal(shape->state, "idle"))
+        refuse(self, DISTANCE_NOT_FREE, VF_REPORT_CODE_IN_USE,
+               g_strdup_printf(_("The device is there, but its state is %s."), shape->state));
     return self;
 }
 
@@ -246,17 +222,6 @@ static char *
 acquire(char *string)
 {
     return string ? g_ref_string_acquire(string) : NULL;
-}
-
-/* What of the class is in each of its offers. */
-static void
-describe(Evaluation *self, const VfFleetClass *class)
-{
-    if (self->kind)
-        return;
-    self->kind = g_ref_string_new(class->kind);
-    self->how = g_ref_string_new(class->shape->is_device ? "use" : class->shape->how);
-    self->type = class->shape->type ? g_ref_string_new(class->shape->type) : NULL;
 }
 
 /* Keeps twice as many as are wanted, so that it is seldom sorted. */
@@ -284,7 +249,11 @@ take_offer(VfFinder *self, const VfFleet *fleet, const VfFleetHost *host, const 
     self->offers->fitting++;
     if (self->worst && vf_offer_compare(&candidate, self->worst) >= 0)
         return;
-    describe(evaluation, class);
+    if (!evaluation->kind) {
+        evaluation->kind = g_ref_string_new(class->kind);
+        evaluation->how = g_ref_string_new(class->shape->is_device ? "use" : class->shape->how);
+        evaluation->type = class->shape->type ? g_ref_string_new(class->shape->type) : NULL;
+    }
     kept = g_new(VfOffer, 1);
     *kept = candidate;
     kept->host = acquire(host->id);

@@ -237,10 +237,9 @@ static void
 take_document(VfFleet *self, const char *where)
 {
     VfFleetPrivate *priv = self->priv;
-    VfFleetHost host = {g_ref_string_new(priv->host_id),
-                        priv->host_name != NULL ? g_ref_string_new(priv->host_name) : NULL,
-                        where != NULL ? g_ref_string_new(where) : NULL, self->offers->len,
-                        priv->staged->len};
+    VfFleetHost host = {
+        g_ref_string_new(priv->host_id), priv->host_name ? g_ref_string_new(priv->host_name) : NULL,
+        where ? g_ref_string_new(where) : NULL, self->offers->len, priv->staged->len};
 
     for (guint i = 0; i < priv->staged->len; i++) {
         const Staged *staged = &g_array_index(priv->staged, Staged, i);

@@ -276,66 +276,28 @@ handle_requirement(const xmlNode *node, gpointer data, GError **error)
     return self->requirement != NULL;
 }
 
-static gboolean
-parse_root(const xmlNode *node, VfOffers *self, GError **error)
-{
-    const VfDocumentChild children[] = {
-        {"requirement", handle_requirement, 0, 1, VF_NS("requirement")},
-        {"offer", handle_offer, 0, 0},
-        {"refusal", handle_refusal, 0, 0}};
-
-    return vf_document_get_text(node, "for", ID_MAX_BYTES, &self->consumer, error) &&
-           vf_document_get_u64(node, "hosts", 0, G_MAXUINT64, &self->hosts, error) &&
-           vf_document_get_u64(node, "fitting", 0, G_MAXUINT64, &self->fitting, error) &&
-           vf_document_get_u64(node, "fitting-hosts", 0, G_MAXUINT64, &self->fitting_hosts,
-                               error) &&
-           vf_document_children(node, children, G_N_ELEMENTS(children), self, error);
-}
-
 VfOffers *
 vf_offers_parse(const char *text, gssize size, const char *where, GError **error)
 {
     const VfDocumentKind kind = {where ?: "offers", "offers", NS, VF_DOCUMENT_LARGE_SIZE_MAX, NULL};
+    const VfDocumentChild children[] = {
+        {"requirement", handle_requirement, 0, 1, VF_NS("requirement")},
+        {"offer", handle_offer, 0, 0},
+        {"refusal", handle_refusal, 0, 0}};
     g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
     g_autoptr(VfOffers) self = vf_offers_new(NULL, NULL);
+    const xmlNode *root;
 
-    if (!document || !parse_root(vf_document_root(document), self, error))
+    if (!document)
+        return NULL;
+    root = vf_document_root(document);
+    if (!vf_document_get_text(root, "for", ID_MAX_BYTES, &self->consumer, error) ||
+        !vf_document_get_u64(root, "hosts", 0, G_MAXUINT64, &self->hosts, error) ||
+        !vf_document_get_u64(root, "fitting", 0, G_MAXUINT64, &self->fitting, error) ||
+        !vf_document_get_u64(root, "fitting-hosts", 0, G_MAXUINT64, &self->fitting_hosts, error) ||
+        !vf_document_children(root, children, G_N_ELEMENTS(children), self, error))
         return NULL;
     return g_steal_pointer(&self);
-}
-
-static void
-write_offer(VfWriter *writer, const VfOffer *offer)
-{
-    vf_writer_start(writer, "offer", NULL);
-    vf_writer_attribute(writer, "host", offer->host);
-    vf_writer_attribute(writer, "name", offer->name);
-    vf_writer_attribute(writer, "kind", offer->kind);
-    vf_writer_attribute(writer, "id", offer->id);
-    vf_writer_attribute(writer, "how", offer->how);
-    vf_writer_attribute(writer, "type", offer->type);
-    vf_writer_attribute_u64(writer, "left", offer->left);
-    vf_writer_attribute(writer, "verdict", vf_report_verdict_to_string(offer->verdict));
-    vf_writer_attribute(writer, "code", offer->code);
-    vf_writer_prose(writer, "reason", offer->reason);
-    vf_value_xml_write(writer, offer->values);
-    vf_writer_end(writer);
-}
-
-static void
-write_refusal(VfWriter *writer, const VfRefusal *refusal)
-{
-    g_autofree char *sentence = vf_text_collapse(refusal->reason);
-
-    vf_writer_start(writer, "refusal", NULL);
-    vf_writer_attribute(writer, "host", refusal->host);
-    vf_writer_attribute(writer, "name", refusal->name);
-    vf_writer_attribute(writer, "where", refusal->where);
-    vf_writer_attribute(writer, "id", refusal->id);
-    vf_writer_attribute(writer, "code", refusal->code);
-    vf_writer_attribute(writer, "verdict", vf_report_verdict_to_string(refusal->verdict));
-    vf_writer_text(writer, sentence);
-    vf_writer_end(writer);
 }
 
 char *
@@ -352,9 +314,36 @@ vf_offers_format(const VfOffers *self)
         vf_requirement_xml_write(writer, self->requirement);
         vf_writer_end(writer);
     }
-    for (guint i = 0; i < self->offers->len; i++)
-        write_offer(writer, self->offers->pdata[i]);
-    for (guint i = 0; i < self->refusals->len; i++)
-        write_refusal(writer, self->refusals->pdata[i]);
+    for (guint i = 0; i < self->offers->len; i++) {
+        const VfOffer *offer = self->offers->pdata[i];
+
+        vf_writer_start(writer, "offer", NULL);
+        vf_writer_attribute(writer, "host", offer->host);
+        vf_writer_attribute(writer, "name", offer->name);
+        vf_writer_attribute(writer, "kind", offer->kind);
+        vf_writer_attribute(writer, "id", offer->id);
+        vf_writer_attribute(writer, "how", offer->how);
+        vf_writer_attribute(writer, "type", offer->type);
+        vf_writer_attribute_u64(writer, "left", offer->left);
+        vf_writer_attribute(writer, "verdict", vf_report_verdict_to_string(offer->verdict));
+        vf_writer_attribute(writer, "code", offer->code);
+        vf_writer_prose(writer, "reason", offer->reason);
+        vf_value_xml_write(writer, offer->values);
+        vf_writer_end(writer);
+    }
+    for (guint i = 0; i < self->refusals->len; i++) {
+        const VfRefusal *refusal = self->refusals->pdata[i];
+        g_autofree char *sentence = vf_text_collapse(refusal->reason);
+
+        vf_writer_start(writer, "refusal", NULL);
+        vf_writer_attribute(writer, "host", refusal->host);
+        vf_writer_attribute(writer, "name", refusal->name);
+        vf_writer_attribute(writer, "where", refusal->where);
+        vf_writer_attribute(writer, "id", refusal->id);
+        vf_writer_attribute(writer, "code", refusal->code);
+        vf_writer_attribute(writer, "verdict", vf_report_verdict_to_string(refusal->verdict));
+        vf_writer_text(writer, sentence);
+        vf_writer_end(writer);
+    }
     return vf_writer_finish(writer);
 }
