@@ -24,20 +24,10 @@ facet_new(const VfSupplyClass *class, const char *name)
     if (!self->parameter)
         return self;
     self->known = vf_value_list_find(class->known, name);
-    self->settable =
-        class->settable != NULL && g_strv_contains((const char *const *)class->settable, name);
+    self->settable = class->settable && g_strv_contains((const char *const *)class->settable, name);
     if (!self->settable && self->known && self->known->value)
         self->fixed = vf_parameter_canonicalize(self->parameter, self->known->value, NULL);
     return self;
-}
-
-static char *
-facet_key(const VfFacet *self)
-{
-    const char *value = self->known ? self->known->value : NULL;
-
-    return g_strdup_printf("%p %d %d%s", (const void *)self->parameter, self->settable,
-                           value != NULL, value != NULL ? value : "");
 }
 
 static void
@@ -48,7 +38,9 @@ add_facets(VfAxis *self, const VfPool *pool)
     self->facet_of = g_new(guint, pool->classes->len + 1);
     for (guint i = 0; i < pool->classes->len; i++) {
         VfFacet *facet = facet_new(vf_pool_class(pool, i), self->name);
-        char *key = facet_key(facet);
+        const char *value = facet->known ? facet->known->value : NULL;
+        char *key = g_strdup_printf("%p %d %d%s", (const void *)facet->parameter, facet->settable,
+                                    value != NULL, value ?: "");
         gpointer found;
         if (g_hash_table_lookup_extended(seen, key, NULL, &found)) {
             facet_free(facet);
@@ -82,13 +74,25 @@ only(const VfAxis *self, VfCompareRule rule)
     return TRUE;
 }
 
-/* Not to have a parameter is as good as to have it off. */
 static void
-add_values(VfAxis *self)
+add_choices(VfAxis *self, const VfPool *pool)
 {
+    const VfValuesQuery query = {pool, self->parameter, self->facets};
     const char *off = self->parameter->off;
     gboolean absent = FALSE;
 
+    if (only(self, VF_COMPARE_IGNORE)) {
+        add_choice(self, NULL, FALSE);
+        return;
+    }
+    if (only(self, VF_COMPARE_FIRMWARE)) {
+        add_choice(self, NULL, TRUE);
+        add_choice(self, NULL, FALSE);
+        return;
+    }
+
+    /* not to have a parameter is as good as to have it off */
+    self->values = vf_values_collect(&query, &self->bounded);
     for (guint i = 0; i < self->values->len; i++) {
         const char *text = self->values->pdata[i];
         if (off && !absent && g_str_equal(text, off)) {
@@ -102,22 +106,6 @@ add_values(VfAxis *self)
     add_choice(self, NULL, TRUE);
     if (!off)
         add_choice(self, NULL, FALSE);
-}
-
-static void
-add_choices(VfAxis *self, const VfPool *pool)
-{
-    const VfValuesQuery query = {pool, self->parameter, self->facets};
-
-    if (only(self, VF_COMPARE_IGNORE)) {
-        add_choice(self, NULL, FALSE);
-    } else if (only(self, VF_COMPARE_FIRMWARE)) {
-        add_choice(self, NULL, TRUE);
-        add_choice(self, NULL, FALSE);
-    } else {
-        self->values = vf_values_collect(&query, &self->bounded);
-        add_values(self);
-    }
 }
 
 /* --- who can supply them */
@@ -142,19 +130,6 @@ judge(VfAxis *self, const VfFacet *facet, const VfChoice *choice, const char **g
         *given = g_string_chunk_insert_const(self->texts, pair.given);
     vf_pair_clear(&pair);
     return verdict;
-}
-
-static void
-judge_all(VfAxis *self, VfVerdict *verdicts)
-{
-    guint n = self->choices->len;
-
-    self->given = g_new0(const char *, (gsize)n * self->facets->len + 1);
-    for (guint i = 0; i < self->facets->len; i++)
-        for (guint j = 0; j < n; j++)
-            verdicts[(gsize)i * n + j] =
-                judge(self, self->facets->pdata[i], vf_axis_choice(self, j),
-                      &self->given[(gsize)i * n + j]);
 }
 
 static void
@@ -191,6 +166,7 @@ vf_axis_new(const VfPool *pool, const char *name)
 {
     VfAxis *self = g_new0(VfAxis, 1);
     g_autofree VfVerdict *verdicts = NULL;
+    gsize n;
 
     self->name = name;
     self->parameter = vf_pool_parameter(pool, name);
@@ -200,8 +176,13 @@ vf_axis_new(const VfPool *pool, const char *name)
     self->texts = g_string_chunk_new(256);
     add_facets(self, pool);
     add_choices(self, pool);
-    verdicts = g_new(VfVerdict, (gsize)self->facets->len * self->choices->len + 1);
-    judge_all(self, verdicts);
+    n = self->choices->len;
+    verdicts = g_new(VfVerdict, self->facets->len * n + 1);
+    self->given = g_new0(const char *, self->facets->len *n + 1);
+    for (guint i = 0; i < self->facets->len; i++)
+        for (guint j = 0; j < n; j++)
+            verdicts[i * n + j] = judge(self, self->facets->pdata[i], vf_axis_choice(self, j),
+                                        &self->given[i * n + j]);
     fill_sets(self, pool, verdicts);
     return self;
 }

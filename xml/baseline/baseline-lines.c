@@ -39,7 +39,7 @@ static void
 append(GString *key, const char *text)
 {
     /* what is not there differs from what is empty */
-    g_string_append_printf(key, "%c%s\n", text != NULL ? '=' : '-', text != NULL ? text : "");
+    g_string_append_printf(key, "%c%s\n", text ? '=' : '-', text ?: "");
 }
 
 static char *
@@ -54,31 +54,25 @@ key_of_line(const VfReportLine *line)
     return g_string_free(key, FALSE);
 }
 
-static void
-finish_judged(Judged *self)
-{
-    g_autoptr(GString) key = g_string_new(NULL);
-
-    for (guint i = 0; i < self->report->lines->len; i++) {
-        const VfReportLine *line = self->report->lines->pdata[i];
-        g_autofree char *one = key_of_line(line);
-        g_string_append(key, one);
-        self->bad += line->verdict == self->verdict;
-    }
-    self->key = g_strdup(key->str);
-}
-
 static const Judged *
 judged(Explanation *self, guint class_index)
 {
     Judged *one = &g_array_index(self->judged, Judged, class_index);
     const VfSupplyClass *class = vf_pool_class(self->pool, class_index);
+    g_autoptr(GString) key = NULL;
 
-    if (!one->report) {
-        one->report =
-            vf_compare_requirement(self->requirement, class->model, class->known, class->settable);
-        finish_judged(one);
+    if (one->report)
+        return one;
+    one->report =
+        vf_compare_requirement(self->requirement, class->model, class->known, class->settable);
+    key = g_string_new(NULL);
+    for (guint i = 0; i < one->report->lines->len; i++) {
+        const VfReportLine *line = one->report->lines->pdata[i];
+        g_autofree char *of_line = key_of_line(line);
+        g_string_append(key, of_line);
+        one->bad += line->verdict == one->verdict;
     }
+    one->key = g_strdup(key->str);
     return one;
 }
 
@@ -188,21 +182,15 @@ compare_hosts(gconstpointer a, gconstpointer b, gpointer data)
     return order != 0 ? order : strcmp(left->id, right->id);
 }
 
-static GArray *
-sorted_hosts(const VfSupply *supply)
-{
-    GArray *hosts = g_array_sized_new(FALSE, FALSE, sizeof(guint), supply->hosts->len);
-
-    for (guint i = 0; i < supply->hosts->len; i++)
-        g_array_append_val(hosts, i);
-    g_array_sort_with_data(hosts, compare_hosts, (gpointer)supply);
-    return hosts;
-}
-
 static void
 explain_hosts(Explanation *self)
 {
-    g_autoptr(GArray) hosts = sorted_hosts(self->supply);
+    guint n = self->supply->hosts->len;
+    g_autoptr(GArray) hosts = g_array_sized_new(FALSE, FALSE, sizeof(guint), n);
+
+    for (guint i = 0; i < n; i++)
+        g_array_append_val(hosts, i);
+    g_array_sort_with_data(hosts, compare_hosts, (gpointer)self->supply);
 
     for (guint i = 0; i < hosts->len; i++) {
         guint at = g_array_index(hosts, guint, i);

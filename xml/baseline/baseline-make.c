@@ -12,31 +12,23 @@
 
 /* --- the choice among what hosts can supply */
 
-/* The newest version, as the schema that most hosts have orders them. */
-static VfRequirement *
-search_versions(VfSpace *space, VfSpaceQuery query)
-{
-    const VfModel *schema = vf_pool_schema(space->pool, 0);
-    VfRequirement *found = NULL;
-
-    /* a version that is a parameter is decided like one, before the others */
-    if (schema->version_parameter)
-        return NULL;
-    for (guint i = schema->versions->len; i > 0 && !found; i--) {
-        query.version = schema->versions->pdata[i - 1];
-        found = vf_space_search(space, &query);
-    }
-    return found;
-}
-
 static VfRequirement *
 search_for(VfSpace *space, guint hosts)
 {
+    const VfModel *schema = vf_pool_schema(space->pool, 0);
+    /* a version that is a parameter is decided like one, before the others */
+    guint n_versions = schema->version_parameter ? 0 : schema->versions->len;
     VfRequirement *found = NULL;
 
     for (gboolean lenient = FALSE; lenient <= TRUE && !found; lenient++) {
-        const VfSpaceQuery query = {lenient, NULL, hosts};
-        found = search_versions(space, query);
+        VfSpaceQuery query = {lenient, NULL, hosts};
+
+        /* the newest version, as the schema that most hosts have orders them */
+        for (guint i = n_versions; i > 0 && !found; i--) {
+            query.version = schema->versions->pdata[i - 1];
+            found = vf_space_search(space, &query);
+        }
+        query.version = NULL;
         if (!found)
             found = vf_space_search(space, &query);
     }
@@ -126,6 +118,7 @@ static void
 census_init(Census *self, const VfSupply *supply)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autofree guint64 *has = NULL;
 
     self->candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
     for (guint i = 0; i < supply->classes->len; i++) {
@@ -136,6 +129,7 @@ census_init(Census *self, const VfSupply *supply)
         }
     }
     g_array_sort(self->candidates, compare_ids);
+    /* which of them each class is */
     self->words = self->candidates->len / 64 + 1;
     self->of_class = g_new0(guint64, (supply->classes->len + 1) * self->words);
     for (guint i = 0; i < supply->classes->len; i++) {
@@ -144,13 +138,9 @@ census_init(Census *self, const VfSupply *supply)
             if (vf_model_is(model, g_array_index(self->candidates, Candidate, j).id))
                 self->of_class[i * self->words + j / 64] |= G_GUINT64_CONSTANT(1) << (j % 64);
     }
-}
 
-static void
-count_hosts(Census *self, const VfSupply *supply)
-{
-    g_autofree guint64 *has = g_new(guint64, self->words);
-
+    /* how many hosts have each */
+    has = g_new(guint64, self->words);
     for (guint i = 0; i < supply->hosts->len; i++) {
         const VfSupplyHost *host = vf_supply_host(supply, i);
         const guint32 *offers = &g_array_index(supply->offers, guint32, host->first);
@@ -161,13 +151,6 @@ count_hosts(Census *self, const VfSupply *supply)
         for (guint j = 0; j < self->candidates->len; j++)
             g_array_index(self->candidates, Candidate, j).hosts += (has[j / 64] >> (j % 64)) & 1;
     }
-}
-
-static void
-census_clear(Census *self)
-{
-    g_array_unref(self->candidates);
-    g_free(self->of_class);
 }
 
 /* Whether @id is the old name of a model that all hosts have under its new one. */
@@ -286,8 +269,8 @@ vf_baseline_of_supply(const VfSupply *supply, const char *model_id, GError **err
     if (model_id)
         return has_model(supply, model_id, error) ? solve_one(supply, model_id) : NULL;
     census_init(&census, supply);
-    count_hosts(&census, supply);
     self = solve_any(&census, supply, error);
-    census_clear(&census);
+    g_array_unref(census.candidates);
+    g_free(census.of_class);
     return self;
 }

@@ -18,15 +18,17 @@ compare_names(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Of all schemas; they belong to the schemas. */
-static GPtrArray *
-parameter_names(const VfPool *pool)
+static void
+add_axes(VfSpace *self)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-    GPtrArray *names = g_ptr_array_new();
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    const char *first =
+        self->pool->schemas->len > 0 ? vf_pool_schema(self->pool, 0)->version_parameter : NULL;
 
-    for (guint i = 0; i < pool->schemas->len; i++) {
-        const VfModel *model = vf_pool_schema(pool, i);
+    /* of all schemas; they belong to the schemas */
+    for (guint i = 0; i < self->pool->schemas->len; i++) {
+        const VfModel *model = vf_pool_schema(self->pool, i);
         for (guint j = 0; j < model->parameters->len; j++) {
             const VfParameter *parameter = model->parameters->pdata[j];
             if (g_hash_table_add(seen, parameter->name))
@@ -34,15 +36,6 @@ parameter_names(const VfPool *pool)
         }
     }
     g_ptr_array_sort(names, compare_names);
-    return names;
-}
-
-static void
-add_axes(VfSpace *self)
-{
-    g_autoptr(GPtrArray) names = parameter_names(self->pool);
-    const char *first =
-        self->pool->schemas->len > 0 ? vf_pool_schema(self->pool, 0)->version_parameter : NULL;
 
     for (guint i = 0; i < names->len; i++) {
         VfAxis *axis = vf_axis_new(self->pool, names->pdata[i]);
@@ -138,17 +131,6 @@ left_at(const Search *self, guint depth)
     return self->left + depth * self->words;
 }
 
-static void
-add_value(const Search *self, VfRequirement *requirement, guint i)
-{
-    const VfAxis *axis = axis_of(self, i);
-    const VfChoice *choice = vf_axis_choice(axis, self->chosen[i]);
-    const char *evidence = self->pinned[i] >= 0 ? VF_EVIDENCE_VERSION : NULL;
-
-    if (choice->text || choice->unread)
-        vf_value_list_set(requirement->values, axis->name, choice->text, evidence);
-}
-
 static VfRequirement *
 make_requirement(const Search *self)
 {
@@ -157,16 +139,15 @@ make_requirement(const Search *self)
 
     if (self->query.version)
         requirement->version = g_strdup(self->query.version->name);
-    for (guint i = 0; i < self->space->axes->len; i++)
-        add_value(self, requirement, i);
-    return requirement;
-}
+    for (guint i = 0; i < self->space->axes->len; i++) {
+        const VfAxis *axis = axis_of(self, i);
+        const VfChoice *choice = vf_axis_choice(axis, self->chosen[i]);
+        const char *evidence = self->pinned[i] >= 0 ? VF_EVIDENCE_VERSION : NULL;
 
-static gboolean
-is_enough(const Search *self, VfVerdict verdict)
-{
-    return verdict != VF_VERDICT_INCOMPATIBLE &&
-           (self->query.lenient || verdict != VF_VERDICT_UNKNOWN);
+        if (choice->text || choice->unread)
+            vf_value_list_set(requirement->values, axis->name, choice->text, evidence);
+    }
+    return requirement;
 }
 
 /* All is chosen: the comparison has the last word. TRUE: the search is over. */
@@ -181,9 +162,13 @@ judge(Search *self)
 
     for (guint i = 0; i < pool->classes->len; i++) {
         const VfSupplyClass *class = vf_pool_class(pool, i);
-        if (vf_class_is_in(left, i) &&
-            is_enough(self,
-                      vf_compare_verdict(requirement, class->model, class->known, class->settable)))
+        VfVerdict verdict;
+
+        if (!vf_class_is_in(left, i))
+            continue;
+        verdict = vf_compare_verdict(requirement, class->model, class->known, class->settable);
+        if (verdict != VF_VERDICT_INCOMPATIBLE &&
+            (self->query.lenient || verdict != VF_VERDICT_UNKNOWN))
             vf_class_put_in(fit, i);
     }
     hosts = vf_space_hosts(pool, fit, self->query.hosts);
@@ -326,7 +311,7 @@ pin_version(Search *self)
         const VfValue *value = vf_value_list_find(expanded->values, axis->name);
         if (!value && !axis->parameter->off)
             continue;
-        self->pinned[i] = vf_axis_find(axis, value != NULL ? value->value : NULL);
+        self->pinned[i] = vf_axis_find(axis, value ? value->value : NULL);
         if (self->pinned[i] < 0)
             return FALSE;
     }

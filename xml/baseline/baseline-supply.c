@@ -115,36 +115,12 @@ add_classes(VfPool *self, const VfSupply *supply, const char *model_id)
     return of;
 }
 
-/* A group's members while it is looked for. */
-typedef struct {
-    const VfPool *pool;
-    GArray *now; /* of guint32 */
-    guint *seen; /* by class: the host that had it last, plus one */
-} Gathering;
-
 static int
 compare_numbers(gconstpointer a, gconstpointer b)
 {
     guint32 left = *(const guint32 *)a;
     guint32 right = *(const guint32 *)b;
     return left < right ? -1 : left > right;
-}
-
-static void
-gather(Gathering *self, const VfSupply *supply, const gint32 *class_of, guint host_index)
-{
-    const VfSupplyHost *host = vf_supply_host(supply, host_index);
-    const guint32 *offers = &g_array_index(supply->offers, guint32, host->first);
-
-    g_array_set_size(self->now, 0);
-    for (guint i = 0; i < host->n_offers; i++) {
-        gint32 class_id = class_of[offers[i]];
-        if (class_id < 0 || self->seen[class_id] == host_index + 1)
-            continue;
-        self->seen[class_id] = host_index + 1;
-        g_array_append_val(self->now, class_id);
-    }
-    g_array_sort(self->now, compare_numbers);
 }
 
 static guint
@@ -188,14 +164,27 @@ static void
 add_groups(VfPool *self, const VfSupply *supply, const gint32 *class_of)
 {
     g_autoptr(GArray) now = g_array_new(FALSE, FALSE, sizeof(guint32));
+    /* by class: the host that had it last, plus one */
     g_autofree guint *seen = g_new0(guint, self->classes->len + 1);
     g_autoptr(GHashTable) groups =
         g_hash_table_new_full(hash_of_members, members_equal, (GDestroyNotify)g_array_unref, NULL);
-    Gathering gathering = {self, now, seen};
 
     for (guint i = 0; i < supply->hosts->len; i++) {
+        const VfSupplyHost *host = vf_supply_host(supply, i);
+        const guint32 *offers = &g_array_index(supply->offers, guint32, host->first);
         gint32 group = -1;
-        gather(&gathering, supply, class_of, i);
+
+        /* the host's classes, each once */
+        g_array_set_size(now, 0);
+        for (guint j = 0; j < host->n_offers; j++) {
+            gint32 class_id = class_of[offers[j]];
+            if (class_id < 0 || seen[class_id] == i + 1)
+                continue;
+            seen[class_id] = i + 1;
+            g_array_append_val(now, class_id);
+        }
+        g_array_sort(now, compare_numbers);
+
         if (now->len > 0) {
             group = find_group(self, groups, now);
             vf_pool_group(self, (guint)group)->hosts++;

@@ -113,7 +113,7 @@ static void
 add(Collection *self, const char *text)
 {
     g_autofree char *canonical =
-        text != NULL ? vf_parameter_canonicalize(self->query->parameter, text, NULL) : NULL;
+        text ? vf_parameter_canonicalize(self->query->parameter, text, NULL) : NULL;
 
     /* the one that is there stays: somebody may be walking over it */
     if (canonical && !g_hash_table_contains(self->values, canonical))
@@ -125,13 +125,6 @@ add_number(Collection *self, gint64 value)
 {
     g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, value);
     add(self, text);
-}
-
-static void
-add_all(Collection *self, char *const *texts)
-{
-    for (guint i = 0; texts != NULL && texts[i] != NULL; i++)
-        add(self, texts[i]);
 }
 
 /* A range without an end has no best value, and so proposes none. */
@@ -162,7 +155,8 @@ add_settable(Collection *self, const VfParameter *parameter)
         g_autofree char *mask = g_strdup_printf("0x%" G_GINT64_MODIFIER "x", parameter->mask);
         add(self, mask);
     }
-    add_all(self, parameter->allowed);
+    for (guint i = 0; parameter->allowed != NULL && parameter->allowed[i] != NULL; i++)
+        add(self, parameter->allowed[i]);
     add_ranges(self, parameter->ranges);
 }
 
@@ -439,16 +433,6 @@ compare_better(gconstpointer a, gconstpointer b, gpointer data)
                              *(const char *const *)a, *(const char *const *)b);
 }
 
-/* The values that demand least come last, and are what the most can supply. */
-static void
-keep_last(GPtrArray *values, gboolean *bounded)
-{
-    if (values->len <= VF_VALUES_MAX)
-        return;
-    g_ptr_array_remove_range(values, 0, values->len - VF_VALUES_MAX);
-    *bounded = TRUE;
-}
-
 GPtrArray *
 vf_values_collect(const VfValuesQuery *query, gboolean *bounded)
 {
@@ -476,6 +460,10 @@ vf_values_collect(const VfValuesQuery *query, gboolean *bounded)
         g_hash_table_iter_steal(&iter);
     }
     g_ptr_array_sort_with_data(sorted, compare_better, (gpointer)query);
-    keep_last(sorted, bounded);
+    /* the values that demand least come last, and are what the most can supply */
+    if (sorted->len > VF_VALUES_MAX) {
+        g_ptr_array_remove_range(sorted, 0, sorted->len - VF_VALUES_MAX);
+        *bounded = TRUE;
+    }
     return sorted;
 }

@@ -77,34 +77,31 @@ parse_verdict(const xmlNode *node, VfBaselineVerdict *verdict, GError **error)
         node, error, _("verdict is “%s”, but must be one of conflict, found, unknown"), text);
 }
 
-static gboolean
-parse_root(const xmlNode *root, VfBaseline *self, GError **error)
+VfBaseline *
+vf_baseline_parse(const char *text, gssize size, const char *where, GError **error)
 {
+    const VfDocumentKind kind = {where ?: "baseline", "baseline", NS, VF_DOCUMENT_LARGE_SIZE_MAX};
     const VfDocumentChild children[] = {
         {"requirement", handle_requirement, 0, 1, VF_NS("requirement")},
         {"undecided", handle_undecided, 0, 0},
         {"conflict", handle_conflict, 0, 0}};
+    g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
+    g_autoptr(VfBaseline) self = vf_baseline_new();
+    const xmlNode *root;
 
+    if (!document)
+        return NULL;
+    root = vf_document_root(document);
     if (!parse_verdict(root, &self->verdict, error) ||
         !vf_document_need_u64(root, "hosts", 0, G_MAXINT64, &self->hosts, error) ||
         !vf_document_need_u64(root, "fitting", 0, self->hosts, &self->fitting, error) ||
         !vf_document_get_yes_no(root, "exact", &self->exact, error) ||
         !vf_document_children(root, children, G_N_ELEMENTS(children), self, error))
-        return FALSE;
-    if (self->verdict != VF_BASELINE_CONFLICT && !self->requirement)
-        return vf_document_fail(root, error, _("the requirement is missing"));
-    return TRUE;
-}
-
-VfBaseline *
-vf_baseline_parse(const char *text, gssize size, const char *where, GError **error)
-{
-    const VfDocumentKind kind = {where ?: "baseline", "baseline", NS, VF_DOCUMENT_LARGE_SIZE_MAX};
-    g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
-    g_autoptr(VfBaseline) self = vf_baseline_new();
-
-    if (!document || !parse_root(vf_document_root(document), self, error))
         return NULL;
+    if (self->verdict != VF_BASELINE_CONFLICT && !self->requirement) {
+        vf_document_fail(root, error, _("the requirement is missing"));
+        return NULL;
+    }
     return g_steal_pointer(&self);
 }
 

@@ -68,8 +68,7 @@ static gboolean
 is_address(const char *text)
 {
     g_auto(GStrv) parts = g_strsplit(text, "%", 2);
-    g_autoptr(GInetAddress) address =
-        parts[0] != NULL ? g_inet_address_new_from_string(parts[0]) : NULL;
+    g_autoptr(GInetAddress) address = parts[0] ? g_inet_address_new_from_string(parts[0]) : NULL;
 
     if (!address)
         return FALSE;
@@ -174,9 +173,15 @@ handle_stream(const xmlNode *node, gpointer data, GError **error)
 }
 
 static gboolean
-check_unique(const xmlNode *node, const VfAnswer *self, const VfAnswerDevice *device,
-             GError **error)
+handle_device(const xmlNode *node, gpointer data, GError **error)
 {
+    VfAnswer *self = data;
+    g_autoptr(VfAnswerDevice) device = g_new0(VfAnswerDevice, 1);
+
+    if (!vf_document_need_id(node, "ref", &device->ref, error) ||
+        !vf_document_need_id(node, "as", &device->as, error) ||
+        !vf_document_children(node, NULL, 0, NULL, error))
+        return FALSE;
     for (guint i = 0; i < self->devices->len; i++) {
         const VfAnswerDevice *other = self->devices->pdata[i];
         if (g_str_equal(other->ref, device->ref))
@@ -185,67 +190,46 @@ check_unique(const xmlNode *node, const VfAnswer *self, const VfAnswerDevice *de
             return vf_document_fail(node, error, _("two devices become the device “%s”"),
                                     device->as);
     }
-    return TRUE;
-}
-
-static gboolean
-handle_device(const xmlNode *node, gpointer data, GError **error)
-{
-    VfAnswer *self = data;
-    g_autoptr(VfAnswerDevice) device = g_new0(VfAnswerDevice, 1);
-
-    if (!vf_document_need_id(node, "ref", &device->ref, error) ||
-        !vf_document_need_id(node, "as", &device->as, error) ||
-        !vf_document_children(node, NULL, 0, NULL, error) ||
-        !check_unique(node, self, device, error))
-        return FALSE;
     g_ptr_array_add(self->devices, g_steal_pointer(&device));
     return TRUE;
-}
-
-static gboolean
-parse_root(const xmlNode *root, VfAnswer *self, GError **error)
-{
-    const VfDocumentChild children[] = {{"channel", handle_channel, 0, 1},
-                                        {"endpoint", handle_endpoint, 0, ENDPOINTS_MAX},
-                                        {"stream", handle_stream, 1, 1},
-                                        {"device", handle_device, 1, DEVICES_MAX}};
-    guint64 expires;
-
-    if (!vf_document_need_uuid(root, "job", &self->job, error) ||
-        !vf_document_need_uuid(root, "destination", &self->destination, error) ||
-        !vf_document_need_u64(root, "expires", 1, G_MAXINT64, &expires, error))
-        return FALSE;
-    self->expires = (gint64)expires;
-    return vf_document_children(root, children, G_N_ELEMENTS(children), self, error) &&
-           check_endpoints(root, self, error);
 }
 
 VfAnswer *
 vf_answer_parse(const char *text, gssize size, const char *where, GError **error)
 {
     const VfDocumentKind kind = {where ?: "answer", "answer", NS, VF_DOCUMENT_SIZE_MAX};
+    const VfDocumentChild children[] = {{"channel", handle_channel, 0, 1},
+                                        {"endpoint", handle_endpoint, 0, ENDPOINTS_MAX},
+                                        {"stream", handle_stream, 1, 1},
+                                        {"device", handle_device, 1, DEVICES_MAX}};
     g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
     g_autoptr(VfAnswer) self = vf_answer_new(NULL, NULL);
+    const xmlNode *root;
+    guint64 expires;
 
-    if (!document || !parse_root(vf_document_root(document), self, error))
+    if (!document)
         return NULL;
+    root = vf_document_root(document);
+    if (!vf_document_need_uuid(root, "job", &self->job, error) ||
+        !vf_document_need_uuid(root, "destination", &self->destination, error) ||
+        !vf_document_need_u64(root, "expires", 1, G_MAXINT64, &expires, error) ||
+        !vf_document_children(root, children, G_N_ELEMENTS(children), self, error) ||
+        !check_endpoints(root, self, error))
+        return NULL;
+    self->expires = (gint64)expires;
     return g_steal_pointer(&self);
 }
 
-static void
-write_device(VfWriter *writer, const VfAnswerDevice *device)
+char *
+vf_answer_format(const VfAnswer *self)
 {
-    vf_writer_start(writer, "device", NULL);
-    vf_writer_attribute(writer, "ref", device->ref);
-    vf_writer_attribute(writer, "as", device->as);
-    vf_writer_end(writer);
-}
+    g_autoptr(VfWriter) writer = vf_writer_new("answer", NS, TRUE);
 
-/* One TCP endpoint alone as 0.1.0, which knows no other, reads it. */
-static void
-write_endpoints(VfWriter *writer, const VfAnswer *self)
-{
+    vf_writer_attribute(writer, "job", self->job);
+    vf_writer_attribute(writer, "destination", self->destination);
+    vf_writer_attribute_i64(writer, "expires", self->expires);
+
+    /* one TCP endpoint alone as 0.1.0, which knows no other, reads it */
     for (guint i = 0; i < self->endpoints->len; i++) {
         const VfEndpoint *endpoint = self->endpoints->pdata[i];
         gboolean tcp = endpoint->kind == VF_ENDPOINT_TCP;
@@ -262,22 +246,18 @@ write_endpoints(VfWriter *writer, const VfAnswer *self)
         }
         vf_writer_end(writer);
     }
-}
 
-char *
-vf_answer_format(const VfAnswer *self)
-{
-    g_autoptr(VfWriter) writer = vf_writer_new("answer", NS, TRUE);
-
-    vf_writer_attribute(writer, "job", self->job);
-    vf_writer_attribute(writer, "destination", self->destination);
-    vf_writer_attribute_i64(writer, "expires", self->expires);
-    write_endpoints(writer, self);
     vf_writer_start(writer, "stream", NULL);
     vf_writer_attribute_u64(writer, "version", self->stream_version);
     vf_writer_attribute_words(writer, "features", self->features);
     vf_writer_end(writer);
-    for (guint i = 0; i < self->devices->len; i++)
-        write_device(writer, self->devices->pdata[i]);
+    for (guint i = 0; i < self->devices->len; i++) {
+        const VfAnswerDevice *device = self->devices->pdata[i];
+
+        vf_writer_start(writer, "device", NULL);
+        vf_writer_attribute(writer, "ref", device->ref);
+        vf_writer_attribute(writer, "as", device->as);
+        vf_writer_end(writer);
+    }
     return vf_writer_finish(writer);
 }

@@ -137,22 +137,6 @@ vf_migration_parse(const char *text, gssize size, const char *where, GError **er
     return g_steal_pointer(&self);
 }
 
-static void
-write_device(VfWriter *writer, const VfMigrationDevice *device)
-{
-    vf_writer_start(writer, "device", NULL);
-    vf_writer_attribute(writer, "ref", device->ref);
-    vf_writer_start(writer, "requirement", VF_NS("requirement"));
-    vf_requirement_xml_write(writer, device->requirement);
-    vf_writer_end(writer);
-    if (device->has_estimate) {
-        vf_writer_start(writer, "estimate", NULL);
-        vf_writer_attribute_u64(writer, "stop-copy-bytes", device->stop_copy_bytes);
-        vf_writer_end(writer);
-    }
-    vf_writer_end(writer);
-}
-
 char *
 vf_migration_format(const VfMigration *self)
 {
@@ -165,7 +149,20 @@ vf_migration_format(const VfMigration *self)
     vf_writer_attribute_u64(writer, "max", self->stream_max);
     vf_writer_attribute_words(writer, "features", self->features);
     vf_writer_end(writer);
-    for (guint i = 0; i < self->devices->len; i++)
-        write_device(writer, self->devices->pdata[i]);
+    for (guint i = 0; i < self->devices->len; i++) {
+        const VfMigrationDevice *device = self->devices->pdata[i];
+
+        vf_writer_start(writer, "device", NULL);
+        vf_writer_attribute(writer, "ref", device->ref);
+        vf_writer_start(writer, "requirement", VF_NS("requirement"));
+        vf_requirement_xml_write(writer, device->requirement);
+        vf_writer_end(writer);
+        if (device->has_estimate) {
+            vf_writer_start(writer, "estimate", NULL);
+            vf_writer_attribute_u64(writer, "stop-copy-bytes", device->stop_copy_bytes);
+            vf_writer_end(writer);
+        }
+        vf_writer_end(writer);
+    }
     return vf_writer_finish(writer);
 }
