@@ -43,15 +43,6 @@ refuse(const char *text, const char *rule, GError **error)
 }
 
 static gboolean
-check_rest(const char *text, const char *path, const char *query, const char *fragment,
-           GError **error)
-{
-    if ((path[0] != '\0' && strcmp(path, "/") != 0) || query || fragment)
-        return refuse(text, _("nothing may follow the host and port"), error);
-    return TRUE;
-}
-
-static gboolean
 parse_ssh(VfAddress *self, const char *text, GError **error)
 {
     g_autofree char *scheme = NULL, *path = NULL, *query = NULL, *fragment = NULL;
@@ -61,8 +52,8 @@ parse_ssh(VfAddress *self, const char *text, GError **error)
                      &query, &fragment, NULL) ||
         !self->host || port == 0)
         return refuse(text, _("it must be ssh://[user@]host[:port]"), error);
-    if (!check_rest(text, path, query, fragment, error))
-        return FALSE;
+    if ((path[0] != '\0' && strcmp(path, "/") != 0) || query || fragment)
+        return refuse(text, _("nothing may follow the host and port"), error);
     if (self->user && !is_plain(self->user, "._-", USER_MAX))
         return refuse(text,
                       _("a user name has letters, digits, “.”, “_” and “-” and does not begin with "
@@ -78,36 +69,28 @@ parse_ssh(VfAddress *self, const char *text, GError **error)
     return TRUE;
 }
 
-static gboolean
-parse_bus(VfAddress *self, const char *text, GError **error)
-{
-    /* a list could hide a unixexec: behind the unix: */
-    if (strchr(text, ';'))
-        return refuse(text, _("it must be a single D-Bus address"), error);
-    self->bus = g_strdup(text);
-    return TRUE;
-}
-
-static gboolean
-parse(VfAddress *self, const char *text, GError **error)
-{
-    if (g_str_has_prefix(text, "ssh://"))
-        return parse_ssh(self, text, error);
-    if (g_str_has_prefix(text, "unix:"))
-        return parse_bus(self, text, error);
-    return refuse(text, _("it must be ssh://[user@]host[:port], or unix:… for a D-Bus address"),
-                  error);
-}
-
 VfAddress *
 vf_address_parse(const char *text, GError **error)
 {
     g_autoptr(VfAddress) self = g_new0(VfAddress, 1);
+    gboolean good;
 
     if (!text)
         return g_steal_pointer(&self);
     self->text = g_strdup(text);
-    return parse(self, text, error) ? g_steal_pointer(&self) : NULL;
+    if (g_str_has_prefix(text, "ssh://")) {
+        good = parse_ssh(self, text, error);
+    } else if (!g_str_has_prefix(text, "unix:")) {
+        good = refuse(text, _("it must be ssh://[user@]host[:port], or unix:… for a D-Bus address"),
+                      error);
+    } else if (strchr(text, ';')) {
+        /* a list could hide a unixexec: behind the unix: */
+        good = refuse(text, _("it must be a single D-Bus address"), error);
+    } else {
+        self->bus = g_strdup(text);
+        good = TRUE;
+    }
+    return good ? g_steal_pointer(&self) : NULL;
 }
 
 const char *

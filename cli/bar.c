@@ -26,17 +26,6 @@ vf_bar_remaining(const VfProgress *progress)
     return left < 1e9 ? (gint64)(left * G_USEC_PER_SEC) : -1;
 }
 
-static char *
-format_amount(const VfProgress *progress)
-{
-    g_autofree char *done = vf_text_bytes(progress->done);
-    g_autofree char *total = vf_text_bytes(progress->total);
-
-    if (progress->total <= progress->done)
-        return g_steal_pointer(&done);
-    return g_strdup_printf(_("%s of %s"), done, total);
-}
-
 /* Whole seconds: more is never known. */
 static char *
 format_left(gint64 remaining)
@@ -56,9 +45,13 @@ static void
 add_pieces(GPtrArray *pieces, const VfProgress *progress)
 {
     gint64 remaining = vf_bar_remaining(progress);
+    g_autofree char *done = vf_text_bytes(progress->done);
+    g_autofree char *total = vf_text_bytes(progress->total);
     g_autofree char *dirty = vf_text_bytes(progress->dirty);
 
-    g_ptr_array_add(pieces, format_amount(progress));
+    g_ptr_array_add(pieces, progress->total > progress->done
+                                ? g_strdup_printf(_("%s of %s"), done, total)
+                                : g_strdup(done));
     if (progress->rate > 0)
         g_ptr_array_add(pieces, vf_text_rate(progress->rate));
     if (remaining > 0)
@@ -86,16 +79,6 @@ join_pieces(GPtrArray *pieces, guint room)
     return text;
 }
 
-static void
-append_bar(GString *line, const VfProgress *progress, guint width, gboolean utf8)
-{
-    double share = progress->total > 0 ? (double)progress->done / (double)progress->total : 0;
-    guint filled = (guint)(CLAMP(share, 0, 1) * width);
-
-    for (guint i = 0; i < width; i++)
-        g_string_append(line, utf8 ? (i < filled ? "━" : "─") : (i < filled ? "=" : "-"));
-}
-
 char *
 vf_bar_format(const char *phase, const VfProgress *progress, guint width, gboolean utf8)
 {
@@ -103,6 +86,8 @@ vf_bar_format(const char *phase, const VfProgress *progress, guint width, gboole
     guint label = vf_text_width(phase);
     guint room = width > LABEL_WIDTH + 1 ? width - LABEL_WIDTH - 1 : 0;
     guint bar = room > TAIL_WIDTH ? CLAMP(room - TAIL_WIDTH, BAR_MIN, BAR_MAX) : BAR_MIN;
+    double share = progress->total > 0 ? (double)progress->done / (double)progress->total : 0;
+    guint filled = (guint)(CLAMP(share, 0, 1) * bar);
     g_autoptr(GPtrArray) pieces = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GString) tail = NULL;
 
@@ -110,8 +95,8 @@ vf_bar_format(const char *phase, const VfProgress *progress, guint width, gboole
         g_string_append_printf(line, "%*s", (int)(LABEL_WIDTH - label), "");
     add_pieces(pieces, progress);
     tail = join_pieces(pieces, room > bar ? room - bar : 0);
-    if (room >= bar)
-        append_bar(line, progress, bar, utf8);
+    for (guint i = 0; room >= bar && i < bar; i++)
+        g_string_append(line, utf8 ? (i < filled ? "━" : "─") : (i < filled ? "=" : "-"));
     g_string_append(line, tail->str);
     /* too narrow even for the name of the phase */
     if (vf_text_width(line->str) >= width)

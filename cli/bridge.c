@@ -91,29 +91,25 @@ open_bridge(VfBridge *self, const VfAddress *address, gboolean batch, GError **e
     return connect_stream(self, vf_io_steal_fd(&ours), error);
 }
 
-static void
-explain(VfBridge *self, const VfAddress *address, GError **error)
-{
-    g_autofree char *complaint = self->ssh ? vf_bridge_get_complaint(self) : NULL;
-
-    if (complaint) {
-        g_clear_error(error);
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED, _("ssh failed: %s"),
-                    complaint);
-    }
-    g_prefix_error(error, _("Cannot reach the system bus of %s: "), address->host);
-}
-
 VfBridge *
 vf_bridge_new(const VfAddress *address, gboolean batch, GError **error)
 {
     g_autoptr(VfBridge) self = g_new0(VfBridge, 1);
+    g_autofree char *complaint = NULL;
     GError *local = NULL;
 
     self->log = -1;
     if (open_bridge(self, address, batch, &local))
         return g_steal_pointer(&self);
-    explain(self, address, &local);
+
+    /* what ssh says explains more than that the bus does not answer */
+    complaint = self->ssh ? vf_bridge_get_complaint(self) : NULL;
+    if (complaint) {
+        g_clear_error(&local);
+        g_set_error(&local, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED, _("ssh failed: %s"),
+                    complaint);
+    }
+    g_prefix_error(&local, _("Cannot reach the system bus of %s: "), address->host);
     g_propagate_error(error, local);
     return NULL;
 }

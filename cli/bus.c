@@ -22,9 +22,16 @@ struct VfBus {
     gboolean interactive;
 };
 
-static gboolean
-connect_bus(VfBus *self, GError **error)
+VfBus *
+vf_bus_new(const VfCli *cli, const char *address, GError **error)
 {
+    g_autoptr(VfBus) self = g_new0(VfBus, 1);
+
+    (void)vferry_error_quark();
+    self->interactive = cli->interactive;
+    self->address = vf_address_parse(address, error);
+    if (!self->address)
+        return NULL;
     if (self->address->host) {
         self->bridge = vf_bridge_new(self->address, !self->interactive, error);
         if (self->bridge)
@@ -35,18 +42,7 @@ connect_bus(VfBus *self, GError **error)
             g_prefix_error(error, _("Cannot reach the bus %s: "),
                            self->address->bus ? self->address->bus : _("of this system"));
     }
-    return self->connection != NULL;
-}
-
-VfBus *
-vf_bus_new(const VfCli *cli, const char *address, GError **error)
-{
-    g_autoptr(VfBus) self = g_new0(VfBus, 1);
-
-    (void)vferry_error_quark();
-    self->interactive = cli->interactive;
-    self->address = vf_address_parse(address, error);
-    if (!self->address || !connect_bus(self, error))
+    if (!self->connection)
         return NULL;
     self->manager = vferry_manager_proxy_new_sync(
         self->connection, G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START_AT_CONSTRUCTION, VFERRY_BUS_NAME,
@@ -146,20 +142,6 @@ describe_kind(GDBusProxy *proxy)
     return VFERRY_IS_MODEL(proxy) ? _("a model") : _("a job");
 }
 
-static gboolean
-check_kind(GDBusProxy *proxy, const char *id, VfKind kind, GError **error)
-{
-    if (kind == VF_KIND_DEVICE && !VFERRY_IS_DEVICE(proxy))
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                    _("“%s” is %s, not a device"), id, describe_kind(proxy));
-    else if (kind == VF_KIND_PARENT && !VFERRY_IS_PARENT(proxy))
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                    _("“%s” is %s, not a parent"), id, describe_kind(proxy));
-    else
-        return TRUE;
-    return FALSE;
-}
-
 static GDBusProxy *
 get_proxy(VfBus *self, const char *path, GError **error)
 {
@@ -184,7 +166,17 @@ vf_bus_find(VfBus *self, const char *id, VfKind kind, GError **error)
     g_autofree char *path = vf_bus_lookup(self, id, error);
     g_autoptr(GDBusProxy) proxy = path ? get_proxy(self, path, error) : NULL;
 
-    return proxy && check_kind(proxy, id, kind, error) ? g_steal_pointer(&proxy) : NULL;
+    if (!proxy)
+        return NULL;
+    if (kind == VF_KIND_DEVICE && !VFERRY_IS_DEVICE(proxy))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("“%s” is %s, not a device"), id, describe_kind(proxy));
+    else if (kind == VF_KIND_PARENT && !VFERRY_IS_PARENT(proxy))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("“%s” is %s, not a parent"), id, describe_kind(proxy));
+    else
+        return g_steal_pointer(&proxy);
+    return NULL;
 }
 
 VferryDevice *
@@ -236,32 +228,22 @@ id_matches(const char *uuid, const char *id)
            (strlen(id) >= PREFIX_MIN && g_ascii_strncasecmp(uuid, id, strlen(id)) == 0);
 }
 
-static gboolean
-role_matches(VferryJob *job, const char *role)
-{
-    return !role || g_strcmp0(vferry_job_get_role(job), role) == 0;
-}
-
-static gboolean
-refuse_ambiguous(const char *id, VferryJob *one, VferryJob *two, GError **error)
-{
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                _("“%s” could be %s or %s: give more of it"), id, vferry_job_get_uuid(one),
-                vferry_job_get_uuid(two));
-    return FALSE;
-}
-
 /* FALSE when there are two different migrations. */
 static gboolean
 pick_job(GPtrArray *jobs, const char *id, const char *role, VferryJob **found, GError **error)
 {
     for (guint i = 0; i < jobs->len; i++) {
         VferryJob *job = g_ptr_array_index(jobs, i);
+        const char *uuid = vferry_job_get_uuid(job);
 
-        if (!id_matches(vferry_job_get_uuid(job), id) || !role_matches(job, role))
+        if (!id_matches(uuid, id) || (role && g_strcmp0(vferry_job_get_role(job), role) != 0))
             continue;
-        if (*found && g_strcmp0(vferry_job_get_uuid(*found), vferry_job_get_uuid(job)) != 0)
-            return refuse_ambiguous(id, *found, job, error);
+        if (*found && g_strcmp0(vferry_job_get_uuid(*found), uuid) != 0) {
+            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                        _("“%s” could be %s or %s: give more of it"), id,
+                        vferry_job_get_uuid(*found), uuid);
+            return FALSE;
+        }
         if (!*found || g_strcmp0(vferry_job_get_role(job), "source") == 0)
             *found = job;
     }

@@ -67,22 +67,6 @@ add_common(GOptionContext *context, VfCli *cli, Takes takes)
         g_option_context_add_main_entries(context, json, GETTEXT_PACKAGE);
 }
 
-static gboolean
-parse_options(VfCli *cli, const char *verb, const GOptionEntry *entries, Takes takes, int *argc,
-              char ***argv, GError **error)
-{
-    const VfCommand *command = find_command(cli, verb);
-    g_autoptr(GOptionContext) context = g_option_context_new(_(command->arguments));
-    g_autofree char *name = g_strdup_printf("vferryctl %s", verb);
-
-    g_set_prgname(name);
-    g_option_context_set_summary(context, _(command->summary));
-    if (entries)
-        g_option_context_add_main_entries(context, entries, GETTEXT_PACKAGE);
-    add_common(context, cli, takes);
-    return g_option_context_parse(context, argc, argv, error);
-}
-
 /* What GOption leaves behind. A "--" that ended the options is among it. */
 static void
 drop_separator(int *argc, char **argv)
@@ -98,16 +82,23 @@ static gboolean
 parse(VfCli *cli, const char *verb, const GOptionEntry *entries, Takes takes, int *argc,
       char ***argv, int min, int max)
 {
+    const VfCommand *command = find_command(cli, verb);
+    g_autoptr(GOptionContext) context = g_option_context_new(_(command->arguments));
+    g_autofree char *name = g_strdup_printf("vferryctl %s", verb);
     g_autoptr(GError) error = NULL;
 
-    if (!parse_options(cli, verb, entries, takes, argc, argv, &error)) {
+    g_set_prgname(name);
+    g_option_context_set_summary(context, _(command->summary));
+    if (entries)
+        g_option_context_add_main_entries(context, entries, GETTEXT_PACKAGE);
+    add_common(context, cli, takes);
+    if (!g_option_context_parse(context, argc, argv, &error)) {
         (void)vf_cli_usage(verb, "%s", error->message);
         return FALSE;
     }
     drop_separator(argc, *argv);
     if (*argc - 1 < min)
-        (void)vf_cli_usage(verb, _("Something is missing: %s"),
-                           _(find_command(cli, verb)->arguments));
+        (void)vf_cli_usage(verb, _("Something is missing: %s"), _(command->arguments));
     else if (*argc - 1 > max)
         (void)vf_cli_usage(verb, _("“%s” is too much"), (*argv)[max + 1]);
     else
@@ -122,28 +113,22 @@ vf_cli_parse(VfCli *cli, const char *verb, const GOptionEntry *entries, int *arg
     return parse(cli, verb, entries, TAKES_JSON, argc, argv, min, max);
 }
 
-/* One that stands before the verb is the first. */
-static void
-merge_hosts(VfCli *cli)
+gboolean
+vf_cli_parse_hosts(VfCli *cli, const char *verb, const GOptionEntry *entries, int *argc,
+                   char ***argv, int min, int max)
 {
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
 
+    if (!parse(cli, verb, entries, TAKES_JSON | TAKES_HOSTS, argc, argv, min, max))
+        return FALSE;
     if (!cli->host)
-        return;
+        return TRUE;
+    /* one that stands before the verb is the first */
     g_strv_builder_add(builder, cli->host);
     for (char **host = cli->hosts; host && *host; host++)
         g_strv_builder_add(builder, *host);
     g_strfreev(cli->hosts);
     cli->hosts = g_strv_builder_end(builder);
-}
-
-gboolean
-vf_cli_parse_hosts(VfCli *cli, const char *verb, const GOptionEntry *entries, int *argc,
-                   char ***argv, int min, int max)
-{
-    if (!parse(cli, verb, entries, TAKES_JSON | TAKES_HOSTS, argc, argv, min, max))
-        return FALSE;
-    merge_hosts(cli);
     return TRUE;
 }
 
@@ -205,51 +190,37 @@ parse_global(VfCli *cli, gboolean *version, int *argc, char ***argv, GError **er
     return g_option_context_parse(context, argc, argv, error);
 }
 
-static void
-init_locale(void)
-{
-    const char *directory = g_getenv(VF_ENV_LOCALE_DIR);
-
-    setlocale(LC_ALL, "");
-    bindtextdomain(GETTEXT_PACKAGE, directory ? directory : LOCALEDIR);
-    bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
-    textdomain(GETTEXT_PACKAGE);
-}
-
-static VfExit
-run_verb(VfCli *cli, int argc, char **argv)
-{
-    const VfCommand *command;
-
-    if (argc < 2)
-        return vf_cli_usage(NULL, _("Which command?"));
-    command = find_command(cli, argv[1]);
-    if (!command)
-        return vf_cli_usage(NULL, _("There is no command “%s”"), argv[1]);
-    return command->run(cli, argc - 1, argv + 1);
-}
-
 VfExit
 vf_cli_main(const VfCommand *commands, int argc, char **argv)
 {
+    const char *directory = g_getenv(VF_ENV_LOCALE_DIR);
     g_autoptr(GError) error = NULL;
     g_autofree char **rest = g_memdup2(argv, sizeof(char *) * ((gsize)argc + 1));
     char **args = rest;
     gboolean version = FALSE;
     VfCli cli = {.commands = commands};
+    const VfCommand *command;
     VfExit status;
 
-    init_locale();
+    setlocale(LC_ALL, "");
+    bindtextdomain(GETTEXT_PACKAGE, directory ? directory : LOCALEDIR);
+    bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
+    textdomain(GETTEXT_PACKAGE);
     g_set_prgname("vferryctl");
     cli.colour = vf_terminal_has_colour();
     cli.interactive = vf_terminal_is_interactive();
+
     if (!parse_global(&cli, &version, &argc, &args, &error)) {
         status = vf_cli_usage(NULL, "%s", error->message);
     } else if (version) {
         g_print("vferryctl %s\n", PACKAGE_VERSION);
         status = VF_EXIT_DONE;
+    } else if (argc < 2) {
+        status = vf_cli_usage(NULL, _("Which command?"));
     } else {
-        status = run_verb(&cli, argc, args);
+        command = find_command(&cli, args[1]);
+        status = command ? command->run(&cli, argc - 1, args + 1)
+                         : vf_cli_usage(NULL, _("There is no command “%s”"), args[1]);
     }
     g_free(cli.host);
     g_strfreev(cli.hosts);

@@ -69,15 +69,6 @@ load(const VfCli *cli, char *const *paths, GError **error)
 
 /* --- for programs --- */
 
-static void
-set_text(JsonObject *object, const char *name, const char *text)
-{
-    if (text)
-        json_object_set_string_member(object, name, text);
-    else
-        json_object_set_null_member(object, name);
-}
-
 static JsonArray *
 json_from_lines(GPtrArray *lines)
 {
@@ -88,11 +79,11 @@ json_from_lines(GPtrArray *lines)
         JsonObject *object = json_object_new();
 
         json_object_set_string_member(object, "host", line->host);
-        set_text(object, "host_name", line->name);
+        vf_json_set_text(object, "host_name", line->name);
         json_object_set_int_member(object, "hosts", (gint64)line->hosts);
-        set_text(object, "parameter", line->parameter);
-        set_text(object, "source", line->source);
-        set_text(object, "destination", line->destination);
+        vf_json_set_text(object, "parameter", line->parameter);
+        vf_json_set_text(object, "source", line->source);
+        vf_json_set_text(object, "destination", line->destination);
         json_object_set_string_member(object, "code", line->code);
         json_object_set_string_member(object, "sentence", line->sentence);
         json_array_add_object_element(array, object);
@@ -144,18 +135,6 @@ format_lines(GPtrArray *lines, gboolean colour)
     return vf_table_format(table, colour);
 }
 
-/* Not on standard output, which has a requirement and nothing else. */
-static void
-print_undecided(const VfBaseline *baseline)
-{
-    g_autofree char *table = format_lines(baseline->undecided, FALSE);
-
-    if (baseline->undecided->len > 0)
-        g_printerr(_("Only trying tells whether it fits everywhere:\n%s"), table);
-    if (!baseline->exact)
-        g_printerr(_("Not everything was tried: there may be something better.\n"));
-}
-
 static void
 print_conflicts(const VfBaseline *baseline, gboolean colour)
 {
@@ -182,45 +161,32 @@ print_conflicts(const VfBaseline *baseline, gboolean colour)
 static gboolean
 print_text(const VfBaseline *baseline, gboolean colour, GError **error)
 {
+    g_autofree char *undecided = NULL;
     g_autofree char *xml = NULL;
 
     if (baseline->verdict == VF_BASELINE_CONFLICT) {
         print_conflicts(baseline, colour);
         return TRUE;
     }
-    print_undecided(baseline);
+    /* not on standard output, which has a requirement and nothing else */
+    undecided = format_lines(baseline->undecided, FALSE);
+    if (baseline->undecided->len > 0)
+        g_printerr(_("Only trying tells whether it fits everywhere:\n%s"), undecided);
+    if (!baseline->exact)
+        g_printerr(_("Not everything was tried: there may be something better.\n"));
     xml = vf_requirement_format(baseline->requirement);
     return vf_output_print(xml, error);
 }
 
 /* --- the verb --- */
 
-static VfExit
-exit_of(VfBaselineVerdict verdict)
-{
-    if (verdict == VF_BASELINE_FOUND)
-        return VF_EXIT_DONE;
-    return verdict == VF_BASELINE_UNKNOWN ? VF_EXIT_UNKNOWN : VF_EXIT_FAILED;
-}
-
-static VfExit
-find_baseline(const VfCli *cli, const char *model, char *const *paths)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VfFleet) fleet = load(cli, paths, &error);
-    g_autoptr(VfBaseline) baseline = fleet ? vf_baseline_of_fleet(fleet, model, &error) : NULL;
-
-    if (!baseline)
-        return vf_exit_report_unanswered(error);
-    if (cli->json ? print_json(baseline, &error) : print_text(baseline, cli->colour, &error))
-        return exit_of(baseline->verdict);
-    return vf_exit_report_unanswered(error);
-}
-
 VfExit
 vf_cmd_baseline_run(VfCli *cli, int argc, char **argv)
 {
     g_autofree char *model = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfFleet) fleet = NULL;
+    g_autoptr(VfBaseline) baseline = NULL;
     const GOptionEntry entries[] = {
         {"model", 'm', 0, G_OPTION_ARG_STRING, &model,
          N_("Of this model (default: the one that all hosts have)"), N_("ID")},
@@ -232,5 +198,13 @@ vf_cmd_baseline_run(VfCli *cli, int argc, char **argv)
     if (argc < 2 && !cli->hosts)
         return vf_cli_usage("baseline", _("Of which hosts? Name capabilities documents, "
                                           "directories of them, or --host"));
-    return find_baseline(cli, model, argv + 1);
+    fleet = load(cli, argv + 1, &error);
+    baseline = fleet ? vf_baseline_of_fleet(fleet, model, &error) : NULL;
+    if (!baseline)
+        return vf_exit_report_unanswered(error);
+    if (!(cli->json ? print_json(baseline, &error) : print_text(baseline, cli->colour, &error)))
+        return vf_exit_report_unanswered(error);
+    if (baseline->verdict == VF_BASELINE_FOUND)
+        return VF_EXIT_DONE;
+    return baseline->verdict == VF_BASELINE_UNKNOWN ? VF_EXIT_UNKNOWN : VF_EXIT_FAILED;
 }

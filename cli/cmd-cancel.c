@@ -10,7 +10,7 @@
 #define WAIT_MS 60000
 
 static VfExit
-report(VfCli *cli, VfBus *bus, VferryJob *job, const VfEnd *end)
+report(const VfCli *cli, VferryJob *job, const VfEnd *end)
 {
     g_autoptr(GError) error = NULL;
     gboolean cancelled = g_strcmp0(end->result, "cancelled") == 0;
@@ -36,28 +36,14 @@ report(VfCli *cli, VfBus *bus, VferryJob *job, const VfEnd *end)
     return cancelled ? VF_EXIT_DONE : VF_EXIT_FAILED;
 }
 
-static VfExit
-cancel(VfCli *cli, VfBus *bus, VferryJob *job)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VfFollow) follow = vf_follow_new(bus, NULL);
-    const gboolean never = FALSE;
-
-    /* what GDBusObjectManagerClient gave us is not followed any more; its path is still good */
-    if (!vf_follow_set_job(follow, g_dbus_proxy_get_object_path(G_DBUS_PROXY(job)), &error) ||
-        !vferry_job_call_cancel_sync(vf_follow_get_job(follow), g_variant_new("a{sv}", NULL),
-                                     vf_bus_get_call_flags(bus), vf_bus_get_timeout(bus), NULL,
-                                     &error))
-        return vf_bus_report(bus, error, VF_ACTION_MIGRATE);
-    return report(cli, bus, job, vf_follow_run(follow, &never, WAIT_MS));
-}
-
 VfExit
 vf_cmd_cancel_run(VfCli *cli, int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(VfBus) bus = NULL;
     g_autoptr(VferryJob) job = NULL;
+    g_autoptr(VfFollow) follow = NULL;
+    const gboolean never = FALSE;
 
     if (!vf_cli_parse(cli, "cancel", NULL, &argc, &argv, 1, 1))
         return VF_EXIT_INPUT;
@@ -65,5 +51,15 @@ vf_cmd_cancel_run(VfCli *cli, int argc, char **argv)
     if (!bus)
         return vf_exit_report(error, NULL, NULL);
     job = vf_bus_find_job(bus, argv[1], NULL, &error);
-    return job ? cancel(cli, bus, job) : vf_bus_report(bus, error, NULL);
+    if (!job)
+        return vf_bus_report(bus, error, NULL);
+
+    /* what GDBusObjectManagerClient gave us is not followed any more; its path is still good */
+    follow = vf_follow_new(bus, NULL);
+    if (!vf_follow_set_job(follow, g_dbus_proxy_get_object_path(G_DBUS_PROXY(job)), &error) ||
+        !vferry_job_call_cancel_sync(vf_follow_get_job(follow), g_variant_new("a{sv}", NULL),
+                                     vf_bus_get_call_flags(bus), vf_bus_get_timeout(bus), NULL,
+                                     &error))
+        return vf_bus_report(bus, error, VF_ACTION_MIGRATE);
+    return report(cli, job, vf_follow_run(follow, &never, WAIT_MS));
 }

@@ -103,16 +103,6 @@ print_result(Comparison *self, const VfCapabilities *host, const char *where,
     vf_report_view_print(choice->report, self->cli->colour);
 }
 
-static gboolean
-choose(Comparison *self, const VfCapabilities *host, VfChoice *choice, GError **error)
-{
-    if (self->object)
-        return vf_choice_of_object(self->requirement, host, self->object, VF_CHOICE_OF_ANY,
-                                   self->consumer, choice, error);
-    *choice = vf_choice_of_host(self->requirement, host, self->consumer);
-    return TRUE;
-}
-
 static void
 compare_text(Comparison *self, const char *text, gsize size, const char *where)
 {
@@ -121,9 +111,12 @@ compare_text(Comparison *self, const char *text, gsize size, const char *where)
     g_auto(VfChoice) choice = {0};
 
     self->n++;
-    if (!host || !choose(self, host, &choice, &error)) {
-        if (host)
-            g_prefix_error(&error, "%s: ", where);
+    if (host && !self->object)
+        choice = vf_choice_of_host(self->requirement, host, self->consumer);
+    else if (host && !vf_choice_of_object(self->requirement, host, self->object, VF_CHOICE_OF_ANY,
+                                          self->consumer, &choice, &error))
+        g_prefix_error(&error, "%s: ", where);
+    if (error) {
         report_failure(self, where, error);
         return;
     }
@@ -181,48 +174,13 @@ compare_hosts(Comparison *self)
     }
 }
 
-static VfExit
-finish(Comparison *self)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(JsonObject) object = NULL;
-
-    if (!self->results)
-        return self->status;
-    object = json_object_new();
-    json_object_set_object_member(object, "requirement",
-                                  vf_report_view_requirement_json(self->requirement));
-    json_object_set_array_member(object, "destinations", g_steal_pointer(&self->results));
-    if (!vf_json_print(json_node_init_object(json_node_alloc(), object), &error))
-        return vf_exit_report_unanswered(error);
-    return self->status;
-}
-
-static VfExit
-compare(Comparison *self, const char *requirement, char *const *destinations)
-{
-    g_autoptr(GError) error = NULL;
-    guint together;
-
-    if (self->consumer_text && !(self->consumer = vf_consumer_parse(self->consumer_text, &error)))
-        return vf_exit_report_unanswered(error);
-    self->requirement =
-        vf_documents_load_requirement(self->cli, requirement, self->device, &together, &error);
-    if (!self->requirement)
-        return vf_exit_report_unanswered(error);
-    if (self->cli->json)
-        self->results = json_array_new();
-    for (char *const *path = destinations; *path; path++)
-        compare_path(self, *path);
-    if (self->cli->hosts || !destinations[0])
-        compare_hosts(self);
-    return finish(self);
-}
-
 VfExit
 vf_cmd_compare_run(VfCli *cli, int argc, char **argv)
 {
     g_auto(Comparison) self = {.cli = cli};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonObject) object = NULL;
+    guint together;
     const GOptionEntry entries[] = {
         {"device", 'd', 0, G_OPTION_ARG_STRING, &self.device,
          N_("Which device of a cookie or capabilities document is meant"), N_("ID")},
@@ -235,5 +193,26 @@ vf_cmd_compare_run(VfCli *cli, int argc, char **argv)
 
     if (!vf_cli_parse_hosts(cli, "compare", entries, &argc, &argv, 1, G_MAXINT - 1))
         return VF_EXIT_INPUT;
-    return compare(&self, argv[1], argv + 2);
+    if (self.consumer_text && !(self.consumer = vf_consumer_parse(self.consumer_text, &error)))
+        return vf_exit_report_unanswered(error);
+    self.requirement = vf_documents_load_requirement(cli, argv[1], self.device, &together, &error);
+    if (!self.requirement)
+        return vf_exit_report_unanswered(error);
+
+    if (cli->json)
+        self.results = json_array_new();
+    for (char **path = argv + 2; *path; path++)
+        compare_path(&self, *path);
+    if (cli->hosts || argc < 3)
+        compare_hosts(&self);
+
+    if (!self.results)
+        return self.status;
+    object = json_object_new();
+    json_object_set_object_member(object, "requirement",
+                                  vf_report_view_requirement_json(self.requirement));
+    json_object_set_array_member(object, "destinations", g_steal_pointer(&self.results));
+    if (!vf_json_print(json_node_init_object(json_node_alloc(), object), &error))
+        return vf_exit_report_unanswered(error);
+    return self.status;
 }

@@ -46,43 +46,6 @@ make_options(const char *uuid, GError **error)
     return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
-/* A program gets the whole device, a person or a shell its id alone. */
-static VfExit
-report(const VfCli *cli, VfBus *bus, const char *path)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VferryDevice) device = vf_bus_get_device(bus, path, &error);
-
-    if (!device)
-        return vf_bus_report(bus, error, NULL);
-    if (!cli->json)
-        g_print("%s\n", vferry_device_get_id(device));
-    else if (!vf_json_print(vf_json_from_proxy(G_DBUS_PROXY(device)), &error))
-        return vf_exit_report(error, NULL, NULL);
-    return VF_EXIT_DONE;
-}
-
-static VfExit
-create(const VfCli *cli, const char *parent_id, const char *what, GVariant *parameters,
-       GVariant *options)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VfBus) bus = vf_bus_new(cli, cli->host, &error);
-    g_autoptr(GDBusProxy) parent = NULL;
-    g_autofree char *path = NULL;
-
-    if (!bus)
-        return vf_exit_report(error, NULL, NULL);
-    parent = vf_bus_find(bus, parent_id, VF_KIND_PARENT, &error);
-    if (!parent)
-        return vf_bus_report(bus, error, NULL);
-    if (!vferry_parent_call_create_device_sync(VFERRY_PARENT(parent), what, parameters, options,
-                                               vf_bus_get_call_flags(bus), vf_bus_get_timeout(bus),
-                                               &path, NULL, &error))
-        return vf_bus_report(bus, error, VF_ACTION_MANAGE);
-    return report(cli, bus, path);
-}
-
 VfExit
 vf_cmd_create_run(VfCli *cli, int argc, char **argv)
 {
@@ -93,8 +56,12 @@ vf_cmd_create_run(VfCli *cli, int argc, char **argv)
         {NULL},
     };
     g_autoptr(GError) error = NULL;
+    g_autoptr(VfBus) bus = NULL;
     g_autoptr(GVariant) parameters = NULL;
     g_autoptr(GVariant) options = NULL;
+    g_autoptr(GDBusProxy) parent = NULL;
+    g_autoptr(VferryDevice) device = NULL;
+    g_autofree char *path = NULL;
 
     if (!vf_cli_parse(cli, "create", entries, &argc, &argv, 2, G_MAXINT - 1))
         return VF_EXIT_INPUT;
@@ -104,5 +71,25 @@ vf_cmd_create_run(VfCli *cli, int argc, char **argv)
     options = make_options(uuid, &error);
     if (!options)
         return vf_exit_report(error, NULL, NULL);
-    return create(cli, argv[1], argv[2], parameters, options);
+
+    bus = vf_bus_new(cli, cli->host, &error);
+    if (!bus)
+        return vf_exit_report(error, NULL, NULL);
+    parent = vf_bus_find(bus, argv[1], VF_KIND_PARENT, &error);
+    if (!parent)
+        return vf_bus_report(bus, error, NULL);
+    if (!vferry_parent_call_create_device_sync(VFERRY_PARENT(parent), argv[2], parameters, options,
+                                               vf_bus_get_call_flags(bus), vf_bus_get_timeout(bus),
+                                               &path, NULL, &error))
+        return vf_bus_report(bus, error, VF_ACTION_MANAGE);
+
+    /* a program gets the whole device, a person or a shell its id alone */
+    device = vf_bus_get_device(bus, path, &error);
+    if (!device)
+        return vf_bus_report(bus, error, NULL);
+    if (!cli->json)
+        g_print("%s\n", vferry_device_get_id(device));
+    else if (!vf_json_print(vf_json_from_proxy(G_DBUS_PROXY(device)), &error))
+        return vf_exit_report(error, NULL, NULL);
+    return VF_EXIT_DONE;
 }

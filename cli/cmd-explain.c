@@ -10,12 +10,19 @@
 #include "json.h"
 #include "model-folders.h"
 
-static gboolean
-print_json(const VfExplanation *explanation, const char *kind, const char *id, GError **error)
+static VfExit
+print(const VfCli *cli, const VfExplanation *explanation, const char *kind, const char *id)
 {
+    g_autoptr(GError) error = NULL;
     g_autoptr(JsonObject) object = json_object_new();
-    JsonArray *sentences = json_array_new();
+    JsonArray *sentences = NULL;
 
+    if (!cli->json) {
+        for (guint i = 0; i < explanation->sentences->len; i++)
+            g_print("%s\n", (const char *)explanation->sentences->pdata[i]);
+        return VF_EXIT_DONE;
+    }
+    sentences = json_array_new();
     for (guint i = 0; i < explanation->sentences->len; i++) {
         g_autofree char *sentence = g_strdup(explanation->sentences->pdata[i]);
         json_array_add_string_element(sentences, g_strstrip(sentence));
@@ -24,19 +31,8 @@ print_json(const VfExplanation *explanation, const char *kind, const char *id, G
     json_object_set_string_member(object, "id", id);
     json_object_set_array_member(object, "parameters", json_array_ref(explanation->parameters));
     json_object_set_array_member(object, "sentences", sentences);
-    return vf_json_print(json_node_init_object(json_node_alloc(), object), error);
-}
-
-static VfExit
-print(const VfCli *cli, const VfExplanation *explanation, const char *kind, const char *id)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (cli->json)
-        return print_json(explanation, kind, id, &error) ? VF_EXIT_DONE
-                                                         : vf_exit_report(error, NULL, NULL);
-    for (guint i = 0; i < explanation->sentences->len; i++)
-        g_print("%s\n", (const char *)explanation->sentences->pdata[i]);
+    if (!vf_json_print(json_node_init_object(json_node_alloc(), object), &error))
+        return vf_exit_report(error, NULL, NULL);
     return VF_EXIT_DONE;
 }
 
@@ -68,13 +64,6 @@ explain_device(const VfCli *cli, VfBus *bus, VferryDevice *proxy)
     return print(cli, explanation, "device", device->id);
 }
 
-/* A path in sysfs has a “/”, too, but begins with it. */
-static gboolean
-looks_like_model(const char *what)
-{
-    return *what != '/' && strchr(what, '/') != NULL;
-}
-
 static VfExit
 explain_on_bus(const VfCli *cli, const char *what)
 {
@@ -84,7 +73,8 @@ explain_on_bus(const VfCli *cli, const char *what)
     g_autoptr(VfExplanation) explanation = vf_explanation_new();
 
     if (!bus) {
-        if (!cli->host && looks_like_model(what))
+        /* a path in sysfs has a “/”, too, but begins with it */
+        if (!cli->host && *what != '/' && strchr(what, '/'))
             g_prefix_error(&error,
                            _("no descriptor here describes a model “%s”, and no daemon tells: "),
                            what);
@@ -104,21 +94,12 @@ explain_on_bus(const VfCli *cli, const char *what)
     return print(cli, explanation, "model", vferry_model_get_id(VFERRY_MODEL(proxy)));
 }
 
-/* The descriptors here say more than a daemon does, and need none. */
-static VfExit
-explain_here(const VfCli *cli, const VfModel *model)
-{
-    g_autoptr(VfExplanation) explanation = vf_explanation_new();
-
-    vf_explain_model(explanation, model);
-    return print(cli, explanation, "model", model->id);
-}
-
 VfExit
 vf_cmd_explain_run(VfCli *cli, int argc, char **argv)
 {
     g_auto(GStrv) directories = vf_models_default_directories();
     g_autoptr(VfModels) models = NULL;
+    g_autoptr(VfExplanation) explanation = vf_explanation_new();
     const VfModel *model = NULL;
 
     if (!vf_cli_parse(cli, "explain", NULL, &argc, &argv, 1, 1))
@@ -127,5 +108,9 @@ vf_cmd_explain_run(VfCli *cli, int argc, char **argv)
         models = vf_models_load((const char *const *)directories);
         model = vf_models_find(models, argv[1]);
     }
-    return model ? explain_here(cli, model) : explain_on_bus(cli, argv[1]);
+    if (!model)
+        return explain_on_bus(cli, argv[1]);
+    /* the descriptors here say more than a daemon does, and need none */
+    vf_explain_model(explanation, model);
+    return print(cli, explanation, "model", model->id);
 }

@@ -19,22 +19,6 @@
 
 #define LIMIT_MAX 1000000
 
-typedef struct {
-    char *device;
-    char *consumer;
-    char *limit;
-    gboolean refused;
-} Options;
-
-static void
-clear_options(Options *options)
-{
-    g_free(options->device);
-    g_free(options->consumer);
-    g_free(options->limit);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
-
 /* --- looking --- */
 
 /* What is wrong with a document or a host is among the refusals. */
@@ -89,30 +73,21 @@ look(const VfCli *cli, const VfFindQuery *query, char *const *paths, GError **er
 
 /* --- for programs --- */
 
-static void
-set_text(JsonObject *object, const char *name, const char *text)
-{
-    if (text)
-        json_object_set_string_member(object, name, text);
-    else
-        json_object_set_null_member(object, name);
-}
-
 static JsonObject *
 json_from_offer(const VfOffer *offer)
 {
     JsonObject *object = json_object_new();
 
-    set_text(object, "host", offer->host);
-    set_text(object, "host_name", offer->name);
+    vf_json_set_text(object, "host", offer->host);
+    vf_json_set_text(object, "host_name", offer->name);
     json_object_set_string_member(object, "kind", offer->kind);
     json_object_set_string_member(object, "id", offer->id);
     json_object_set_string_member(object, "how", offer->how);
-    set_text(object, "type", offer->type);
+    vf_json_set_text(object, "type", offer->type);
     json_object_set_int_member(object, "left", (gint64)MIN(offer->left, G_MAXINT64));
     json_object_set_string_member(object, "verdict", vf_report_verdict_to_string(offer->verdict));
-    set_text(object, "code", offer->code);
-    set_text(object, "reason", offer->reason);
+    vf_json_set_text(object, "code", offer->code);
+    vf_json_set_text(object, "reason", offer->reason);
     json_object_set_member(object, "parameters", vf_model_view_values_json(offer->values));
     return object;
 }
@@ -122,10 +97,10 @@ json_from_refusal(const VfRefusal *refusal)
 {
     JsonObject *object = json_object_new();
 
-    set_text(object, "host", refusal->host);
-    set_text(object, "host_name", refusal->name);
-    set_text(object, "where", refusal->where);
-    set_text(object, "id", refusal->id);
+    vf_json_set_text(object, "host", refusal->host);
+    vf_json_set_text(object, "host_name", refusal->name);
+    vf_json_set_text(object, "where", refusal->where);
+    vf_json_set_text(object, "id", refusal->id);
     json_object_set_string_member(object, "code", refusal->code);
     json_object_set_string_member(object, "verdict", vf_report_verdict_to_string(refusal->verdict));
     json_object_set_string_member(object, "reason", refusal->reason);
@@ -143,7 +118,7 @@ print_json(const VfOffers *offers, GError **error)
         json_array_add_object_element(found, json_from_offer(offers->offers->pdata[i]));
     for (guint i = 0; i < offers->refusals->len; i++)
         json_array_add_object_element(refused, json_from_refusal(offers->refusals->pdata[i]));
-    set_text(object, "consumer", offers->consumer);
+    vf_json_set_text(object, "consumer", offers->consumer);
     json_object_set_object_member(object, "requirement",
                                   vf_report_view_requirement_json(offers->requirement));
     json_object_set_int_member(object, "hosts", (gint64)offers->hosts);
@@ -233,21 +208,18 @@ print_refusals(const VfOffers *offers, gboolean colour)
         g_print("%s%s", offers->offers->len > 0 ? "\n" : "", text);
 }
 
-/* Nobody knows what such a host would have had. */
-static gboolean
-is_unseen(const VfRefusal *refusal)
-{
-    return g_str_equal(refusal->code, VF_OFFERS_CODE_UNREADABLE) ||
-           g_str_equal(refusal->code, VF_OFFERS_CODE_UNREACHABLE);
-}
-
+/* Nobody knows what such hosts would have had. */
 static guint64
 count_unseen(const VfOffers *offers)
 {
     guint64 n = 0;
 
-    for (guint i = 0; i < offers->refusals->len; i++)
-        n += is_unseen(offers->refusals->pdata[i]) ? 1 : 0;
+    for (guint i = 0; i < offers->refusals->len; i++) {
+        const char *code = ((const VfRefusal *)offers->refusals->pdata[i])->code;
+        if (g_str_equal(code, VF_OFFERS_CODE_UNREADABLE) ||
+            g_str_equal(code, VF_OFFERS_CODE_UNREACHABLE))
+            n++;
+    }
     return n;
 }
 
@@ -288,83 +260,60 @@ print_summary(const VfOffers *offers)
                 offers->fitting);
 }
 
-static void
-print_text(const VfOffers *offers, gboolean colour)
-{
-    print_offers(offers, colour);
-    print_refusals(offers, colour);
-    if (vf_terminal_is_smart() || offers->fitting == 0)
-        print_summary(offers);
-}
-
 /* --- the verb --- */
-
-static VfExit
-exit_of(const VfOffers *offers)
-{
-    const VfOffer *best = offers->offers->len > 0 ? offers->offers->pdata[0] : NULL;
-
-    if (best)
-        return vf_report_view_exit(best->verdict);
-    return count_unseen(offers) > 0 ? VF_EXIT_INPUT : VF_EXIT_FAILED;
-}
-
-static gboolean
-fill_query(const VfCli *cli, const Options *options, const char *argument, VfFindQuery *query,
-           GError **error)
-{
-    guint64 limit = VF_FIND_LIMIT_DEFAULT;
-
-    if (options->limit &&
-        !vf_number_parse_u64(options->limit, "--limit", 1, LIMIT_MAX, &limit, error))
-        return FALSE;
-    query->limit = (guint)limit;
-    query->all_refusals = options->refused;
-    query->requirement =
-        vf_documents_load_requirement(cli, argument, options->device, &query->devices, error);
-    return query->requirement != NULL;
-}
-
-static VfExit
-find(const VfCli *cli, const Options *options, const char *argument, char *const *paths)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VfConsumer) consumer = NULL;
-    g_autoptr(VfOffers) offers = NULL;
-    VfFindQuery query = {0};
-
-    if (options->consumer && !(consumer = vf_consumer_parse(options->consumer, &error)))
-        return vf_exit_report_unanswered(error);
-    query.consumer = consumer;
-    if (fill_query(cli, options, argument, &query, &error))
-        offers = look(cli, &query, paths, &error);
-    g_clear_pointer(&query.requirement, vf_requirement_unref);
-    if (!offers)
-        return vf_exit_report_unanswered(error);
-    if (!cli->json)
-        print_text(offers, cli->colour);
-    else if (!print_json(offers, &error))
-        return vf_exit_report_unanswered(error);
-    return exit_of(offers);
-}
 
 VfExit
 vf_cmd_find_run(VfCli *cli, int argc, char **argv)
 {
-    g_auto(Options) options = {0};
+    g_autofree char *device = NULL;
+    g_autofree char *consumer_text = NULL;
+    g_autofree char *limit_text = NULL;
+    gboolean refused = FALSE;
     const GOptionEntry entries[] = {
-        {"for", 'f', 0, G_OPTION_ARG_STRING, &options.consumer,
+        {"for", 'f', 0, G_OPTION_ARG_STRING, &consumer_text,
          N_("Who is to use the device: vfio, qemu[=VERSION] or libvirt[=VERSION]"), N_("CONSUMER")},
-        {"refused", 'r', 0, G_OPTION_ARG_NONE, &options.refused,
+        {"refused", 'r', 0, G_OPTION_ARG_NONE, &refused,
          N_("Show every refusal, not only the closest of each host without an offer"), NULL},
-        {"limit", 'n', 0, G_OPTION_ARG_STRING, &options.limit,
+        {"limit", 'n', 0, G_OPTION_ARG_STRING, &limit_text,
          N_("Show so many offers, the best ones (default: 100)"), N_("N")},
-        {"device", 'd', 0, G_OPTION_ARG_STRING, &options.device,
+        {"device", 'd', 0, G_OPTION_ARG_STRING, &device,
          N_("Which device of a cookie or capabilities document is meant"), N_("ID")},
         {NULL},
     };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(VfConsumer) consumer = NULL;
+    g_autoptr(VfRequirement) requirement = NULL;
+    g_autoptr(VfOffers) offers = NULL;
+    VfFindQuery query = {0};
+    guint64 limit = VF_FIND_LIMIT_DEFAULT;
 
     if (!vf_cli_parse_hosts(cli, "find", entries, &argc, &argv, 1, G_MAXINT - 1))
         return VF_EXIT_INPUT;
-    return find(cli, &options, argv[1], argv + 2);
+    if (consumer_text && !(consumer = vf_consumer_parse(consumer_text, &error)))
+        return vf_exit_report_unanswered(error);
+    if (limit_text && !vf_number_parse_u64(limit_text, "--limit", 1, LIMIT_MAX, &limit, &error))
+        return vf_exit_report_unanswered(error);
+    requirement = vf_documents_load_requirement(cli, argv[1], device, &query.devices, &error);
+    if (!requirement)
+        return vf_exit_report_unanswered(error);
+
+    query.consumer = consumer;
+    query.limit = (guint)limit;
+    query.all_refusals = refused;
+    query.requirement = requirement;
+    offers = look(cli, &query, argv + 2, &error);
+    if (!offers)
+        return vf_exit_report_unanswered(error);
+
+    if (!cli->json) {
+        print_offers(offers, cli->colour);
+        print_refusals(offers, cli->colour);
+        if (vf_terminal_is_smart() || offers->fitting == 0)
+            print_summary(offers);
+    } else if (!print_json(offers, &error)) {
+        return vf_exit_report_unanswered(error);
+    }
+    if (offers->offers->len > 0)
+        return vf_report_view_exit(((const VfOffer *)offers->offers->pdata[0])->verdict);
+    return count_unseen(offers) > 0 ? VF_EXIT_INPUT : VF_EXIT_FAILED;
 }

@@ -8,15 +8,6 @@
 #include "table.h"
 #include "text.h"
 
-static char *
-moved_text(VferryJob *job)
-{
-    g_autofree char *done = vf_text_bytes(vferry_job_get_bytes_done(job));
-    g_autofree char *total = vf_text_bytes(vferry_job_get_bytes_total(job));
-
-    return g_strdup_printf(_("%s of %s"), done, total);
-}
-
 static const char *
 override_of(VferryJob *job)
 {
@@ -48,7 +39,9 @@ format_jobs(GPtrArray *jobs, gboolean colour)
         VferryJob *job = g_ptr_array_index(jobs, i);
         const char *result = vferry_job_get_result(job);
         gboolean runs = !result || result[0] == '\0';
-        g_autofree char *moved = moved_text(job);
+        g_autofree char *done = vf_text_bytes(vferry_job_get_bytes_done(job));
+        g_autofree char *total = vf_text_bytes(vferry_job_get_bytes_total(job));
+        g_autofree char *moved = g_strdup_printf(_("%s of %s"), done, total);
         g_autofree char *rate = runs ? vf_text_rate(vferry_job_get_rate(job)) : NULL;
         g_autofree char *started = vf_text_time(vferry_job_get_start_time(job));
 

@@ -40,28 +40,6 @@ format_devices(GPtrArray *devices, gboolean colour)
     return vf_table_format(table, colour);
 }
 
-static void
-add_offer(VfTable *table, VferryParent *parent, VferryOffer *offer)
-{
-    g_autofree char *parameters = vf_text_values(vferry_offer_get_parameters(offer));
-    g_autofree char *left = g_strdup_printf("%" G_GUINT64_FORMAT, vferry_offer_get_left(offer));
-
-    vf_table_add(table, vferry_parent_get_id(parent));
-    vf_table_add(table, vferry_offer_get_type_id(offer));
-    vf_table_add(table, vferry_offer_get_model(offer));
-    vf_table_add(table, parameters);
-    vf_table_add(table, left);
-}
-
-/* A physical function of SR-IOV, which has virtual functions instead. */
-static void
-add_without_offers(VfTable *table, VferryParent *parent)
-{
-    vf_table_add(table, vferry_parent_get_id(parent));
-    for (guint i = 0; i < 4; i++)
-        vf_table_add(table, NULL);
-}
-
 static char *
 format_parents(GPtrArray *parents, gboolean colour)
 {
@@ -72,10 +50,24 @@ format_parents(GPtrArray *parents, gboolean colour)
         VferryParent *parent = g_ptr_array_index(parents, i);
         g_autoptr(GPtrArray) offers = vferry_parent_list_offers(parent);
 
-        if (offers->len == 0)
-            add_without_offers(table, parent);
-        for (guint j = 0; j < offers->len; j++)
-            add_offer(table, parent, g_ptr_array_index(offers, j));
+        /* a physical function of SR-IOV, which has virtual functions instead */
+        if (offers->len == 0) {
+            vf_table_add(table, vferry_parent_get_id(parent));
+            for (guint j = 0; j < 4; j++)
+                vf_table_add(table, NULL);
+        }
+        for (guint j = 0; j < offers->len; j++) {
+            VferryOffer *offer = g_ptr_array_index(offers, j);
+            g_autofree char *parameters = vf_text_values(vferry_offer_get_parameters(offer));
+            g_autofree char *left =
+                g_strdup_printf("%" G_GUINT64_FORMAT, vferry_offer_get_left(offer));
+
+            vf_table_add(table, vferry_parent_get_id(parent));
+            vf_table_add(table, vferry_offer_get_type_id(offer));
+            vf_table_add(table, vferry_offer_get_model(offer));
+            vf_table_add(table, parameters);
+            vf_table_add(table, left);
+        }
     }
     return vf_table_format(table, colour);
 }
@@ -128,14 +120,30 @@ print_hint(GPtrArray *proxies)
     }
 }
 
-static VfExit
-list(VfCli *cli, guint kind)
+VfExit
+vf_cmd_list_run(VfCli *cli, int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(VfBus) bus = vf_bus_new(cli, cli->host, &error);
+    g_autoptr(VfBus) bus = NULL;
     g_autoptr(GPtrArray) proxies = NULL;
     g_autofree char *text = NULL;
+    gboolean parents = FALSE, leases = FALSE;
+    guint kind;
+    const GOptionEntry entries[] = {
+        {"parents", 'p', 0, G_OPTION_ARG_NONE, &parents,
+         N_("What devices can be created on, and how many more"), NULL},
+        {"leases", 'l', 0, G_OPTION_ARG_NONE, &leases, N_("Devices that are held for a migration"),
+         NULL},
+        {NULL},
+    };
 
+    if (!vf_cli_parse(cli, "list", entries, &argc, &argv, 0, 0))
+        return VF_EXIT_INPUT;
+    if (parents && leases)
+        return vf_cli_usage("list", _("--parents and --leases are two lists: choose one"));
+    kind = parents ? 1 : leases ? 2 : 0;
+
+    bus = vf_bus_new(cli, cli->host, &error);
     if (!bus)
         return vf_exit_report(error, NULL, NULL);
     proxies = vf_bus_list(bus, kinds[kind].interface, "Id", &error);
@@ -153,23 +161,4 @@ list(VfCli *cli, guint kind)
     else if (vf_terminal_is_smart())
         g_print("%s\n", _(kinds[kind].nothing));
     return VF_EXIT_DONE;
-}
-
-VfExit
-vf_cmd_list_run(VfCli *cli, int argc, char **argv)
-{
-    gboolean parents = FALSE, leases = FALSE;
-    const GOptionEntry entries[] = {
-        {"parents", 'p', 0, G_OPTION_ARG_NONE, &parents,
-         N_("What devices can be created on, and how many more"), NULL},
-        {"leases", 'l', 0, G_OPTION_ARG_NONE, &leases, N_("Devices that are held for a migration"),
-         NULL},
-        {NULL},
-    };
-
-    if (!vf_cli_parse(cli, "list", entries, &argc, &argv, 0, 0))
-        return VF_EXIT_INPUT;
-    if (parents && leases)
-        return vf_cli_usage("list", _("--parents and --leases are two lists: choose one"));
-    return list(cli, parents ? 1 : leases ? 2 : 0);
 }

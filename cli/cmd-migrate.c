@@ -139,28 +139,22 @@ guess_address(const VfAddress *destination, GError **error)
     return address;
 }
 
-static gboolean
-check_address(const char *text, GError **error)
-{
-    g_autoptr(GInetAddress) address = g_inet_address_new_from_string(text);
-
-    if (address)
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                _("--address is “%.200s”, but must be an IPv4 or IPv6 address"), text);
-    return FALSE;
-}
-
 static GVariant *
 prepare_options(const Options *options, const char *destination, GError **error)
 {
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
     g_autoptr(VfAddress) parsed = vf_address_parse(destination, error);
     g_autofree char *address = g_strdup(options->address);
+    g_autoptr(GInetAddress) numeric = address ? g_inet_address_new_from_string(address) : NULL;
     g_autofree char *uuid = NULL;
 
-    if (!parsed || (address && !check_address(address, error)))
+    if (!parsed)
         return NULL;
+    if (address && !numeric) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("--address is “%.200s”, but must be an IPv4 or IPv6 address"), address);
+        return NULL;
+    }
     if (options->uuid && !(uuid = vf_uuid_normalize(options->uuid, "--uuid", error)))
         return NULL;
     /* last: it may ask a name server */
@@ -175,78 +169,52 @@ prepare_options(const Options *options, const char *destination, GError **error)
     return g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
-/* Only what a shell would take apart is quoted, so that the usual line stays readable. */
-static char *
-quote(const char *text)
-{
-    return strpbrk(text, " \t\n'\"\\$`;&|<>()*?[]#~!{}") ? g_shell_quote(text) : g_strdup(text);
-}
-
-static gboolean
-prepare_all(VfCrossing *self, const Options *options, const char *destination, GError **error)
-{
-    self->begin_options = begin_options(options);
-    self->perform_options = perform_options(options, error);
-    if (self->perform_options)
-        self->prepare_options = prepare_options(options, destination, error);
-    return self->prepare_options != NULL;
-}
-
-/* A daemon that does not know the option would refuse it with a worse sentence. */
-static gboolean
-check_here(VfBus *here, const Options *options, GError **error)
-{
-    if (!options->no_switchover_ack || vf_bus_has_feature(here, "switchover-ack"))
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
-                _("the daemon here is too old for --no-switchover-ack"));
-    return FALSE;
-}
-
-static gboolean
-check_there(VfBus *there, const Options *options, GError **error)
-{
-    if (!options->override || vf_bus_has_feature(there, "override"))
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
-                _("the daemon there is too old for --override"));
-    return FALSE;
-}
-
-static VfExit
-migrate(VfCli *cli, const Options *options, const char *device, const char *destination)
-{
-    g_autoptr(VfCrossing) self = g_new0(VfCrossing, 1);
-    g_autoptr(GDBusProxy) proxy = NULL;
-    g_autoptr(GError) error = NULL;
-
-    self->cli = cli;
-    self->destination_quoted = quote(destination);
-    if (!prepare_all(self, options, destination, &error))
-        return vf_exit_report(error, NULL, NULL);
-    self->here = vf_bus_new(cli, cli->host, &error);
-    if (!self->here)
-        return vf_exit_report(error, NULL, NULL);
-    proxy = vf_bus_find(self->here, device, VF_KIND_DEVICE, &error);
-    if (!proxy)
-        return vf_bus_report(self->here, error, NULL);
-    if (!check_here(self->here, options, &error))
-        return vf_bus_report(self->here, error, NULL);
-    self->device_path = g_strdup(g_dbus_proxy_get_object_path(proxy));
-    self->there = vf_bus_new(cli, destination, &error);
-    if (!self->there)
-        return vf_exit_report(error, NULL, NULL);
-    if (!check_there(self->there, options, &error))
-        return vf_bus_report(self->there, error, NULL);
-    return vf_cross(self);
-}
-
 VfExit
 vf_cmd_migrate_run(VfCli *cli, int argc, char **argv)
 {
     g_auto(Options) options = {0};
+    g_autoptr(VfCrossing) self = g_new0(VfCrossing, 1);
+    g_autoptr(GDBusProxy) proxy = NULL;
+    g_autoptr(GError) error = NULL;
+    const char *destination;
 
     if (!parse_options(cli, &options, &argc, &argv))
         return VF_EXIT_INPUT;
-    return migrate(cli, &options, argv[1], argv[2]);
+    destination = argv[2];
+    self->cli = cli;
+    /* only what a shell would take apart is quoted, so that the usual line stays readable */
+    self->destination_quoted = strpbrk(destination, " \t\n'\"\\$`;&|<>()*?[]#~!{}")
+                                   ? g_shell_quote(destination)
+                                   : g_strdup(destination);
+    self->begin_options = begin_options(&options);
+    self->perform_options = perform_options(&options, &error);
+    if (!self->perform_options)
+        return vf_exit_report(error, NULL, NULL);
+    self->prepare_options = prepare_options(&options, destination, &error);
+    if (!self->prepare_options)
+        return vf_exit_report(error, NULL, NULL);
+
+    /* a daemon that does not know an option would refuse it with a worse sentence */
+    self->here = vf_bus_new(cli, cli->host, &error);
+    if (!self->here)
+        return vf_exit_report(error, NULL, NULL);
+    proxy = vf_bus_find(self->here, argv[1], VF_KIND_DEVICE, &error);
+    if (!proxy)
+        return vf_bus_report(self->here, error, NULL);
+    self->device_path = g_strdup(g_dbus_proxy_get_object_path(proxy));
+    if (options.no_switchover_ack && !vf_bus_has_feature(self->here, "switchover-ack")) {
+        g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                    _("the daemon here is too old for --no-switchover-ack"));
+        return vf_bus_report(self->here, error, NULL);
+    }
+    self->there = vf_bus_new(cli, destination, &error);
+    if (!self->there)
+        return vf_exit_report(error, NULL, NULL);
+    if (options.override && !vf_bus_has_feature(self->there, "override")) {
+        g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                    _("the daemon there is too old for --override"));
+        return vf_bus_report(self->there, error, NULL);
+    }
+
+    return vf_cross(self);
 }

@@ -42,18 +42,6 @@ print_json(JsonObject *object, VfExit status)
 
 /* --- list --- */
 
-static char *
-join_parameters(const VfModel *model)
-{
-    g_autoptr(GString) names = g_string_new(NULL);
-
-    for (guint i = 0; i < model->parameters->len; i++) {
-        const VfParameter *parameter = model->parameters->pdata[i];
-        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", parameter->name);
-    }
-    return g_string_free(g_steal_pointer(&names), FALSE);
-}
-
 static void
 print_problems(const VfModels *models)
 {
@@ -74,10 +62,14 @@ print_list(const VfModels *models, gboolean colour)
 
     for (guint i = 0; i < models->models->len; i++) {
         const VfModel *model = models->models->pdata[i];
-        g_autofree char *parameters = join_parameters(model);
+        g_autoptr(GString) names = g_string_new(NULL);
 
+        for (guint j = 0; j < model->parameters->len; j++) {
+            const VfParameter *parameter = model->parameters->pdata[j];
+            g_string_append_printf(names, "%s%s", j > 0 ? ", " : "", parameter->name);
+        }
         vf_table_add(table, model->id);
-        vf_table_add(table, parameters);
+        vf_table_add(table, names->str);
         vf_table_add_styled(table, model->not_migratable ? _("never") : NULL, VF_STYLE_WARN);
         vf_table_add(table, model->file);
     }
@@ -112,35 +104,28 @@ list(const VfCli *cli)
 /* --- show --- */
 
 static VfExit
-print_model(const VfCli *cli, const VfModel *model, gboolean xml)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *text = NULL;
-
-    if (xml) {
-        text = vf_model_format(model);
-        return vf_output_print(text, &error) ? VF_EXIT_DONE : vf_exit_report(error, NULL, NULL);
-    }
-    if (!cli->json)
-        vf_model_view_print(model, cli->colour);
-    else if (!vf_json_print(vf_model_view_json(model), &error))
-        return vf_exit_report(error, NULL, NULL);
-    return VF_EXIT_DONE;
-}
-
-static VfExit
 show(const VfCli *cli, const char *id, gboolean xml)
 {
     g_autoptr(VfModels) models = load_all();
     g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
     const VfModel *model = vf_models_find(models, id);
 
-    if (model)
-        return print_model(cli, model, xml);
-    print_problems(models);
-    g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
-                _("no descriptor here describes a model “%s”"), id);
-    return vf_exit_report(error, NULL, NULL);
+    if (!model) {
+        print_problems(models);
+        g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                    _("no descriptor here describes a model “%s”"), id);
+        return vf_exit_report(error, NULL, NULL);
+    }
+    if (xml) {
+        text = vf_model_format(model);
+        (void)vf_output_print(text, &error);
+    } else if (cli->json) {
+        (void)vf_json_print(vf_model_view_json(model), &error);
+    } else {
+        vf_model_view_print(model, cli->colour);
+    }
+    return error ? vf_exit_report(error, NULL, NULL) : VF_EXIT_DONE;
 }
 
 /* All that a program knows, or the one of them that is called @id. */
@@ -259,64 +244,44 @@ check(const VfCli *cli, char **files)
     return good ? VF_EXIT_DONE : VF_EXIT_FAILED;
 }
 
-typedef struct {
-    gboolean xml;
-    char *program;
-} Options;
-
-static void
-clear_options(Options *options)
-{
-    g_free(options->program);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, clear_options)
-
-static VfExit
-run_show(const VfCli *cli, int n, char **words, const Options *options)
-{
-    if (options->xml && (cli->json || options->program))
-        return vf_cli_usage("models", _("--xml is not together with --json or --program"));
-    if (options->program && n <= 2)
-        return show_program(cli, options->program, words[1]);
-    if (n != 2)
-        return vf_cli_usage("models", _("“models show” wants one model's id"));
-    return show(cli, words[1], options->xml);
-}
-
-static VfExit
-run(const VfCli *cli, int n, char **words, const Options *options)
-{
-    const char *what = words[0];
-
-    if (cli->host)
-        return vf_cli_usage("models", _("“models” looks at the files of this host; “vferryctl "
-                                        "--host ADDRESS show MODEL” asks the daemon there"));
-    if (g_str_equal(what, "show"))
-        return run_show(cli, n, words, options);
-    if (options->xml || options->program)
-        return vf_cli_usage("models", _("--xml and --program are for “models show”"));
-    if (g_str_equal(what, "list") && n == 1)
-        return list(cli);
-    if (g_str_equal(what, "check") && n >= 2)
-        return check(cli, words + 1);
-    return vf_cli_usage("models",
-                        _("It is “models list”, “models show ID” or “models check FILE…”"));
-}
-
 VfExit
 vf_cmd_models_run(VfCli *cli, int argc, char **argv)
 {
-    g_auto(Options) options = {0};
+    gboolean xml = FALSE;
+    g_autofree char *program = NULL;
     const GOptionEntry entries[] = {
-        {"xml", 'x', 0, G_OPTION_ARG_NONE, &options.xml,
-         N_("Print the whole descriptor of a model"), NULL},
-        {"program", 'p', 0, G_OPTION_ARG_STRING, &options.program,
+        {"xml", 'x', 0, G_OPTION_ARG_NONE, &xml, N_("Print the whole descriptor of a model"), NULL},
+        {"program", 'p', 0, G_OPTION_ARG_STRING, &program,
          N_("Ask a vfio-user program what it knows, with --print-migration-info-json"),
          N_("PROGRAM")},
         {NULL},
     };
+    const char *what;
 
     if (!vf_cli_parse(cli, "models", entries, &argc, &argv, 1, G_MAXINT - 1))
         return VF_EXIT_INPUT;
-    return run(cli, argc - 1, argv + 1, &options);
+    what = argv[1];
+
+    if (cli->host)
+        return vf_cli_usage("models", _("“models” looks at the files of this host; “vferryctl "
+                                        "--host ADDRESS show MODEL” asks the daemon there"));
+
+    if (g_str_equal(what, "show")) {
+        if (xml && (cli->json || program))
+            return vf_cli_usage("models", _("--xml is not together with --json or --program"));
+        if (program && argc <= 3)
+            return show_program(cli, program, argv[2]);
+        if (argc != 3)
+            return vf_cli_usage("models", _("“models show” wants one model's id"));
+        return show(cli, argv[2], xml);
+    }
+
+    if (xml || program)
+        return vf_cli_usage("models", _("--xml and --program are for “models show”"));
+    if (g_str_equal(what, "list") && argc == 2)
+        return list(cli);
+    if (g_str_equal(what, "check") && argc >= 3)
+        return check(cli, argv + 2);
+    return vf_cli_usage("models",
+                        _("It is “models list”, “models show ID” or “models check FILE…”"));
 }

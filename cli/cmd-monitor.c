@@ -24,18 +24,6 @@ typedef struct {
     VfExit status;
 } Monitor;
 
-static void
-print_text(Monitor *self, const char *kind, const char *name, const char *event, GVariant *details)
-{
-    g_autoptr(GDateTime) now = g_date_time_new_now_local();
-    g_autofree char *time = g_date_time_format(now, "%T.%f");
-    g_autofree char *text = details ? vf_describe_details(details) : g_strdup("");
-    g_autofree char *clean = vf_text_printable(name);
-
-    time[strlen("12:34:56.789")] = '\0';
-    g_print("%s  %-7s  %s  %s%s%s\n", time, kind, clean, event, text[0] ? "  " : "", text);
-}
-
 /* {"time": …, "event": …} and then the arguments of a signal, or `properties`. */
 static gboolean
 print_json(Monitor *self, const char *kind, const char *path, const char *id, const char *event,
@@ -66,7 +54,13 @@ emit(Monitor *self, const char *kind, const char *path, const char *event, GVari
     const char *id = path ? g_hash_table_lookup(self->names, path) : NULL;
 
     if (!self->json) {
-        print_text(self, kind, id ? id : path ? path : "-", event, details);
+        g_autoptr(GDateTime) now = g_date_time_new_now_local();
+        g_autofree char *time = g_date_time_format(now, "%T.%f");
+        g_autofree char *text = details ? vf_describe_details(details) : g_strdup("");
+        g_autofree char *clean = vf_text_printable(id ? id : path ? path : "-");
+
+        time[strlen("12:34:56.789")] = '\0';
+        g_print("%s  %-7s  %s  %s%s%s\n", time, kind, clean, event, text[0] ? "  " : "", text);
     } else if (!print_json(self, kind, path, id, event, details, &error)) {
         self->status = vf_exit_report(error, NULL, NULL);
         g_main_loop_quit(self->loop);
@@ -285,33 +279,6 @@ on_output_gone(gint fd, GIOCondition condition, gpointer monitor)
     return G_SOURCE_CONTINUE;
 }
 
-static void
-subscribe(Monitor *self, GDBusConnection *connection)
-{
-    /* The bus compares the sender with the name's owner, so nobody else can tell us stories. */
-    (void)g_dbus_connection_signal_subscribe(connection, VF_BUS_NAME, NULL, NULL, NULL, NULL,
-                                             G_DBUS_SIGNAL_FLAGS_NONE, on_signal, self, NULL);
-}
-
-static VfExit
-follow(Monitor *self)
-{
-    GDBusConnection *connection = vf_bus_get_connection(self->bus);
-    guint name;
-
-    subscribe(self, connection);
-    g_signal_connect(connection, "closed", G_CALLBACK(on_closed), self);
-    name = g_bus_watch_name_on_connection(connection, VF_BUS_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE,
-                                          on_daemon_appeared, on_daemon_vanished, self, NULL);
-    (void)g_unix_signal_add(SIGINT, on_interrupt, self);
-    (void)g_unix_signal_add(SIGTERM, on_interrupt, self);
-    (void)g_unix_fd_add(STDOUT_FILENO, G_IO_ERR, on_output_gone, self);
-    g_main_loop_run(self->loop);
-    g_bus_unwatch_name(name);
-    g_signal_handlers_disconnect_by_data(connection, self);
-    return self->status;
-}
-
 VfExit
 vf_cmd_monitor_run(VfCli *cli, int argc, char **argv)
 {
@@ -319,7 +286,9 @@ vf_cmd_monitor_run(VfCli *cli, int argc, char **argv)
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_autoptr(VfBus) bus = NULL;
+    GDBusConnection *connection;
     Monitor self = {0};
+    guint name;
 
     if (!vf_cli_parse(cli, "monitor", NULL, &argc, &argv, 0, 0))
         return VF_EXIT_INPUT;
@@ -327,5 +296,20 @@ vf_cmd_monitor_run(VfCli *cli, int argc, char **argv)
     if (!bus)
         return vf_exit_report(error, NULL, NULL);
     self = (Monitor){.loop = loop, .bus = bus, .json = cli->json, .names = names};
-    return follow(&self);
+    connection = vf_bus_get_connection(bus);
+
+    /* the bus compares the sender with the name's owner, so nobody else can tell us stories */
+    (void)g_dbus_connection_signal_subscribe(connection, VF_BUS_NAME, NULL, NULL, NULL, NULL,
+                                             G_DBUS_SIGNAL_FLAGS_NONE, on_signal, &self, NULL);
+    g_signal_connect(connection, "closed", G_CALLBACK(on_closed), &self);
+    name = g_bus_watch_name_on_connection(connection, VF_BUS_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE,
+                                          on_daemon_appeared, on_daemon_vanished, &self, NULL);
+    (void)g_unix_signal_add(SIGINT, on_interrupt, &self);
+    (void)g_unix_signal_add(SIGTERM, on_interrupt, &self);
+    (void)g_unix_fd_add(STDOUT_FILENO, G_IO_ERR, on_output_gone, &self);
+    g_main_loop_run(loop);
+
+    g_bus_unwatch_name(name);
+    g_signal_handlers_disconnect_by_data(connection, &self);
+    return self.status;
 }

@@ -8,33 +8,14 @@
 #include "names.h"
 #include "text.h"
 
-/* Read again: PropertiesChanged may come after the answer. */
-static VfExit
-report(const VfCli *cli, VfBus *bus, const char *path)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VferryDevice) device = vf_bus_get_device(bus, path, &error);
-    g_autofree char *migration = NULL;
-
-    if (!device)
-        return vf_bus_report(bus, error, NULL);
-    if (cli->json) {
-        if (!vf_json_print(vf_json_from_proxy(G_DBUS_PROXY(device)), &error))
-            return vf_exit_report(error, NULL, NULL);
-        return VF_EXIT_DONE;
-    }
-    migration = vf_text_migration(vferry_device_get_migration(device),
-                                  vferry_device_get_migration_source(device));
-    g_print(_("%s migrates: %s\n"), vferry_device_get_id(device), migration);
-    return VF_EXIT_DONE;
-}
-
 VfExit
 vf_cmd_probe_run(VfCli *cli, int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(VfBus) bus = NULL;
     g_autoptr(GDBusProxy) device = NULL;
+    g_autoptr(VferryDevice) probed = NULL;
+    g_autofree char *migration = NULL;
 
     if (!vf_cli_parse(cli, "probe", NULL, &argc, &argv, 1, 1))
         return VF_EXIT_INPUT;
@@ -48,5 +29,17 @@ vf_cmd_probe_run(VfCli *cli, int argc, char **argv)
                                        vf_bus_get_call_flags(bus), vf_bus_get_timeout(bus), NULL,
                                        &error))
         return vf_bus_report(bus, error, VF_ACTION_MANAGE);
-    return report(cli, bus, g_dbus_proxy_get_object_path(device));
+    /* read again: PropertiesChanged may come after the answer */
+    probed = vf_bus_get_device(bus, g_dbus_proxy_get_object_path(device), &error);
+    if (!probed)
+        return vf_bus_report(bus, error, NULL);
+    if (cli->json) {
+        if (!vf_json_print(vf_json_from_proxy(G_DBUS_PROXY(probed)), &error))
+            return vf_exit_report(error, NULL, NULL);
+        return VF_EXIT_DONE;
+    }
+    migration = vf_text_migration(vferry_device_get_migration(probed),
+                                  vferry_device_get_migration_source(probed));
+    g_print(_("%s migrates: %s\n"), vferry_device_get_id(probed), migration);
+    return VF_EXIT_DONE;
 }

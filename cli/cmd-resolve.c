@@ -181,35 +181,32 @@ parse_decision(const char *text)
     return g_strcmp0(text, "nowhere") == 0 ? VF_DECISION_DISCARD : 0;
 }
 
-static void
-explain_choice(const Resolution *self, VfDecision choice)
-{
-    const char *at_source, *at_destination;
-
-    vf_decide_calls(choice, self->source.side, self->destination.side, &at_source, &at_destination);
-    g_printerr("  %-12s ", decision_name(choice));
-    if (choice == VF_DECISION_RUN_AT_SOURCE)
-        g_printerr(_("run the device at %s\n"), vf_bus_get_label(self->source.bus));
-    else if (choice == VF_DECISION_RUN_AT_DESTINATION)
-        g_printerr(_("run the device at %s\n"), vf_bus_get_label(self->destination.bus));
-    else
-        g_printerr(_("discard what is in doubt (%s%s%s); nothing is started\n"),
-                   at_source ? vf_bus_get_label(self->source.bus) : "",
-                   at_source && at_destination ? ", " : "",
-                   at_destination ? vf_bus_get_label(self->destination.bus) : "");
-}
-
 static VfDecision
 ask(const Resolution *self, VfDecision choices)
 {
     static const VfDecision all[] = {VF_DECISION_RUN_AT_SOURCE, VF_DECISION_RUN_AT_DESTINATION,
                                      VF_DECISION_DISCARD};
+    const char *here = vf_bus_get_label(self->source.bus);
+    const char *there = vf_bus_get_label(self->destination.bus);
+    const char *at_source, *at_destination;
     char line[64] = "";
 
     g_printerr(_("What is safe:\n"));
-    for (gsize i = 0; i < G_N_ELEMENTS(all); i++)
-        if (choices & all[i])
-            explain_choice(self, all[i]);
+    for (gsize i = 0; i < G_N_ELEMENTS(all); i++) {
+        if (!(choices & all[i]))
+            continue;
+        vf_decide_calls(all[i], self->source.side, self->destination.side, &at_source,
+                        &at_destination);
+        g_printerr("  %-12s ", decision_name(all[i]));
+        if (all[i] == VF_DECISION_RUN_AT_SOURCE)
+            g_printerr(_("run the device at %s\n"), here);
+        else if (all[i] == VF_DECISION_RUN_AT_DESTINATION)
+            g_printerr(_("run the device at %s\n"), there);
+        else
+            g_printerr(_("discard what is in doubt (%s%s%s); nothing is started\n"),
+                       at_source ? here : "", at_source && at_destination ? ", " : "",
+                       at_destination ? there : "");
+    }
     if (!self->cli->interactive) {
         g_printerr(_("Choose with --run-at.\n"));
         return 0;
@@ -269,19 +266,6 @@ decide(Resolution *self, const Options *options)
         return print_result(self, 0, VF_EXIT_FAILED);
     }
     return print_result(self, decision, carry_out(self, decision));
-}
-
-/* The other host cannot be asked; its administrator was. */
-static VfExit
-resolve_this_side(VfBus *bus, const char *id, const char *decision)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(VferryJob) job = vf_bus_find_job(bus, id, NULL, &error);
-    Part part = {.bus = bus, .job = job};
-
-    if (!job)
-        return vf_bus_report(bus, error, NULL);
-    return resolve_side(&part, decision);
 }
 
 static VfExit
@@ -351,6 +335,7 @@ vf_cmd_resolve_run(VfCli *cli, int argc, char **argv)
     };
     g_autoptr(GError) error = NULL;
     g_autoptr(VfBus) here = NULL;
+    g_autoptr(VferryJob) job = NULL;
     VfExit status;
 
     if (!vf_cli_parse(cli, "resolve", entries, &argc, &argv, 1, 2))
@@ -361,7 +346,12 @@ vf_cmd_resolve_run(VfCli *cli, int argc, char **argv)
     here = vf_bus_new(cli, cli->host, &error);
     if (!here)
         return vf_exit_report(error, NULL, NULL);
-    if (options.this_side)
-        return resolve_this_side(here, argv[1], options.this_side);
+    /* the other host cannot be asked; its administrator was */
+    if (options.this_side) {
+        job = vf_bus_find_job(here, argv[1], NULL, &error);
+        if (!job)
+            return vf_bus_report(here, error, NULL);
+        return resolve_side(&(const Part){.bus = here, .job = job}, options.this_side);
+    }
     return resolve_both(cli, here, &options, argv[1], argv[2]);
 }

@@ -91,15 +91,6 @@ format_number(guint64 number, Form form)
 }
 
 static char *
-format_error(GVariant *value)
-{
-    const char *name, *message;
-
-    g_variant_get(value, "(&s&s)", &name, &message);
-    return name[0] ? g_strdup_printf("%s (%s)", message, name) : NULL;
-}
-
-static char *
 format_text(GVariant *value)
 {
     if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING))
@@ -110,19 +101,12 @@ format_text(GVariant *value)
     return g_variant_print(value, FALSE);
 }
 
-static char *
-format_source(GVariant *value)
-{
-    if (g_strcmp0(g_variant_get_string(value, NULL), "unknown") == 0)
-        return g_strdup(_("nothing yet (“vferryctl probe” looks, which resets the device)"));
-    return g_variant_dup_string(value, NULL);
-}
-
 /* NULL when there is nothing to show. The daemon may be of another version: types are checked. */
 static char *
 format_value(GVariant *value, Form form)
 {
     g_autofree const char **list = NULL;
+    const char *name, *message;
 
     switch (form) {
     case AS_PARAMETERS:
@@ -134,7 +118,10 @@ format_value(GVariant *value, Form form)
         list = g_variant_get_strv(value, NULL);
         return g_strjoinv(", ", (char **)list);
     case AS_ERROR:
-        return g_variant_is_of_type(value, G_VARIANT_TYPE("(ss)")) ? format_error(value) : NULL;
+        if (!g_variant_is_of_type(value, G_VARIANT_TYPE("(ss)")))
+            return NULL;
+        g_variant_get(value, "(&s&s)", &name, &message);
+        return name[0] ? g_strdup_printf("%s (%s)", message, name) : NULL;
     case AS_BYTES:
     case AS_RATE:
     case AS_TIME:
@@ -143,7 +130,11 @@ format_value(GVariant *value, Form form)
                    ? format_number(g_variant_get_uint64(value), form)
                    : NULL;
     case AS_SOURCE:
-        return g_variant_is_of_type(value, G_VARIANT_TYPE_STRING) ? format_source(value) : NULL;
+        if (!g_variant_is_of_type(value, G_VARIANT_TYPE_STRING))
+            return NULL;
+        if (g_str_equal(g_variant_get_string(value, NULL), "unknown"))
+            return g_strdup(_("nothing yet (“vferryctl probe” looks, which resets the device)"));
+        return g_variant_dup_string(value, NULL);
     case AS_TEXT:
     default:
         return format_text(value);

@@ -100,28 +100,6 @@ undo(VfCrossing *self)
         vf_bus_get_label(self->there), message);
 }
 
-static VferryDevice *
-get_device(VfCrossing *self, const char *path)
-{
-    return vferry_device_proxy_new_sync(vf_bus_get_connection(self->there),
-                                        G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START, VF_BUS_NAME, path,
-                                        NULL, NULL);
-}
-
-static void
-show_created(VfCrossing *self, VferryDevice *device)
-{
-    g_autofree char *parameters = vf_text_parameters(vferry_device_get_parameters(device));
-    const char *id = vferry_device_get_id(device);
-    const char *model = vferry_device_get_model(device);
-
-    if (!id)
-        return;
-    g_ptr_array_add(self->created, g_strdup(id));
-    vf_view_line(self->view, _("preparing"), _("%s: created %s (%s, %s)"),
-                 vf_bus_get_label(self->there), id, model ? model : "-", parameters);
-}
-
 /* For the person only; a device that cannot be shown is no reason to stop. */
 static void
 show_lease(VfCrossing *self)
@@ -133,10 +111,17 @@ show_lease(VfCrossing *self)
 
     self->created = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; devices && devices[i]; i++) {
-        g_autoptr(VferryDevice) device = get_device(self, devices[i]);
+        g_autoptr(VferryDevice) device = vf_bus_get_device(self->there, devices[i], NULL);
+        const char *id = device ? vferry_device_get_id(device) : NULL;
+        const char *model = device ? vferry_device_get_model(device) : NULL;
+        g_autofree char *parameters = NULL;
 
-        if (device)
-            show_created(self, device);
+        if (!id)
+            continue;
+        parameters = vf_text_parameters(vferry_device_get_parameters(device));
+        g_ptr_array_add(self->created, g_strdup(id));
+        vf_view_line(self->view, _("preparing"), _("%s: created %s (%s, %s)"),
+                     vf_bus_get_label(self->there), id, model ? model : "-", parameters);
     }
 }
 

@@ -173,11 +173,14 @@ vf_documents_find_device(const VfCapabilities *capabilities, const char *id, GEr
 }
 
 static VfRequirement *
-requirement_of_device(const VfCapabilities *capabilities, const VfCapabilitiesDevice *device,
-                      GError **error)
+take_from_capabilities(const VfCapabilities *capabilities, const char *id, GError **error)
 {
-    VfModel *model = device->model ? vf_capabilities_find_model(capabilities, device->model) : NULL;
+    const VfCapabilitiesDevice *device = vf_documents_find_device(capabilities, id, error);
+    VfModel *model;
 
+    if (!device)
+        return NULL;
+    model = device->model ? vf_capabilities_find_model(capabilities, device->model) : NULL;
     if (model)
         return vf_requirement_new_for_device(model, device->values);
     if (device->being_removed)
@@ -188,14 +191,6 @@ requirement_of_device(const VfCapabilities *capabilities, const VfCapabilitiesDe
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN,
                     _("nobody there knows what model the device %s is"), device->id);
     return NULL;
-}
-
-static VfRequirement *
-take_from_capabilities(const VfCapabilities *capabilities, const char *id, GError **error)
-{
-    const VfCapabilitiesDevice *device = vf_documents_find_device(capabilities, id, error);
-
-    return device ? requirement_of_device(capabilities, device, error) : NULL;
 }
 
 static VfRequirement *

@@ -116,28 +116,6 @@ find_remote(GPtrArray *parameters, const char *name)
     return NULL;
 }
 
-static gboolean
-explain_values(VfExplanation *self, const VfModel *model, GPtrArray *values,
-               VferryModel *descriptor)
-{
-    g_autoptr(GPtrArray) remote = descriptor ? vferry_model_list_parameters(descriptor) : NULL;
-    gboolean unknown = FALSE;
-
-    for (guint i = 0; i < model->parameters->len; i++) {
-        const VfParameter *parameter = model->parameters->pdata[i];
-        VferryParameter *known = find_remote(remote, parameter->name);
-        const Trait trait = {
-            parameter->name,        parameter->compare,
-            parameter->enforced,    parameter->off,
-            parameter->description, known && vferry_parameter_is_readable(known) ? "" : NULL,
-        };
-        gboolean open = explain_value(self, &trait, vf_value_list_find(values, parameter->name));
-
-        unknown = unknown || open;
-    }
-    return unknown;
-}
-
 /* --- a device --- */
 
 static const char *
@@ -188,26 +166,30 @@ describe_source(const char *source)
 }
 
 static void
-explain_what(VfExplanation *self, const VfModel *model)
+explain_values(VfExplanation *self, const VfModel *model, GPtrArray *values,
+               VferryModel *descriptor)
 {
-    if (model->description)
-        say(self, _("It is of the model %s (%s): %s."), model->id, describe_source(model->source),
-            model->description);
-    else
-        say(self, _("It is of the model %s (%s)."), model->id, describe_source(model->source));
-    if (model->not_migratable)
-        say(self, _("No device of this model can be migrated: %s"), model->not_migratable);
-}
+    g_autoptr(GPtrArray) remote = descriptor ? vferry_model_list_parameters(descriptor) : NULL;
+    gboolean unknown = FALSE;
 
-static void
-explain_state(VfExplanation *self, const VfModel *model, GPtrArray *values, VferryModel *descriptor)
-{
     if (model->parameters->len == 0) {
         say(self, _("It has no parameters: one device of this model is like any other."));
         return;
     }
     say(self, _("What decides where its state can be loaded:"));
-    if (explain_values(self, model, values, descriptor))
+    for (guint i = 0; i < model->parameters->len; i++) {
+        const VfParameter *parameter = model->parameters->pdata[i];
+        VferryParameter *known = find_remote(remote, parameter->name);
+        const Trait trait = {
+            parameter->name,        parameter->compare,
+            parameter->enforced,    parameter->off,
+            parameter->description, known && vferry_parameter_is_readable(known) ? "" : NULL,
+        };
+
+        if (explain_value(self, &trait, vf_value_list_find(values, parameter->name)))
+            unknown = TRUE;
+    }
+    if (unknown)
         say(self, _("What is unknown, or only firmware can say, makes a comparison unknown: then "
                     "only trying tells."));
     else
@@ -307,8 +289,14 @@ vf_explain_device(VfExplanation *self, const VfCapabilities *host,
                     "one."));
         return;
     }
-    explain_what(self, model);
-    explain_state(self, model, device->values, descriptor);
+    if (model->description)
+        say(self, _("It is of the model %s (%s): %s."), model->id, describe_source(model->source),
+            model->description);
+    else
+        say(self, _("It is of the model %s (%s)."), model->id, describe_source(model->source));
+    if (model->not_migratable)
+        say(self, _("No device of this model can be migrated: %s"), model->not_migratable);
+    explain_values(self, model, device->values, descriptor);
     if (!model->not_migratable)
         explain_migration(self, device);
     if (!model->not_migratable && !cannot_migrate(device))
@@ -378,27 +366,21 @@ describe_pci(const VfMatch *match)
 }
 
 static void
-explain_pci_match(VfExplanation *self, const VfMatch *match)
-{
-    g_autofree char *id = describe_pci(match);
-
-    if (match->driver)
-        say(self, _("PCI functions %s are of it while the driver %s is bound to them."), id,
-            match->driver);
-    else
-        say(self, _("PCI functions %s are of it."), id);
-}
-
-static void
 explain_match(VfExplanation *self, const VfMatch *match)
 {
+    g_autofree char *id = match->kind == VF_MATCH_PCI ? describe_pci(match) : NULL;
+
     switch (match->kind) {
     case VF_MATCH_MDEV:
         say(self, _("Mediated devices of the types “%s” of %s are of it."), match->type,
             match->driver);
         break;
     case VF_MATCH_PCI:
-        explain_pci_match(self, match);
+        if (match->driver)
+            say(self, _("PCI functions %s are of it while the driver %s is bound to them."), id,
+                match->driver);
+        else
+            say(self, _("PCI functions %s are of it."), id);
         break;
     case VF_MATCH_VFIO_USER:
     default:
@@ -419,26 +401,20 @@ explain_head(VfExplanation *self, const char *id, const char *description,
         say(self, _("No device of this model can be migrated: %s"), not_migratable);
 }
 
-static void
-explain_versions(VfExplanation *self, const VfModel *model)
-{
-    g_autoptr(GString) names = g_string_new(NULL);
-
-    for (guint i = 0; i < model->versions->len; i++) {
-        const VfVersion *version = model->versions->pdata[i];
-        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", version->name);
-    }
-    if (names->len > 0)
-        say(self, _("It has versions, from old to new: %s."), names->str);
-}
-
 void
 vf_explain_model(VfExplanation *self, const VfModel *model)
 {
+    g_autoptr(GString) versions = g_string_new(NULL);
+
     explain_head(self, model->id, model->description, model->not_migratable);
     for (guint i = 0; i < model->matches->len; i++)
         explain_match(self, model->matches->pdata[i]);
-    explain_versions(self, model);
+    for (guint i = 0; i < model->versions->len; i++) {
+        const VfVersion *version = model->versions->pdata[i];
+        g_string_append_printf(versions, "%s%s", i > 0 ? ", " : "", version->name);
+    }
+    if (versions->len > 0)
+        say(self, _("It has versions, from old to new: %s."), versions->str);
     if (model->parameters->len > 0)
         say(self, _("What decides where the state of such a device can be loaded:"));
     for (guint i = 0; i < model->parameters->len; i++) {

@@ -281,28 +281,23 @@ on_timeout(gpointer follow)
     return G_SOURCE_CONTINUE;
 }
 
-/* The property arrives before the signal where the daemon sets it first; the signal has the
- * statistics. */
-static void
-wait_for_statistics(VfFollow *self)
-{
-    gint64 deadline = g_get_monotonic_time() + G_USEC_PER_SEC / 2;
-
-    while (self->end.result && !self->end.statistics && g_get_monotonic_time() < deadline)
-        if (!g_main_context_iteration(NULL, FALSE))
-            g_usleep(5000);
-}
-
 const VfEnd *
 vf_follow_run(VfFollow *self, const gboolean *stop, guint timeout_ms)
 {
     guint timer = timeout_ms > 0 ? g_timeout_add(timeout_ms, on_timeout, self) : 0;
+    gint64 deadline;
 
     self->timed_out = FALSE;
     while (!self->done && !self->timed_out && !*stop)
         (void)g_main_context_iteration(NULL, TRUE);
     if (timer > 0)
         g_source_remove(timer);
-    wait_for_statistics(self);
+
+    /* the property arrives before the signal where the daemon sets it first; the signal has the
+     * statistics */
+    deadline = g_get_monotonic_time() + G_USEC_PER_SEC / 2;
+    while (self->end.result && !self->end.statistics && g_get_monotonic_time() < deadline)
+        if (!g_main_context_iteration(NULL, FALSE))
+            g_usleep(5000);
     return &self->end;
 }

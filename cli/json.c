@@ -40,45 +40,6 @@ from_dictionary(GVariant *value, gboolean rename)
     return json_node_init_object(json_node_alloc(), object);
 }
 
-static JsonNode *
-from_number(GVariant *value)
-{
-    JsonNode *node = json_node_alloc();
-
-    switch (g_variant_classify(value)) {
-    case G_VARIANT_CLASS_BYTE:
-        return json_node_init_int(node, g_variant_get_byte(value));
-    case G_VARIANT_CLASS_INT16:
-        return json_node_init_int(node, g_variant_get_int16(value));
-    case G_VARIANT_CLASS_UINT16:
-        return json_node_init_int(node, g_variant_get_uint16(value));
-    case G_VARIANT_CLASS_INT32:
-    case G_VARIANT_CLASS_HANDLE:
-        return json_node_init_int(node, g_variant_is_of_type(value, G_VARIANT_TYPE_INT32)
-                                            ? g_variant_get_int32(value)
-                                            : g_variant_get_handle(value));
-    case G_VARIANT_CLASS_UINT32:
-        return json_node_init_int(node, g_variant_get_uint32(value));
-    case G_VARIANT_CLASS_INT64:
-        return json_node_init_int(node, g_variant_get_int64(value));
-    case G_VARIANT_CLASS_UINT64:
-        return json_node_init_int(node, (gint64)MIN(g_variant_get_uint64(value), G_MAXINT64));
-    case G_VARIANT_CLASS_DOUBLE:
-        return json_node_init_double(node, g_variant_get_double(value));
-    case G_VARIANT_CLASS_BOOLEAN:
-    case G_VARIANT_CLASS_STRING:
-    case G_VARIANT_CLASS_OBJECT_PATH:
-    case G_VARIANT_CLASS_SIGNATURE:
-    case G_VARIANT_CLASS_VARIANT:
-    case G_VARIANT_CLASS_MAYBE:
-    case G_VARIANT_CLASS_ARRAY:
-    case G_VARIANT_CLASS_TUPLE:
-    case G_VARIANT_CLASS_DICT_ENTRY:
-    default:
-        return json_node_init_null(node);
-    }
-}
-
 JsonNode *
 vf_json_from_variant(GVariant *value, gboolean rename)
 {
@@ -97,7 +58,10 @@ vf_json_from_variant(GVariant *value, gboolean rename)
         return from_dictionary(value, rename);
     if (g_variant_is_container(value))
         return from_array(value, rename);
-    return from_number(value);
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_UINT64)) /* JSON-GLib has no unsigned ones */
+        return json_node_init_int(json_node_alloc(),
+                                  (gint64)MIN(g_variant_get_uint64(value), G_MAXINT64));
+    return json_gvariant_serialize(value);
 }
 
 static JsonNode *
@@ -154,6 +118,15 @@ vf_json_from_list(const char *name, GPtrArray *proxies)
         json_array_add_element(array, vf_json_from_proxy(g_ptr_array_index(proxies, i)));
     json_object_set_array_member(object, name, array);
     return json_node_init_object(json_node_alloc(), object);
+}
+
+void
+vf_json_set_text(JsonObject *object, const char *name, const char *text)
+{
+    if (text)
+        json_object_set_string_member(object, name, text);
+    else
+        json_object_set_null_member(object, name);
 }
 
 static gboolean

@@ -21,6 +21,9 @@ JsonNode *vf_json_from_list(const char *name, GPtrArray *proxies);
  * strings is null. */
 JsonNode *vf_json_from_property(const char *key, GVariant *value);
 
+/* NULL becomes null. */
+void vf_json_set_text(JsonObject *object, const char *name, const char *text);
+
 /* The one document on standard output; consumes @node. FALSE when it could not be written. */
 gboolean vf_json_print(JsonNode *node, GError **error);
 

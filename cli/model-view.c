@@ -111,23 +111,12 @@ json_from_parameter(const VfParameter *parameter)
     return object;
 }
 
-static JsonArray *
-json_from_versions(const VfModel *model)
-{
-    JsonArray *array = json_array_new();
-
-    for (guint i = 0; i < model->versions->len; i++) {
-        const VfVersion *version = model->versions->pdata[i];
-        json_array_add_string_element(array, version->name);
-    }
-    return array;
-}
-
 JsonNode *
 vf_model_view_json(const VfModel *model)
 {
     g_autoptr(JsonObject) object = json_object_new();
     JsonArray *parameters = json_array_new();
+    JsonArray *versions = json_array_new();
 
     json_object_set_string_member(object, "id", model->id);
     json_object_set_string_member(object, "digest", model->digest);
@@ -136,7 +125,11 @@ vf_model_view_json(const VfModel *model)
     set_text(object, "description", model->description);
     set_text(object, "not_migratable", model->not_migratable);
     json_object_set_array_member(object, "aliases", json_from_strv(model->aliases));
-    json_object_set_array_member(object, "versions", json_from_versions(model));
+    for (guint i = 0; i < model->versions->len; i++) {
+        const VfVersion *version = model->versions->pdata[i];
+        json_array_add_string_element(versions, version->name);
+    }
+    json_object_set_array_member(object, "versions", versions);
     for (guint i = 0; i < model->parameters->len; i++)
         json_array_add_object_element(parameters, json_from_parameter(model->parameters->pdata[i]));
     json_object_set_array_member(object, "parameters", parameters);
@@ -216,28 +209,22 @@ print_parameters(const VfModel *model, gboolean colour)
         g_print("\n%s", text);
 }
 
-static void
-print_versions(const VfModel *model, gboolean colour)
-{
-    g_autoptr(GString) names = g_string_new(NULL);
-
-    for (guint i = 0; i < model->versions->len; i++) {
-        const VfVersion *version = model->versions->pdata[i];
-        g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", version->name);
-    }
-    print_field(_("versions"), names->str, colour);
-}
-
 void
 vf_model_view_print(const VfModel *model, gboolean colour)
 {
     g_autofree char *aliases = model->aliases ? g_strjoinv(", ", model->aliases) : NULL;
+    g_autoptr(GString) versions = g_string_new(NULL);
+
+    for (guint i = 0; i < model->versions->len; i++) {
+        const VfVersion *version = model->versions->pdata[i];
+        g_string_append_printf(versions, "%s%s", i > 0 ? ", " : "", version->name);
+    }
 
     print_field(_("model"), model->id, colour);
     print_field(_("description"), model->description, colour);
     print_field(_("not migratable"), model->not_migratable, colour);
     print_field(_("also called"), aliases, colour);
-    print_versions(model, colour);
+    print_field(_("versions"), versions->str, colour);
     print_field(_("known from"), model->file ? model->file : model->source, colour);
     print_field(_("digest"), model->digest, colour);
     print_parameters(model, colour);

@@ -48,21 +48,6 @@ exit_of(const char *result)
     return is(result, "in-doubt") || is(result, "unknown") ? VF_EXIT_UNKNOWN : VF_EXIT_FAILED;
 }
 
-static gboolean
-append_part(GString *text, GVariant *statistics, const char *key, const char *label, gboolean first)
-{
-    guint64 part;
-
-    if (!g_variant_lookup(statistics, key, "t", &part))
-        return FALSE;
-    g_string_append_printf(text, "%s%s ", first ? "" : ", ", label);
-    if (part < 1000)
-        g_string_append_printf(text, "%.1f", (double)part / 1000);
-    else
-        g_string_append_printf(text, "%" G_GUINT64_FORMAT, (part + 500) / 1000);
-    return TRUE;
-}
-
 /* "downtime 41 ms (stop 2, last bytes 21, load 12, start 6)", parts in milliseconds. NULL when
  * nobody measured it. */
 static char *
@@ -79,11 +64,19 @@ format_downtime(GVariant *statistics)
     g_autoptr(GString) text = g_string_new(NULL);
     g_autofree char *total = NULL;
     guint64 downtime;
+    guint64 part;
 
     if (!statistics || !g_variant_lookup(statistics, "downtime", "t", &downtime))
         return NULL;
-    for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
-        (void)append_part(text, statistics, parts[i].key, _(parts[i].label), text->len == 0);
+    for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
+        if (!g_variant_lookup(statistics, parts[i].key, "t", &part))
+            continue;
+        g_string_append_printf(text, "%s%s ", text->len > 0 ? ", " : "", _(parts[i].label));
+        if (part < 1000)
+            g_string_append_printf(text, "%.1f", (double)part / 1000);
+        else
+            g_string_append_printf(text, "%" G_GUINT64_FORMAT, (part + 500) / 1000);
+    }
     total = downtime < 10 * G_USEC_PER_SEC
                 ? g_strdup_printf(_("%" PRIu64 " ms"), (downtime + 500) / 1000)
                 : vf_text_duration(downtime);
@@ -92,32 +85,24 @@ format_downtime(GVariant *statistics)
     return g_strdup_printf(_("downtime %s (%s)"), total, text->str);
 }
 
-/* NULL when they were, as they have to be unless somebody asked for less. */
-static char *
-format_unloaded(GVariant *statistics)
-{
-    g_autofree char *bytes = NULL;
-    guint64 n;
-
-    if (!statistics || !g_variant_lookup(statistics, "initial-bytes-unloaded", "t", &n))
-        return NULL;
-    bytes = vf_text_bytes(n);
-    return g_strdup_printf(_("stopped before %s of initial bytes were loaded there"), bytes);
-}
-
 static void
 say_completed(VfCrossing *self, const VfEnd *end)
 {
     g_autofree char *downtime = format_downtime(end->statistics);
-    g_autofree char *unloaded = format_unloaded(end->statistics);
+    guint64 unloaded;
 
     vf_view_end_bar(self->view, FALSE);
     vf_view_line(self->view, _("switchover"), _("loaded; committed; running at %s"),
                  vf_bus_get_label(self->there));
     if (downtime)
         vf_view_line(self->view, "", "%s", downtime);
-    if (unloaded)
-        vf_view_line(self->view, "", "%s", unloaded);
+    /* all of them were, unless somebody asked for less */
+    if (end->statistics &&
+        g_variant_lookup(end->statistics, "initial-bytes-unloaded", "t", &unloaded)) {
+        g_autofree char *bytes = vf_text_bytes(unloaded);
+        vf_view_line(self->view, "", _("stopped before %s of initial bytes were loaded there"),
+                     bytes);
+    }
 }
 
 /* To be pasted into a shell. Free with g_free(). */
@@ -183,15 +168,6 @@ say_unclear(VfCrossing *self, const VfEnd *end, const char *result)
 }
 
 static void
-set_string(JsonObject *object, const char *name, const char *value)
-{
-    if (value)
-        json_object_set_string_member(object, name, value);
-    else
-        json_object_set_null_member(object, name);
-}
-
-static void
 set_error(JsonObject *object, const char *name, const char *message, const char *where)
 {
     g_autoptr(JsonObject) error = NULL;
@@ -215,13 +191,13 @@ describe(VfCrossing *self, const char *result)
 
     for (guint i = 0; self->created && i < self->created->len; i++)
         json_array_add_string_element(created, g_ptr_array_index(self->created, i));
-    set_string(object, "job", self->job_uuid);
+    vf_json_set_text(object, "job", self->job_uuid);
     json_object_set_string_member(object, "result", result);
     json_object_set_string_member(object, "source", vf_bus_get_label(self->here));
     json_object_set_string_member(object, "destination", vf_bus_get_label(self->there));
-    set_string(object, "source_result", self->source_outcome);
-    set_string(object, "destination_result", self->destination_outcome);
-    set_string(object, "source_state", self->source_state);
+    vf_json_set_text(object, "source_result", self->source_outcome);
+    vf_json_set_text(object, "destination_result", self->destination_outcome);
+    vf_json_set_text(object, "source_state", self->source_state);
     json_object_set_array_member(object, "created", created);
     return object;
 }

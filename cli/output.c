@@ -10,14 +10,6 @@
 
 #include "error.h"
 
-/* GSocket ignores SIGPIPE for the whole process, gio/gsocket.c. */
-static void
-end_by_sigpipe(void)
-{
-    (void)signal(SIGPIPE, SIG_DFL);
-    (void)raise(SIGPIPE);
-}
-
 gboolean
 vf_output_print(const char *text, GError **error)
 {
@@ -25,7 +17,10 @@ vf_output_print(const char *text, GError **error)
 
     if (fputs(text, stdout) != EOF && (ended || fputc('\n', stdout) != EOF) && fflush(stdout) == 0)
         return TRUE;
-    if (errno == EPIPE)
-        end_by_sigpipe();
+    /* as every other program ends: GSocket ignores SIGPIPE for the whole process, gio/gsocket.c */
+    if (errno == EPIPE) {
+        (void)signal(SIGPIPE, SIG_DFL);
+        (void)raise(SIGPIPE);
+    }
     return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, _("Cannot write to standard output"));
 }

@@ -41,15 +41,6 @@ fail(const Run *self, VferryError code, GError **error, const char *message)
 }
 
 static gboolean
-fail_late(const Run *self, GError **error)
-{
-    g_autofree char *message =
-        g_strdup_printf(_("it has not said what it can do in %u s, and was ended"), self->seconds);
-
-    return fail(self, VFERRY_ERROR_FAILED, error, message);
-}
-
-static gboolean
 start(Run *self, GError **error)
 {
     const char *argv[] = {self->program, "--print-migration-info-json", NULL};
@@ -107,11 +98,15 @@ static gboolean
 check_end(const Run *self, gboolean reaped, int status, const GString *text, GError **error)
 {
     g_autoptr(GError) cause = NULL;
+    g_autofree char *late = NULL;
 
     if (text->len > VF_JSON_STRICT_SIZE_MAX)
         return fail(self, VFERRY_ERROR_LIMIT_EXCEEDED, error, _("it has printed too much"));
-    if (!reaped)
-        return fail_late(self, error);
+    if (!reaped) {
+        late = g_strdup_printf(_("it has not said what it can do in %u s, and was ended"),
+                               self->seconds);
+        return fail(self, VFERRY_ERROR_FAILED, error, late);
+    }
     if (g_spawn_check_wait_status(status, &cause))
         return TRUE;
     return fail(self, VFERRY_ERROR_FAILED, error, cause->message);

@@ -5,6 +5,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "json.h"
 #include "model-view.h"
 #include "table.h"
 #include "text.h"
@@ -52,56 +53,33 @@ subject_name(VfReportSubject subject)
     return names[subject];
 }
 
-static void
-set_text(JsonObject *object, const char *name, const char *text)
-{
-    if (text)
-        json_object_set_string_member(object, name, text);
-    else
-        json_object_set_null_member(object, name);
-}
-
-static JsonObject *
-json_from_line(const VfReportLine *line)
-{
-    JsonObject *object = json_object_new();
-
-    json_object_set_string_member(object, "subject", subject_name(line->subject));
-    set_text(object, "name", line->name);
-    set_text(object, "source", line->source);
-    set_text(object, "destination", line->destination);
-    set_text(object, "compare", line->compare);
-    json_object_set_string_member(object, "code", line->code);
-    json_object_set_string_member(object, "verdict", vf_report_verdict_to_string(line->verdict));
-    json_object_set_boolean_member(object, "overridable", line->overridable);
-    json_object_set_string_member(object, "sentence", line->sentence);
-    return object;
-}
-
 JsonObject *
 vf_report_view_json(const VfReport *report)
 {
     JsonObject *object = json_object_new();
     JsonArray *lines = json_array_new();
 
-    for (guint i = 0; i < report->lines->len; i++)
-        json_array_add_object_element(lines, json_from_line(report->lines->pdata[i]));
+    for (guint i = 0; i < report->lines->len; i++) {
+        const VfReportLine *line = report->lines->pdata[i];
+        JsonObject *one = json_object_new();
+
+        json_object_set_string_member(one, "subject", subject_name(line->subject));
+        vf_json_set_text(one, "name", line->name);
+        vf_json_set_text(one, "source", line->source);
+        vf_json_set_text(one, "destination", line->destination);
+        vf_json_set_text(one, "compare", line->compare);
+        json_object_set_string_member(one, "code", line->code);
+        json_object_set_string_member(one, "verdict", vf_report_verdict_to_string(line->verdict));
+        json_object_set_boolean_member(one, "overridable", line->overridable);
+        json_object_set_string_member(one, "sentence", line->sentence);
+        json_array_add_object_element(lines, one);
+    }
     json_object_set_string_member(object, "verdict", vf_report_verdict_to_string(report->verdict));
     json_object_set_boolean_member(object, "overridable", vf_report_can_override(report));
     json_object_set_array_member(object, "lines", lines);
     if (report->override)
         json_object_set_string_member(object, "override", report->override);
     return object;
-}
-
-static void
-add_line(VfTable *table, const VfReportLine *line)
-{
-    vf_table_add(table, line->name ? line->name : subject_name(line->subject));
-    vf_table_add(table, line->source);
-    vf_table_add(table, line->destination);
-    vf_table_add(table, line->compare);
-    vf_table_add_styled(table, line->code, vf_report_view_style(line->verdict));
 }
 
 void
@@ -111,8 +89,15 @@ vf_report_view_print(const VfReport *report, gboolean colour)
     g_autoptr(VfTable) table = vf_table_new(titles);
     g_autofree char *text = NULL;
 
-    for (guint i = 0; i < report->lines->len; i++)
-        add_line(table, report->lines->pdata[i]);
+    for (guint i = 0; i < report->lines->len; i++) {
+        const VfReportLine *line = report->lines->pdata[i];
+
+        vf_table_add(table, line->name ? line->name : subject_name(line->subject));
+        vf_table_add(table, line->source);
+        vf_table_add(table, line->destination);
+        vf_table_add(table, line->compare);
+        vf_table_add_styled(table, line->code, vf_report_view_style(line->verdict));
+    }
     text = vf_table_format(table, colour);
     g_print("%s", text);
     for (guint i = 0; i < report->lines->len; i++) {
@@ -131,8 +116,8 @@ vf_report_view_requirement_json(const VfRequirement *requirement)
     JsonObject *object = json_object_new();
 
     json_object_set_string_member(object, "model", requirement->model);
-    set_text(object, "digest", requirement->digest);
-    set_text(object, "version", requirement->version);
+    vf_json_set_text(object, "digest", requirement->digest);
+    vf_json_set_text(object, "version", requirement->version);
     json_object_set_member(object, "parameters", vf_model_view_values_json(requirement->values));
     return object;
 }

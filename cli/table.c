@@ -57,40 +57,29 @@ vf_table_add(VfTable *self, const char *text)
     vf_table_add_styled(self, text, VF_STYLE_PLAIN);
 }
 
-static guint
-column_width(VfTable *self, guint column)
-{
-    guint width = 0;
-
-    for (guint i = column; i < self->cells->len; i += self->n_columns)
-        width = MAX(width, vf_text_width(g_array_index(self->cells, Cell, i).text));
-    return width;
-}
-
-static void
-append_cell(GString *out, const Cell *cell, guint width, gboolean last, gboolean colour)
-{
-    g_string_append_printf(out, "%s%s%s", vf_terminal_begin(cell->style, colour), cell->text,
-                           vf_terminal_end(cell->style, colour));
-    if (last)
-        g_string_append_c(out, '\n');
-    else
-        g_string_append_printf(out, "%*s", (int)(width - vf_text_width(cell->text) + GAP), "");
-}
-
 char *
 vf_table_format(VfTable *self, gboolean colour)
 {
     GString *out = g_string_new(NULL);
-    g_autofree guint *widths = g_new(guint, self->n_columns);
+    g_autofree guint *widths = g_new0(guint, self->n_columns);
 
-    for (guint i = 0; i < self->n_columns; i++)
-        widths[i] = column_width(self, i);
     for (guint i = 0; i < self->cells->len; i++) {
+        guint width = vf_text_width(g_array_index(self->cells, Cell, i).text);
         guint column = i % self->n_columns;
 
-        append_cell(out, &g_array_index(self->cells, Cell, i), widths[column],
-                    column + 1 == self->n_columns, colour);
+        widths[column] = MAX(widths[column], width);
+    }
+    for (guint i = 0; i < self->cells->len; i++) {
+        const Cell *cell = &g_array_index(self->cells, Cell, i);
+        guint column = i % self->n_columns;
+        guint gap = widths[column] - vf_text_width(cell->text) + GAP;
+
+        g_string_append_printf(out, "%s%s%s", vf_terminal_begin(cell->style, colour), cell->text,
+                               vf_terminal_end(cell->style, colour));
+        if (column + 1 == self->n_columns)
+            g_string_append_c(out, '\n');
+        else
+            g_string_append_printf(out, "%*s", (int)gap, "");
     }
     return g_string_free(out, FALSE);
 }

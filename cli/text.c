@@ -101,33 +101,10 @@ vf_text_time(guint64 microseconds)
     return time ? g_date_time_format(time, "%F %T") : g_strdup("-");
 }
 
-static char *
-value_text(GVariant *value)
-{
-    g_autofree char *text = NULL;
-
-    if (g_variant_is_of_type(value, G_VARIANT_TYPE_STRING))
-        return vf_text_printable(g_variant_get_string(value, NULL));
-    text = g_variant_print(value, FALSE);
-    return vf_text_printable(text);
-}
-
 static int
 compare_strings(gconstpointer a, gconstpointer b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static void
-add_parameter(GPtrArray *pairs, const char *name, GVariant *value)
-{
-    g_autoptr(GVariant) inner = g_variant_is_of_type(value, G_VARIANT_TYPE_VARIANT)
-                                    ? g_variant_get_variant(value)
-                                    : g_variant_ref(value);
-    g_autofree char *clean = vf_text_printable(name);
-    g_autofree char *text = value_text(inner);
-
-    g_ptr_array_add(pairs, g_strdup_printf("%s=%s", clean, text));
 }
 
 static char *
@@ -149,9 +126,16 @@ vf_text_parameters(GVariant *parameters)
     for (gsize i = 0; i < n; i++) {
         g_autoptr(GVariant) entry = g_variant_get_child_value(parameters, i);
         g_autoptr(GVariant) name = g_variant_get_child_value(entry, 0);
-        g_autoptr(GVariant) value = g_variant_get_child_value(entry, 1);
+        g_autoptr(GVariant) boxed = g_variant_get_child_value(entry, 1);
+        g_autoptr(GVariant) value = g_variant_is_of_type(boxed, G_VARIANT_TYPE_VARIANT)
+                                        ? g_variant_get_variant(boxed)
+                                        : g_variant_ref(boxed);
+        g_autofree char *text = g_variant_is_of_type(value, G_VARIANT_TYPE_STRING)
+                                    ? g_variant_dup_string(value, NULL)
+                                    : g_variant_print(value, FALSE);
+        g_autofree char *pair = g_strdup_printf("%s=%s", g_variant_get_string(name, NULL), text);
 
-        add_parameter(pairs, g_variant_get_string(name, NULL), value);
+        g_ptr_array_add(pairs, vf_text_printable(pair));
     }
     return join_pairs(pairs);
 }

@@ -79,15 +79,6 @@ bar_label(const char *phase)
     return "switchover";
 }
 
-/* Lines cannot be taken back: what the switchover came to has its own, with its name in front. */
-static void
-print_phase(VfView *self, const char *label)
-{
-    self->shown = label;
-    if (!g_str_equal(label, "switchover"))
-        g_print("%s\n", label);
-}
-
 void
 vf_view_phase(VfView *self, const char *phase)
 {
@@ -100,7 +91,11 @@ vf_view_phase(VfView *self, const char *phase)
     if (self->silent || !label || g_strcmp0(label, self->shown) == 0)
         return;
     if (!self->smart) {
-        print_phase(self, label);
+        /* lines cannot be taken back: what the switchover came to has its own, with its name in
+         * front */
+        if (!g_str_equal(label, "switchover"))
+            g_print("%s\n", label);
+        self->shown = label;
         return;
     }
     /* whatever the estimate was, this phase has moved what it had to move */
