@@ -46,23 +46,16 @@ vf_options_free(VfOptions *self)
     g_free(self);
 }
 
-static void
-forget_key(VfOptions *self, const char *key)
-{
-    guint i;
-
-    while (g_ptr_array_find_with_equal_func(self->keys, key, g_str_equal, &i))
-        g_ptr_array_remove_index(self->keys, i);
-}
-
 GVariant *
 vf_options_take_value(VfOptions *self, const char *key, const GVariantType *type)
 {
     g_autoptr(GVariant) value = g_variant_dict_lookup_value(self->dict, key, NULL);
+    guint i;
 
     if (!value)
         return NULL;
-    forget_key(self, key);
+    while (g_ptr_array_find_with_equal_func(self->keys, key, g_str_equal, &i))
+        g_ptr_array_remove_index(self->keys, i);
     if (g_variant_is_of_type(value, type))
         return g_steal_pointer(&value);
     if (!self->mistake)

@@ -305,12 +305,6 @@ parameter_new(GVariant *dict)
     return self;
 }
 
-static gboolean
-is_whole(const VferryParameter *self)
-{
-    return self->name && self->type && self->compare;
-}
-
 /**
  * vferry_model_list_parameters:
  * @model: a proxy of a model
@@ -332,7 +326,7 @@ vferry_model_list_parameters(VferryModel *model)
         g_autoptr(GVariant) dict = g_variant_get_child_value(parameters, i);
         g_autoptr(VferryParameter) parameter = parameter_new(dict);
 
-        if (is_whole(parameter))
+        if (parameter->name && parameter->type && parameter->compare)
             g_ptr_array_add(list, g_steal_pointer(&parameter));
     }
     return list;
