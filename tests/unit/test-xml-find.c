@@ -361,42 +361,6 @@ test_unreadable(void)
     g_assert_cmpuint(offers->hosts, ==, 4);
 }
 
-/* What other daemons found, each for itself, is what one would have found. */
-static void
-test_merge(void)
-{
-    g_autoptr(VfRequirement) requirement = card("1024", "2", "4");
-    const VfFindQuery query = {requirement, NULL, 1, 2, FALSE};
-    g_autoptr(VfFinder) finder = vf_finder_new(&query);
-    g_autoptr(GPtrArray) documents = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(VfOffers) merged = NULL;
-    g_autoptr(VfOffers) offers = NULL;
-    g_autofree char *found = NULL;
-    g_autofree char *expected = NULL;
-
-    for (guint i = 0; i < 8; i++) {
-        g_autofree char *offer =
-            g_strdup_printf(OFFER("p/a", "%u", "", CARD("2048", "%u")), i, 1 + i % 2);
-        g_autoptr(VfCapabilities) tree = NULL;
-        g_autoptr(VfOffers) answer = NULL;
-        g_autoptr(VfOffers) parsed = NULL;
-        g_autofree char *text = NULL;
-
-        g_ptr_array_add(documents, host(i, offer, ""));
-        tree = vf_capabilities_parse(documents->pdata[i], -1, NULL, NULL);
-        answer = vf_find_in_capabilities(&query, tree);
-        text = vf_offers_format(answer);
-        parsed = vf_offers_parse(text, -1, NULL, NULL);
-        vf_finder_add_offers(finder, parsed);
-        g_assert_cmpuint(parsed->offers->len, ==, 0);
-    }
-    merged = vf_finder_finish(finder);
-    offers = ask(&query, documents);
-    found = vf_offers_format(merged);
-    expected = vf_offers_format(offers);
-    g_assert_cmpstr(found, ==, expected);
-}
-
 static void
 test_offers_round_trip(void)
 {
@@ -525,7 +489,6 @@ main(int argc, char **argv)
     g_test_add_func("/xml/find/several", test_several);
     g_test_add_func("/xml/find/not-migratable", test_not_migratable);
     g_test_add_func("/xml/find/unreadable", test_unreadable);
-    g_test_add_func("/xml/find/merge", test_merge);
     g_test_add_func("/xml/find/classes", test_classes);
     g_test_add_func("/xml/find/many-classes", test_many_classes);
     g_test_add_func("/xml/offers/round-trip", test_offers_round_trip);

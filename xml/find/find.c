@@ -418,13 +418,6 @@ vf_finder_add_file(VfFinder *self, const char *path, GError **error)
 }
 
 void
-vf_finder_add_offers(VfFinder *self, VfOffers *offers)
-{
-    vf_offers_merge(self->offers, offers);
-    cut(self);
-}
-
-void
 vf_finder_add_unreachable(VfFinder *self, const char *peer, const char *reason)
 {
     self->offers->hosts++;

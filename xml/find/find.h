@@ -45,8 +45,6 @@ gboolean vf_finder_add_text(VfFinder *self, const char *text, gssize size, const
                             GError **error);
 gboolean vf_finder_add_file(VfFinder *self, const char *path, GError **error);
 
-/* What another daemon found. @offers is left empty. */
-void vf_finder_add_offers(VfFinder *self, VfOffers *offers);
 /* A host that could not be asked. */
 void vf_finder_add_unreachable(VfFinder *self, const char *peer, const char *reason);
 

@@ -143,17 +143,6 @@ vf_offers_sort(VfOffers *self, guint limit)
     g_ptr_array_sort(self->refusals, compare_refusals);
 }
 
-void
-vf_offers_merge(VfOffers *self, VfOffers *other)
-{
-    self->hosts += other->hosts;
-    self->fitting += other->fitting;
-    self->fitting_hosts += other->fitting_hosts;
-    other->hosts = other->fitting = other->fitting_hosts = 0;
-    g_ptr_array_extend_and_steal(self->offers, g_ptr_array_ref(other->offers));
-    g_ptr_array_extend_and_steal(self->refusals, g_ptr_array_ref(other->refusals));
-}
-
 /* --- XML */
 
 static gboolean

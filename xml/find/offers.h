@@ -73,10 +73,6 @@ void vf_offers_keep_best(VfOffers *self, guint limit);
 /* Sorts both lists and drops the offers beyond @limit (0: none). */
 void vf_offers_sort(VfOffers *self, guint limit);
 
-/* Adds what another host or peer answered, counts too; then vf_offers_sort(). @other is left
- * empty. */
-void vf_offers_merge(VfOffers *self, VfOffers *other);
-
 /* @size -1: NUL-terminated. @where names the document in errors; NULL: "offers". INVALID_XML,
  * LIMIT_EXCEEDED. */
 VfOffers *vf_offers_parse(const char *text, gssize size, const char *where, GError **error);

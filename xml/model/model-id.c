@@ -163,11 +163,3 @@ vf_model_id_escape_segment(const char *name, GError **error)
     }
     return g_steal_pointer(&segment);
 }
-
-char *
-vf_model_id_unescape_segment(const char *segment, GError **error)
-{
-    if (!vf_model_id_check_segment(segment, _("the name"), error))
-        return NULL;
-    return unescape(segment);
-}

@@ -23,6 +23,3 @@ gboolean vf_model_id_check_segment(const char *segment, const char *what, GError
  * which an unreserved character is escaped. NULL and INVALID_ARGUMENT when it is not UTF-8 or too
  * long. Free with g_free(). */
 char *vf_model_id_escape_segment(const char *name, GError **error);
-
-/* The reverse; the segment must be valid. Free with g_free(). */
-char *vf_model_id_unescape_segment(const char *segment, GError **error);
