@@ -7,7 +7,7 @@
 
 #include "document-attribute.h"
 #include "document-element.h"
-#include "model-id.h"
+#include "names-xml.h"
 #include "text.h"
 #include "value.h"
 
@@ -32,15 +32,11 @@ static gboolean
 parse_condition(const xmlNode *node, GPtrArray *conditions, GError **error)
 {
     VfCondition *condition = g_new0(VfCondition, 1);
-    GError *cause = NULL;
     guint found = 0;
 
     g_ptr_array_add(conditions, condition);
-    if (!vf_document_need_text(node, "parameter", VF_MODEL_ID_SEGMENT_MAX, &condition->parameter,
-                               error))
+    if (!vf_document_need_name(node, "parameter", &condition->parameter, error))
         return FALSE;
-    if (!vf_model_id_check_segment(condition->parameter, "parameter", &cause))
-        return vf_document_fail_because(node, cause, error);
 
     for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
         const char *name = vf_condition_test_to_string(tests[i]);

@@ -8,7 +8,7 @@
 
 #include "document-attribute.h"
 #include "model-id.h"
-#include "value-xml.h"
+#include "value.h"
 
 gboolean
 vf_document_get_model_id(const xmlNode *node, const char *name, char **value, GError **error)
@@ -70,5 +70,17 @@ vf_document_get_names(const xmlNode *node, const char *name, char ***value, GErr
             return vf_document_fail_because(node, cause, error);
     g_strfreev(*value);
     *value = g_steal_pointer(&words);
+    return TRUE;
+}
+
+gboolean
+vf_document_need_name(const xmlNode *node, const char *name, char **value, GError **error)
+{
+    GError *cause = NULL;
+
+    if (!vf_document_need_text(node, name, VF_MODEL_ID_SEGMENT_MAX, value, error))
+        return FALSE;
+    if (!vf_model_id_check_segment(*value, name, &cause))
+        return vf_document_fail_because(node, cause, error);
     return TRUE;
 }

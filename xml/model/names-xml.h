@@ -16,3 +16,6 @@ gboolean vf_document_get_digest(const xmlNode *node, const char *name, char **va
  */
 gboolean vf_document_get_names(const xmlNode *node, const char *name, char ***value,
                                GError **error);
+
+/* The name of one parameter (model-id.h). */
+gboolean vf_document_need_name(const xmlNode *node, const char *name, char **value, GError **error);

@@ -10,7 +10,7 @@
 #include "document-attribute.h"
 #include "document-element.h"
 #include "error.h"
-#include "model-id.h"
+#include "names-xml.h"
 #include "number.h"
 #include "parameter-access-xml.h"
 #include "rule.h"
@@ -25,14 +25,9 @@ parse_attributes(const xmlNode *node, VfParameter *self, GError **error)
 {
     g_autofree char *type = NULL;
     g_autofree char *compare = NULL;
-    GError *cause = NULL;
 
-    if (!vf_document_need_text(node, "name", VF_MODEL_ID_SEGMENT_MAX, &self->name, error))
-        return FALSE;
-    if (!vf_model_id_check_segment(self->name, "name", &cause))
-        return vf_document_fail_because(node, cause, error);
-
-    if (!vf_document_need_text(node, "type", 32, &type, error))
+    if (!vf_document_need_name(node, "name", &self->name, error) ||
+        !vf_document_need_text(node, "type", 32, &type, error))
         return FALSE;
     if (!vf_parameter_type_from_string(type, &self->type))
         return vf_document_fail(

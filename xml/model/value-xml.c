@@ -7,7 +7,7 @@
 
 #include "document-attribute.h"
 #include "document-element.h"
-#include "model-id.h"
+#include "names-xml.h"
 
 gboolean
 vf_value_xml_parse(const xmlNode *node, gpointer data, GError **error)
@@ -16,13 +16,9 @@ vf_value_xml_parse(const xmlNode *node, gpointer data, GError **error)
     g_autofree char *name = NULL;
     g_autofree char *value = NULL;
     g_autofree char *evidence = NULL;
-    GError *cause = NULL;
 
-    if (!vf_document_need_text(node, "name", VF_MODEL_ID_SEGMENT_MAX, &name, error))
-        return FALSE;
-    if (!vf_model_id_check_segment(name, "name", &cause))
-        return vf_document_fail_because(node, cause, error);
-    if (!vf_document_get_text(node, "value", VF_VALUE_TEXT_MAX, &value, error) ||
+    if (!vf_document_need_name(node, "name", &name, error) ||
+        !vf_document_get_text(node, "value", VF_VALUE_TEXT_MAX, &value, error) ||
         !vf_document_get_text(node, "evidence", VF_VALUE_EVIDENCE_MAX, &evidence, error) ||
         !vf_document_children(node, NULL, 0, NULL, error))
         return FALSE;

@@ -5,8 +5,6 @@
 #include "value.h"
 #include "writer.h"
 
-#define VF_VALUE_XML_MAX 256 /* parameters of one device */
-
 /* One <parameter name value evidence/> into the list @data; a VfDocumentHandler. A name that is
  * there already is refused. */
 gboolean vf_value_xml_parse(const xmlNode *node, gpointer data, GError **error);

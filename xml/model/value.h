@@ -14,6 +14,7 @@
 
 #define VF_VALUE_TEXT_MAX 1024
 #define VF_VALUE_EVIDENCE_MAX 256
+#define VF_VALUE_XML_MAX 256 /* values of one device, in a document */
 
 /* What goes into evidence; text, not an enumeration, since a newer peer may know other ways. */
 #define VF_EVIDENCE_MDEV_TYPE "mdev-type"

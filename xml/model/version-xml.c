@@ -10,6 +10,7 @@
 #include "document-element.h"
 #include "model-check.h"
 #include "model-id.h"
+#include "names-xml.h"
 #include "value-xml.h"
 #include "version.h"
 
@@ -38,12 +39,9 @@ handle_value(const xmlNode *node, gpointer data, GError **error)
     Parsed *parsed = data;
     g_autofree char *name = NULL;
     g_autofree char *text = NULL;
-    GError *cause = NULL;
 
-    if (!vf_document_need_text(node, "parameter", VF_MODEL_ID_SEGMENT_MAX, &name, error))
+    if (!vf_document_need_name(node, "parameter", &name, error))
         return FALSE;
-    if (!vf_model_id_check_segment(name, "parameter", &cause))
-        return vf_document_fail_because(node, cause, error);
     if (vf_value_list_find(parsed->version->values, name))
         return vf_document_fail(node, error, _("the parameter “%s” is there twice"), name);
     text = vf_document_content(node, error);
