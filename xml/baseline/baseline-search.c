@@ -6,17 +6,12 @@
 #include <string.h>
 
 #include "compare.h"
+#include "text.h"
 
 /* Sets of more classes are not remembered: all that a search remembers stays below 16 MiB. */
 #define REMEMBERED_WORDS_MAX (16 * 1024 * 1024 / VF_SEARCH_STEPS / sizeof(guint64))
 
 /* --- the space */
-
-static int
-compare_names(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
 
 static void
 add_axes(VfSpace *self)
@@ -35,7 +30,7 @@ add_axes(VfSpace *self)
                 g_ptr_array_add(names, parameter->name);
         }
     }
-    g_ptr_array_sort(names, compare_names);
+    g_ptr_array_sort(names, vf_text_compare);
 
     for (guint i = 0; i < names->len; i++) {
         VfAxis *axis = vf_axis_new(self->pool, names->pdata[i]);

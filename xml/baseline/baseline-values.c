@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rule.h"
+#include "text.h"
 
 /* A closure of sets under intersection is tried up to so many. */
 #define CLOSURE_MAX 512
@@ -244,12 +245,6 @@ add_constraints(Collection *self)
     }
 }
 
-static int
-compare_text_pointers(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The values that there are now, sorted; they belong to the collection. */
 static GPtrArray *
 snapshot(Collection *self)
@@ -261,7 +256,7 @@ snapshot(Collection *self)
     g_hash_table_iter_init(&iter, self->values);
     while (g_hash_table_iter_next(&iter, &text, NULL))
         g_ptr_array_add(texts, text);
-    g_ptr_array_sort(texts, compare_text_pointers);
+    g_ptr_array_sort(texts, vf_text_compare);
     return texts;
 }
 

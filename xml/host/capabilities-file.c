@@ -5,12 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "document-text.h"
 #include "document.h"
 #include "io.h"
+#include "text.h"
 
 /* A byte order mark is no part of the document. */
 #define FILE_SIZE_MAX (VF_DOCUMENT_LARGE_SIZE_MAX + 3)
@@ -21,12 +21,6 @@ code_of(int errnum)
     if (errnum == ENOENT || errnum == ENOTDIR)
         return VFERRY_ERROR_NOT_FOUND;
     return errnum == EACCES || errnum == EPERM ? VFERRY_ERROR_NOT_AUTHORIZED : VFERRY_ERROR_FAILED;
-}
-
-static int
-compare_names(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 static gboolean
@@ -44,7 +38,7 @@ list_directory(const char *path, GPtrArray *files, GError **error)
         if (g_str_has_suffix(name, ".xml") && !g_file_test(file, G_FILE_TEST_IS_DIR))
             g_ptr_array_add(files, g_steal_pointer(&file));
     }
-    g_ptr_array_sort(files, compare_names);
+    g_ptr_array_sort(files, vf_text_compare);
     /* an answer about no host at all would look like one about all */
     return files->len > 0 ||
            vf_error_errno(error, VFERRY_ERROR_NOT_FOUND, ENOENT, "%s/*.xml", path);

@@ -6,7 +6,6 @@
 #include <glib/gi18n-lib.h>
 #include <libxml/c14n.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "constraint-xml.h"
 #include "document-attribute.h"
@@ -101,18 +100,12 @@ handle_constraint(const xmlNode *node, gpointer data, GError **error)
     return constraint != NULL;
 }
 
-static int
-compare_strings(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static gboolean
 sort_aliases(const xmlNode *node, VfModel *self, GError **error)
 {
     if (!self->aliases)
         return TRUE;
-    qsort(self->aliases, g_strv_length(self->aliases), sizeof *self->aliases, compare_strings);
+    qsort(self->aliases, g_strv_length(self->aliases), sizeof *self->aliases, vf_text_compare);
     for (guint i = 0; self->aliases[i] != NULL; i++)
         if (g_str_equal(self->aliases[i], self->id) ||
             (i > 0 && g_str_equal(self->aliases[i], self->aliases[i - 1])))

@@ -174,12 +174,6 @@ compare_numbers(gconstpointer a, gconstpointer b)
 }
 
 static int
-compare_strings(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int
 compare_ranges(gconstpointer a, gconstpointer b)
 {
     const VfRange *left = a;
@@ -218,7 +212,7 @@ handle_allowed(const xmlNode *node, gpointer data, GError **error)
     if (vf_parameter_is_number(self))
         g_ptr_array_sort(values, compare_numbers);
     if (self->type == VF_PARAMETER_SET)
-        g_ptr_array_sort(values, compare_strings);
+        g_ptr_array_sort(values, vf_text_compare);
     if (values->len > 0) {
         g_ptr_array_add(values, NULL);
         self->allowed = (char **)g_ptr_array_steal(values, NULL);

@@ -110,12 +110,6 @@ canonicalize_bitmask(const VfParameter *self, const char *text, GError **error)
     return NULL;
 }
 
-static int
-compare_words(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 /* The words of @text, which @separator parts (' ': any white space), in their one order. */
 static char *
 join_words(const char *text, char separator)
@@ -128,7 +122,7 @@ join_words(const char *text, char separator)
     for (guint i = 0; words[i] != NULL; i++)
         if (g_strstrip(words[i])[0] != '\0')
             g_ptr_array_add(sorted, words[i]);
-    g_ptr_array_sort(sorted, compare_words);
+    g_ptr_array_sort(sorted, vf_text_compare);
     for (guint i = 0; i < sorted->len; i++)
         if (i == 0 || !g_str_equal(sorted->pdata[i], sorted->pdata[i - 1]))
             g_string_append_printf(joined, "%s%s", joined->len > 0 ? " " : "",

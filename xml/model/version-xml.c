@@ -11,6 +11,7 @@
 #include "model-check.h"
 #include "model-id.h"
 #include "names-xml.h"
+#include "text.h"
 #include "value-xml.h"
 #include "version.h"
 
@@ -65,12 +66,6 @@ handle_loads(const xmlNode *node, gpointer data, GError **error)
     return vf_document_children(node, NULL, 0, NULL, error);
 }
 
-static int
-compare_strings(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static gboolean
 handle_version(const xmlNode *node, gpointer data, GError **error)
 {
@@ -91,7 +86,7 @@ handle_version(const xmlNode *node, gpointer data, GError **error)
             node, error,
             _("a version has values, or, in a model with a version parameter, what it loads"));
     if (loads->len > 0) {
-        g_ptr_array_sort(loads, compare_strings);
+        g_ptr_array_sort(loads, vf_text_compare);
         g_ptr_array_add(loads, NULL);
         version->loads = (char **)g_ptr_array_steal(loads, NULL);
     }

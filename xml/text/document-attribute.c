@@ -132,12 +132,6 @@ vf_document_get_yes_no(const xmlNode *node, const char *name, gboolean *value, G
     return TRUE;
 }
 
-static int
-compare_words(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 char **
 vf_document_split_words(const char *text)
 {
@@ -148,7 +142,7 @@ vf_document_split_words(const char *text)
     for (guint i = 0; words[i] != NULL; i++)
         if (words[i][0] != '\0')
             g_ptr_array_add(sorted, g_strdup(words[i]));
-    g_ptr_array_sort(sorted, compare_words);
+    g_ptr_array_sort(sorted, vf_text_compare);
     for (guint i = 0; i < sorted->len; i++)
         if (i == 0 || !g_str_equal(sorted->pdata[i], sorted->pdata[i - 1]))
             g_strv_builder_add(builder, sorted->pdata[i]);

@@ -113,3 +113,9 @@ vf_text_check_attribute(const char *text, const char *what, GError **error)
     return fail(error, what, text,
                 _("a path relative to the device, of letters, digits and “.:_+-”, without “..”"));
 }
+
+int
+vf_text_compare(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}

@@ -26,3 +26,6 @@ gboolean vf_text_check_id(const char *text, const char *what, GError **error);
 /* A relative path of sysfs attributes: segments of A-Z a-z 0-9 . : _ + - joined by '/', none of
  * them "." or "..", at most 255 bytes. INVALID_ARGUMENT. */
 gboolean vf_text_check_attribute(const char *text, const char *what, GError **error);
+
+/* For g_ptr_array_sort() and qsort(), of arrays of texts. */
+int vf_text_compare(gconstpointer a, gconstpointer b);
