@@ -17,13 +17,13 @@ vf_backend_get_info(VfBackend *self, VfBackendInfo *info, GError **error)
 }
 
 gboolean
-vf_backend_get_state(VfBackend *self, VfDeviceState *state, GError **error)
+vf_backend_get_state(VfBackend *self, VfMigrationState *state, GError **error)
 {
     return self->class->get_state(self, state, error);
 }
 
 gboolean
-vf_backend_set_state(VfBackend *self, VfDeviceState from, VfDeviceState to, GError **error)
+vf_backend_set_state(VfBackend *self, VfMigrationState from, VfMigrationState to, GError **error)
 {
     return self->class->set_state(self, from, to, error);
 }
@@ -62,7 +62,7 @@ vf_backend_get_poll_fd(VfBackend *self)
 }
 
 const char *
-vf_backend_state_name(VfDeviceState state)
+vf_backend_state_name(VfMigrationState state)
 {
     static const char *const names[VF_N_STATES] = {
         [VF_STATE_ERROR] = "ERROR",       [VF_STATE_STOP] = "STOP",

@@ -23,7 +23,7 @@ typedef enum {
     VF_STATE_RUNNING_P2P = 5,
     VF_STATE_PRE_COPY = 6,
     VF_STATE_PRE_COPY_P2P = 7,
-} VfDeviceState;
+} VfMigrationState;
 #define VF_N_STATES 8
 
 typedef struct {
@@ -51,9 +51,10 @@ typedef struct VfBackend VfBackend;
  * by the caller. Each call may take as long as the device likes. */
 typedef struct {
     gboolean (*get_info)(VfBackend *self, VfBackendInfo *info, GError **error);
-    gboolean (*get_state)(VfBackend *self, VfDeviceState *state, GError **error);
+    gboolean (*get_state)(VfBackend *self, VfMigrationState *state, GError **error);
     /* The backend keeps the data stream that a state brings with it, and ends it with the state. */
-    gboolean (*set_state)(VfBackend *self, VfDeviceState from, VfDeviceState to, GError **error);
+    gboolean (*set_state)(VfBackend *self, VfMigrationState from, VfMigrationState to,
+                          GError **error);
     VfReadResult (*read)(VfBackend *self, void *buffer, gsize size, gsize *n, GError **error);
     gboolean (*write)(VfBackend *self, const void *buffer, gsize size, GError **error);
     /* Nullable. From here on the device may say that initial bytes have appeared anew. One that
@@ -74,10 +75,10 @@ void vf_backend_free(VfBackend *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfBackend, vf_backend_free)
 
 gboolean vf_backend_get_info(VfBackend *self, VfBackendInfo *info, GError **error);
-gboolean vf_backend_get_state(VfBackend *self, VfDeviceState *state, GError **error);
+gboolean vf_backend_get_state(VfBackend *self, VfMigrationState *state, GError **error);
 /* From @from, which it must be in: that is the caller's to ask, before and after
  * (vf_devices_set_state()). A stream that goes on from @from to @to must not begin anew. */
-gboolean vf_backend_set_state(VfBackend *self, VfDeviceState from, VfDeviceState to,
+gboolean vf_backend_set_state(VfBackend *self, VfMigrationState from, VfMigrationState to,
                               GError **error);
 /* At most @size bytes into @buffer; *@n > 0 with VF_READ_DATA, 0 otherwise. */
 VfReadResult vf_backend_read(VfBackend *self, void *buffer, gsize size, gsize *n, GError **error);
@@ -88,7 +89,7 @@ gboolean vf_backend_get_precopy_info(VfBackend *self, VfPrecopyInfo *info, GErro
 int vf_backend_get_poll_fd(VfBackend *self);
 
 /* The kernel's name, e.g. "STOP_COPY". Static. */
-const char *vf_backend_state_name(VfDeviceState state);
+const char *vf_backend_state_name(VfMigrationState state);
 
 /* "stop-copy", "p2p", "pre-copy" as far as they are in @flags. Free with g_strfreev(). */
 char **vf_backend_flag_names(guint flags);

@@ -49,7 +49,7 @@ stop_devices(Destination *self, GError **error)
     if (!vf_devices_load_info(devices, error))
         return FALSE;
     for (guint i = 0; i < self->n_devices; i++) {
-        VfDeviceState state;
+        VfMigrationState state;
         if (!vf_backend_get_state(vf_devices_get(devices, i), &state, error))
             return vf_devices_blame(devices, i, error);
         if (state == VF_STATE_RUNNING &&
@@ -199,7 +199,7 @@ load_data(Destination *self, const VfFrame *frame, GError **error)
     loading->fresh = TRUE;
     loading->bytes += frame->header.length;
     self->bytes += frame->header.length;
-    vf_progress_add(self->session->progress, index, frame->header.length);
+    vf_meter_add(self->session->meter, index, frame->header.length);
     return TRUE;
 }
 
@@ -292,7 +292,7 @@ load(Destination *self, GError **error)
         if (!vf_stream_receive(self->stream, &frame, error) || !load_frame(self, &frame, error))
             return FALSE;
     }
-    vf_progress_complete(self->session->progress);
+    vf_meter_complete(self->session->meter);
     return TRUE;
 }
 
@@ -368,7 +368,7 @@ start(Destination *self, GError **error)
 
 /* Which of the rows of the document's table it is. */
 static void
-conclude(Destination *self, GError *error, VfOutcome *outcome)
+conclude(Destination *self, GError *error, VfSessionEnd *end)
 {
     gboolean called_off = vf_cancel_is_set(self->session->cancel);
     gboolean told = self->stream && vf_stream_was_aborted(self->stream);
@@ -376,19 +376,19 @@ conclude(Destination *self, GError *error, VfOutcome *outcome)
     if (error)
         vf_past_explain(self->session, error);
     if (!error) {
-        outcome->kind = VF_OUTCOME_COMPLETED;
+        end->kind = VF_SESSION_COMPLETED;
     } else if (self->promised && !told && !called_off) {
-        vf_outcome_doubt(outcome, error,
-                         self->committed
-                             ? _("the source has committed, but the devices do not run here")
-                             : _("the devices are loaded, but the source's decision is not known"));
+        vf_session_end_doubt(
+            end, error,
+            self->committed ? _("the source has committed, but the devices do not run here")
+                            : _("the devices are loaded, but the source's decision is not known"));
     } else {
         if (self->stream && !told)
             vf_stream_abort(self->stream, error);
         /* a source that cancels fails this side; only one's own cancel is called that */
         if (!called_off && g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_CANCELLED))
             error->code = VFERRY_ERROR_PEER;
-        vf_outcome_fail(outcome, error);
+        vf_session_end_fail(end, error);
     }
 }
 
@@ -405,7 +405,7 @@ make_statistics(Destination *self)
 }
 
 void
-vf_destination_run(VfSession *session, VfOutcome *outcome)
+vf_destination_run(VfSession *session, VfSessionEnd *end)
 {
     guint n_devices = vf_devices_get_count(session->devices);
     g_autofree Loading *loading = g_new0(Loading, n_devices);
@@ -415,10 +415,10 @@ vf_destination_run(VfSession *session, VfOutcome *outcome)
     vf_past_watch(session);
     (void)(stop_devices(&self, &error) && attach(&self, &error) && load(&self, &error) &&
            promise(&self, &error) && await_commit(&self, &error) && start(&self, &error));
-    conclude(&self, error, outcome);
-    outcome->device_states = vf_session_describe(session);
-    outcome->statistics = make_statistics(&self);
-    if (self.stream && outcome->kind != VF_OUTCOME_COMPLETED)
+    conclude(&self, error, end);
+    end->device_states = vf_session_describe(session);
+    end->statistics = make_statistics(&self);
+    if (self.stream && end->kind != VF_SESSION_COMPLETED)
         vf_stream_finish(self.stream, LINGER_MS);
     g_clear_pointer(&self.stream, vf_stream_free);
 }

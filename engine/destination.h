@@ -4,4 +4,4 @@
 #include "session.h"
 
 /* Listens and runs the destination's side to its end. */
-void vf_destination_run(VfSession *session, VfOutcome *outcome);
+void vf_destination_run(VfSession *session, VfSessionEnd *end);

@@ -144,7 +144,7 @@ learn(VfDevices *self, guint index, VfDevicePast what, GError **error)
 }
 
 static gboolean
-get_state(VfDevices *self, guint index, VfDeviceState *state, GError **error)
+get_state(VfDevices *self, guint index, VfMigrationState *state, GError **error)
 {
     Device *device = device_at(self, index);
 
@@ -156,7 +156,8 @@ get_state(VfDevices *self, guint index, VfDeviceState *state, GError **error)
 }
 
 static gboolean
-refuse(VfDevices *self, guint index, VfDeviceState now, VfDeviceState expected, GError **error)
+refuse(VfDevices *self, guint index, VfMigrationState now, VfMigrationState expected,
+       GError **error)
 {
     if (device_at(self, index)->past & VF_DEVICE_RESET)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
@@ -170,16 +171,16 @@ refuse(VfDevices *self, guint index, VfDeviceState now, VfDeviceState expected, 
 }
 
 static gboolean
-expect_one(VfDevices *self, guint index, VfDeviceState state, GError **error)
+expect_one(VfDevices *self, guint index, VfMigrationState state, GError **error)
 {
-    VfDeviceState now;
+    VfMigrationState now;
 
     return get_state(self, index, &now, error) &&
            (now == state || refuse(self, index, now, state, error));
 }
 
 gboolean
-vf_devices_expect(VfDevices *self, VfDeviceState state, GError **error)
+vf_devices_expect(VfDevices *self, VfMigrationState state, GError **error)
 {
     for (guint i = 0; i < self->items->len; i++)
         if (!expect_one(self, i, state, error))
@@ -192,7 +193,7 @@ vf_devices_expect_loaded(VfDevices *self, GError **error)
 {
     for (guint i = 0; i < self->items->len; i++) {
         gboolean reset;
-        VfDeviceState now;
+        VfMigrationState now;
         if (!get_state(self, i, &now, error))
             return vf_devices_blame(self, i, error);
         reset = (device_at(self, i)->past & VF_DEVICE_RESET) != 0;
@@ -207,7 +208,7 @@ gboolean
 vf_devices_look_for_resets(VfDevices *self)
 {
     gboolean found = FALSE;
-    VfDeviceState now;
+    VfMigrationState now;
 
     for (guint i = 0; i < self->items->len; i++) {
         VfDevicePast before = device_at(self, i)->past;
@@ -218,7 +219,7 @@ vf_devices_look_for_resets(VfDevices *self)
 }
 
 static gboolean
-step(VfDevices *self, guint index, VfDeviceState from, VfDeviceState to, GError **error)
+step(VfDevices *self, guint index, VfMigrationState from, VfMigrationState to, GError **error)
 {
     Device *device = device_at(self, index);
 
@@ -239,7 +240,7 @@ step(VfDevices *self, guint index, VfDeviceState from, VfDeviceState to, GError 
 /* Who has it open meanwhile may have stopped it before its turn came: it is asked before it is
  * touched, too. */
 gboolean
-vf_devices_set_state(VfDevices *self, guint index, VfDeviceState from, VfDeviceState to,
+vf_devices_set_state(VfDevices *self, guint index, VfMigrationState from, VfMigrationState to,
                      GError **error)
 {
     gboolean touched = (device_at(self, index)->past & VF_DEVICE_TOUCHED) != 0;
@@ -274,13 +275,13 @@ may_quiesce(VfDevices *self, const Device *device)
            (self->items->len == 1 && device->in_precopy && (device->info.flags & VF_BACKEND_P2P));
 }
 
-static VfDeviceState
+static VfMigrationState
 loud_state(const Device *device)
 {
     return device->in_precopy ? VF_STATE_PRE_COPY : VF_STATE_RUNNING;
 }
 
-static VfDeviceState
+static VfMigrationState
 quiet_state(const Device *device)
 {
     return device->in_precopy ? VF_STATE_PRE_COPY_P2P : VF_STATE_RUNNING_P2P;
@@ -312,7 +313,7 @@ vf_devices_unquiesce(VfDevices *self, GError **error)
 {
     for (guint i = 0; i < self->items->len; i++) {
         Device *device = device_at(self, i);
-        VfDeviceState loud = loud_state(device);
+        VfMigrationState loud = loud_state(device);
         if (device->quiet && loud == VF_STATE_RUNNING && !go_home(self, i, error))
             return vf_devices_blame(self, i, error);
         if (device->quiet && !vf_devices_set_state(self, i, quiet_state(device), loud, error))
@@ -329,7 +330,7 @@ vf_devices_stop_copy(VfDevices *self, GError **error)
         return FALSE;
     for (guint i = 0; i < self->items->len; i++) {
         Device *device = device_at(self, i);
-        VfDeviceState from = device->quiet ? quiet_state(device) : loud_state(device);
+        VfMigrationState from = device->quiet ? quiet_state(device) : loud_state(device);
         if (!vf_devices_set_state(self, i, from, VF_STATE_STOP_COPY, error))
             return FALSE;
         device->in_precopy = device->quiet = FALSE;
@@ -347,7 +348,7 @@ vf_devices_stop(VfDevices *self, GError **error)
 }
 
 static gboolean
-runs(VfDeviceState state)
+runs(VfMigrationState state)
 {
     return state == VF_STATE_RUNNING || state == VF_STATE_RUNNING_P2P ||
            state == VF_STATE_PRE_COPY || state == VF_STATE_PRE_COPY_P2P;
@@ -355,7 +356,7 @@ runs(VfDeviceState state)
 
 /* Of one that was not reset. */
 static gboolean
-get_stateful(VfDevices *self, guint index, VfDeviceState *state, GError **error)
+get_stateful(VfDevices *self, guint index, VfMigrationState *state, GError **error)
 {
     if (!get_state(self, index, state, error))
         return FALSE;
@@ -366,9 +367,9 @@ get_stateful(VfDevices *self, guint index, VfDeviceState *state, GError **error)
 /* The kernel composes the path, but when it fails half-way on an arc, the rest may still be
  * possible: once more from STOP. */
 static gboolean
-bring(VfDevices *self, guint index, VfDeviceState target, GError **error)
+bring(VfDevices *self, guint index, VfMigrationState target, GError **error)
 {
-    VfDeviceState now;
+    VfMigrationState now;
 
     if (!get_stateful(self, index, &now, error))
         return FALSE;
@@ -391,7 +392,7 @@ bring(VfDevices *self, guint index, VfDeviceState target, GError **error)
 static void
 stand(Device *device)
 {
-    VfDeviceState now;
+    VfMigrationState now;
 
     if (!(device->past & VF_DEVICE_RESET) && vf_backend_get_state(device->backend, &now, NULL) &&
         runs(now))
@@ -403,7 +404,7 @@ stand(Device *device)
 static gboolean
 bring_reset(Device *device, GError **error)
 {
-    VfDeviceState now;
+    VfMigrationState now;
 
     return vf_backend_get_state(device->backend, &now, error) &&
            (now == VF_STATE_RUNNING ||
@@ -411,7 +412,7 @@ bring_reset(Device *device, GError **error)
 }
 
 static gboolean
-run_one(VfDevices *self, guint index, VfDeviceState target, GError **error)
+run_one(VfDevices *self, guint index, VfMigrationState target, GError **error)
 {
     Device *device = device_at(self, index);
     g_autoptr(GError) local = NULL;
@@ -446,7 +447,7 @@ vf_devices_run(VfDevices *self, GError **error)
     g_autoptr(GError) first = NULL;
 
     for (guint i = 0; self->use_p2p && i < self->items->len; i++) {
-        VfDeviceState now;
+        VfMigrationState now;
         /* one that runs already has nothing to wait for */
         if (!is_quiet_first(device_at(self, i)) ||
             (vf_backend_get_state(device_at(self, i)->backend, &now, NULL) &&
@@ -467,7 +468,7 @@ gboolean
 vf_devices_stop_reset(VfDevices *self, GError **error)
 {
     for (guint i = 0; i < self->items->len; i++) {
-        VfDeviceState now;
+        VfMigrationState now;
         if (!get_state(self, i, &now, error))
             return vf_devices_blame(self, i, error);
         if (!runs(now))
@@ -488,7 +489,7 @@ static const char *
 describe(VfDevices *self, guint index)
 {
     Device *device = device_at(self, index);
-    VfDeviceState now;
+    VfMigrationState now;
 
     if (!get_state(self, index, &now, NULL) || (device->past & VF_DEVICE_RESET))
         return "failed-needs-reset";

@@ -39,7 +39,7 @@ void vf_devices_set_past(VfDevices *self, guint index, VfDevicePast past);
 gboolean vf_devices_have_past(VfDevices *self, VfDevicePast past);
 
 /* DEVICE unless every device is in @state. */
-gboolean vf_devices_expect(VfDevices *self, VfDeviceState state, GError **error);
+gboolean vf_devices_expect(VfDevices *self, VfMigrationState state, GError **error);
 /* The same for STOP, or what a mover that died on the way from there to RUNNING left. */
 gboolean vf_devices_expect_loaded(VfDevices *self, GError **error);
 /* Notes the devices that were reset; whether there is one that was not known. */
@@ -48,8 +48,8 @@ gboolean vf_devices_look_for_resets(VfDevices *self);
 /* One arc. The device is asked before and after it: drivers carry out a reset late, when the change
  * of state lets go of its lock (drivers/vfio/pci/mlx5/main.c, mlx5vf_state_mutex_unlock). A reset
  * between a question and the change itself cannot be told. */
-gboolean vf_devices_set_state(VfDevices *self, guint index, VfDeviceState from, VfDeviceState to,
-                              GError **error);
+gboolean vf_devices_set_state(VfDevices *self, guint index, VfMigrationState from,
+                              VfMigrationState to, GError **error);
 
 /* Every device that can and may (@allowed) to PRE_COPY. */
 gboolean vf_devices_start_precopy(VfDevices *self, gboolean allowed, GError **error);

@@ -11,7 +11,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "confine.h"
-#include "mover.h"
+#include "worker.h"
 #include "vfio.h"
 
 #define CONTROL_FD 3
@@ -80,5 +80,5 @@ main(int argc, char **argv)
         g_critical("%s", error->message);
         return EXIT_FAILURE;
     }
-    return vf_mover_run(CONTROL_FD, adopt_vfio, NULL, vf_confine_to);
+    return vf_worker_run(CONTROL_FD, adopt_vfio, NULL, vf_confine_to);
 }

@@ -97,7 +97,7 @@ vf_precopy_estimate_rest(VfPrecopy *self)
     for (guint i = 0; i < self->n_devices; i++) {
         const VfPrecopyInfo *left = &self->devices[i].left;
         guint64 size = vf_devices_get_info(self->session->devices, i)->data_size;
-        guint64 moved = vf_progress_get_device(self->session->progress, i);
+        guint64 moved = vf_meter_get_device(self->session->meter, i);
         guint64 unmoved = size > moved ? size - moved : 0;
         rest = add(rest, MAX(unmoved, add(left->initial_bytes, left->dirty_bytes)));
     }
@@ -125,7 +125,7 @@ vf_precopy_move(VfPrecopy *self, guint index, VfReadResult *result, GError **err
         return FALSE;
     end = g_get_monotonic_time();
     vf_pace_add(&self->pace, n, (guint64)(end - start), end);
-    vf_progress_add(self->session->progress, index, n);
+    vf_meter_add(self->session->meter, index, n);
     self->round_bytes += n;
     return TRUE;
 }
@@ -257,8 +257,8 @@ sweep(VfPrecopy *self, gboolean *all_dry, GError **error)
         self->rounds++;
         self->round_bytes = 0;
     }
-    vf_progress_set_precopy(self->session->progress, self->rounds, dirty, initial);
-    vf_progress_set_rest(self->session->progress, vf_precopy_estimate_rest(self));
+    vf_meter_set_precopy(self->session->meter, self->rounds, dirty, initial);
+    vf_meter_set_rest(self->session->meter, vf_precopy_estimate_rest(self));
     return TRUE;
 }
 
@@ -287,7 +287,7 @@ predict_downtime(VfPrecopy *self)
 {
     guint64 us = vf_pace_predict(&self->pace, bytes_left(self), time_term_us(self));
 
-    vf_progress_set_expected_downtime(self->session->progress, us);
+    vf_meter_set_expected_downtime(self->session->meter, us);
     return us;
 }
 
@@ -428,7 +428,7 @@ vf_precopy_run(VfPrecopy *self, gboolean allowed, gboolean repeats, GError **err
 
     self->repeats = repeats;
     self->end = g_get_monotonic_time() + (gint64)config->precopy_max_seconds * G_USEC_PER_SEC;
-    vf_progress_set_rest(self->session->progress, vf_precopy_estimate_rest(self));
+    vf_meter_set_rest(self->session->meter, vf_precopy_estimate_rest(self));
     if (!vf_devices_start_precopy(self->session->devices, allowed, error))
         return FALSE;
     if (!any_in_precopy(self))

@@ -11,31 +11,31 @@
 #include "source.h"
 #include "vfio.h"
 
-VfResult *
-vf_result_new(void)
+VfRequestResult *
+vf_request_result_new(void)
 {
-    VfResult *self = g_new0(VfResult, 1);
+    VfRequestResult *self = g_new0(VfRequestResult, 1);
 
     self->device_fd = -1;
     return self;
 }
 
 void
-vf_result_free(VfResult *self)
+vf_request_result_free(VfRequestResult *self)
 {
-    vf_outcome_clear(&self->outcome);
+    vf_session_end_clear(&self->end);
     vf_io_clear_fd(&self->device_fd);
     g_free(self);
 }
 
 void
-vf_result_fail(VfResult *self, GError *error)
+vf_request_result_fail(VfRequestResult *self, GError *error)
 {
-    vf_outcome_fail(&self->outcome, error);
+    vf_session_end_fail(&self->end, error);
 }
 
 static gboolean
-inspect(VfResult *self, VfBackend *backend, GError **error)
+inspect(VfRequestResult *self, VfBackend *backend, GError **error)
 {
     self->has_info = vf_backend_get_info(backend, &self->info, error) &&
                      vf_backend_get_state(backend, &self->state, error);
@@ -43,7 +43,7 @@ inspect(VfResult *self, VfBackend *backend, GError **error)
 }
 
 static gboolean
-open_device(VfResult *self, const VfRequest *request, GError **error)
+open_device(VfRequestResult *self, const VfRequest *request, GError **error)
 {
     g_autoptr(VfBackend) backend = NULL;
     int copy;
@@ -91,7 +91,7 @@ start_devices(VfSession *session, GError **error)
 }
 
 void
-vf_result_obtain(VfResult *self, VfRequest *request)
+vf_request_result_obtain(VfRequestResult *self, VfRequest *request)
 {
     GError *error = NULL;
 
@@ -112,16 +112,16 @@ vf_result_obtain(VfResult *self, VfRequest *request)
         vf_devices_stop_reset(request->session->devices, &error);
         break;
     case VF_REQUEST_SEND:
-        vf_source_run(request->session, &self->outcome);
+        vf_source_run(request->session, &self->end);
         return;
     case VF_REQUEST_RECEIVE:
-        vf_destination_run(request->session, &self->outcome);
+        vf_destination_run(request->session, &self->end);
         return;
     }
     if (request->session)
-        self->outcome.device_states = vf_devices_describe(request->session->devices);
+        self->end.device_states = vf_devices_describe(request->session->devices);
     if (error)
-        vf_result_fail(self, error);
+        vf_request_result_fail(self, error);
 }
 
 /* As much of it as the daemon takes. */
@@ -136,29 +136,27 @@ cut_message(const char *text)
 }
 
 GVariant *
-vf_result_to_variant(const VfResult *self)
+vf_request_result_to_variant(const VfRequestResult *self)
 {
     static const char *const none[] = {NULL};
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
-    const VfOutcome *outcome = &self->outcome;
+    const VfSessionEnd *end = &self->end;
     g_auto(GStrv) flags = NULL;
 
-    g_variant_dict_insert(&dict, "outcome", "s", vf_outcome_name(outcome->kind));
-    if (outcome->error) {
-        VferryError code = outcome->error->domain == VFERRY_ERROR
-                               ? (VferryError)outcome->error->code
-                               : VFERRY_ERROR_FAILED;
-        g_autofree char *message = cut_message(outcome->error->message);
+    g_variant_dict_insert(&dict, "outcome", "s", vf_session_end_name(end->kind));
+    if (end->error) {
+        VferryError code = end->error->domain == VFERRY_ERROR ? (VferryError)end->error->code
+                                                              : VFERRY_ERROR_FAILED;
+        g_autofree char *message = cut_message(end->error->message);
         g_variant_dict_insert(&dict, "error", "s", vf_error_to_name(code));
         g_variant_dict_insert(&dict, "message", "s", message);
     }
     g_variant_dict_insert(&dict, "device-states", "^as",
-                          outcome->device_states ? (const char *const *)outcome->device_states
-                                                 : none);
-    if (outcome->untouched)
+                          end->device_states ? (const char *const *)end->device_states : none);
+    if (end->untouched)
         g_variant_dict_insert(&dict, "untouched", "b", TRUE);
-    if (outcome->statistics)
-        g_variant_dict_insert_value(&dict, "statistics", outcome->statistics);
+    if (end->statistics)
+        g_variant_dict_insert_value(&dict, "statistics", end->statistics);
     if (!self->has_info)
         return g_variant_dict_end(&dict);
     flags = vf_backend_flag_names(self->info.flags);

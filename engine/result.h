@@ -5,21 +5,21 @@
 
 /* What a request came to, as the arguments of docs/mover-control.md, "result". */
 typedef struct {
-    VfOutcome outcome;
+    VfSessionEnd end;
     gboolean has_info;
     VfBackendInfo info;
-    VfDeviceState state;
+    VfMigrationState state;
     int device_fd; /* open; -1 otherwise */
-} VfResult;
+} VfRequestResult;
 
-VfResult *vf_result_new(void);
-void vf_result_free(VfResult *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfResult, vf_result_free)
+VfRequestResult *vf_request_result_new(void);
+void vf_request_result_free(VfRequestResult *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfRequestResult, vf_request_result_free)
 
 /* Does what @request asks for; blocks as long as that takes. */
-void vf_result_obtain(VfResult *self, VfRequest *request);
+void vf_request_result_obtain(VfRequestResult *self, VfRequest *request);
 
 /* Takes ownership of @error. */
-void vf_result_fail(VfResult *self, GError *error);
+void vf_request_result_fail(VfRequestResult *self, GError *error);
 
-GVariant *vf_result_to_variant(const VfResult *self);
+GVariant *vf_request_result_to_variant(const VfRequestResult *self);

@@ -15,7 +15,7 @@ vf_session_new(VfDevices *devices, VfRecord *record)
     self->devices = devices;
     self->record = record;
     self->cancel = vf_cancel_new();
-    self->progress = vf_progress_new(vf_devices_get_count(devices));
+    self->meter = vf_meter_new(vf_devices_get_count(devices));
     self->config.peer_patience_ms = VF_STREAM_PATIENCE_MS;
     self->config.decision_seconds = VF_SESSION_DECISION_SECONDS;
     self->config.size_max = G_MAXUINT64;
@@ -29,7 +29,7 @@ vf_session_free(VfSession *self)
     vf_devices_free(self->devices);
     g_clear_pointer(&self->record, vf_record_free);
     vf_cancel_free(self->cancel);
-    vf_progress_free(self->progress);
+    vf_meter_free(self->meter);
     g_clear_pointer(&self->channel, vf_channel_free);
     g_free(self->config.job);
     g_free(self->config.address);
@@ -85,40 +85,38 @@ vf_session_note(VfSession *self, const char *event)
 }
 
 void
-vf_outcome_clear(VfOutcome *outcome)
+vf_session_end_clear(VfSessionEnd *end)
 {
-    g_clear_error(&outcome->error);
-    g_clear_pointer(&outcome->device_states, g_strfreev);
-    g_clear_pointer(&outcome->statistics, g_variant_unref);
+    g_clear_error(&end->error);
+    g_clear_pointer(&end->device_states, g_strfreev);
+    g_clear_pointer(&end->statistics, g_variant_unref);
 }
 
 const char *
-vf_outcome_name(VfOutcomeKind kind)
+vf_session_end_name(VfSessionEndKind kind)
 {
     static const char *const names[] = {
-        [VF_OUTCOME_COMPLETED] = "completed",
-        [VF_OUTCOME_FAILED] = "failed",
-        [VF_OUTCOME_CANCELLED] = "cancelled",
-        [VF_OUTCOME_IN_DOUBT] = "in-doubt",
+        [VF_SESSION_COMPLETED] = "completed",
+        [VF_SESSION_FAILED] = "failed",
+        [VF_SESSION_CANCELLED] = "cancelled",
+        [VF_SESSION_IN_DOUBT] = "in-doubt",
     };
 
     return names[kind];
 }
 
 void
-vf_outcome_fail(VfOutcome *outcome, GError *error)
+vf_session_end_fail(VfSessionEnd *end, GError *error)
 {
-    outcome->kind = g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_CANCELLED)
-                        ? VF_OUTCOME_CANCELLED
-                        : VF_OUTCOME_FAILED;
-    outcome->error = error;
+    end->kind = g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_CANCELLED) ? VF_SESSION_CANCELLED
+                                                                             : VF_SESSION_FAILED;
+    end->error = error;
 }
 
 void
-vf_outcome_doubt(VfOutcome *outcome, GError *error, const char *what)
+vf_session_end_doubt(VfSessionEnd *end, GError *error, const char *what)
 {
-    outcome->kind = VF_OUTCOME_IN_DOUBT;
-    outcome->error =
-        g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT, "%s: %s", what, error->message);
+    end->kind = VF_SESSION_IN_DOUBT;
+    end->error = g_error_new(VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT, "%s: %s", what, error->message);
     g_error_free(error);
 }

@@ -4,7 +4,7 @@
 #include "cancel.h"
 #include "devices.h"
 #include "message.h"
-#include "progress.h"
+#include "meter.h"
 #include "record.h"
 #include "stream.h"
 #include "subject.h"
@@ -49,26 +49,26 @@ typedef struct {
     const VfSubject *subject; /* NULL: the devices are all there is; else there are none */
     VfRecord *record;
     VfCancel *cancel;
-    VfProgress *progress;
+    VfMeter *meter;
     gboolean committed; /* a dead mover has (vf_past_recall()) */
     VfChannel
         *channel; /* one that is up already, for tests and the benchmark; no request sets it */
 } VfSession;
 
 typedef enum {
-    VF_OUTCOME_COMPLETED,
-    VF_OUTCOME_FAILED,
-    VF_OUTCOME_CANCELLED,
-    VF_OUTCOME_IN_DOUBT,
-} VfOutcomeKind;
+    VF_SESSION_COMPLETED,
+    VF_SESSION_FAILED,
+    VF_SESSION_CANCELLED,
+    VF_SESSION_IN_DOUBT,
+} VfSessionEndKind;
 
 typedef struct {
-    VfOutcomeKind kind;
+    VfSessionEndKind kind;
     GError *error;        /* set unless completed */
     char **device_states; /* see vf_devices_describe() */
     GVariant *statistics; /* a{sv} */
     gboolean untouched;   /* it failed before any device was asked to change its state */
-} VfOutcome;
+} VfSessionEnd;
 
 /* Takes ownership of devices and record. */
 VfSession *vf_session_new(VfDevices *devices, VfRecord *record);
@@ -86,11 +86,11 @@ gboolean vf_session_append(VfSession *self, const char *event, GError **error);
  * doubt after a crash, and is a warning. */
 void vf_session_note(VfSession *self, const char *event);
 
-void vf_outcome_clear(VfOutcome *outcome);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VfOutcome, vf_outcome_clear)
+void vf_session_end_clear(VfSessionEnd *end);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VfSessionEnd, vf_session_end_clear)
 /* completed, failed, cancelled, in-doubt. Static. */
-const char *vf_outcome_name(VfOutcomeKind kind);
+const char *vf_session_end_name(VfSessionEndKind kind);
 /* CANCELLED is cancelled, everything else failed. Takes ownership of @error. */
-void vf_outcome_fail(VfOutcome *outcome, GError *error);
+void vf_session_end_fail(VfSessionEnd *end, GError *error);
 /* Takes ownership of @error, which becomes the reason of an IN_DOUBT one. */
-void vf_outcome_doubt(VfOutcome *outcome, GError *error, const char *what);
+void vf_session_end_doubt(VfSessionEnd *end, GError *error, const char *what);

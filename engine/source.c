@@ -193,7 +193,7 @@ move_last_bytes(Source *self, guint index, GError **error)
                             _("the device is stopped, but promises more state later"));
         return vf_devices_blame(self->session->devices, index, error);
     }
-    bytes = GUINT64_TO_LE(vf_progress_get_device(self->session->progress, index));
+    bytes = GUINT64_TO_LE(vf_meter_get_device(self->session->meter, index));
     return vf_stream_send(self->stream, VF_FRAME_DEVICE_END, index, &bytes, sizeof bytes, error);
 }
 
@@ -207,7 +207,7 @@ switch_over(Source *self, GError **error)
     if (!vf_devices_stop_copy(self->session->devices, error))
         return FALSE;
     self->times.stopped = g_get_monotonic_time();
-    vf_progress_set_rest(self->session->progress, vf_precopy_estimate_rest(self->precopy));
+    vf_meter_set_rest(self->session->meter, vf_precopy_estimate_rest(self->precopy));
     for (guint i = 0; i < self->n_devices; i++)
         if (!move_last_bytes(self, i, error))
             return FALSE;
@@ -215,7 +215,7 @@ switch_over(Source *self, GError **error)
     if (!vf_devices_expect(self->session->devices, VF_STATE_STOP_COPY, error))
         return FALSE;
     self->times.sent = g_get_monotonic_time();
-    vf_progress_complete(self->session->progress);
+    vf_meter_complete(self->session->meter);
     return TRUE;
 }
 
@@ -300,7 +300,7 @@ run_again(Source *self, GError **error)
 /* The peer first, without waiting for it, then the devices, which must not stand still for long:
  * those that were touched. Another one that does not run was stopped by its holder. */
 static void
-give_up(Source *self, GError *error, VfOutcome *outcome)
+give_up(Source *self, GError *error, VfSessionEnd *end)
 {
     g_autoptr(GError) local = NULL;
     g_autofree char *message = NULL;
@@ -308,9 +308,9 @@ give_up(Source *self, GError *error, VfOutcome *outcome)
     if (self->stream)
         vf_stream_abort(self->stream, error);
     vf_past_explain(self->session, error);
-    vf_outcome_fail(outcome, error);
+    vf_session_end_fail(end, error);
     if (!self->moving && !vf_devices_have_past(self->session->devices, VF_DEVICE_TOUCHED)) {
-        outcome->untouched = TRUE;
+        end->untouched = TRUE;
         return;
     }
     vf_past_mark_returning(self->session);
@@ -318,22 +318,22 @@ give_up(Source *self, GError *error, VfOutcome *outcome)
         vf_session_note(self->session, "returned");
         return;
     }
-    message = g_strdup_printf(_("%s; and the way back to running failed: %s"),
-                              outcome->error->message, local->message);
-    g_free(outcome->error->message);
-    outcome->error->message = g_steal_pointer(&message);
+    message = g_strdup_printf(_("%s; and the way back to running failed: %s"), end->error->message,
+                              local->message);
+    g_free(end->error->message);
+    end->error->message = g_steal_pointer(&message);
 }
 
 static void
-conclude(Source *self, GError *error, VfOutcome *outcome)
+conclude(Source *self, GError *error, VfSessionEnd *end)
 {
     if (!error)
-        outcome->kind = VF_OUTCOME_COMPLETED;
+        end->kind = VF_SESSION_COMPLETED;
     else if (self->committed)
-        vf_outcome_doubt(outcome, error,
-                         _("committed, but the destination has not said that it runs"));
+        vf_session_end_doubt(end, error,
+                             _("committed, but the destination has not said that it runs"));
     else
-        give_up(self, error, outcome);
+        give_up(self, error, end);
 }
 
 static void
@@ -351,7 +351,7 @@ make_statistics(Source *self)
     VfProgressSnapshot progress;
     guint64 unloaded;
 
-    vf_progress_get(self->session->progress, &progress, NULL);
+    vf_meter_get(self->session->meter, &progress, NULL);
     if (self->precopy && vf_precopy_get_unloaded(self->precopy, &unloaded))
         g_variant_dict_insert(&dict, "initial-bytes-unloaded", "t", unloaded);
     g_variant_dict_insert(&dict, "bytes", "t", progress.done);
@@ -368,7 +368,7 @@ make_statistics(Source *self)
 }
 
 void
-vf_source_run(VfSession *session, VfOutcome *outcome)
+vf_source_run(VfSession *session, VfSessionEnd *end)
 {
     Source self = {.session = session,
                    .n_devices = vf_devices_get_count(session->devices),
@@ -378,9 +378,9 @@ vf_source_run(VfSession *session, VfOutcome *outcome)
     vf_past_watch(session);
     (void)(check_devices(&self, &error) && attach(&self, &error) && move(&self, &error) &&
            await_loaded(&self, &error) && commit(&self, &error) && await_started(&self, &error));
-    conclude(&self, error, outcome);
-    outcome->device_states = vf_session_describe(session);
-    outcome->statistics = make_statistics(&self);
+    conclude(&self, error, end);
+    end->device_states = vf_session_describe(session);
+    end->statistics = make_statistics(&self);
     g_clear_pointer(&self.precopy, vf_precopy_free);
     if (self.stream)
         vf_stream_finish(self.stream, LINGER_MS);

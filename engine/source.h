@@ -4,5 +4,5 @@
 #include "session.h"
 
 /* Connects and runs the source's side to its end. Whatever happens, each device ends in a state
- * that @outcome names. */
-void vf_source_run(VfSession *session, VfOutcome *outcome);
+ * that @end names. */
+void vf_source_run(VfSession *session, VfSessionEnd *end);

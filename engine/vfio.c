@@ -89,7 +89,7 @@ vfio_get_info(VfBackend *backend, VfBackendInfo *info, GError **error)
 }
 
 static gboolean
-vfio_get_state(VfBackend *backend, VfDeviceState *state, GError **error)
+vfio_get_state(VfBackend *backend, VfMigrationState *state, GError **error)
 {
     struct vfio_device_feature_mig_state mig = {0};
     int errnum =
@@ -104,12 +104,12 @@ vfio_get_state(VfBackend *backend, VfDeviceState *state, GError **error)
                     mig.device_state);
         return FALSE;
     }
-    *state = (VfDeviceState)mig.device_state;
+    *state = (VfMigrationState)mig.device_state;
     return TRUE;
 }
 
 static gboolean
-has_stream(VfDeviceState state)
+has_stream(VfMigrationState state)
 {
     return state == VF_STATE_STOP_COPY || state == VF_STATE_RESUMING ||
            state == VF_STATE_PRE_COPY || state == VF_STATE_PRE_COPY_P2P;
@@ -118,7 +118,7 @@ has_stream(VfDeviceState state)
 /* A reset in the middle of an arc ends the session, and the kernel composes the way from RUNNING: a
  * second fd in one session is of another one, and what was read before is no part of it. */
 static gboolean
-take_data_fd(VfVfio *self, VfDeviceState from, VfDeviceState to, int data_fd, GError **error)
+take_data_fd(VfVfio *self, VfMigrationState from, VfMigrationState to, int data_fd, GError **error)
 {
     gboolean goes_on = has_stream(from) && from != VF_STATE_RESUMING && has_stream(to);
 
@@ -139,7 +139,7 @@ take_data_fd(VfVfio *self, VfDeviceState from, VfDeviceState to, int data_fd, GE
 }
 
 static gboolean
-vfio_set_state(VfBackend *backend, VfDeviceState from, VfDeviceState to, GError **error)
+vfio_set_state(VfBackend *backend, VfMigrationState from, VfMigrationState to, GError **error)
 {
     VfVfio *self = (VfVfio *)backend;
     struct vfio_device_feature_mig_state mig = {.device_state = to, .data_fd = -1};

@@ -89,7 +89,7 @@ make_session(VfMemory *device)
 typedef struct {
     VfSession *session;
     GAsyncQueue *ports;
-    VfOutcome outcome;
+    VfSessionEnd end;
 } DestinationThread;
 
 static void
@@ -105,16 +105,16 @@ run_destination(gpointer data)
 {
     DestinationThread *thread = data;
 
-    vf_destination_run(thread->session, &thread->outcome);
+    vf_destination_run(thread->session, &thread->end);
     return NULL;
 }
 
 static void
-check_outcome(const VfOutcome *outcome)
+check_outcome(const VfSessionEnd *end)
 {
-    if (outcome->kind == VF_OUTCOME_COMPLETED)
+    if (end->kind == VF_SESSION_COMPLETED)
         return;
-    fprintf(stderr, "bench-engine: %s\n", outcome->error->message);
+    fprintf(stderr, "bench-engine: %s\n", end->error->message);
     exit(3);
 }
 
@@ -173,7 +173,7 @@ run_session(Bench *bench, const Figure *figure)
     g_autoptr(VfSession) source = make_session(bench->source);
     g_autoptr(VfSession) destination = make_session(bench->destination);
     DestinationThread thread = {.session = destination, .ports = ports};
-    g_auto(VfOutcome) outcome = {0};
+    g_auto(VfSessionEnd) end = {0};
     g_autoptr(VfBackend) again = NULL;
     GThread *other;
     Cost start;
@@ -189,12 +189,12 @@ run_session(Bench *bench, const Figure *figure)
     if (figure->tls)
         source->config.port = (guint16)GPOINTER_TO_UINT(g_async_queue_pop(ports));
     start = now();
-    vf_source_run(source, &outcome);
+    vf_source_run(source, &end);
     cost = since(start);
     g_thread_join(other);
-    check_outcome(&outcome);
-    check_outcome(&thread.outcome);
-    vf_outcome_clear(&thread.outcome);
+    check_outcome(&end);
+    check_outcome(&thread.end);
+    vf_session_end_clear(&thread.end);
     /* for the next round */
     again = vf_memory_open(bench->source);
     check(vf_backend_set_state(again, VF_STATE_STOP, VF_STATE_RUNNING, NULL), "return");

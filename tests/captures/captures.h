@@ -10,11 +10,11 @@
 typedef struct {
     const char *name;
     guint n_devices;
-    VfMemoryOptions device;    /* at both sides */
-    guint64 fail_read_at;      /* at the source only */
-    guint64 fail_write_at;     /* at the destination only */
-    gboolean precopy[2];       /* by VfRole: wanted by this side */
-    VfOutcomeKind outcomes[2]; /* by VfRole */
+    VfMemoryOptions device;       /* at both sides */
+    guint64 fail_read_at;         /* at the source only */
+    guint64 fail_write_at;        /* at the destination only */
+    gboolean precopy[2];          /* by VfRole: wanted by this side */
+    VfSessionEndKind outcomes[2]; /* by VfRole */
     const char *events[2];
 } Capture;
 
@@ -54,13 +54,13 @@ static const Capture captures[] = {
      .n_devices = 1,
      .device = {.flags = VF_BACKEND_STOP_COPY, .size = CAPTURES_PAGES(2), .seed = 15},
      .fail_read_at = CAPTURES_PAGES(1),
-     .outcomes = {VF_OUTCOME_FAILED, VF_OUTCOME_FAILED},
+     .outcomes = {VF_SESSION_FAILED, VF_SESSION_FAILED},
      .events = {"returned", ""}},
     {.name = "abort-by-destination",
      .n_devices = 1,
      .device = {.flags = VF_BACKEND_STOP_COPY, .size = CAPTURES_PAGES(2), .seed = 16},
      .fail_write_at = CAPTURES_PAGES(1),
-     .outcomes = {VF_OUTCOME_FAILED, VF_OUTCOME_FAILED},
+     .outcomes = {VF_SESSION_FAILED, VF_SESSION_FAILED},
      .events = {"returned", ""}},
 };
 

@@ -125,10 +125,10 @@ record(const Capture *capture, const char *folder)
     for (guint i = 0; i < 2; i++) {
         g_autofree char *path = capture_path(folder, capture, (VfRole)i);
         g_thread_join(threads[i]);
-        ok = ok && sides[i].solo->outcome.kind == capture->outcomes[i] &&
+        ok = ok && sides[i].solo->end.kind == capture->outcomes[i] &&
              g_str_equal(sides[i].solo->events, capture->events[i]) &&
              g_file_set_contents(path, (const char *)sides[i].said->data, sides[i].said->len, NULL);
-        printf("%s: %s, %u bytes\n", path, vf_outcome_name(sides[i].solo->outcome.kind),
+        printf("%s: %s, %u bytes\n", path, vf_session_end_name(sides[i].solo->end.kind),
                sides[i].said->len);
         g_byte_array_unref(sides[i].said);
         vf_solo_free(sides[i].solo);

@@ -84,8 +84,8 @@ describe(const void *data, gsize size, VfRole sender, gboolean with_sizes)
 static void
 check_end(const Capture *capture, VfRole role, const VfSolo *solo)
 {
-    if (solo->outcome.kind != capture->outcomes[role])
-        g_error("%s: %s", vf_outcome_name(solo->outcome.kind), solo->outcome.error->message);
+    if (solo->end.kind != capture->outcomes[role])
+        g_error("%s: %s", vf_session_end_name(solo->end.kind), solo->end.error->message);
     g_assert_cmpstr(solo->events, ==, capture->events[role]);
 }
 

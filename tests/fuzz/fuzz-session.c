@@ -59,12 +59,12 @@ check_source(const VfSolo *solo, guint heard)
     gboolean committed = g_str_has_prefix(solo->events, "commit");
     gboolean done = g_str_equal(solo->events, "commit,done");
 
-    FUZZ_RULE(committed || g_str_equal(solo->events, solo->outcome.untouched ? "" : "returned"));
+    FUZZ_RULE(committed || g_str_equal(solo->events, solo->end.untouched ? "" : "returned"));
     FUZZ_RULE(committed != vf_solo_is_live(solo));
-    FUZZ_RULE(done == (solo->outcome.kind == VF_OUTCOME_COMPLETED));
+    FUZZ_RULE(done == (solo->end.kind == VF_SESSION_COMPLETED));
     FUZZ_RULE(!committed || heard & 1u << VF_FRAME_LOADED);
     FUZZ_RULE(!done || heard & 1u << VF_FRAME_STARTED);
-    FUZZ_RULE(committed == (done || solo->outcome.kind == VF_OUTCOME_IN_DOUBT));
+    FUZZ_RULE(committed == (done || solo->end.kind == VF_SESSION_IN_DOUBT));
 }
 
 static void
@@ -75,10 +75,10 @@ check_destination(const VfSolo *solo, VfTape *tape, guint heard)
     FUZZ_RULE(g_str_has_prefix("loaded,commit,started", solo->events));
     FUZZ_RULE(started == vf_solo_is_live(solo));
     FUZZ_RULE(!started || heard & 1u << VF_FRAME_COMMIT);
-    FUZZ_RULE(started == (solo->outcome.kind == VF_OUTCOME_COMPLETED));
+    FUZZ_RULE(started == (solo->end.kind == VF_SESSION_COMPLETED));
     FUZZ_RULE(!started || vf_tape_count(tape, VF_FRAME_LOADED) == 1);
     FUZZ_RULE(vf_tape_count(tape, VF_FRAME_STARTED) == (started ? 1 : 0));
-    FUZZ_RULE(solo->outcome.kind != VF_OUTCOME_IN_DOUBT || solo->events[0] != '\0');
+    FUZZ_RULE(solo->end.kind != VF_SESSION_IN_DOUBT || solo->events[0] != '\0');
 }
 
 /* It is text that a person reads. */
@@ -126,7 +126,7 @@ fuzz_session(VfRole role, const guint8 *data, gsize size)
     else
         heard = add_frames(tape, &bytes);
     solo = vf_solo_run(&setup, vf_tape_play(tape));
-    check_error(solo->outcome.error);
+    check_error(solo->end.error);
     if (role == VF_ROLE_SOURCE)
         check_source(solo, heard);
     else

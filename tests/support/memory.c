@@ -32,7 +32,7 @@ typedef struct {
 
 struct VfMemory {
     VfMemoryOptions options;
-    gint state; /* atomic, VfDeviceState */
+    gint state; /* atomic, VfMigrationState */
     gint live;  /* atomic: has somebody's state */
     gint both_ran;
     gint n_resets;
@@ -149,7 +149,7 @@ static gboolean
 reset_if(VfMemory *self, VfMemoryResetMoment moment, guint64 count)
 {
     const VfMemoryReset *reset = &self->options.reset;
-    VfDeviceState now = vf_memory_get_state(self);
+    VfMigrationState now = vf_memory_get_state(self);
 
     if (reset->moment != moment || reset->state != now || count < reset->count ||
         vf_memory_was_reset(self) || (now == VF_STATE_STOP && !g_atomic_int_get(&self->live)))
@@ -171,10 +171,10 @@ vf_memory_both_ran(VfMemory *self)
     return g_atomic_int_get(&self->both_ran);
 }
 
-VfDeviceState
+VfMigrationState
 vf_memory_get_state(VfMemory *self)
 {
-    return (VfDeviceState)g_atomic_int_get(&self->state);
+    return (VfMigrationState)g_atomic_int_get(&self->state);
 }
 
 guint64
@@ -196,7 +196,7 @@ vf_memory_equal(VfMemory *a, VfMemory *b)
 }
 
 static gboolean
-state_runs(VfDeviceState state)
+state_runs(VfMigrationState state)
 {
     return state == VF_STATE_RUNNING || state == VF_STATE_RUNNING_P2P ||
            state == VF_STATE_PRE_COPY || state == VF_STATE_PRE_COPY_P2P;
@@ -209,7 +209,7 @@ vf_memory_is_live(VfMemory *self)
 }
 
 static gboolean
-state_saves(VfDeviceState state)
+state_saves(VfMigrationState state)
 {
     return state == VF_STATE_STOP_COPY || state == VF_STATE_PRE_COPY ||
            state == VF_STATE_PRE_COPY_P2P;
@@ -248,7 +248,7 @@ refuse(VfMemory *self, int errnum)
 }
 
 static void
-die_if(guint mask, VfDeviceState state)
+die_if(guint mask, VfMigrationState state)
 {
     if (mask & (1u << state))
         kill(getpid(), SIGKILL);
@@ -256,9 +256,9 @@ die_if(guint mask, VfDeviceState state)
 
 /* One arc; 0 or errno. */
 static int
-enter(VfMemory *self, VfDeviceState state)
+enter(VfMemory *self, VfMigrationState state)
 {
-    VfDeviceState old = vf_memory_get_state(self);
+    VfMigrationState old = vf_memory_get_state(self);
 
     die_if(self->options.die_entering, state);
     if (self->options.refuse & (1u << state)) {
@@ -286,7 +286,7 @@ enter(VfMemory *self, VfDeviceState state)
 }
 
 static guint
-flags_of(VfDeviceState state)
+flags_of(VfMigrationState state)
 {
     switch (state) {
     case VF_STATE_RUNNING_P2P:
@@ -307,12 +307,12 @@ flags_of(VfDeviceState state)
 
 /* 0 or errno: the way that the kernel composes. */
 static int
-walk(VfMemory *self, VfDeviceState to)
+walk(VfMemory *self, VfMigrationState to)
 {
     int errnum = (flags_of(to) & ~self->options.flags) ? EINVAL : 0;
 
     while (errnum == 0 && vf_memory_get_state(self) != to) {
-        VfDeviceState hop = first_hop[vf_memory_get_state(self)][to];
+        VfMigrationState hop = first_hop[vf_memory_get_state(self)][to];
         while (hop != VF_STATE_ERROR && (flags_of(hop) & ~self->options.flags))
             hop = first_hop[hop][to];
         errnum = hop == VF_STATE_ERROR ? EINVAL : enter(self, hop);
@@ -321,7 +321,7 @@ walk(VfMemory *self, VfDeviceState to)
 }
 
 static gboolean
-memory_set_state(VfBackend *backend, VfDeviceState from, VfDeviceState to, GError **error)
+memory_set_state(VfBackend *backend, VfMigrationState from, VfMigrationState to, GError **error)
 {
     Handle *handle = (Handle *)backend;
     VfMemory *self = handle->device;
@@ -345,7 +345,7 @@ memory_set_state(VfBackend *backend, VfDeviceState from, VfDeviceState to, GErro
 }
 
 static gboolean
-memory_get_state(VfBackend *backend, VfDeviceState *state, GError **error)
+memory_get_state(VfBackend *backend, VfMigrationState *state, GError **error)
 {
     VfMemory *self = ((Handle *)backend)->device;
 
@@ -627,7 +627,7 @@ static gboolean
 memory_get_precopy_info(VfBackend *backend, VfPrecopyInfo *info, GError **error)
 {
     VfMemory *self = ((Handle *)backend)->device;
-    VfDeviceState state = vf_memory_get_state(self);
+    VfMigrationState state = vf_memory_get_state(self);
 
     if (self->options.reset.unsaid && ((Handle *)backend)->stream != self->stream)
         return TRUE;

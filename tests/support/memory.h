@@ -25,9 +25,9 @@ typedef enum {
 
 typedef struct {
     VfMemoryResetMoment moment;
-    VfDeviceState state; /* STOP: with somebody's state in it */
-    guint64 count;       /* of questions, or bytes */
-    gboolean unsaid;     /* a dead stream ends, and swallows, as if it were not */
+    VfMigrationState state; /* STOP: with somebody's state in it */
+    guint64 count;          /* of questions, or bytes */
+    gboolean unsaid;        /* a dead stream ends, and swallows, as if it were not */
 } VfMemoryReset;
 
 typedef struct {
@@ -74,7 +74,7 @@ gboolean vf_memory_both_ran(VfMemory *self);
 
 VfBackend *vf_memory_open(VfMemory *self);
 
-VfDeviceState vf_memory_get_state(VfMemory *self);
+VfMigrationState vf_memory_get_state(VfMemory *self);
 /* Runs, or could send to others, with somebody's state in it. */
 gboolean vf_memory_is_live(VfMemory *self);
 /* Changed at least once while it was moved. */

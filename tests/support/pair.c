@@ -150,40 +150,40 @@ make_session(Side *side)
 }
 
 static GVariant *
-describe(const VfOutcome *outcome, VfSession *session)
+describe(const VfSessionEnd *end, VfSession *session)
 {
     VfProgressSnapshot progress;
-    g_autofree char *states = g_strjoinv(",", outcome->device_states);
+    g_autofree char *states = g_strjoinv(",", end->device_states);
     guint64 downtime = 0;
     guint64 bytes = 0;
     guint64 unloaded = G_MAXUINT64;
     GVariantBuilder counters;
 
-    g_variant_lookup(outcome->statistics, "downtime", "t", &downtime);
-    g_variant_lookup(outcome->statistics, "initial-bytes-unloaded", "t", &unloaded);
-    g_assert_true(g_variant_lookup(outcome->statistics, "bytes", "t", &bytes));
-    vf_progress_get(session->progress, &progress, NULL);
+    g_variant_lookup(end->statistics, "downtime", "t", &downtime);
+    g_variant_lookup(end->statistics, "initial-bytes-unloaded", "t", &unloaded);
+    g_assert_true(g_variant_lookup(end->statistics, "bytes", "t", &bytes));
+    vf_meter_get(session->meter, &progress, NULL);
     g_variant_builder_init(&counters, G_VARIANT_TYPE("at"));
     g_variant_builder_add(&counters, "t", progress.done);
     g_variant_builder_add(&counters, "t", progress.total);
     return g_variant_new(
-        "(uuss@attttt)", (guint)outcome->kind, outcome->error ? (guint)outcome->error->code : 0,
-        outcome->error ? outcome->error->message : "", states, g_variant_builder_end(&counters),
+        "(uuss@attttt)", (guint)end->kind, end->error ? (guint)end->error->code : 0,
+        end->error ? end->error->message : "", states, g_variant_builder_end(&counters),
         (guint64)progress.round, downtime, bytes, unloaded);
 }
 
 static GVariant *
 run_side(Side *side)
 {
-    g_auto(VfOutcome) outcome = {0};
+    g_auto(VfSessionEnd) end = {0};
     GVariant *described;
 
     if (side->role == VF_ROLE_SOURCE)
-        vf_source_run(side->session, &outcome);
+        vf_source_run(side->session, &end);
     else
-        vf_destination_run(side->session, &outcome);
-    g_assert_true((outcome.kind == VF_OUTCOME_COMPLETED) == (outcome.error == NULL));
-    described = g_variant_ref_sink(describe(&outcome, side->session));
+        vf_destination_run(side->session, &end);
+    g_assert_true((end.kind == VF_SESSION_COMPLETED) == (end.error == NULL));
+    described = g_variant_ref_sink(describe(&end, side->session));
     if (side->role == VF_ROLE_SOURCE)
         vf_io_clear_fd(&side->hold_fds[1]);
     /* a waiting test must not wait for a destination that never came to listen */

@@ -51,7 +51,7 @@ typedef struct {
 
 typedef struct {
     gboolean crashed; /* with processes: no outcome */
-    VfOutcomeKind kind;
+    VfSessionEndKind kind;
     VferryError code;
     char *message;
     char *device_states; /* joined with commas */

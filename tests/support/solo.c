@@ -85,10 +85,10 @@ vf_solo_run(const VfSoloSetup *setup, VfChannel *channel)
     session = make_session(setup, self, record_fd);
     session->channel = channel;
     if (setup->role == VF_ROLE_SOURCE)
-        vf_source_run(session, &self->outcome);
+        vf_source_run(session, &self->end);
     else
-        vf_destination_run(session, &self->outcome);
-    g_assert_true((self->outcome.kind == VF_OUTCOME_COMPLETED) == (self->outcome.error == NULL));
+        vf_destination_run(session, &self->end);
+    g_assert_true((self->end.kind == VF_SESSION_COMPLETED) == (self->end.error == NULL));
     self->events = read_events(record_fd);
     return self;
 }
@@ -98,7 +98,7 @@ vf_solo_free(VfSolo *self)
 {
     for (guint i = 0; i < self->n_devices; i++)
         vf_memory_free(self->devices[i]);
-    vf_outcome_clear(&self->outcome);
+    vf_session_end_clear(&self->end);
     g_free(self->events);
     g_free(self);
 }

@@ -24,7 +24,7 @@ typedef struct {
 } VfSoloSetup;
 
 typedef struct {
-    VfOutcome outcome;
+    VfSessionEnd end;
     char *events; /* of the record, joined with commas */
     guint n_devices;
     VfMemory *devices[VF_SOLO_DEVICES_MAX];

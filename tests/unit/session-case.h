@@ -27,7 +27,7 @@ typedef struct {
     const char *name;
     VfPairSetup setup;
     Runs runs;
-    VfOutcomeKind kinds[2];
+    VfSessionEndKind kinds[2];
     VferryError codes[2];
     const char *events[2];
     const char *states[2];
@@ -39,9 +39,9 @@ typedef struct {
     .states = {"stopped", "running"}
 /* The source's failure is its own, or its peer's. */
 #define FAILED(source_code, destination_code)                                                      \
-    .runs = RUNS_SOURCE, .kinds = {VF_OUTCOME_FAILED, VF_OUTCOME_FAILED},                          \
+    .runs = RUNS_SOURCE, .kinds = {VF_SESSION_FAILED, VF_SESSION_FAILED},                          \
     .codes = {source_code, destination_code}
-#define DOUBT VF_OUTCOME_IN_DOUBT
+#define DOUBT VF_SESSION_IN_DOUBT
 #define E(code) VFERRY_ERROR_##code
 
 static inline void
@@ -65,14 +65,14 @@ check_side(const VfPairSide *side, const Case *c, guint role)
 {
     if (side->kind != c->kinds[role] || side->code != c->codes[role])
         g_error("%s, %s: %s: %s", c->name, role ? "destination" : "source",
-                vf_outcome_name(side->kind), side->message);
+                vf_session_end_name(side->kind), side->message);
     if (c->events[role])
         g_assert_cmpstr(side->events, ==, c->events[role]);
     if (c->states[role])
         g_assert_cmpstr(side->device_states, ==, c->states[role]);
     g_assert_cmpuint(side->progress.done, ==, side->bytes);
     g_assert_cmpuint(side->progress.total, >=, side->progress.done);
-    if (side->kind == VF_OUTCOME_COMPLETED)
+    if (side->kind == VF_SESSION_COMPLETED)
         g_assert_cmpuint(side->progress.total, ==, side->progress.done);
 }
 
@@ -89,7 +89,7 @@ check_case(const VfPair *pair, const Case *c)
     if (c->runs != RUNS_DESTINATION)
         return;
     g_assert_cmpuint(pair->sides[0].bytes, ==, pair->sides[1].bytes);
-    if (pair->sides[0].kind == VF_OUTCOME_COMPLETED)
+    if (pair->sides[0].kind == VF_SESSION_COMPLETED)
         g_assert_cmpuint(pair->sides[0].downtime, >, 0);
 }
 

@@ -54,10 +54,10 @@ fill_cut(const CutPoint *point, gboolean arrives, gboolean committed, Case *c)
         point->type != VF_FRAME_HELLO && (point->type != VF_FRAME_HELLO_REPLY || arrives);
 
     c->runs = runs ? RUNS_DESTINATION : committed ? RUNS_NONE : RUNS_SOURCE;
-    c->kinds[0] = done ? VF_OUTCOME_COMPLETED : committed ? DOUBT : VF_OUTCOME_FAILED;
+    c->kinds[0] = done ? VF_SESSION_COMPLETED : committed ? DOUBT : VF_SESSION_FAILED;
     c->codes[0] = done ? 0 : committed ? E(IN_DOUBT) : E(PEER);
     c->events[0] = done ? "commit,done" : committed ? "commit" : touched ? "returned" : "";
-    c->kinds[1] = runs ? VF_OUTCOME_COMPLETED : loaded_sent ? DOUBT : VF_OUTCOME_FAILED;
+    c->kinds[1] = runs ? VF_SESSION_COMPLETED : loaded_sent ? DOUBT : VF_SESSION_FAILED;
     c->codes[1] = runs ? 0 : loaded_sent ? E(IN_DOUBT) : E(PEER);
     c->events[1] = runs ? "loaded,commit,started" : loaded_sent ? "loaded" : "";
 }
@@ -113,7 +113,7 @@ typedef struct {
     VfPairSetup setup;
     Runs runs;
     gboolean crashed[2];
-    VfOutcomeKind kinds[2]; /* of the one that was not */
+    VfSessionEndKind kinds[2]; /* of the one that was not */
     const char *events[2];
 } KillCase;
 
@@ -130,13 +130,13 @@ static const KillCase kills[] = {
      {.source = {ALL, 8 * MIB, .slow_us = 2000}, AT(CALL, SOURCE, DATA, 2), KILL(SOURCE)},
      RUNS_SOURCE,
      CRASH_SOURCE,
-     {0, VF_OUTCOME_FAILED},
+     {0, VF_SESSION_FAILED},
      {"", ""}},
     {"source-stop-copy",
      {.source = {STOP_COPY, 8 * MIB, .slow_us = 2000}, AT(CALL, SOURCE, DATA, 2), KILL(SOURCE)},
      RUNS_NONE,
      CRASH_SOURCE,
-     {0, VF_OUTCOME_FAILED},
+     {0, VF_SESSION_FAILED},
      {"", ""}},
     {"source-loaded",
      {.source = {ALL, MIB}, AT(CALL, DESTINATION, LOADED), KILL(SOURCE)},
@@ -154,13 +154,13 @@ static const KillCase kills[] = {
      {.source = {ALL, MIB}, AT(CALL, SOURCE, COMMIT), KILL(SOURCE)},
      RUNS_DESTINATION,
      CRASH_SOURCE,
-     {0, VF_OUTCOME_COMPLETED},
+     {0, VF_SESSION_COMPLETED},
      {"commit", "loaded,commit,started"}},
     {"destination-pre-copy",
      {.source = {ALL, 8 * MIB, .slow_us = 2000}, AT(CALL, SOURCE, DATA, 2), KILL(DESTINATION)},
      RUNS_SOURCE,
      CRASH_DESTINATION,
-     {VF_OUTCOME_FAILED},
+     {VF_SESSION_FAILED},
      {"returned", ""}},
     {"destination-stop-copy",
      {.source = {STOP_COPY, 8 * MIB, .slow_us = 2000},
@@ -168,7 +168,7 @@ static const KillCase kills[] = {
       KILL(DESTINATION)},
      RUNS_SOURCE,
      CRASH_DESTINATION,
-     {VF_OUTCOME_FAILED},
+     {VF_SESSION_FAILED},
      {"returned", ""}},
     {"destination-final-check",
      {.source = {ALL, MIB},
@@ -176,7 +176,7 @@ static const KillCase kills[] = {
       .processes = TRUE},
      RUNS_SOURCE,
      CRASH_DESTINATION,
-     {VF_OUTCOME_FAILED},
+     {VF_SESSION_FAILED},
      {"returned", ""}},
     {"destination-commit",
      {.source = {ALL, MIB}, AT(CALL, SOURCE, COMMIT), KILL(DESTINATION)},
@@ -255,7 +255,7 @@ test_slow_source_notices(void)
     gint64 start = g_get_monotonic_time();
     g_autoptr(VfPair) pair = vf_pair_run(&setup);
 
-    g_assert_cmpint(pair->sides[0].kind, ==, VF_OUTCOME_FAILED);
+    g_assert_cmpint(pair->sides[0].kind, ==, VF_SESSION_FAILED);
     g_assert_cmpint(pair->sides[0].code, ==, VFERRY_ERROR_PEER);
     g_assert_cmpstr(pair->sides[0].events, ==, "returned");
     g_assert_true(vf_memory_is_live(pair->source_devices[0]));
@@ -273,14 +273,14 @@ test_orphan_after_promise(void)
     const VfPairSide *source = &pair->sides[0];
 
     g_assert_false(vf_memory_is_live(pair->destination_devices[0]));
-    g_assert_cmpint(pair->sides[1].kind, ==, VF_OUTCOME_CANCELLED);
+    g_assert_cmpint(pair->sides[1].kind, ==, VF_SESSION_CANCELLED);
     g_assert_cmpstr(pair->sides[1].events, ==, "loaded");
-    if (source->kind == VF_OUTCOME_IN_DOUBT)
+    if (source->kind == VF_SESSION_IN_DOUBT)
         g_assert_cmpstr(source->events, ==, "commit");
     else
         g_assert_cmpstr(source->events, ==, "returned");
     g_assert_cmpint(vf_memory_is_live(pair->source_devices[0]), ==,
-                    source->kind != VF_OUTCOME_IN_DOUBT);
+                    source->kind != VF_SESSION_IN_DOUBT);
 }
 
 int

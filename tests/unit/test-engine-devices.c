@@ -17,7 +17,7 @@ typedef struct {
 } Fixture;
 
 static void
-add_device(Fixture *fixture, guint index, const VfMemoryOptions *options, VfDeviceState state)
+add_device(Fixture *fixture, guint index, const VfMemoryOptions *options, VfMigrationState state)
 {
     g_autoptr(VfBackend) backend = NULL;
 
@@ -28,7 +28,7 @@ add_device(Fixture *fixture, guint index, const VfMemoryOptions *options, VfDevi
 }
 
 static void
-fixture_init(Fixture *fixture, const VfMemoryOptions *odd, VfDeviceState state)
+fixture_init(Fixture *fixture, const VfMemoryOptions *odd, VfMigrationState state)
 {
     static const VfMemoryOptions usual = {ALL, 64 * KIB};
 
@@ -57,11 +57,11 @@ open_devices(Fixture *fixture)
 }
 
 /* What a mover of its own makes of the devices and of what the record says. */
-static VfResult *
+static VfRequestResult *
 obtain(Fixture *fixture, VfRequestVerb verb)
 {
     g_autoptr(VfRequest) request = g_new0(VfRequest, 1);
-    VfResult *result = vf_result_new();
+    VfRequestResult *result = vf_request_result_new();
     g_autoptr(GError) error = NULL;
 
     request->verb = verb;
@@ -69,12 +69,12 @@ obtain(Fixture *fixture, VfRequestVerb verb)
                                       vf_record_new_from_fd(vf_io_dup(fixture->record, NULL)));
     vf_past_recall(request->session, FALSE, &error);
     g_assert_no_error(error);
-    vf_result_obtain(result, request);
+    vf_request_result_obtain(result, request);
     return result;
 }
 
 static void
-assert_states(Fixture *fixture, VfDeviceState odd, VfDeviceState usual)
+assert_states(Fixture *fixture, VfMigrationState odd, VfMigrationState usual)
 {
     for (guint i = 0; i < N_DEVICES; i++)
         g_assert_cmpint(vf_memory_get_state(fixture->devices[i]), ==, i == 0 ? odd : usual);
@@ -85,12 +85,12 @@ static void
 test_mute(void)
 {
     Fixture fixture = {0};
-    g_autoptr(VfResult) result = NULL;
+    g_autoptr(VfRequestResult) result = NULL;
 
     /* it has no RUNNING_P2P, and nobody asks it for that */
     fixture_init(&fixture, &(VfMemoryOptions){STOP_COPY, 64 * KIB, .mute = TRUE}, VF_STATE_STOP);
     result = obtain(&fixture, VF_REQUEST_RETURN);
-    g_assert_cmpint(result->outcome.kind, ==, VF_OUTCOME_COMPLETED);
+    g_assert_cmpint(result->end.kind, ==, VF_SESSION_COMPLETED);
     assert_states(&fixture, VF_STATE_RUNNING, VF_STATE_RUNNING);
     fixture_clear(&fixture);
 }
@@ -100,16 +100,16 @@ static void
 test_mute_and_stuck(void)
 {
     Fixture fixture = {0};
-    g_autoptr(VfResult) result = NULL;
+    g_autoptr(VfRequestResult) result = NULL;
 
     fixture_init(&fixture,
                  &(VfMemoryOptions){ALL, 64 * KIB, .mute = TRUE, .refuse = BIT(VF_STATE_RUNNING)},
                  VF_STATE_STOP);
     result = obtain(&fixture, VF_REQUEST_RETURN);
-    g_assert_error(result->outcome.error, VFERRY_ERROR, VFERRY_ERROR_DEVICE);
-    g_assert_nonnull(strstr(result->outcome.error->message,
+    g_assert_error(result->end.error, VFERRY_ERROR, VFERRY_ERROR_DEVICE);
+    g_assert_nonnull(strstr(result->end.error->message,
                             "device 0: reading what it can: Input/output error; device 0: change"));
-    g_assert_cmpstr(result->outcome.device_states[0], ==, "failed-needs-reset");
+    g_assert_cmpstr(result->end.device_states[0], ==, "failed-needs-reset");
     assert_states(&fixture, VF_STATE_STOP, VF_STATE_RUNNING);
     fixture_clear(&fixture);
 }

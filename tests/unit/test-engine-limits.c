@@ -140,7 +140,7 @@ add_state(VfTape *tape, guint64 announced)
 }
 
 static void
-flood(guint16 type, guint before, guint after, VfOutcomeKind kind)
+flood(guint16 type, guint before, guint after, VfSessionEndKind kind)
 {
     const VfSoloSetup setup = {.role = VF_ROLE_DESTINATION, .n_devices = 1, .device = small};
     g_autoptr(VfTape) tape = vf_tape_new();
@@ -153,11 +153,11 @@ flood(guint16 type, guint before, guint after, VfOutcomeKind kind)
         vf_tape_add_frame(tape, type, VF_FRAME_NO_DEVICE, NULL, 0, 0, 0);
     add_state(tape, 32);
     solo = vf_solo_run(&setup, vf_tape_play(tape));
-    g_assert_cmpint(solo->outcome.kind, ==, kind);
-    if (kind == VF_OUTCOME_COMPLETED)
+    g_assert_cmpint(solo->end.kind, ==, kind);
+    if (kind == VF_SESSION_COMPLETED)
         return;
-    g_assert_error(solo->outcome.error, VFERRY_ERROR, VFERRY_ERROR_PEER);
-    g_assert_nonnull(strstr(solo->outcome.error->message, "without a meaning"));
+    g_assert_error(solo->end.error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+    g_assert_nonnull(strstr(solo->end.error->message, "without a meaning"));
 }
 
 /* A side that was busy finds many heartbeats; the count begins anew with each frame that means
@@ -165,10 +165,10 @@ flood(guint16 type, guint before, guint after, VfOutcomeKind kind)
 static void
 test_flood(void)
 {
-    flood(VF_FRAME_HEARTBEAT, 1000, 1000, VF_OUTCOME_COMPLETED);
-    flood(VF_FRAME_OPTIONAL, 1000, 1000, VF_OUTCOME_COMPLETED);
-    flood(VF_FRAME_HEARTBEAT, 0, 20000, VF_OUTCOME_FAILED);
-    flood(VF_FRAME_OPTIONAL + 7, 20000, 0, VF_OUTCOME_FAILED);
+    flood(VF_FRAME_HEARTBEAT, 1000, 1000, VF_SESSION_COMPLETED);
+    flood(VF_FRAME_OPTIONAL, 1000, 1000, VF_SESSION_COMPLETED);
+    flood(VF_FRAME_HEARTBEAT, 0, 20000, VF_SESSION_FAILED);
+    flood(VF_FRAME_OPTIONAL + 7, 20000, 0, VF_SESSION_FAILED);
 }
 
 /* More bytes than the lease allows, in all devices together: before they are written. */
@@ -186,9 +186,9 @@ test_size(void)
         add_state(tape, 32);
         solo = vf_solo_run(&setup, vf_tape_play(tape));
         if (excess == 0)
-            g_assert_no_error(solo->outcome.error);
+            g_assert_no_error(solo->end.error);
         else
-            g_assert_error(solo->outcome.error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED);
+            g_assert_error(solo->end.error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED);
     }
 }
 
@@ -288,9 +288,9 @@ test_decision(gconstpointer data)
     else
         lead_destination(stream);
     solo = g_thread_join(thread);
-    g_assert_error(solo->outcome.error, VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT);
-    g_assert_nonnull(strstr(solo->outcome.error->message, "nothing for 1 s"));
-    g_assert_cmpint(solo->outcome.kind, ==, VF_OUTCOME_IN_DOUBT);
+    g_assert_error(solo->end.error, VFERRY_ERROR, VFERRY_ERROR_IN_DOUBT);
+    g_assert_nonnull(strstr(solo->end.error->message, "nothing for 1 s"));
+    g_assert_cmpint(solo->end.kind, ==, VF_SESSION_IN_DOUBT);
     g_assert_cmpstr(solo->events, ==, role == VF_ROLE_SOURCE ? "commit" : "loaded");
     g_assert_false(vf_solo_is_live(solo));
     g_clear_pointer(&stream, vf_stream_free);

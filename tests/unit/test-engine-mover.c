@@ -18,7 +18,7 @@
 #include "error.h"
 #include "io.h"
 #include "marks.h"
-#include "mover.h"
+#include "worker.h"
 #include "names.h"
 #include "pair.h"
 #include "record.h"
@@ -299,15 +299,16 @@ test_version(void)
 static void
 test_long_message(void)
 {
-    g_autoptr(VfResult) result = vf_result_new();
+    g_autoptr(VfRequestResult) result = vf_request_result_new();
     g_autoptr(GString) text = g_string_new("x");
     g_autoptr(GVariant) args = NULL;
     const char *said = NULL;
 
     while (g_utf8_strlen(text->str, -1) <= 2 * VF_CONTROL_TEXT_MAX)
         g_string_append(text, "€");
-    vf_result_fail(result, g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_FAILED, text->str));
-    args = g_variant_ref_sink(vf_result_to_variant(result));
+    vf_request_result_fail(result,
+                           g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_FAILED, text->str));
+    args = g_variant_ref_sink(vf_request_result_to_variant(result));
     g_assert_true(g_variant_lookup(args, "message", "&s", &said));
     g_assert_true(g_str_has_prefix(text->str, said));
     g_assert_cmpint(g_utf8_strlen(said, -1), ==, VF_CONTROL_TEXT_MAX);
@@ -343,7 +344,7 @@ adopt_memory(int fd, gpointer data)
 
 /* In the sandbox, as the real one; valgrind takes calls of its own in the process that it watches.
  */
-static VfMoverConfine
+static VfWorkerConfine
 confine(void)
 {
     const char *preload = g_getenv("LD_PRELOAD");
@@ -394,7 +395,7 @@ side_start(Side *side)
         g_log_set_writer_func(write_nothing, NULL, NULL);
         if (side->spare)
             limit_record(side);
-        _exit(vf_mover_run(theirs, adopt_memory, side, confine()));
+        _exit(vf_worker_run(theirs, adopt_memory, side, confine()));
     }
     close(theirs);
 }
@@ -411,9 +412,7 @@ side_ask(Side *side, const char *verb, GVariant *args)
 static void
 take_progress(Side *side, VfControlMessage *message)
 {
-    guint64 done;
-    guint64 total;
-    guint64 rate;
+    guint64 done, total, rate;
 
     g_assert_true(g_variant_dict_lookup(message->args, "done", "t", &done));
     g_assert_true(g_variant_dict_lookup(message->args, "total", "t", &total));
@@ -698,8 +697,8 @@ test_inspect(void)
 
 /* What a dead mover left in @state. */
 static void
-recover(const char *verb, VfDeviceState state, const char *outcome, const char *events,
-        VfDeviceState end)
+recover(const char *verb, VfMigrationState state, const char *outcome, const char *events,
+        VfMigrationState end)
 {
     Side side = {0};
     g_autoptr(VfBackend) backend = NULL;
@@ -740,11 +739,11 @@ typedef struct {
     const char *lines; /* "moved0" is of the first device */
     const char *verb;
     gboolean touched_only;
-    VfDeviceState found[2];
+    VfMigrationState found[2];
     const char *outcome;
     const char *states;
     const char *events; /* that were added */
-    VfDeviceState end[2];
+    VfMigrationState end[2];
 } Past;
 
 #define BOTH(state)                                                                                \
@@ -835,7 +834,7 @@ write_past(int fd, const char *lines)
 
 /* Of the second device of a mover that has two. */
 static VfMemory *
-find_state(VfDeviceState state)
+find_state(VfMigrationState state)
 {
     VfMemory *device = vf_memory_new(&usual);
     g_autoptr(VfBackend) backend = vf_memory_open(device);
@@ -884,7 +883,7 @@ typedef struct {
     const char *lines;
     const char *verb;
     const char *outcome;
-    VfDeviceState end;
+    VfMigrationState end;
 } Unwritten;
 
 static const Unwritten unwritten[] = {

@@ -241,8 +241,8 @@ run_liar(VfTape *tape, VfRole role, const char *message)
                          .reinit = TRUE};
     g_autoptr(VfSolo) solo = vf_solo_run(&setup, vf_tape_play(tape));
 
-    g_assert_error(solo->outcome.error, VFERRY_ERROR, VFERRY_ERROR_PEER);
-    g_assert_nonnull(strstr(solo->outcome.error->message, message));
+    g_assert_error(solo->end.error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+    g_assert_nonnull(strstr(solo->end.error->message, message));
     g_assert_true(vf_solo_is_live(solo) == (role == VF_ROLE_SOURCE));
 }
 

@@ -117,8 +117,8 @@ check_failure(const Play *play, const VfPair *pair)
 {
     const VfPairSide *side = &pair->sides[play->row->role];
 
-    g_assert_cmpint(pair->sides[0].kind, ==, VF_OUTCOME_FAILED);
-    g_assert_cmpint(pair->sides[1].kind, ==, VF_OUTCOME_FAILED);
+    g_assert_cmpint(pair->sides[0].kind, ==, VF_SESSION_FAILED);
+    g_assert_cmpint(pair->sides[1].kind, ==, VF_SESSION_FAILED);
     g_assert_cmpstr(pair->sides[0].events, ==, "returned");
     g_assert_nonnull(strstr(side->message, "was reset meanwhile"));
     if (play->row->role == SOURCE)
@@ -132,8 +132,8 @@ check_failure(const Play *play, const VfPair *pair)
 static void
 check_doubt(const Play *play, const VfPair *pair)
 {
-    g_assert_cmpint(pair->sides[0].kind, ==, VF_OUTCOME_IN_DOUBT);
-    g_assert_cmpint(pair->sides[1].kind, ==, VF_OUTCOME_IN_DOUBT);
+    g_assert_cmpint(pair->sides[0].kind, ==, VF_SESSION_IN_DOUBT);
+    g_assert_cmpint(pair->sides[1].kind, ==, VF_SESSION_IN_DOUBT);
     g_assert_nonnull(strstr(pair->sides[1].message, "was reset meanwhile"));
     g_assert_cmpstr(pair->sides[0].events, ==, "commit");
     g_assert_cmpstr(pair->sides[1].events, ==, "loaded,commit");
@@ -183,8 +183,8 @@ run_play(gconstpointer data)
     } else if (play->row->end == DOUBTS) {
         check_doubt(play, pair);
     } else {
-        g_assert_cmpint(pair->sides[0].kind, ==, VF_OUTCOME_COMPLETED);
-        g_assert_cmpint(pair->sides[1].kind, ==, VF_OUTCOME_COMPLETED);
+        g_assert_cmpint(pair->sides[0].kind, ==, VF_SESSION_COMPLETED);
+        g_assert_cmpint(pair->sides[1].kind, ==, VF_SESSION_COMPLETED);
         check_states(play, &pair->sides[0], "stopped", "failed-needs-reset");
     }
 }

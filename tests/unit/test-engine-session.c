@@ -97,7 +97,7 @@ static const Case faults[] = {
     {"source-cannot-return",
      {.source = {STOP_COPY, 4 * MIB, .fail_read_at = MIB, .refuse = BIT(VF_STATE_RUNNING)}},
      .runs = RUNS_NONE,
-     .kinds = {VF_OUTCOME_FAILED, VF_OUTCOME_FAILED},
+     .kinds = {VF_SESSION_FAILED, VF_SESSION_FAILED},
      .codes = {E(DEVICE), E(PEER)},
      .events = {"", ""},
      .states = {"failed-needs-reset", "failed-needs-reset"},
@@ -106,7 +106,7 @@ static const Case faults[] = {
     {"source-cannot-return-from-p2p",
      {.source = {P2P, 4 * MIB, .fail_read_at = MIB, .refuse = BIT(VF_STATE_RUNNING)}},
      .runs = RUNS_NONE,
-     .kinds = {VF_OUTCOME_FAILED, VF_OUTCOME_FAILED},
+     .kinds = {VF_SESSION_FAILED, VF_SESSION_FAILED},
      .codes = {E(DEVICE), E(PEER)},
      .events = {"", ""},
      .states = {"failed-needs-reset", "failed-needs-reset"},
@@ -114,7 +114,7 @@ static const Case faults[] = {
     {"source-error-state",
      {.source = {ALL, 4 * MIB, .refuse = BIT(VF_STATE_STOP_COPY), .error_on_fault = TRUE}},
      .runs = RUNS_NONE,
-     .kinds = {VF_OUTCOME_FAILED, VF_OUTCOME_FAILED},
+     .kinds = {VF_SESSION_FAILED, VF_SESSION_FAILED},
      .codes = {E(DEVICE), E(PEER)},
      .events = {"", ""},
      .states = {"failed-needs-reset", "failed-needs-reset"},
@@ -183,18 +183,18 @@ static const Case faults[] = {
 static const Case cancels[] = {
     {"source-pre-copy",
      {.source = {ALL, 8 * MIB, .slow_us = 1000}, AT(CALL, SOURCE, DATA, 3), ASK(SOURCE, ASKED)},
-     CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_FAILED, E(CANCELLED), E(PEER)),
+     CANCELLED(VF_SESSION_CANCELLED, VF_SESSION_FAILED, E(CANCELLED), E(PEER)),
      .events = {"returned", ""},
      .states = {"running", "failed-needs-reset"}},
     {"source-stop-copy",
      {.source = {STOP_COPY, 8 * MIB, .slow_us = 1000},
       AT(CALL, SOURCE, DATA, 3),
       ASK(SOURCE, ASKED)},
-     CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_FAILED, E(CANCELLED), E(PEER)),
+     CANCELLED(VF_SESSION_CANCELLED, VF_SESSION_FAILED, E(CANCELLED), E(PEER)),
      .events = {"returned", ""}},
     {"source-loaded",
      {.source = {ALL, MIB}, AT(CALL, DESTINATION, LOADED), ASK(SOURCE, ASKED)},
-     CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_FAILED, E(CANCELLED), E(PEER)),
+     CANCELLED(VF_SESSION_CANCELLED, VF_SESSION_FAILED, E(CANCELLED), E(PEER)),
      .events = {"returned", "loaded"},
      .states = {"running", "stopped"}},
     {"source-too-late",
@@ -202,18 +202,18 @@ static const Case cancels[] = {
      COMPLETED},
     {"source-orphan",
      {.source = {ALL, 8 * MIB, .slow_us = 1000}, AT(CALL, SOURCE, DATA, 3), ASK(SOURCE, ORPHANED)},
-     CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_FAILED, E(CANCELLED), E(PEER)),
+     CANCELLED(VF_SESSION_CANCELLED, VF_SESSION_FAILED, E(CANCELLED), E(PEER)),
      .events = {"returned", ""}},
     {"source-orphan-stop-copy",
      {.source = {STOP_COPY, 8 * MIB, .slow_us = 1000},
       AT(CALL, SOURCE, DATA, 3),
       ASK(SOURCE, ORPHANED)},
-     CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_FAILED, E(CANCELLED), E(PEER)),
+     CANCELLED(VF_SESSION_CANCELLED, VF_SESSION_FAILED, E(CANCELLED), E(PEER)),
      .events = {"returned", ""},
      .states = {"running", "failed-needs-reset"}},
     {"source-orphan-loaded",
      {.source = {ALL, MIB}, AT(CALL, DESTINATION, LOADED), ASK(SOURCE, ORPHANED)},
-     CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_FAILED, E(CANCELLED), E(PEER)),
+     CANCELLED(VF_SESSION_CANCELLED, VF_SESSION_FAILED, E(CANCELLED), E(PEER)),
      .events = {"returned", "loaded"},
      .states = {"running", "stopped"}},
     {"source-orphan-committed",
@@ -226,13 +226,13 @@ static const Case cancels[] = {
      {.source = {ALL, 8 * MIB, .slow_us = 1000},
       AT(CALL, SOURCE, DATA, 3),
       ASK(DESTINATION, ASKED)},
-     CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_CANCELLED, E(CANCELLED), E(CANCELLED)),
+     CANCELLED(VF_SESSION_CANCELLED, VF_SESSION_CANCELLED, E(CANCELLED), E(CANCELLED)),
      .events = {"returned", ""}},
     {"destination-stop-copy",
      {.source = {STOP_COPY, 8 * MIB, .slow_us = 1000},
       AT(CALL, SOURCE, DATA, 3),
       ASK(DESTINATION, ASKED)},
-     CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_CANCELLED, E(CANCELLED), E(CANCELLED)),
+     CANCELLED(VF_SESSION_CANCELLED, VF_SESSION_CANCELLED, E(CANCELLED), E(CANCELLED)),
      .events = {"returned", ""}},
     {"destination-too-late",
      {.source = {ALL, MIB}, AT(CALL, DESTINATION, LOADED), ASK(DESTINATION, ASKED)},
@@ -241,13 +241,13 @@ static const Case cancels[] = {
      {.source = {ALL, 8 * MIB, .slow_us = 1000},
       AT(CALL, SOURCE, DATA, 3),
       ASK(DESTINATION, ORPHANED)},
-     CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_CANCELLED, E(CANCELLED), E(CANCELLED)),
+     CANCELLED(VF_SESSION_CANCELLED, VF_SESSION_CANCELLED, E(CANCELLED), E(CANCELLED)),
      .events = {"returned", ""}},
     {"destination-orphan-stop-copy",
      {.source = {STOP_COPY, 8 * MIB, .slow_us = 1000},
       AT(CALL, SOURCE, DATA, 3),
       ASK(DESTINATION, ORPHANED)},
-     CANCELLED(VF_OUTCOME_CANCELLED, VF_OUTCOME_CANCELLED, E(CANCELLED), E(CANCELLED)),
+     CANCELLED(VF_SESSION_CANCELLED, VF_SESSION_CANCELLED, E(CANCELLED), E(CANCELLED)),
      .events = {"returned", ""},
      .states = {"running", "failed-needs-reset"}},
     {"destination-orphan-too-late",
@@ -368,7 +368,7 @@ static const Case lies[] = {
     {"no-started",
      {.source = {ALL, 64 * KIB}, LIE(DESTINATION, STARTED, loaded_lie)},
      .runs = RUNS_DESTINATION,
-     .kinds = {DOUBT, VF_OUTCOME_COMPLETED},
+     .kinds = {DOUBT, VF_SESSION_COMPLETED},
      .codes = {E(IN_DOUBT), 0},
      .events = {"commit", "loaded,commit,started"}},
     {"newer-source",
@@ -440,7 +440,7 @@ test_precopy_is_agreed(void)
                              .no_precopy_at_destination = (i & 2) != 0};
         g_autoptr(VfPair) pair = vf_pair_run(&setup);
 
-        g_assert_cmpint(pair->sides[0].kind, ==, VF_OUTCOME_COMPLETED);
+        g_assert_cmpint(pair->sides[0].kind, ==, VF_SESSION_COMPLETED);
         g_assert_cmpuint(pair->initial_ends, ==, i == 0 ? 1 : 0);
         g_assert_cmpuint(pair->initial_loadeds, ==, i == 0 ? 1 : 0);
         g_assert_cmpstr(pair->sides[0].phases, ==,
@@ -461,7 +461,7 @@ test_precopy_waits_for_loaded(void)
     };
     g_autoptr(VfPair) pair = vf_pair_run(&setup);
 
-    g_assert_cmpint(pair->sides[0].kind, ==, VF_OUTCOME_COMPLETED);
+    g_assert_cmpint(pair->sides[0].kind, ==, VF_SESSION_COMPLETED);
     g_assert_cmpuint(pair->initial_loadeds, ==, 1);
     g_assert_cmpuint(pair->sides[0].progress.round, >=, 1);
     g_assert_cmpuint(vf_memory_get_dirtied(pair->source_devices[0]), ==, 64 * KIB);
@@ -479,7 +479,7 @@ test_precopy_time_limit(void)
     gint64 start = g_get_monotonic_time();
     g_autoptr(VfPair) pair = vf_pair_run(&fitting);
 
-    g_assert_cmpint(pair->sides[0].kind, ==, VF_OUTCOME_COMPLETED);
+    g_assert_cmpint(pair->sides[0].kind, ==, VF_SESSION_COMPLETED);
     g_assert_cmpint(g_get_monotonic_time() - start, >=, G_USEC_PER_SEC);
 }
 
@@ -495,7 +495,7 @@ test_precopy_impossible_limit(void)
         gint64 start = g_get_monotonic_time();
         g_autoptr(VfPair) pair = vf_pair_run(&setup);
 
-        g_assert_cmpint(pair->sides[0].kind, ==, VF_OUTCOME_COMPLETED);
+        g_assert_cmpint(pair->sides[0].kind, ==, VF_SESSION_COMPLETED);
         g_assert_cmpint(g_get_monotonic_time() - start, <,
                         20 * G_USEC_PER_SEC * vf_pair_slowness());
     }

@@ -12,7 +12,7 @@
 #include "message.h"
 #include "pace.h"
 #include "pair.h"
-#include "progress.h"
+#include "meter.h"
 #include "stream.h"
 
 #define JOB "0d5f3b2e-7c41-4d0a-9f6e-2f1c6a3b9d10"
@@ -489,16 +489,16 @@ test_cancel_decides(void)
 static void
 test_progress(void)
 {
-    g_autoptr(VfProgress) progress = vf_progress_new(2);
+    g_autoptr(VfMeter) progress = vf_meter_new(2);
     VfProgressSnapshot last = {0};
     VfProgressSnapshot now;
     guint64 devices[2];
 
     for (guint i = 0; i < 2000; i++) {
         if (i % 7 == 0)
-            vf_progress_set_rest(progress, i % 3 == 0 ? 1000000 - i : 5);
-        vf_progress_add(progress, i % 2, 100);
-        vf_progress_get(progress, &now, devices);
+            vf_meter_set_rest(progress, i % 3 == 0 ? 1000000 - i : 5);
+        vf_meter_add(progress, i % 2, 100);
+        vf_meter_get(progress, &now, devices);
         g_assert_cmpuint(now.done, ==, last.done + 100);
         g_assert_cmpuint(now.total, >=, now.done);
         g_assert_cmpuint(now.total, >=, last.total);
@@ -507,23 +507,23 @@ test_progress(void)
     g_assert_cmpuint(devices[0] + devices[1], ==, now.done);
     g_assert_cmpuint(now.rate, >, 0);
     g_assert_false(now.has_expected_downtime);
-    vf_progress_set_rest(progress, G_MAXUINT64); /* a driver's nonsense */
-    vf_progress_get(progress, &now, NULL);
+    vf_meter_set_rest(progress, G_MAXUINT64); /* a driver's nonsense */
+    vf_meter_get(progress, &now, NULL);
     g_assert_cmpuint(now.total, >=, now.done);
-    vf_progress_complete(progress);
-    vf_progress_get(progress, &now, NULL);
+    vf_meter_complete(progress);
+    vf_meter_get(progress, &now, NULL);
     g_assert_cmpuint(now.total, ==, now.done);
 }
 
 static void
 test_rate_falls(void)
 {
-    g_autoptr(VfProgress) progress = vf_progress_new(1);
+    g_autoptr(VfMeter) progress = vf_meter_new(1);
     VfProgressSnapshot now;
 
-    vf_progress_add(progress, 0, 1000000);
+    vf_meter_add(progress, 0, 1000000);
     g_usleep(G_USEC_PER_SEC * 13 / 10);
-    vf_progress_get(progress, &now, NULL);
+    vf_meter_get(progress, &now, NULL);
     g_assert_cmpuint(now.rate, ==, 0);
 }
 

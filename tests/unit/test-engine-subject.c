@@ -11,14 +11,14 @@
 #define E(code) VFERRY_ERROR_##code
 #define BOTH(kind)                                                                                 \
     {                                                                                              \
-        VF_OUTCOME_##kind, VF_OUTCOME_##kind                                                       \
+        VF_SESSION_##kind, VF_SESSION_##kind                                                       \
     }
 
 typedef struct {
     const char *name;
     VfGuestPlan guest;
     VfPairSetup setup;
-    VfOutcomeKind kinds[2];
+    VfSessionEndKind kinds[2];
     gboolean crashed[2];
     const char *events[2];
     gboolean runs[2];
@@ -96,7 +96,7 @@ static const Case cases[] = {
     {"cut-before-loaded",
      {0},
      {AT(CUT_BEFORE, DESTINATION, LOADED)},
-     {VF_OUTCOME_FAILED, VF_OUTCOME_IN_DOUBT},
+     {VF_SESSION_FAILED, VF_SESSION_IN_DOUBT},
      .events = {"returned", "loaded"},
      RETURNED},
     {"cut-before-commit",
@@ -108,13 +108,13 @@ static const Case cases[] = {
     {"cut-after-commit",
      {0},
      {AT(CUT_AFTER, SOURCE, COMMIT)},
-     {VF_OUTCOME_IN_DOUBT, VF_OUTCOME_COMPLETED},
+     {VF_SESSION_IN_DOUBT, VF_SESSION_COMPLETED},
      .events = {"commit", "loaded,commit,started"},
      ARRIVED},
     {"cut-before-started",
      {0},
      {AT(CUT_BEFORE, DESTINATION, STARTED)},
-     {VF_OUTCOME_IN_DOUBT, VF_OUTCOME_COMPLETED},
+     {VF_SESSION_IN_DOUBT, VF_SESSION_COMPLETED},
      .events = {"commit", "loaded,commit,started"},
      ARRIVED},
     {"silence-at-commit",
@@ -126,7 +126,7 @@ static const Case cases[] = {
     {"cancelled-before-it-is-decided",
      {0},
      {AT(CALL, DESTINATION, LOADED), CANCEL(SOURCE)},
-     {VF_OUTCOME_CANCELLED, VF_OUTCOME_FAILED},
+     {VF_SESSION_CANCELLED, VF_SESSION_FAILED},
      .events = {"returned", "loaded"},
      RETURNED},
     {"cancelled-too-late",
@@ -138,7 +138,7 @@ static const Case cases[] = {
     {"source-killed-with-commit-on-its-way",
      {0},
      {AT(CALL, SOURCE, COMMIT), .processes = TRUE, .kill = TRUE, .cancel.whom = VF_ROLE_SOURCE},
-     {0, VF_OUTCOME_COMPLETED},
+     {0, VF_SESSION_COMPLETED},
      .crashed = {TRUE, FALSE},
      .events = {"commit", "loaded,commit,started"},
      ARRIVED},
@@ -146,7 +146,7 @@ static const Case cases[] = {
      {0},
      {AT(CALL, SOURCE, COMMIT), .processes = TRUE, .kill = TRUE,
       .cancel.whom = VF_ROLE_DESTINATION},
-     {VF_OUTCOME_IN_DOUBT, 0},
+     {VF_SESSION_IN_DOUBT, 0},
      .crashed = {FALSE, TRUE},
      .events = {"commit", "loaded"},
      NOWHERE},
@@ -187,7 +187,7 @@ test_nobody_there(void)
     const VfPairSetup setup = {.guest = &plan, .wrong_job = TRUE};
     g_autoptr(VfPair) pair = vf_pair_run(&setup);
 
-    g_assert_cmpint(pair->sides[VF_ROLE_SOURCE].kind, ==, VF_OUTCOME_FAILED);
+    g_assert_cmpint(pair->sides[VF_ROLE_SOURCE].kind, ==, VF_SESSION_FAILED);
     g_assert_cmpstr(pair->sides[VF_ROLE_SOURCE].events, ==, "");
     g_assert_true(vf_guest_runs(pair->guest, VF_ROLE_SOURCE));
     g_assert_cmpuint(vf_guest_count_returns(pair->guest), ==, 0);

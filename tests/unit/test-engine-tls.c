@@ -863,8 +863,8 @@ test_wire(void)
     gsize sizes[2];
     const guint8 *wires[2];
 
-    g_assert_cmpint(pair->sides[0].kind, ==, VF_OUTCOME_COMPLETED);
-    g_assert_cmpint(pair->sides[1].kind, ==, VF_OUTCOME_COMPLETED);
+    g_assert_cmpint(pair->sides[0].kind, ==, VF_SESSION_COMPLETED);
+    g_assert_cmpint(pair->sides[1].kind, ==, VF_SESSION_COMPLETED);
     for (guint i = 0; i < 2; i++)
         wires[i] = g_bytes_get_data(pair->records[i], &sizes[i]);
     g_assert_cmpuint(sizes[0], >, 2 * MIB);

@@ -44,7 +44,7 @@ ioctl(int fd, unsigned long request, ...)
 }
 
 static gboolean
-go(VfBackend *backend, VfDeviceState from, VfDeviceState to, const char *data, GError **error)
+go(VfBackend *backend, VfMigrationState from, VfMigrationState to, const char *data, GError **error)
 {
     gives = data;
     return vf_backend_set_state(backend, from, to, error);
@@ -90,7 +90,7 @@ test_one_session(void)
 static void
 test_second_session(void)
 {
-    static const VfDeviceState from[] = {VF_STATE_PRE_COPY, VF_STATE_PRE_COPY_P2P};
+    static const VfMigrationState from[] = {VF_STATE_PRE_COPY, VF_STATE_PRE_COPY_P2P};
 
     for (gsize i = 0; i < G_N_ELEMENTS(from); i++) {
         g_autoptr(VfBackend) backend = open_device();

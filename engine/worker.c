@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "mover.h"
+#include "worker.h"
 
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -30,9 +30,9 @@ typedef struct {
     gboolean gone; /* the daemon is */
     VfRequestAdopt adopt;
     gpointer adopt_data;
-    VfMoverConfine confine;
+    VfWorkerConfine confine;
     VfRequest *request;
-    VfResult *result;
+    VfRequestResult *result;
     GThread *worker;
     VfProgressSnapshot shown;
 } Mover;
@@ -205,7 +205,7 @@ show_progress(Mover *self)
     g_autofree guint64 *devices = g_new0(guint64, n);
     VfProgressSnapshot now;
 
-    vf_progress_get(session->progress, &now, devices);
+    vf_meter_get(session->meter, &now, devices);
     if (self->gone || self->out_watch != 0 ||
         (now.done == self->shown.done && now.total == self->shown.total &&
          now.rate == self->shown.rate && now.dirty == self->shown.dirty))
@@ -229,9 +229,10 @@ on_done(gpointer data)
 
     g_clear_handle_id(&self->timer, g_source_remove);
     g_thread_join(g_steal_pointer(&self->worker));
-    if (self->request && self->request->session && self->result->outcome.statistics)
+    if (self->request && self->request->session && self->result->end.statistics)
         show_progress(self);
-    post(self, message_new("result", vf_result_to_variant(self->result), self->result->device_fd));
+    post(self, message_new("result", vf_request_result_to_variant(self->result),
+                           self->result->device_fd));
     quit_when_done(self);
     return G_SOURCE_REMOVE;
 }
@@ -249,7 +250,7 @@ work(gpointer data)
     Mover *self = data;
     g_autoptr(GSource) source = g_idle_source_new();
 
-    vf_result_obtain(self->result, self->request);
+    vf_request_result_obtain(self->result, self->request);
     g_source_set_priority(source, G_PRIORITY_DEFAULT);
     g_source_set_callback(source, on_done, self, NULL);
     g_source_attach(source, self->context);
@@ -272,9 +273,9 @@ begin(Mover *self)
 static void
 refuse(Mover *self, GError *error)
 {
-    vf_result_fail(self->result, error);
-    self->result->outcome.untouched = TRUE;
-    post(self, message_new("result", vf_result_to_variant(self->result), -1));
+    vf_request_result_fail(self->result, error);
+    self->result->end.untouched = TRUE;
+    post(self, message_new("result", vf_request_result_to_variant(self->result), -1));
     quit_when_done(self);
 }
 
@@ -330,10 +331,10 @@ on_control(int fd, GIOCondition condition, gpointer data)
 }
 
 int
-vf_mover_run(int control_fd, VfRequestAdopt adopt, gpointer data, VfMoverConfine confine)
+vf_worker_run(int control_fd, VfRequestAdopt adopt, gpointer data, VfWorkerConfine confine)
 {
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
-    g_autoptr(VfResult) result = vf_result_new();
+    g_autoptr(VfRequestResult) result = vf_request_result_new();
     g_autoptr(GError) error = NULL;
     Mover self = {.fd = control_fd,
                   .context = g_main_context_default(),

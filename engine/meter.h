@@ -5,7 +5,7 @@
 
 /* How far a session is: written by its thread, read by any. done never falls; total is done and
  * what is still expected, never falls before the end, and is done at the end. */
-typedef struct VfProgress VfProgress;
+typedef struct VfMeter VfMeter;
 
 typedef struct {
     guint64 done;
@@ -18,18 +18,18 @@ typedef struct {
     guint64 expected_downtime; /* microseconds */
 } VfProgressSnapshot;
 
-VfProgress *vf_progress_new(guint n_devices);
-void vf_progress_free(VfProgress *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfProgress, vf_progress_free)
+VfMeter *vf_meter_new(guint n_devices);
+void vf_meter_free(VfMeter *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfMeter, vf_meter_free)
 
-void vf_progress_add(VfProgress *self, guint device, guint64 bytes);
+void vf_meter_add(VfMeter *self, guint device, guint64 bytes);
 /* What is still expected beyond what was added so far. */
-void vf_progress_set_rest(VfProgress *self, guint64 bytes);
-void vf_progress_set_precopy(VfProgress *self, guint round, guint64 dirty, guint64 initial_left);
-void vf_progress_set_expected_downtime(VfProgress *self, guint64 microseconds);
+void vf_meter_set_rest(VfMeter *self, guint64 bytes);
+void vf_meter_set_precopy(VfMeter *self, guint round, guint64 dirty, guint64 initial_left);
+void vf_meter_set_expected_downtime(VfMeter *self, guint64 microseconds);
 /* Nothing more comes. */
-void vf_progress_complete(VfProgress *self);
+void vf_meter_complete(VfMeter *self);
 
 /* @devices (nullable): room for the bytes of each device. */
-void vf_progress_get(VfProgress *self, VfProgressSnapshot *snapshot, guint64 *devices);
-guint64 vf_progress_get_device(VfProgress *self, guint device);
+void vf_meter_get(VfMeter *self, VfProgressSnapshot *snapshot, guint64 *devices);
+guint64 vf_meter_get_device(VfMeter *self, guint device);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "progress.h"
+#include "meter.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #define SLOTS 8
 #define SLOT_US (G_USEC_PER_SEC / SLOTS)
 
-struct VfProgress {
+struct VfMeter {
     GMutex lock;
     VfProgressSnapshot now;
     guint64 rest;
@@ -20,10 +20,10 @@ struct VfProgress {
     guint64 slots[SLOTS + 1];
 };
 
-VfProgress *
-vf_progress_new(guint n_devices)
+VfMeter *
+vf_meter_new(guint n_devices)
 {
-    VfProgress *self = g_new0(VfProgress, 1);
+    VfMeter *self = g_new0(VfMeter, 1);
 
     g_mutex_init(&self->lock);
     self->n_devices = n_devices;
@@ -33,7 +33,7 @@ vf_progress_new(guint n_devices)
 }
 
 void
-vf_progress_free(VfProgress *self)
+vf_meter_free(VfMeter *self)
 {
     g_mutex_clear(&self->lock);
     g_free(self->devices);
@@ -41,7 +41,7 @@ vf_progress_free(VfProgress *self)
 }
 
 static void
-turn_slots(VfProgress *self)
+turn_slots(VfMeter *self)
 {
     gint64 slot = (g_get_monotonic_time() - self->start) / SLOT_US;
 
@@ -54,13 +54,13 @@ turn_slots(VfProgress *self)
 }
 
 static void
-update_total(VfProgress *self)
+update_total(VfMeter *self)
 {
     self->now.total = MAX(self->now.total, self->now.done + self->rest);
 }
 
 void
-vf_progress_add(VfProgress *self, guint device, guint64 bytes)
+vf_meter_add(VfMeter *self, guint device, guint64 bytes)
 {
     g_return_if_fail(device < self->n_devices);
     g_mutex_lock(&self->lock);
@@ -74,7 +74,7 @@ vf_progress_add(VfProgress *self, guint device, guint64 bytes)
 }
 
 void
-vf_progress_set_rest(VfProgress *self, guint64 bytes)
+vf_meter_set_rest(VfMeter *self, guint64 bytes)
 {
     g_mutex_lock(&self->lock);
     /* a driver's estimate may be anything */
@@ -84,7 +84,7 @@ vf_progress_set_rest(VfProgress *self, guint64 bytes)
 }
 
 void
-vf_progress_set_precopy(VfProgress *self, guint round, guint64 dirty, guint64 initial_left)
+vf_meter_set_precopy(VfMeter *self, guint round, guint64 dirty, guint64 initial_left)
 {
     g_mutex_lock(&self->lock);
     self->now.round = round;
@@ -94,7 +94,7 @@ vf_progress_set_precopy(VfProgress *self, guint round, guint64 dirty, guint64 in
 }
 
 void
-vf_progress_set_expected_downtime(VfProgress *self, guint64 microseconds)
+vf_meter_set_expected_downtime(VfMeter *self, guint64 microseconds)
 {
     g_mutex_lock(&self->lock);
     self->now.has_expected_downtime = TRUE;
@@ -103,7 +103,7 @@ vf_progress_set_expected_downtime(VfProgress *self, guint64 microseconds)
 }
 
 void
-vf_progress_complete(VfProgress *self)
+vf_meter_complete(VfMeter *self)
 {
     g_mutex_lock(&self->lock);
     self->rest = 0;
@@ -114,7 +114,7 @@ vf_progress_complete(VfProgress *self)
 }
 
 static guint64
-compute_rate(VfProgress *self)
+compute_rate(VfMeter *self)
 {
     gint64 elapsed = g_get_monotonic_time() - self->start;
     gint64 covered = MIN(elapsed, SLOTS * SLOT_US + elapsed % SLOT_US);
@@ -126,7 +126,7 @@ compute_rate(VfProgress *self)
 }
 
 void
-vf_progress_get(VfProgress *self, VfProgressSnapshot *snapshot, guint64 *devices)
+vf_meter_get(VfMeter *self, VfProgressSnapshot *snapshot, guint64 *devices)
 {
     g_mutex_lock(&self->lock);
     turn_slots(self);
@@ -138,7 +138,7 @@ vf_progress_get(VfProgress *self, VfProgressSnapshot *snapshot, guint64 *devices
 }
 
 guint64
-vf_progress_get_device(VfProgress *self, guint device)
+vf_meter_get_device(VfMeter *self, guint device)
 {
     guint64 bytes;
 
