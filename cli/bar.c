@@ -5,7 +5,7 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "text.h"
+#include "text-view.h"
 
 #define LABEL_WIDTH 12
 #define BAR_MAX 30
@@ -16,7 +16,7 @@
 #define TAIL_WIDTH (GAP + 20 + GAP + 10 + GAP + 16)
 
 gint64
-vf_bar_remaining(const VfProgress *progress)
+vf_bar_remaining(const VfBar *progress)
 {
     double left;
 
@@ -42,7 +42,7 @@ format_left(gint64 remaining)
 }
 
 static void
-add_pieces(GPtrArray *pieces, const VfProgress *progress)
+add_pieces(GPtrArray *pieces, const VfBar *progress)
 {
     gint64 remaining = vf_bar_remaining(progress);
     g_autofree char *done = vf_text_bytes(progress->done);
@@ -80,7 +80,7 @@ join_pieces(GPtrArray *pieces, guint room)
 }
 
 char *
-vf_bar_format(const char *phase, const VfProgress *progress, guint width, gboolean utf8)
+vf_bar_format(const char *phase, const VfBar *progress, guint width, gboolean utf8)
 {
     GString *line = g_string_new(phase);
     guint label = vf_text_width(phase);

@@ -11,12 +11,12 @@ typedef struct {
     guint round;
     guint64 dirty;
     gboolean ended; /* nothing moves any more: no remaining time */
-} VfProgress;
+} VfBar;
 
 /* One line of at most @width - 1 columns, without its end: the phase, a bar whose own width depends
  * on @width alone, and as much of amount, rate, remaining time, round and dirty bytes as fits, in
  * this order. @utf8: the terminal shows more than ASCII. Free with g_free(). */
-char *vf_bar_format(const char *phase, const VfProgress *progress, guint width, gboolean utf8);
+char *vf_bar_format(const char *phase, const VfBar *progress, guint width, gboolean utf8);
 
 /* Microseconds until the rest is moved at the present rate; -1 when nobody knows. */
-gint64 vf_bar_remaining(const VfProgress *progress);
+gint64 vf_bar_remaining(const VfBar *progress);

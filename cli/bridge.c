@@ -11,7 +11,7 @@
 
 #include "error.h"
 #include "io.h"
-#include "text.h"
+#include "text-view.h"
 
 #define COMPLAINT_MAX 4096
 

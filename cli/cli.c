@@ -8,7 +8,7 @@
 
 #include "names.h"
 #include "terminal.h"
-#include "text.h"
+#include "text-view.h"
 
 static const VfCommand *
 find_command(const VfCli *cli, const char *name)

@@ -12,7 +12,7 @@
 #include "output.h"
 #include "report-view.h"
 #include "table.h"
-#include "text.h"
+#include "text-view.h"
 
 /* --- reading --- */
 

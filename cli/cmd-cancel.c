@@ -10,7 +10,7 @@
 #define WAIT_MS 60000
 
 static VfExit
-report(const VfCli *cli, VferryJob *job, const VfEnd *end)
+report(const VfCli *cli, VferryJob *job, const VfJobEnd *end)
 {
     g_autoptr(GError) error = NULL;
     gboolean cancelled = g_strcmp0(end->result, "cancelled") == 0;

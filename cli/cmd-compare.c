@@ -10,7 +10,7 @@
 #include "hosts.h"
 #include "json.h"
 #include "report-view.h"
-#include "text.h"
+#include "text-view.h"
 
 typedef struct {
     VfCli *cli;

@@ -15,7 +15,7 @@
 #include "number.h"
 #include "report-view.h"
 #include "table.h"
-#include "text.h"
+#include "text-view.h"
 
 #define LIMIT_MAX 1000000
 

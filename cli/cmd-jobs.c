@@ -6,7 +6,7 @@
 #include "bus.h"
 #include "json.h"
 #include "table.h"
-#include "text.h"
+#include "text-view.h"
 
 static const char *
 override_of(VferryJob *job)

@@ -6,7 +6,7 @@
 #include "bus.h"
 #include "json.h"
 #include "table.h"
-#include "text.h"
+#include "text-view.h"
 
 /* NULL (a dash in the table) for what nobody has looked at. */
 static const char *

@@ -11,7 +11,7 @@
 #include "output.h"
 #include "program-models.h"
 #include "table.h"
-#include "text.h"
+#include "text-view.h"
 
 static VfModels *
 load(const char *const *extra)

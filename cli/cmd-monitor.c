@@ -11,7 +11,7 @@
 #include "describe.h"
 #include "json.h"
 #include "names.h"
-#include "text.h"
+#include "text-view.h"
 
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 #define OBJECT_MANAGER "org.freedesktop.DBus.ObjectManager"

@@ -6,7 +6,7 @@
 #include "bus.h"
 #include "json.h"
 #include "names.h"
-#include "text.h"
+#include "text-view.h"
 
 VfExit
 vf_cmd_probe_run(VfCli *cli, int argc, char **argv)

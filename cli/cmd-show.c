@@ -8,7 +8,7 @@
 #include "json.h"
 #include "output.h"
 #include "terminal.h"
-#include "text.h"
+#include "text-view.h"
 
 #define LABEL_WIDTH 20
 

@@ -8,8 +8,8 @@
 #include <signal.h>
 
 #include "names.h"
-#include "outcome.h"
-#include "text.h"
+#include "outcome-view.h"
+#include "text-view.h"
 #include "wait.h"
 
 #define ASK_TIMES 4
@@ -230,7 +230,7 @@ ask_state(VfCrossing *self)
 
 /* The job has ended at the source: what does each side say, and is there anything to clean up? */
 static VfExit
-conclude(VfCrossing *self, const VfEnd *end)
+conclude(VfCrossing *self, const VfJobEnd *end)
 {
     if (!self->abandoned) {
         /* A destination that the source never reached would wait for it until the deadline of the
@@ -252,7 +252,7 @@ static VfExit
 follow_job(VfCrossing *self, const char *job_path)
 {
     g_autoptr(GError) error = NULL;
-    static const VfEnd nothing = {0};
+    static const VfJobEnd nothing = {0};
 
     if (!vf_follow_set_job(self->follow, job_path, &error)) {
         (void)vf_bus_report(self->here, error, NULL);
@@ -311,7 +311,7 @@ run_calls(VfCrossing *self)
     if (!may_have_begun(error))
         return fail_at(self, self->here, error);
     (void)vf_bus_report(self->here, error, NULL);
-    return vf_outcome_report(self, &(const VfEnd){0});
+    return vf_outcome_report(self, &(const VfJobEnd){0});
 }
 
 VfExit

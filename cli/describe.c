@@ -6,7 +6,7 @@
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
 
-#include "text.h"
+#include "text-view.h"
 
 typedef char *(*Formatter)(guint64 number);
 

@@ -8,7 +8,7 @@
 
 #include "error.h"
 #include "names.h"
-#include "text.h"
+#include "text-view.h"
 
 static VfExit
 exit_from_code(VferryError code)

@@ -6,7 +6,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "model-view.h"
-#include "text.h"
+#include "text-view.h"
 
 /* A parameter, from wherever it is known. Owns nothing. */
 typedef struct {

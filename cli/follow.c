@@ -31,7 +31,7 @@ struct VfFollow {
     guint awaiting; /* and before that, until it is called */
     gboolean done;
     gboolean timed_out;
-    VfEnd end;
+    VfJobEnd end;
 };
 
 static void
@@ -50,7 +50,7 @@ handle_progress(VfFollow *self, GVariant *parameters)
 {
     g_autoptr(GVariant) detail = NULL;
     const char *phase;
-    VfProgress progress = {0};
+    VfBar progress = {0};
 
     if (!self->view || !g_variant_is_of_type(parameters, G_VARIANT_TYPE("(tta{sv})")))
         return;
@@ -281,7 +281,7 @@ on_timeout(gpointer follow)
     return G_SOURCE_CONTINUE;
 }
 
-const VfEnd *
+const VfJobEnd *
 vf_follow_run(VfFollow *self, const gboolean *stop, guint timeout_ms)
 {
     guint timer = timeout_ms > 0 ? g_timeout_add(timeout_ms, on_timeout, self) : 0;

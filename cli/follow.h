@@ -14,7 +14,7 @@ typedef struct {
     char *error;   /* bus name of an error, or NULL */
     char *message; /* what went wrong, or NULL */
     GVariant *statistics; /* a{sv}, or NULL when it was not seen */
-} VfEnd;
+} VfJobEnd;
 
 /* @view may be NULL. Both must outlive the follower. */
 VfFollow *vf_follow_new(VfBus *bus, VfView *view);
@@ -30,4 +30,4 @@ VferryJob *vf_follow_get_job(VfFollow *self);
 /* Runs the main context until the job ends, the daemon is gone and does not come back, or the
  * connection is, @stop turns TRUE, or @timeout_ms (0: none) have passed. The end stays the
  * follower's. */
-const VfEnd *vf_follow_run(VfFollow *self, const gboolean *stop, guint timeout_ms);
+const VfJobEnd *vf_follow_run(VfFollow *self, const gboolean *stop, guint timeout_ms);

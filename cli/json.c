@@ -4,7 +4,7 @@
 #include "json.h"
 
 #include "output.h"
-#include "text.h"
+#include "text-view.h"
 
 static JsonNode *
 from_array(GVariant *value, gboolean rename)

@@ -6,7 +6,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "table.h"
-#include "text.h"
+#include "text-view.h"
 
 const char *
 vf_model_view_rule(VfCompareRule rule)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "outcome.h"
+#include "outcome-view.h"
 
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 
 #include "json.h"
 #include "names.h"
-#include "text.h"
+#include "text-view.h"
 
 gboolean
 vf_outcome_is_over(const char *outcome)
@@ -86,7 +86,7 @@ format_downtime(GVariant *statistics)
 }
 
 static void
-say_completed(VfCrossing *self, const VfEnd *end)
+say_completed(VfCrossing *self, const VfJobEnd *end)
 {
     g_autofree char *downtime = format_downtime(end->statistics);
     guint64 unloaded;
@@ -132,7 +132,7 @@ describe_source(VfCrossing *self)
 }
 
 static void
-say_failed(VfCrossing *self, const VfEnd *end, const char *result)
+say_failed(VfCrossing *self, const VfJobEnd *end, const char *result)
 {
     g_autofree char *source = describe_source(self);
 
@@ -146,7 +146,7 @@ say_failed(VfCrossing *self, const VfEnd *end, const char *result)
 }
 
 static void
-say_unclear(VfCrossing *self, const VfEnd *end, const char *result)
+say_unclear(VfCrossing *self, const VfJobEnd *end, const char *result)
 {
     g_autofree char *command = resolve_command(self);
 
@@ -213,7 +213,7 @@ print_document(JsonObject *object, VfExit status)
 }
 
 static VfExit
-print_json(VfCrossing *self, const VfEnd *end, const char *result)
+print_json(VfCrossing *self, const VfJobEnd *end, const char *result)
 {
     JsonObject *object = describe(self, result);
     g_autofree char *command = resolve_command(self);
@@ -227,7 +227,7 @@ print_json(VfCrossing *self, const VfEnd *end, const char *result)
 }
 
 VfExit
-vf_outcome_report(VfCrossing *self, const VfEnd *end)
+vf_outcome_report(VfCrossing *self, const VfJobEnd *end)
 {
     const char *result = vf_outcome_combine(self->source_outcome, self->destination_outcome);
 

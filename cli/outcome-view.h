@@ -11,7 +11,7 @@
 gboolean vf_outcome_is_over(const char *outcome);
 
 /* After the job. @end is what the source's job said. */
-VfExit vf_outcome_report(VfCrossing *self, const VfEnd *end);
+VfExit vf_outcome_report(VfCrossing *self, const VfJobEnd *end);
 
 /* A call at @bus failed and no job runs. */
 VfExit vf_outcome_report_error(VfCrossing *self, VfBus *bus, const GError *error);

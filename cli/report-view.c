@@ -8,7 +8,7 @@
 #include "json.h"
 #include "model-view.h"
 #include "table.h"
-#include "text.h"
+#include "text-view.h"
 
 VfStyle
 vf_report_view_style(VfVerdict verdict)

@@ -3,7 +3,7 @@
 
 #include "table.h"
 
-#include "text.h"
+#include "text-view.h"
 
 #define GAP 2
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "text.h"
+#include "text-view.h"
 
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>

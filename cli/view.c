@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "terminal.h"
-#include "text.h"
+#include "text-view.h"
 
 #define LABEL_WIDTH 12
 #define REDRAW_US (G_USEC_PER_SEC / 10)
@@ -18,7 +18,7 @@ struct VfView {
     gboolean utf8;
     char *phase;       /* as the job says */
     const char *shown; /* what stands before the bar; NULL without one */
-    VfProgress progress;
+    VfBar progress;
     gint64 drawn_at;
     gboolean bar_is_drawn;
 };
@@ -105,7 +105,7 @@ vf_view_phase(VfView *self, const char *phase)
 }
 
 void
-vf_view_progress(VfView *self, const VfProgress *progress)
+vf_view_progress(VfView *self, const VfBar *progress)
 {
     self->progress = *progress;
     if (self->silent || !self->smart || !self->shown)

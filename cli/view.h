@@ -16,7 +16,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfView, vf_view_free)
 void vf_view_phase(VfView *self, const char *phase);
 
 /* Redraws at most ten times a second. */
-void vf_view_progress(VfView *self, const VfProgress *progress);
+void vf_view_progress(VfView *self, const VfBar *progress);
 
 /* A line of its own below what there is, with @label ("" to continue the line before) in the first
  * column. */

@@ -34,6 +34,7 @@ RULES: dict[str, Rule] = {
     "circles": rules_rooms.circles,
     "glued-strings": rules_files.glued_strings,
     "names": rules_c.names,
+    "once": rules_c.once,
     "places": rules_files.places,
     "plugin-readmes": rules_files.plugin_readmes,
     "potfiles": rules_files.potfiles,

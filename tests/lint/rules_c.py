@@ -87,3 +87,22 @@ def budgets(tree: Tree) -> Iterator[Finding]:
                 if length > MAX_FUNCTION:
                     yield file.at(node.lineno, f"{node.name} has {length} lines; "
                                                f"a function stops at {MAX_FUNCTION}")
+
+HEADERS = r"^(common|xml|lib|dbus|engine|daemon|plugin|cli)/.*\.h(\.in)?$"
+TYPE = re.compile(r"^(?:\}|typedef\s[^{;()]*?)\s*\b(\w+);|\bG_DECLARE_\w+\(\s*(\w+)", re.MULTILINE)
+
+
+def once(tree: Tree) -> Iterator[Finding]:
+    """A type, and a header's name, means one thing: who reads it need not ask whose it is."""
+    names: dict[str, str] = {}
+    types: dict[str, str] = {}
+    for file in sorted(tree.named(HEADERS), key=str):
+        first = names.setdefault(file.path.name, str(file))
+        if first != str(file):
+            yield file.at(1, f"{first} has this name, too")
+        code = csource.strip(file.text)
+        for match in TYPE.finditer(code):
+            name = match.group(1) or match.group(2)
+            first = types.setdefault(name, str(file))
+            if first != str(file):
+                yield file.at(code.count("\n", 0, match.end()) + 1, f"{first} has a {name}, too")

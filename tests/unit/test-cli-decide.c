@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "decide.h"
-#include "outcome.h"
+#include "outcome-view.h"
 
 /* docs/migration-stream.md, "Who may run, at every point": a row is what each side's Job says
  * there, and what may be done. */

@@ -9,7 +9,7 @@
 #include "exit.h"
 #include "json.h"
 #include "table.h"
-#include "text.h"
+#include "text-view.h"
 
 static void
 test_clean(void)
@@ -144,7 +144,7 @@ test_table(void)
 }
 
 static void
-check_bar(const VfProgress *progress, guint width, const char *expected)
+check_bar(const VfBar *progress, guint width, const char *expected)
 {
     g_autofree char *line = vf_bar_format("pre-copy", progress, width, TRUE);
 
@@ -154,7 +154,7 @@ check_bar(const VfProgress *progress, guint width, const char *expected)
 static void
 test_bar(void)
 {
-    VfProgress progress = {
+    VfBar progress = {
         .done = 128 << 20, .total = 256 << 20, .rate = 64 << 20, .round = 2, .dirty = 1258291};
 
     check_bar(&progress, 120,
@@ -176,7 +176,7 @@ test_bar_is_calm(void)
     const char *left[] = {"  4 s left", "  3 s left", "  3 s left", "  <1 s left", "  <1 s left"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(done); i++) {
-        const VfProgress progress = {.done = done[i], .total = 256 << 20, .rate = 64 << 20};
+        const VfBar progress = {.done = done[i], .total = 256 << 20, .rate = 64 << 20};
         g_autofree char *line = vf_bar_format("pre-copy", &progress, 90, FALSE);
 
         g_assert_cmpuint(strspn(line + 12, "=-"), ==, 25);
@@ -192,11 +192,11 @@ test_bar_never_overflows(void)
     for (guint width = 0; width < 130; width++)
         for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++)
             for (gsize j = 0; j < G_N_ELEMENTS(numbers); j++) {
-                VfProgress progress = {.done = numbers[i],
-                                       .total = numbers[j],
-                                       .rate = numbers[(i + j) % G_N_ELEMENTS(numbers)],
-                                       .round = (guint)j,
-                                       .dirty = numbers[j]};
+                VfBar progress = {.done = numbers[i],
+                                  .total = numbers[j],
+                                  .rate = numbers[(i + j) % G_N_ELEMENTS(numbers)],
+                                  .round = (guint)j,
+                                  .dirty = numbers[j]};
                 g_autofree char *line = vf_bar_format("switchover", &progress, width, (i + j) % 2);
 
                 g_assert_cmpuint(vf_text_width(line), <=, width > 0 ? width - 1 : 0);
@@ -206,12 +206,12 @@ test_bar_never_overflows(void)
 static void
 test_remaining(void)
 {
-    g_assert_cmpint(vf_bar_remaining(&(VfProgress){.done = 1, .total = 3, .rate = 2}), ==,
+    g_assert_cmpint(vf_bar_remaining(&(VfBar){.done = 1, .total = 3, .rate = 2}), ==,
                     G_USEC_PER_SEC);
-    g_assert_cmpint(vf_bar_remaining(&(VfProgress){.done = 1, .total = 3}), ==, -1);
-    g_assert_cmpint(vf_bar_remaining(&(VfProgress){.done = 3, .total = 1, .rate = 2}), ==, -1);
-    g_assert_cmpint(
-        vf_bar_remaining(&(VfProgress){.done = 1, .total = 3, .rate = 2, .ended = TRUE}), ==, -1);
+    g_assert_cmpint(vf_bar_remaining(&(VfBar){.done = 1, .total = 3}), ==, -1);
+    g_assert_cmpint(vf_bar_remaining(&(VfBar){.done = 3, .total = 1, .rate = 2}), ==, -1);
+    g_assert_cmpint(vf_bar_remaining(&(VfBar){.done = 1, .total = 3, .rate = 2, .ended = TRUE}), ==,
+                    -1);
 }
 
 static void

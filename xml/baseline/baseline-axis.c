@@ -59,7 +59,7 @@ add_facets(VfAxis *self, const VfPool *pool)
 static void
 add_choice(VfAxis *self, const char *text, gboolean unread)
 {
-    const VfChoice choice = {.text = text, .unread = unread};
+    const VfAxisChoice choice = {.text = text, .unread = unread};
     g_array_append_val(self->choices, choice);
 }
 
@@ -112,7 +112,7 @@ add_choices(VfAxis *self, const VfPool *pool)
 
 /* @given: what the class then has, as far as it is known. */
 static VfVerdict
-judge(VfAxis *self, const VfFacet *facet, const VfChoice *choice, const char **given)
+judge(VfAxis *self, const VfFacet *facet, const VfAxisChoice *choice, const char **given)
 {
     const VfValue wanted = {(char *)self->name, (char *)choice->text, NULL};
     VfPair pair = {.name = self->name, .model = facet->model, .parameter = facet->parameter};
@@ -136,7 +136,7 @@ static void
 fill_sets(VfAxis *self, const VfPool *pool, const VfVerdict *verdicts)
 {
     for (guint j = 0; j < self->choices->len; j++) {
-        VfChoice *choice = &g_array_index(self->choices, VfChoice, j);
+        VfAxisChoice *choice = &g_array_index(self->choices, VfAxisChoice, j);
         choice->fits = g_new0(guint64, vf_class_words(pool));
         choice->may = g_new0(guint64, vf_class_words(pool));
         for (guint i = 0; i < pool->classes->len; i++) {
@@ -155,7 +155,7 @@ fill_sets(VfAxis *self, const VfPool *pool, const VfVerdict *verdicts)
 static void
 clear_choice(gpointer data)
 {
-    VfChoice *choice = data;
+    VfAxisChoice *choice = data;
 
     g_free(choice->fits);
     g_free(choice->may);
@@ -171,7 +171,7 @@ vf_axis_new(const VfPool *pool, const char *name)
     self->name = name;
     self->parameter = vf_pool_parameter(pool, name);
     self->facets = g_ptr_array_new_with_free_func(facet_free);
-    self->choices = g_array_new(FALSE, FALSE, sizeof(VfChoice));
+    self->choices = g_array_new(FALSE, FALSE, sizeof(VfAxisChoice));
     g_array_set_clear_func(self->choices, clear_choice);
     self->texts = g_string_chunk_new(256);
     add_facets(self, pool);
@@ -203,7 +203,7 @@ int
 vf_axis_find(const VfAxis *self, const char *text)
 {
     for (guint i = 0; i < self->choices->len; i++) {
-        const VfChoice *choice = vf_axis_choice(self, i);
+        const VfAxisChoice *choice = vf_axis_choice(self, i);
         if (!choice->unread && g_strcmp0(choice->text, text) == 0)
             return (int)i;
     }

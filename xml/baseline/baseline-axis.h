@@ -13,7 +13,7 @@ typedef struct {
     gboolean proven; /* there is a class that surely can supply it */
     guint64 *fits;   /* the classes that surely can */
     guint64 *may;    /* these, and those of which it is not known */
-} VfChoice;
+} VfAxisChoice;
 
 typedef struct {
     const char *name;
@@ -21,7 +21,7 @@ typedef struct {
     GPtrArray *facets;            /* of VfFacet */
     guint *facet_of;              /* by class */
     GPtrArray *values;            /* of char * */
-    GArray *choices;              /* of VfChoice */
+    GArray *choices;              /* of VfAxisChoice */
     gboolean bounded;             /* there were more values than are tried */
     gboolean proven;              /* there is a choice that is */
     const char **given; /* what a class of a facet then has, nullable; by facet, then by choice */
@@ -31,10 +31,10 @@ typedef struct {
 VfAxis *vf_axis_new(const VfPool *pool, const char *name);
 void vf_axis_free(VfAxis *self);
 
-static inline const VfChoice *
+static inline const VfAxisChoice *
 vf_axis_choice(const VfAxis *self, guint i)
 {
-    return &g_array_index(self->choices, VfChoice, i);
+    return &g_array_index(self->choices, VfAxisChoice, i);
 }
 
 static inline const VfFacet *
@@ -48,7 +48,7 @@ vf_axis_facet(const VfAxis *self, guint class_index)
 static inline gboolean
 vf_axis_offers(const VfAxis *self, guint choice)
 {
-    const VfChoice *one = vf_axis_choice(self, choice);
+    const VfAxisChoice *one = vf_axis_choice(self, choice);
     return one->unread ? !self->proven : one->proven;
 }
 

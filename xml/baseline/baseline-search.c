@@ -136,7 +136,7 @@ make_requirement(const Search *self)
         requirement->version = g_strdup(self->query.version->name);
     for (guint i = 0; i < self->space->axes->len; i++) {
         const VfAxis *axis = axis_of(self, i);
-        const VfChoice *choice = vf_axis_choice(axis, self->chosen[i]);
+        const VfAxisChoice *choice = vf_axis_choice(axis, self->chosen[i]);
         const char *evidence = self->pinned[i] >= 0 ? VF_EVIDENCE_VERSION : NULL;
 
         if (choice->text || choice->unread)
@@ -231,7 +231,7 @@ key_of(const Search *self, guint depth)
 static gboolean
 choose(Search *self, guint depth, guint choice_index)
 {
-    const VfChoice *choice = vf_axis_choice(axis_of(self, depth), choice_index);
+    const VfAxisChoice *choice = vf_axis_choice(axis_of(self, depth), choice_index);
     const guint64 *supply = self->query.lenient ? choice->may : choice->fits;
     const guint64 *before = left_at(self, depth);
     guint64 *after = left_at(self, depth + 1);
