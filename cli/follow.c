@@ -4,6 +4,7 @@
 #include "follow.h"
 
 #include "names.h"
+#include "progress.h"
 
 #define JOB_INTERFACE VF_BUS_NAME ".Job"
 /* Other jobs of the daemon may talk while ours is not named yet. */
@@ -50,17 +51,21 @@ handle_progress(VfFollow *self, GVariant *parameters)
 {
     g_autoptr(GVariant) detail = NULL;
     const char *phase;
-    VfBar progress = {0};
+    g_auto(GVariantDict) dict = {0};
+    VfProgress progress = {0};
 
     if (!self->view || !g_variant_is_of_type(parameters, G_VARIANT_TYPE("(tta{sv})")))
         return;
     g_variant_get(parameters, "(tt@a{sv})", &progress.done, &progress.total, &detail);
-    (void)g_variant_lookup(detail, "rate", "t", &progress.rate);
-    (void)g_variant_lookup(detail, "round", "u", &progress.round);
-    (void)g_variant_lookup(detail, "dirty", "t", &progress.dirty);
+    g_variant_dict_init(&dict, detail);
+    (void)vf_progress_parse(&progress, VF_PROGRESS_DETAIL, &dict, NULL);
     if (g_variant_lookup(detail, "phase", "&s", &phase))
         vf_view_phase(self->view, phase);
-    vf_view_progress(self->view, &progress);
+    vf_view_progress(self->view, &(VfBar){.done = progress.done,
+                                          .total = progress.total,
+                                          .rate = progress.rate,
+                                          .round = progress.round,
+                                          .dirty = progress.dirty});
 }
 
 static void

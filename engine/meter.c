@@ -11,7 +11,7 @@
 
 struct VfMeter {
     GMutex lock;
-    VfProgressSnapshot now;
+    VfProgress now;
     guint64 rest;
     guint n_devices;
     guint64 *devices;
@@ -126,14 +126,17 @@ compute_rate(VfMeter *self)
 }
 
 void
-vf_meter_get(VfMeter *self, VfProgressSnapshot *snapshot, guint64 *devices)
+vf_meter_get(VfMeter *self, VfProgress *progress, guint64 *devices)
 {
     g_mutex_lock(&self->lock);
     turn_slots(self);
     self->now.rate = compute_rate(self);
-    *snapshot = self->now;
-    if (devices)
+    *progress = self->now;
+    if (devices) {
         memcpy(devices, self->devices, self->n_devices * sizeof *devices);
+        progress->device_bytes = devices;
+        progress->n_devices = self->n_devices;
+    }
     g_mutex_unlock(&self->lock);
 }
 

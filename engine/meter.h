@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "progress.h"
 
 /* How far a session is: written by its thread, read by any. done never falls; total is done and
  * what is still expected, never falls before the end, and is done at the end. */
 typedef struct VfMeter VfMeter;
-
-typedef struct {
-    guint64 done;
-    guint64 total;
-    guint64 rate; /* bytes a second, over the last second */
-    guint round;
-    guint64 dirty;
-    guint64 initial_left;
-    gboolean has_expected_downtime;
-    guint64 expected_downtime; /* microseconds */
-} VfProgressSnapshot;
 
 VfMeter *vf_meter_new(guint n_devices);
 void vf_meter_free(VfMeter *self);
@@ -30,6 +19,6 @@ void vf_meter_set_expected_downtime(VfMeter *self, guint64 microseconds);
 /* Nothing more comes. */
 void vf_meter_complete(VfMeter *self);
 
-/* @devices (nullable): room for the bytes of each device. */
-void vf_meter_get(VfMeter *self, VfProgressSnapshot *snapshot, guint64 *devices);
+/* @devices (nullable): room for the bytes of each device, which @progress then points to. */
+void vf_meter_get(VfMeter *self, VfProgress *progress, guint64 *devices);
 guint64 vf_meter_get_device(VfMeter *self, guint device);

@@ -348,7 +348,7 @@ make_statistics(Source *self)
 {
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
     const Times *times = &self->times;
-    VfProgressSnapshot progress;
+    VfProgress progress;
     guint64 unloaded;
 
     vf_meter_get(self->session->meter, &progress, NULL);

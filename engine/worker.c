@@ -34,7 +34,7 @@ typedef struct {
     VfRequest *request;
     VfRequestResult *result;
     GThread *worker;
-    VfProgressSnapshot shown;
+    VfProgress shown;
 } Mover;
 
 /* A message of the worker's, on its way to this thread. */
@@ -177,25 +177,6 @@ on_listening(const char *address, guint16 port, gpointer data)
     send_letter(data, "listening", g_variant_dict_end(&dict));
 }
 
-static GVariant *
-progress_to_variant(const VfProgressSnapshot *now, const guint64 *devices, gsize n)
-{
-    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
-
-    g_variant_dict_insert(&dict, "done", "t", now->done);
-    g_variant_dict_insert(&dict, "total", "t", now->total);
-    g_variant_dict_insert(&dict, "rate", "t", now->rate);
-    g_variant_dict_insert(&dict, "round", "u", now->round);
-    g_variant_dict_insert(&dict, "dirty", "t", now->dirty);
-    g_variant_dict_insert(&dict, "initial-left", "t", now->initial_left);
-    if (now->has_expected_downtime)
-        g_variant_dict_insert(&dict, "expected-downtime", "t", now->expected_downtime);
-    g_variant_dict_insert_value(
-        &dict, "devices",
-        g_variant_new_fixed_array(G_VARIANT_TYPE_UINT64, devices, n, sizeof *devices));
-    return g_variant_dict_end(&dict);
-}
-
 /* Old progress is worth nothing: while the daemon does not read, none is queued. */
 static void
 show_progress(Mover *self)
@@ -203,7 +184,8 @@ show_progress(Mover *self)
     VfSession *session = self->request->session;
     guint n = vf_devices_get_count(session->devices);
     g_autofree guint64 *devices = g_new0(guint64, n);
-    VfProgressSnapshot now;
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+    VfProgress now;
 
     vf_meter_get(session->meter, &now, devices);
     if (self->gone || self->out_watch != 0 ||
@@ -211,7 +193,8 @@ show_progress(Mover *self)
          now.rate == self->shown.rate && now.dirty == self->shown.dirty))
         return;
     self->shown = now;
-    post(self, message_new("progress", progress_to_variant(&now, devices, n), -1));
+    vf_progress_fill(&now, VF_PROGRESS_SAID, &dict);
+    post(self, message_new("progress", g_variant_dict_end(&dict), -1));
 }
 
 static gboolean

@@ -53,12 +53,7 @@ on_progress(VfJob *job, VferryJob *skeleton)
     update_counters(job, skeleton);
     g_variant_dict_init(&detail, NULL);
     g_variant_dict_insert(&detail, "phase", "s", vf_job_get_phase_name(job));
-    g_variant_dict_insert(&detail, "rate", "t", progress->rate);
-    g_variant_dict_insert(&detail, "round", "u", progress->round);
-    g_variant_dict_insert(&detail, "dirty", "t", progress->dirty);
-    g_variant_dict_insert(&detail, "initial-left", "t", progress->initial_left);
-    if (progress->has_expected_downtime)
-        g_variant_dict_insert(&detail, "expected-downtime", "t", progress->expected_downtime);
+    vf_progress_fill(progress, VF_PROGRESS_DETAIL, &detail);
     vferry_job_emit_progress(skeleton, progress->done, progress->total,
                              g_variant_dict_end(&detail));
 }

@@ -9,7 +9,7 @@
 #include "loan.h"
 #include "outcome.h"
 #include "phase.h"
-#include "job-progress.h"
+#include "progress.h"
 #include "record.h"
 #include "uses.h"
 

@@ -65,20 +65,6 @@ pack_migration(VfJob *job)
     return g_variant_builder_end(&list);
 }
 
-static void
-fill_progress(VfJob *job, GVariantDict *state)
-{
-    const VfProgress *progress = vf_job_get_progress(job);
-
-    g_variant_dict_insert(state, "phase", "s", vf_job_get_phase_name(job));
-    g_variant_dict_insert(state, "attached", "b", vf_job_is_attached(job));
-    g_variant_dict_insert(state, "done", "t", progress->done);
-    g_variant_dict_insert(state, "total", "t", progress->total);
-    g_variant_dict_insert(state, "round", "u", progress->round);
-    g_variant_dict_insert(state, "dirty", "t", progress->dirty);
-    g_variant_dict_insert(state, "initial-left", "t", progress->initial_left);
-}
-
 void
 vf_job_keep_fill(VfJob *job, GVariantDict *state)
 {
@@ -103,7 +89,9 @@ vf_job_keep_fill(VfJob *job, GVariantDict *state)
     g_variant_dict_insert_value(state, "moved-on", pack_moved_on(job));
     if (vf_job_get_role(job) == VF_JOB_DESTINATION)
         g_variant_dict_insert_value(state, "migration", pack_migration(job));
-    fill_progress(job, state);
+    g_variant_dict_insert(state, "phase", "s", vf_job_get_phase_name(job));
+    g_variant_dict_insert(state, "attached", "b", vf_job_is_attached(job));
+    vf_progress_fill(vf_job_get_progress(job), VF_PROGRESS_KEPT, state);
     if (reason)
         g_variant_dict_insert(state, "cancel-reason", "(ss)",
                               vf_error_to_name((VferryError)reason->code), reason->message);
@@ -220,23 +208,11 @@ parse_moved_on(VfJob *job, GVariant *state)
         g_variant_get_child(list, i, "b", &vf_job_get_device(job, i)->moved_on);
 }
 
-static void
-parse_progress(VfJobPast *past, GVariant *state)
-{
-    VfProgress *progress = &past->progress;
-
-    g_variant_lookup(state, "attached", "b", &past->attached);
-    g_variant_lookup(state, "done", "t", &progress->done);
-    g_variant_lookup(state, "total", "t", &progress->total);
-    g_variant_lookup(state, "round", "u", &progress->round);
-    g_variant_lookup(state, "dirty", "t", &progress->dirty);
-    g_variant_lookup(state, "initial-left", "t", &progress->initial_left);
-}
-
 static gboolean
 parse_past(VfJob *job, GVariant *state)
 {
     g_autoptr(GVariant) outcome = g_variant_lookup_value(state, "outcome", NULL);
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(state);
     VfJobPast past = {0};
     const char *phase, *error, *message;
     VferryError code = VFERRY_ERROR_FAILED;
@@ -248,7 +224,8 @@ parse_past(VfJob *job, GVariant *state)
         return FALSE;
     if (outcome && !(past.outcome = vf_outcome_from_variant(outcome)))
         return FALSE;
-    parse_progress(&past, state);
+    g_variant_lookup(state, "attached", "b", &past.attached);
+    (void)vf_progress_parse(&past.progress, VF_PROGRESS_KEPT, &dict, NULL);
     vf_job_set_past(job, &past);
     if (g_variant_lookup(state, "cancel-reason", "(&s&s)", &error, &message)) {
         vf_error_from_name(error, &code);

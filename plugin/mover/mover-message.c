@@ -37,22 +37,14 @@ vf_mover_message_parse_progress(VfControlMessage *message, VfProgress *progress,
                                 GVariant **device_bytes, GError **error)
 {
     g_autoptr(GVariant) devices = NULL;
+    const char *missing;
 
     memset(progress, 0, sizeof *progress);
-    if (!need(message, "done", "t", &progress->done, error) ||
-        !need(message, "total", "t", &progress->total, error) ||
-        !need(message, "rate", "t", &progress->rate, error) ||
-        !need(message, "round", "u", &progress->round, error) ||
-        !need(message, "dirty", "t", &progress->dirty, error) ||
-        !need(message, "initial-left", "t", &progress->initial_left, error))
-        return FALSE;
-    progress->has_expected_downtime = g_variant_dict_lookup(message->args, "expected-downtime", "t",
-                                                            &progress->expected_downtime);
-    devices = g_variant_dict_lookup_value(message->args, "devices", G_VARIANT_TYPE("at"));
-    if (!devices || g_variant_n_children(devices) > VF_JOB_DEVICES_MAX)
-        return fail(message, "devices", error);
-    progress->device_bytes =
-        g_variant_get_fixed_array(devices, &progress->n_devices, sizeof(guint64));
+    missing = vf_progress_parse(progress, VF_PROGRESS_SAID, message->args, &devices);
+    if (!missing && progress->n_devices > VF_JOB_DEVICES_MAX)
+        missing = "devices";
+    if (missing)
+        return fail(message, missing, error);
     *device_bytes = g_steal_pointer(&devices);
     return TRUE;
 }

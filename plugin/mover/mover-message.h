@@ -3,7 +3,7 @@
 
 #include "control.h"
 #include "mover-reply.h"
-#include "job-progress.h"
+#include "progress.h"
 
 G_BEGIN_DECLS
 

@@ -4,7 +4,7 @@
 #include <gio/gio.h>
 
 #include "mover-reply.h"
-#include "job-progress.h"
+#include "progress.h"
 
 G_BEGIN_DECLS
 

@@ -152,7 +152,7 @@ make_session(Side *side)
 static GVariant *
 describe(const VfSessionEnd *end, VfSession *session)
 {
-    VfProgressSnapshot progress;
+    VfProgress progress;
     g_autofree char *states = g_strjoinv(",", end->device_states);
     guint64 downtime = 0;
     guint64 bytes = 0;

@@ -58,7 +58,7 @@ typedef struct {
     char *events;        /* of the record, joined with commas */
     char *marks;         /* the same, of engine/past.c */
     char *phases;        /* as processes: none */
-    VfProgressSnapshot progress;
+    VfProgress progress;
     guint64 downtime; /* microseconds; 0 when it is not in the statistics */
     guint64 bytes;
     guint64 unloaded; /* G_MAXUINT64 when it is not in the statistics */

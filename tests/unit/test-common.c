@@ -16,6 +16,7 @@
 #include "number.h"
 #include "options.h"
 #include "printable.h"
+#include "progress.h"
 #include "slow-close.h"
 #include "sysfs.h"
 #include "test-loop.h"
@@ -600,6 +601,62 @@ test_close_that_waits(void)
     }
 }
 
+/* The keys and types that 0.1.0 wrote: what it has kept is read, and its callers read ours. */
+static void
+test_progress(void)
+{
+    static const guint64 bytes[] = {30, 31};
+    static const VfProgress full = {1, 2, 3, 4, 5, 6, TRUE, 7, bytes, G_N_ELEMENTS(bytes)};
+    static const struct {
+        guint fields;
+        const char *text;
+    } sets[] = {
+        {VF_PROGRESS_SAID,
+         "{'done': <uint64 1>, 'total': <uint64 2>, 'rate': <uint64 3>, 'round': <uint32 4>, "
+         "'dirty': <uint64 5>, 'initial-left': <uint64 6>, 'expected-downtime': <uint64 7>, "
+         "'devices': <[uint64 30, 31]>}"},
+        {VF_PROGRESS_DETAIL, "{'rate': <uint64 3>, 'round': <uint32 4>, 'dirty': <uint64 5>, "
+                             "'initial-left': <uint64 6>, 'expected-downtime': <uint64 7>}"},
+        {VF_PROGRESS_KEPT,
+         "{'done': <uint64 1>, 'total': <uint64 2>, 'round': <uint32 4>, 'dirty': <uint64 5>, "
+         "'initial-left': <uint64 6>}"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(sets); i++) {
+        g_autoptr(GVariant) right = g_variant_ref_sink(g_variant_new_parsed(sets[i].text));
+        g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+        g_autoptr(GVariant) said = NULL, devices = NULL;
+        VfProgress back = {0};
+        GVariantIter iter;
+        const char *key;
+        gsize n = 0;
+
+        vf_progress_fill(&full, sets[i].fields, &dict);
+        g_assert_null(vf_progress_parse(&back, sets[i].fields, &dict, &devices));
+        g_assert_cmpuint(back.dirty, ==, 5);
+        g_assert_cmpint(back.has_expected_downtime, ==,
+                        (sets[i].fields & VF_PROGRESS_EXPECTED_DOWNTIME) != 0);
+        g_assert_cmpmem(back.device_bytes, back.n_devices * sizeof *bytes, bytes,
+                        devices ? sizeof bytes : 0);
+        said = g_variant_ref_sink(g_variant_dict_end(&dict));
+        g_assert_cmpuint(g_variant_n_children(said), ==, g_variant_n_children(right));
+        g_variant_iter_init(&iter, right);
+        for (GVariant *value; g_variant_iter_next(&iter, "{&sv}", &key, &value); n++) {
+            g_autoptr(GVariant) one = value;
+            g_autoptr(GVariant) same = g_variant_lookup_value(said, key, NULL);
+            g_auto(GVariantDict) rest = G_VARIANT_DICT_INIT(said);
+            g_autoptr(GVariant) left = NULL;
+            const char *missing;
+
+            g_assert_cmpvariant(same, one);
+            g_assert_true(g_variant_dict_remove(&rest, key));
+            missing = vf_progress_parse(&back, sets[i].fields, &rest, &left);
+            g_assert_cmpstr(missing, ==, g_str_equal(key, "expected-downtime") ? NULL : key);
+        }
+        g_assert_cmpuint(n, ==, g_variant_n_children(right));
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -633,5 +690,6 @@ main(int argc, char **argv)
     g_test_add_func("/common/printable/word", test_word);
     g_test_add_func("/common/control/room", test_control_room);
     g_test_add_func("/common/control/verb", test_control_verb);
+    g_test_add_func("/common/progress", test_progress);
     return g_test_run();
 }

@@ -490,8 +490,8 @@ static void
 test_progress(void)
 {
     g_autoptr(VfMeter) progress = vf_meter_new(2);
-    VfProgressSnapshot last = {0};
-    VfProgressSnapshot now;
+    VfProgress last = {0};
+    VfProgress now;
     guint64 devices[2];
 
     for (guint i = 0; i < 2000; i++) {
@@ -519,7 +519,7 @@ static void
 test_rate_falls(void)
 {
     g_autoptr(VfMeter) progress = vf_meter_new(1);
-    VfProgressSnapshot now;
+    VfProgress now;
 
     vf_meter_add(progress, 0, 1000000);
     g_usleep(G_USEC_PER_SEC * 13 / 10);
