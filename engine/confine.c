@@ -45,20 +45,21 @@
 
 typedef struct {
     int name;
-    guint verbs;
-    guint n; /* of conditions: each must hold */
+    guint needs; /* for who has one of them */
+    guint n;     /* of conditions: each must hold */
     struct scmp_arg_cmp args[3];
     int errnum; /* 0: allowed */
 } Rule;
 
 enum {
-    OPEN = 1 << VF_REQUEST_OPEN,
-    SEND = 1 << VF_REQUEST_SEND,
-    RECEIVE = 1 << VF_REQUEST_RECEIVE,
-    NETWORK = SEND | RECEIVE,
-    RECORD = NETWORK | 1 << VF_REQUEST_RETURN | 1 << VF_REQUEST_START | 1 << VF_REQUEST_STOP,
-    DEVICE = RECORD | 1 << VF_REQUEST_INSPECT,
-    EVERY = DEVICE | OPEN,
+    OPEN = VF_CONFINE_OPEN,
+    SHUT = 1 << 6, /* who does not open */
+    DEVICE = VF_CONFINE_DEVICE,
+    RECORD = VF_CONFINE_RECORD,
+    CONNECT = VF_CONFINE_CONNECT,
+    LISTEN = VF_CONFINE_LISTEN,
+    NETWORK = CONNECT | LISTEN,
+    EVERY = OPEN | SHUT,
 };
 
 static const Rule calls[] = {
@@ -112,10 +113,10 @@ static const Rule calls[] = {
     {SCMP_SYS(shutdown), NETWORK},
     {SCMP_SYS(getsockname), NETWORK},
     {SCMP_SYS(getpeername), NETWORK},
-    {SCMP_SYS(connect), SEND},
-    {SCMP_SYS(bind), RECEIVE},
-    {SCMP_SYS(listen), RECEIVE},
-    {SCMP_SYS(accept4), RECEIVE},
+    {SCMP_SYS(connect), CONNECT},
+    {SCMP_SYS(bind), LISTEN},
+    {SCMP_SYS(listen), LISTEN},
+    {SCMP_SYS(accept4), LISTEN},
 };
 
 /* The kernel takes an int where the register has 64 bits. */
@@ -127,9 +128,9 @@ static const Rule calls[] = {
     {                                                                                              \
         (index), SCMP_CMP_MASKED_EQ, (mask), (value)                                               \
     }
-#define ALLOW_IOCTL(verbs, request)                                                                \
+#define ALLOW_IOCTL(needs, request)                                                                \
     {                                                                                              \
-        SCMP_SYS(ioctl), (verbs), 1,                                                               \
+        SCMP_SYS(ioctl), (needs), 1,                                                               \
         {                                                                                          \
             INT_IS(1, request)                                                                     \
         }                                                                                          \
@@ -150,9 +151,9 @@ static const Rule calls[] = {
             INT_IS(0, family), BITS_ARE(1, SOCKET_TYPE_BITS, SOCK_STREAM), INT_IS(2, 0)            \
         }                                                                                          \
     }
-#define ALLOW_OPTION(call, verbs, level, option)                                                   \
+#define ALLOW_OPTION(call, needs, level, option)                                                   \
     {                                                                                              \
-        SCMP_SYS(call), (verbs), 2,                                                                \
+        SCMP_SYS(call), (needs), 2,                                                                \
         {                                                                                          \
             INT_IS(1, level), INT_IS(2, option)                                                    \
         }                                                                                          \
@@ -163,7 +164,7 @@ static const Rule conditionals[] = {
     /* no byte that came in is ever run, and no device's memory mapped */
     {SCMP_SYS(mmap), OPEN, 1, {BITS_ARE(2, PROT_EXEC, 0)}},
     {SCMP_SYS(mmap),
-     DEVICE,
+     SHUT,
      2,
      {BITS_ARE(2, PROT_EXEC, 0), BITS_ARE(3, MAP_ANONYMOUS, MAP_ANONYMOUS)}},
     {SCMP_SYS(mprotect), EVERY, 1, {BITS_ARE(2, PROT_EXEC, 0)}},
@@ -183,22 +184,22 @@ static const Rule conditionals[] = {
      * reads nobody's bytes, so all of theirs may be its */
     {SCMP_SYS(ioctl), OPEN, 1, {BITS_ARE(1, 0xffffff00, VFIO_TYPE << 8)}},
     ALLOW_IOCTL(DEVICE, VFIO_DEVICE_FEATURE),
-    ALLOW_IOCTL(NETWORK, VFIO_MIG_GET_PRECOPY_INFO),
+    ALLOW_IOCTL(VF_CONFINE_STREAM, VFIO_MIG_GET_PRECOPY_INFO),
     ALLOW_IOCTL(NETWORK, SIOCOUTQ),
     ALLOW_IOCTL(NETWORK, FIONBIO),
     ALLOW_SOCKET(AF_INET),
     ALLOW_SOCKET(AF_INET6),
     ALLOW_OPTION(setsockopt, NETWORK, IPPROTO_TCP, TCP_NODELAY),
     ALLOW_OPTION(setsockopt, NETWORK, IPPROTO_TCP, TCP_CONGESTION),
-    ALLOW_OPTION(setsockopt, RECEIVE, SOL_SOCKET, SO_REUSEADDR),
-    ALLOW_OPTION(setsockopt, RECEIVE, IPPROTO_TCP, TCP_DEFER_ACCEPT),
+    ALLOW_OPTION(setsockopt, LISTEN, SOL_SOCKET, SO_REUSEADDR),
+    ALLOW_OPTION(setsockopt, LISTEN, IPPROTO_TCP, TCP_DEFER_ACCEPT),
     ALLOW_OPTION(getsockopt, NETWORK, IPPROTO_TCP, TCP_INFO),
     ALLOW_OPTION(getsockopt, NETWORK, SOL_SOCKET, SO_ERROR),
 };
 
-#define REFUSE(call, verbs, errnum)                                                                \
+#define REFUSE(call, needs, errnum)                                                                \
     {                                                                                              \
-        SCMP_SYS(call), (verbs), 0, {{0}}, (errnum)                                                \
+        SCMP_SYS(call), (needs), 0, {{0}}, (errnum)                                                \
     }
 #define REFUSE_IF(call, condition, errnum)                                                         \
     {                                                                                              \
@@ -209,8 +210,8 @@ static const Rule conditionals[] = {
  * not loaded, a table of a character set, the name behind an address's %, for which the C library
  * takes a socket, and a number without one. And a new call for which they have an older one. */
 static const Rule refused[] = {
-    REFUSE(openat, DEVICE, EACCES),
-    REFUSE(newfstatat, DEVICE, EACCES), /* some C libraries' fstat(); AT_EMPTY_PATH bars no path */
+    REFUSE(openat, SHUT, EACCES),
+    REFUSE(newfstatat, SHUT, EACCES), /* some C libraries' fstat(); AT_EMPTY_PATH bars no path */
     REFUSE(open, EVERY, EACCES),
     REFUSE(stat, EVERY, EACCES),
     REFUSE(lstat, EVERY, EACCES),
@@ -327,45 +328,38 @@ vf_confine_process(int control_fd, GError **error)
 
 /* 0 or a negative errno, as libseccomp has it. */
 static int
-add_rules(scmp_filter_ctx filter, guint verb, const Rule *rules, gsize n)
+add_rules(scmp_filter_ctx filter, guint needs, const Rule *rules, gsize n)
 {
     int r = 0;
 
     for (gsize i = 0; r == 0 && i < n; i++)
-        if (rules[i].verbs & verb)
+        if (rules[i].needs & needs)
             r = seccomp_rule_add_array(
                 filter, rules[i].errnum ? SCMP_ACT_ERRNO((guint)rules[i].errnum) : SCMP_ACT_ALLOW,
                 rules[i].name, rules[i].n, rules[i].args);
     return r;
 }
 
-/* A line that was refused is taken back, none that was there before the mover. */
 static int
-allow_truncation(scmp_filter_ctx filter, guint verb, gsize record_size)
-{
-    return verb & RECORD ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ftruncate), 1,
-                                            SCMP_A1(SCMP_CMP_GE, record_size))
-                         : 0;
-}
-
-static int
-add_all_rules(scmp_filter_ctx filter, guint verb, gsize record_size)
+add_all_rules(scmp_filter_ctx filter, guint needs, gsize record_size)
 {
     /* abort() */
     int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
                              SCMP_A0(SCMP_CMP_EQ, (guint64)getpid()));
 
+    /* a line that was refused is taken back, none that was there before this worker */
+    if (r == 0 && needs & RECORD)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ftruncate), 1,
+                             SCMP_A1(SCMP_CMP_GE, record_size));
     if (r == 0)
-        r = allow_truncation(filter, verb, record_size);
+        r = add_rules(filter, needs, calls, G_N_ELEMENTS(calls));
     if (r == 0)
-        r = add_rules(filter, verb, calls, G_N_ELEMENTS(calls));
-    if (r == 0)
-        r = add_rules(filter, verb, conditionals, G_N_ELEMENTS(conditionals));
-    return r == 0 ? add_rules(filter, verb, refused, G_N_ELEMENTS(refused)) : r;
+        r = add_rules(filter, needs, conditionals, G_N_ELEMENTS(conditionals));
+    return r == 0 ? add_rules(filter, needs, refused, G_N_ELEMENTS(refused)) : r;
 }
 
 static int
-install(guint verb, gsize record_size)
+install(guint needs, gsize record_size)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
     int r = filter ? 0 : -EOPNOTSUPP; /* what it says of a kernel that has not all of it */
@@ -377,7 +371,7 @@ install(guint verb, gsize record_size)
     if (r == 0)
         r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (r == 0)
-        r = add_all_rules(filter, verb, record_size);
+        r = add_all_rules(filter, needs, record_size);
     if (r == 0)
         r = seccomp_load(filter);
     if (filter)
@@ -397,11 +391,11 @@ load_translations(void)
 }
 
 gboolean
-vf_confine_to(VfRequestVerb verb, gsize record_size, GError **error)
+vf_confine_to(guint needs, gsize record_size, GError **error)
 {
     int errnum;
 
     load_translations();
-    errnum = FILTERED ? install(1u << verb, record_size) : 0;
+    errnum = FILTERED ? install(needs | (needs & OPEN ? 0 : SHUT), record_size) : 0;
     return errnum == 0 || fail(error, errnum, "seccomp");
 }

@@ -337,22 +337,13 @@ await_commit(Destination *self, GError **error)
 }
 
 static gboolean
-run(Destination *self, GError **error)
-{
-    const VfSubject *subject = self->session->subject;
-
-    return subject ? subject->run(subject->data, error)
-                   : vf_devices_run(self->session->devices, error);
-}
-
-static gboolean
 start(Destination *self, GError **error)
 {
     VfDevices *devices = self->session->devices;
     g_autoptr(GError) local = NULL;
 
     if (!vf_devices_expect(devices, VF_STATE_STOP, error) ||
-        !vf_past_mark(self->session, "starting", error) || !run(self, error))
+        !vf_past_mark(self->session, "starting", error) || !vf_session_run(self->session, error))
         return FALSE;
     /* That must be said, whatever the disk or the link do now: a source that does not hear it is in
      * doubt. */

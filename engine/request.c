@@ -8,38 +8,24 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "decided.h"
+#include "destination.h"
 #include "error.h"
-#include "options.h"
 #include "past.h"
-
-typedef enum {
-    FDS_NONE,
-    FDS_DEVICE,
-    FDS_DEVICES_THEN_RECORD,
-    FDS_RECORD_THEN_DEVICES,
-} FdOrder;
-
-typedef gboolean (*TakeArguments)(VfRequest *self, VfOptions *options, GError **error);
-
-typedef struct {
-    const char *name;
-    VfRequestVerb verb;
-    FdOrder fds;
-    TakeArguments take;
-} Verb;
+#include "source.h"
 
 void
 vf_request_free(VfRequest *self)
 {
     g_clear_pointer(&self->session, vf_session_free);
-    g_free(self->device);
-    g_free(self->node);
+    if (self->own)
+        self->free_own(self->own);
     g_free(self);
 }
 
-static gboolean
-take_typed(VfOptions *options, const char *key, const GVariantType *type, GVariant **value,
-           GError **error)
+gboolean
+vf_request_take(VfOptions *options, const char *key, const GVariantType *type, GVariant **value,
+                GError **error)
 {
     *value = vf_options_take_value(options, key, type);
     if (*value)
@@ -50,12 +36,12 @@ take_typed(VfOptions *options, const char *key, const GVariantType *type, GVaria
     return FALSE;
 }
 
-static gboolean
-take_string(VfOptions *options, const char *key, char **text, GError **error)
+gboolean
+vf_request_take_string(VfOptions *options, const char *key, char **text, GError **error)
 {
     g_autoptr(GVariant) value = NULL;
 
-    if (!take_typed(options, key, G_VARIANT_TYPE_STRING, &value, error))
+    if (!vf_request_take(options, key, G_VARIANT_TYPE_STRING, &value, error))
         return FALSE;
     *text = g_variant_dup_string(value, NULL);
     return TRUE;
@@ -66,7 +52,7 @@ take_port(VfOptions *options, const char *key, guint16 *port, GError **error)
 {
     g_autoptr(GVariant) value = NULL;
 
-    if (!take_typed(options, key, G_VARIANT_TYPE_UINT16, &value, error))
+    if (!vf_request_take(options, key, G_VARIANT_TYPE_UINT16, &value, error))
         return FALSE;
     *port = g_variant_get_uint16(value);
     return TRUE;
@@ -77,7 +63,7 @@ take_u32(VfOptions *options, const char *key, guint32 *number, GError **error)
 {
     g_autoptr(GVariant) value = NULL;
 
-    if (!take_typed(options, key, G_VARIANT_TYPE_UINT32, &value, error))
+    if (!vf_request_take(options, key, G_VARIANT_TYPE_UINT32, &value, error))
         return FALSE;
     *number = g_variant_get_uint32(value);
     return TRUE;
@@ -88,7 +74,7 @@ take_boolean(VfOptions *options, const char *key, gboolean *flag, GError **error
 {
     g_autoptr(GVariant) value = NULL;
 
-    if (!take_typed(options, key, G_VARIANT_TYPE_BOOLEAN, &value, error))
+    if (!vf_request_take(options, key, G_VARIANT_TYPE_BOOLEAN, &value, error))
         return FALSE;
     *flag = g_variant_get_boolean(value);
     return TRUE;
@@ -101,7 +87,7 @@ take_key(VfOptions *options, VfSessionConfig *config, GError **error)
     const guint8 *bytes;
     gsize n;
 
-    if (!take_typed(options, "key", G_VARIANT_TYPE_BYTESTRING, &value, error))
+    if (!vf_request_take(options, "key", G_VARIANT_TYPE_BYTESTRING, &value, error))
         return FALSE;
     bytes = g_variant_get_fixed_array(value, &n, 1);
     if (n != VF_TLS_KEY_SIZE) {
@@ -119,7 +105,7 @@ take_features(VfOptions *options, VfSessionConfig *config, GError **error)
     static const char *const known[] = {VF_FEATURE_PRE_COPY, VF_FEATURE_REINIT, NULL};
     g_autoptr(GVariant) value = NULL;
 
-    if (!take_typed(options, "features", G_VARIANT_TYPE_STRING_ARRAY, &value, error))
+    if (!vf_request_take(options, "features", G_VARIANT_TYPE_STRING_ARRAY, &value, error))
         return FALSE;
     config->features = g_variant_dup_strv(value, NULL);
     for (guint i = 0; config->features[i]; i++) {
@@ -151,15 +137,15 @@ resolve_scope(char **address)
 static gboolean
 take_session(VfOptions *options, VfSessionConfig *config, GError **error)
 {
-    if (!take_string(options, "job", &config->job, error) ||
-        !take_string(options, "address", &config->address, error))
+    if (!vf_request_take_string(options, "job", &config->job, error) ||
+        !vf_request_take_string(options, "address", &config->address, error))
         return FALSE;
     resolve_scope(&config->address);
     return take_key(options, config, error) && take_features(options, config, error);
 }
 
-static gboolean
-take_send(VfRequest *self, VfOptions *options, GError **error)
+gboolean
+vf_request_take_send(VfRequest *self, VfOptions *options, GError **error)
 {
     VfSessionConfig *config = &self->session->config;
 
@@ -170,8 +156,8 @@ take_send(VfRequest *self, VfOptions *options, GError **error)
            take_boolean(options, "switchover-ack", &config->switchover_ack, error);
 }
 
-static gboolean
-take_receive(VfRequest *self, VfOptions *options, GError **error)
+gboolean
+vf_request_take_receive(VfRequest *self, VfOptions *options, GError **error)
 {
     VfSessionConfig *config = &self->session->config;
     g_autoptr(GVariant) size_max = NULL;
@@ -180,7 +166,7 @@ take_receive(VfRequest *self, VfOptions *options, GError **error)
         !take_port(options, "port-min", &config->port_min, error) ||
         !take_port(options, "port-max", &config->port_max, error) ||
         !take_u32(options, "accept-seconds", &config->accept_seconds, error) ||
-        !take_typed(options, "size-max", G_VARIANT_TYPE_UINT64, &size_max, error))
+        !vf_request_take(options, "size-max", G_VARIANT_TYPE_UINT64, &size_max, error))
         return FALSE;
     config->size_max = g_variant_get_uint64(size_max);
     if (config->port_min <= config->port_max)
@@ -190,67 +176,48 @@ take_receive(VfRequest *self, VfOptions *options, GError **error)
     return FALSE;
 }
 
-/* It names one thing in a folder, and must not lead out of it. */
-static gboolean
-check_name(const char *key, const char *name, GError **error)
-{
-    if (!strchr(name, '/'))
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                _("argument “%s” is “%.80s”; a “/” must not be in it"), key, name);
-    return FALSE;
-}
-
-static gboolean
-take_open(VfRequest *self, VfOptions *options, GError **error)
-{
-    g_autoptr(GVariant) group = NULL;
-
-    self->node = vf_options_take_string(options, "vfio-dev", "");
-    if (!take_string(options, "device", &self->device, error) ||
-        !take_typed(options, "group", G_VARIANT_TYPE_INT32, &group, error) ||
-        !check_name("device", self->device, error) || !check_name("vfio-dev", self->node, error))
-        return FALSE;
-    self->group = g_variant_get_int32(group);
-    if (self->group >= 0 && self->device[0] != '\0')
-        return TRUE;
-    if (self->device[0] == '\0')
-        g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                            _("argument “device” is empty; it must be a device's name"));
-    else
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                    _("argument “group” is %d; it must be a group's number"), self->group);
-    return FALSE;
-}
-
 /* The record is read before the sandbox closes, which has no reading at a place. */
-static gboolean
-take_past(VfRequest *self, VfOptions *options, GError **error)
+gboolean
+vf_request_take_past(VfRequest *self, VfOptions *options, GError **error)
 {
     return vf_past_recall(self->session, FALSE, error);
 }
 
-static gboolean
-take_return(VfRequest *self, VfOptions *options, GError **error)
+gboolean
+vf_request_take_return(VfRequest *self, VfOptions *options, GError **error)
 {
     return vf_past_recall(self->session, vf_options_take_boolean(options, "touched-only", FALSE),
                           error);
 }
 
-static const Verb verbs[] = {
-    {"open", VF_REQUEST_OPEN, FDS_NONE, take_open},
-    {"inspect", VF_REQUEST_INSPECT, FDS_DEVICE, NULL},
-    {"return", VF_REQUEST_RETURN, FDS_DEVICES_THEN_RECORD, take_return},
-    {"start", VF_REQUEST_START, FDS_DEVICES_THEN_RECORD, take_past},
-    {"stop", VF_REQUEST_STOP, FDS_DEVICES_THEN_RECORD, take_past},
-    {"send", VF_REQUEST_SEND, FDS_RECORD_THEN_DEVICES, take_send},
-    {"receive", VF_REQUEST_RECEIVE, FDS_RECORD_THEN_DEVICES, take_receive},
-};
-
-static const Verb *
-find_verb(const char *name, GError **error)
+void
+vf_request_send(VfRequest *self, VfRequestResult *result, GError **error)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
+    vf_source_run(self->session, &result->end);
+}
+
+void
+vf_request_receive(VfRequest *self, VfRequestResult *result, GError **error)
+{
+    vf_destination_run(self->session, &result->end);
+}
+
+void
+vf_request_return(VfRequest *self, VfRequestResult *result, GError **error)
+{
+    vf_decided_return(self->session, error);
+}
+
+void
+vf_request_start(VfRequest *self, VfRequestResult *result, GError **error)
+{
+    vf_decided_start(self->session, error);
+}
+
+static const VfVerb *
+find_verb(const VfVerb *verbs, gsize n_verbs, const char *name, GError **error)
+{
+    for (gsize i = 0; i < n_verbs; i++)
         if (g_str_equal(verbs[i].name, name))
             return &verbs[i];
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
@@ -259,10 +226,10 @@ find_verb(const char *name, GError **error)
 }
 
 static gboolean
-check_fd_count(const Verb *verb, guint n, GError **error)
+check_fd_count(const VfVerb *verb, guint n, GError **error)
 {
-    guint min = verb->fds == FDS_NONE ? 0 : verb->fds == FDS_DEVICE ? 1 : 2;
-    guint max = verb->fds == FDS_NONE ? 0 : verb->fds == FDS_DEVICE ? 1 : VF_CONTROL_FDS_MAX;
+    guint min = verb->fds == VF_REQUEST_NO_FDS ? 0 : verb->fds == VF_REQUEST_ONE_FD ? 1 : 2;
+    guint max = min < 2 ? min : VF_CONTROL_FDS_MAX;
 
     if (n >= min && n <= max)
         return TRUE;
@@ -272,36 +239,30 @@ check_fd_count(const Verb *verb, guint n, GError **error)
     return FALSE;
 }
 
-static VfSession *
-take_fds(const Verb *verb, VfControlMessage *message, VfRequestAdopt adopt, gpointer data)
-{
-    g_autoptr(GPtrArray) backends = g_ptr_array_new();
-    VfRecord *record = NULL;
-    guint first = verb->fds == FDS_RECORD_THEN_DEVICES ? 1 : 0;
-    guint end = verb->fds == FDS_DEVICES_THEN_RECORD ? message->n_fds - 1 : message->n_fds;
-
-    for (guint i = first; i < end; i++)
-        g_ptr_array_add(backends, adopt(vf_control_message_steal_fd(message, i), data));
-    if (verb->fds == FDS_RECORD_THEN_DEVICES)
-        record = vf_record_new_from_fd(vf_control_message_steal_fd(message, 0));
-    if (verb->fds == FDS_DEVICES_THEN_RECORD)
-        record = vf_record_new_from_fd(vf_control_message_steal_fd(message, end));
-    return vf_session_new(vf_devices_new(backends), record);
-}
-
 VfRequest *
-vf_request_parse(VfControlMessage *message, VfRequestAdopt adopt, gpointer data, GError **error)
+vf_request_parse(const VfVerb *verbs, gsize n_verbs, VfControlMessage *message,
+                 VfRequestAdopt adopt, gpointer data, GError **error)
 {
+    const VfVerb *verb = find_verb(verbs, n_verbs, message->verb, error);
     g_autoptr(VfRequest) self = g_new0(VfRequest, 1);
-    const Verb *verb = find_verb(message->verb, error);
     g_autoptr(GVariant) args = g_variant_ref_sink(g_variant_dict_end(message->args));
     g_autoptr(VfOptions) options = vf_options_new(args);
+    guint first = 0, n = message->n_fds;
+    VfRecord *record = NULL;
 
-    if (!verb || !check_fd_count(verb, message->n_fds, error))
+    if (!verb || !check_fd_count(verb, n, error))
         return NULL;
-    self->verb = verb->verb;
-    if (verb->fds != FDS_NONE)
-        self->session = take_fds(verb, message, adopt, data);
+    self->verb = verb;
+    if (verb->fds == VF_REQUEST_RECORD_FIRST)
+        record = vf_record_new_from_fd(vf_control_message_steal_fd(message, first++));
+    if (verb->fds == VF_REQUEST_RECORD_LAST)
+        record = vf_record_new_from_fd(vf_control_message_steal_fd(message, n - 1));
+    n -= record ? 1 : 0;
+    if (n > 0) {
+        self->session = adopt(self, message->fds + first, n, record, data, error);
+        if (!self->session)
+            return NULL;
+    }
     if ((verb->take && !verb->take(self, options, error)) || !vf_options_end(options, error))
         return NULL;
     return g_steal_pointer(&self);

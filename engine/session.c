@@ -62,6 +62,20 @@ vf_session_describe(const VfSession *self)
     return self->subject ? g_strdupv((char **)one) : vf_devices_describe(self->devices);
 }
 
+gboolean
+vf_session_give_back(VfSession *self, GError **error)
+{
+    return self->subject ? self->subject->give_back(self->subject->data, error)
+                         : vf_devices_run(self->devices, error);
+}
+
+gboolean
+vf_session_run(VfSession *self, GError **error)
+{
+    return self->subject ? self->subject->run(self->subject->data, error)
+                         : vf_devices_run(self->devices, error);
+}
+
 void
 vf_session_set_phase(VfSession *self, const char *phase)
 {

@@ -80,6 +80,11 @@ gboolean vf_session_wants(const VfSession *self, const char *feature);
 VfTls *vf_session_make_tls(VfSession *self, VfRole role, GError **error);
 /* Of each device, or of the subject, see vf_devices_describe(). Free with g_strfreev(). */
 char **vf_session_describe(const VfSession *self);
+/* Its devices, or the subject, run here. At a source only before the decision, or when somebody has
+ * made another one. */
+gboolean vf_session_give_back(VfSession *self, GError **error);
+/* The same at a destination, after the decision. */
+gboolean vf_session_run(VfSession *self, GError **error);
 void vf_session_set_phase(VfSession *self, const char *phase);
 gboolean vf_session_append(VfSession *self, const char *event, GError **error);
 /* Of what has happened whether the record can say so or not: one that cannot makes this side in

@@ -288,15 +288,6 @@ await_started(Source *self, GError **error)
     return TRUE;
 }
 
-static gboolean
-run_again(Source *self, GError **error)
-{
-    const VfSubject *subject = self->session->subject;
-
-    return subject ? subject->give_back(subject->data, error)
-                   : vf_devices_run(self->session->devices, error);
-}
-
 /* The peer first, without waiting for it, then the devices, which must not stand still for long:
  * those that were touched. Another one that does not run was stopped by its holder. */
 static void
@@ -314,7 +305,7 @@ give_up(Source *self, GError *error, VfSessionEnd *end)
         return;
     }
     vf_past_mark_returning(self->session);
-    if (run_again(self, &local)) {
+    if (vf_session_give_back(self->session, &local)) {
         vf_session_note(self->session, "returned");
         return;
     }

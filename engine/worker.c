@@ -3,14 +3,19 @@
 
 #include "worker.h"
 
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <syslog.h>
+
 #include <gio/gio.h>
 #include <glib-unix.h>
 #include <glib/gi18n-lib.h>
 
-#include "control.h"
 #include "error.h"
-#include "result.h"
 
+#define CONTROL_FD 3
 #define PROGRESS_MS 125 /* at most ten a second, with the last one beside them */
 
 typedef struct {
@@ -28,18 +33,16 @@ typedef struct {
     guint in_watch;
     guint timer;
     gboolean gone; /* the daemon is */
-    VfRequestAdopt adopt;
-    gpointer adopt_data;
-    VfWorkerConfine confine;
+    const VfWorker *kind;
     VfRequest *request;
     VfRequestResult *result;
-    GThread *worker;
+    GThread *thread;
     VfProgress shown;
-} Mover;
+} Worker;
 
-/* A message of the worker's, on its way to this thread. */
+/* A message of the session's thread, on its way to this thread. */
 typedef struct {
-    Mover *mover;
+    Worker *worker;
     Message *message;
 } Letter;
 
@@ -64,11 +67,11 @@ message_new(const char *verb, GVariant *args, int fd)
     return message;
 }
 
-static void quit_when_done(Mover *self);
+static void quit_when_done(Worker *self);
 
-/* The daemon is gone for good: what the worker does now is decided by how far it is. */
+/* The daemon is gone for good: what the session does now is decided by how far it is. */
 static void
-lose_daemon(Mover *self)
+lose_daemon(Worker *self)
 {
     self->gone = TRUE;
     g_queue_clear_full(&self->outbox, message_free);
@@ -79,7 +82,7 @@ lose_daemon(Mover *self)
 
 /* FALSE: not now. */
 static gboolean
-deliver(Mover *self, Message *message)
+deliver(Worker *self, Message *message)
 {
     g_autoptr(GError) error = NULL;
 
@@ -96,7 +99,7 @@ deliver(Mover *self, Message *message)
 static gboolean
 flush_outbox(int fd, GIOCondition condition, gpointer data)
 {
-    Mover *self = data;
+    Worker *self = data;
     Message *message;
 
     while ((message = g_queue_peek_head(&self->outbox))) {
@@ -112,7 +115,7 @@ flush_outbox(int fd, GIOCondition condition, gpointer data)
 
 /* Takes ownership of @message. */
 static void
-post(Mover *self, Message *message)
+post(Worker *self, Message *message)
 {
     if (self->gone || (self->out_watch == 0 && deliver(self, message))) {
         message_free(message);
@@ -128,18 +131,18 @@ on_letter(gpointer data)
 {
     Letter *letter = data;
 
-    post(letter->mover, g_steal_pointer(&letter->message));
+    post(letter->worker, g_steal_pointer(&letter->message));
     return G_SOURCE_REMOVE;
 }
 
-/* From the worker. Letters are read in the order in which they were sent. */
+/* From its thread. Letters are read in the order in which they were sent. */
 static void
-send_letter(Mover *self, const char *verb, GVariant *args)
+send_letter(Worker *self, const char *verb, GVariant *args)
 {
     Letter *letter = g_new0(Letter, 1);
     g_autoptr(GSource) source = g_idle_source_new();
 
-    letter->mover = self;
+    letter->worker = self;
     letter->message = message_new(verb, args, -1);
     g_source_set_priority(source, G_PRIORITY_DEFAULT);
     g_source_set_callback(source, on_letter, letter, g_free);
@@ -179,7 +182,7 @@ on_listening(const char *address, guint16 port, gpointer data)
 
 /* Old progress is worth nothing: while the daemon does not read, none is queued. */
 static void
-show_progress(Mover *self)
+show_progress(Worker *self)
 {
     VfSession *session = self->request->session;
     guint n = vf_devices_get_count(session->devices);
@@ -208,29 +211,28 @@ on_timer(gpointer data)
 static gboolean
 on_done(gpointer data)
 {
-    Mover *self = data;
+    Worker *self = data;
 
     g_clear_handle_id(&self->timer, g_source_remove);
-    g_thread_join(g_steal_pointer(&self->worker));
+    g_thread_join(g_steal_pointer(&self->thread));
     if (self->request && self->request->session && self->result->end.statistics)
         show_progress(self);
-    post(self, message_new("result", vf_request_result_to_variant(self->result),
-                           self->result->device_fd));
+    post(self, message_new("result", vf_request_result_to_variant(self->result), self->result->fd));
     quit_when_done(self);
     return G_SOURCE_REMOVE;
 }
 
 static void
-quit_when_done(Mover *self)
+quit_when_done(Worker *self)
 {
-    if (!self->worker && g_queue_is_empty(&self->outbox))
+    if (!self->thread && g_queue_is_empty(&self->outbox))
         g_main_loop_quit(self->loop);
 }
 
 static gpointer
 work(gpointer data)
 {
-    Mover *self = data;
+    Worker *self = data;
     g_autoptr(GSource) source = g_idle_source_new();
 
     vf_request_result_obtain(self->result, self->request);
@@ -241,20 +243,20 @@ work(gpointer data)
 }
 
 static void
-begin(Mover *self)
+begin(Worker *self)
 {
     VfSession *session = self->request->session;
 
     if (session)
         session->events = (VfSessionEvents){
             .listening = on_listening, .attached = on_attached, .phase = on_phase, .data = self};
-    if (self->request->verb == VF_REQUEST_SEND || self->request->verb == VF_REQUEST_RECEIVE)
+    if (self->request->verb->moves)
         self->timer = g_timeout_add(PROGRESS_MS, on_timer, self);
-    self->worker = g_thread_new("session", work, self);
+    self->thread = g_thread_new("session", work, self);
 }
 
 static void
-refuse(Mover *self, GError *error)
+refuse(Worker *self, GError *error)
 {
     vf_request_result_fail(self->result, error);
     self->result->end.untouched = TRUE;
@@ -263,25 +265,26 @@ refuse(Mover *self, GError *error)
 }
 
 static gboolean
-confine_to_request(Mover *self, GError **error)
+confine(Worker *self, GError **error)
 {
     VfSession *session = self->request->session;
     gsize size = 0;
 
-    if (!self->confine)
+    if (!self->kind->confine)
         return TRUE;
     return (!session || !session->record || vf_record_get_size(session->record, &size, error)) &&
-           self->confine(self->request->verb, size, error);
+           self->kind->confine(self->request->verb->needs, size, error);
 }
 
 static void
-take_message(Mover *self, VfControlMessage *message)
+take_message(Worker *self, VfControlMessage *message)
 {
     GError *error = NULL;
 
     if (!self->request) {
-        self->request = vf_request_parse(message, self->adopt, self->adopt_data, &error);
-        if (self->request && confine_to_request(self, &error))
+        self->request = vf_request_parse(self->kind->verbs, self->kind->n_verbs, message,
+                                         self->kind->adopt, self->kind->data, &error);
+        if (self->request && confine(self, &error))
             begin(self);
         else
             refuse(self, error);
@@ -296,7 +299,7 @@ take_message(Mover *self, VfControlMessage *message)
 static gboolean
 on_control(int fd, GIOCondition condition, gpointer data)
 {
-    Mover *self = data;
+    Worker *self = data;
     g_autoptr(GError) error = NULL;
     g_autoptr(VfControlMessage) message = vf_control_receive(fd, &error);
 
@@ -314,19 +317,17 @@ on_control(int fd, GIOCondition condition, gpointer data)
 }
 
 int
-vf_worker_run(int control_fd, VfRequestAdopt adopt, gpointer data, VfWorkerConfine confine)
+vf_worker_run(int control_fd, const VfWorker *worker)
 {
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(VfRequestResult) result = vf_request_result_new();
     g_autoptr(GError) error = NULL;
-    Mover self = {.fd = control_fd,
-                  .context = g_main_context_default(),
-                  .loop = loop,
-                  .outbox = G_QUEUE_INIT,
-                  .adopt = adopt,
-                  .adopt_data = data,
-                  .confine = confine,
-                  .result = result};
+    Worker self = {.kind = worker,
+                   .fd = control_fd,
+                   .context = g_main_context_default(),
+                   .loop = loop,
+                   .outbox = G_QUEUE_INIT,
+                   .result = result};
 
     if (!g_unix_set_fd_nonblocking(control_fd, TRUE, &error)) {
         g_printerr("%s\n", error->message);
@@ -338,4 +339,67 @@ vf_worker_run(int control_fd, VfRequestAdopt adopt, gpointer data, VfWorkerConfi
     g_clear_handle_id(&self.out_watch, g_source_remove);
     g_clear_pointer(&self.request, vf_request_free);
     return 0;
+}
+
+static gboolean
+is_control_socket(int fd)
+{
+    int type = 0;
+    socklen_t size = sizeof type;
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+}
+
+/* GLib's own writer opens a socket to the journal, and the time zone, which the sandbox does not
+ * allow; the journal takes the level from the front of a line, too (sd-daemon(3)). */
+static GLogWriterOutput
+write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer data)
+{
+    const VfWorker *worker = data;
+    guint priority = level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL) ? LOG_ERR
+                     : level & G_LOG_LEVEL_WARNING                      ? LOG_WARNING
+                     : level & G_LOG_LEVEL_MESSAGE                      ? LOG_NOTICE
+                                                                        : LOG_DEBUG;
+
+    for (gsize i = 0; i < n_fields && priority <= LOG_NOTICE; i++)
+        if (g_str_equal(fields[i].key, "MESSAGE"))
+            fprintf(stderr, "<%u>%s: %s\n", priority, worker->program,
+                    (const char *)fields[i].value);
+    return G_LOG_WRITER_HANDLED;
+}
+
+static void
+print_usage(const VfWorker *worker, FILE *to)
+{
+    fprintf(to,
+            _("%s is started by vferryd, with its control socket as descriptor %d; it is not for "
+              "people.\n"),
+            worker->program, CONTROL_FD);
+}
+
+int
+vf_worker_main(int argc, char **argv, const VfWorker *worker)
+{
+    g_autoptr(GError) error = NULL;
+
+    setlocale(LC_ALL, "");
+    bindtextdomain(GETTEXT_PACKAGE, LOCALEDIR);
+    if (argc == 2 && g_str_equal(argv[1], "--version")) {
+        printf("%s %s\n", worker->program, PACKAGE_VERSION);
+        return EXIT_SUCCESS;
+    }
+    if (argc == 2 && g_str_equal(argv[1], "--help")) {
+        print_usage(worker, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (argc != 1 || !is_control_socket(CONTROL_FD)) {
+        print_usage(worker, stderr);
+        return 3;
+    }
+    g_log_set_writer_func(write_log, (gpointer)worker, NULL);
+    if (!vf_confine_process(CONTROL_FD, &error)) {
+        g_critical("%s", error->message);
+        return EXIT_FAILURE;
+    }
+    return vf_worker_run(CONTROL_FD, worker);
 }

@@ -3,12 +3,28 @@
 
 #include "request.h"
 
-/* Gives up what a request with this verb does not take. @record_size: of what its record says
- * already, 0 without one. FALSE: the request is refused with @error. */
-typedef gboolean (*VfWorkerConfine)(VfRequestVerb verb, gsize record_size, GError **error);
+/* A worker process: started by the daemon for one request, in a sandbox, it speaks to a stranger or
+ * to what may not answer. What makes it this one and not another is its table of verbs, and what
+ * its sessions are about: devices, or a subject that somebody else moves (subject.h). The rest is
+ * the same for all of them, and is here: its messages (docs/mover-control.md), the thread that
+ * works, progress, cancel, and what becomes of a session that has lost its daemon. */
+typedef struct {
+    const char *program;
+    const VfVerb *verbs;
+    gsize n_verbs;
+    VfRequestAdopt adopt;
+    gpointer data; /* of adopt */
+    /* Gives up what a request with these VfVerb.needs does not take, before anything is done for
+     * it: vf_confine_to(), or NULL where nothing can be. @record_size: of what its record says
+     * already, 0 without one. FALSE: the request is refused with @error. */
+    gboolean (*confine)(guint needs, gsize record_size, GError **error);
+} VfWorker;
 
-/* One request of docs/mover-control.md on @control_fd, from its arrival to its result: the control
- * messages in this thread, the work in another. @adopt makes devices of the descriptors that come
- * with the request; @confine (nullable) is called before anything is done for it. Returns the exit
- * status: 0 when the result was sent or nobody is there to take it. */
-int vf_worker_run(int control_fd, VfRequestAdopt adopt, gpointer data, VfWorkerConfine confine);
+/* One request on @control_fd, from its arrival to its result: the control messages in this thread,
+ * the work in another. Returns the exit status: 0 when the result was sent or nobody is there to
+ * take it. */
+int vf_worker_run(int control_fd, const VfWorker *worker);
+
+/* main() of a worker: --version and --help, its log as lines for the journal, the first half of the
+ * sandbox, and its one request, with the control socket as descriptor 3. */
+int vf_worker_main(int argc, char **argv, const VfWorker *worker);

@@ -565,11 +565,14 @@ attempt(const char *name)
 int
 main(int argc, char **argv)
 {
-    static const char *const verbs[] = {
-        [VF_REQUEST_OPEN] = "open",       [VF_REQUEST_INSPECT] = "inspect",
-        [VF_REQUEST_RETURN] = "return",   [VF_REQUEST_START] = "start",
-        [VF_REQUEST_STOP] = "stop",       [VF_REQUEST_SEND] = "send",
-        [VF_REQUEST_RECEIVE] = "receive",
+    static const struct {
+        const char *verb;
+        guint needs;
+    } sandboxes[] = {
+        {"open", VF_CONFINE_OPEN},       {"inspect", VF_CONFINE_DEVICE},
+        {"return", VF_CONFINE_SETTLE},   {"start", VF_CONFINE_SETTLE},
+        {"stop", VF_CONFINE_SETTLE},     {"send", VF_CONFINE_SEND},
+        {"receive", VF_CONFINE_RECEIVE}, {"send-subject", VF_CONFINE_RECORD | VF_CONFINE_CONNECT},
     };
     g_autoptr(GError) error = NULL;
     int pair[2];
@@ -580,11 +583,11 @@ main(int argc, char **argv)
         dup2(fileno(scratch), SCRATCH_FD) < 0 || dup2(pair[0], SOCKET_FD) < 0 ||
         dup2(pair[1], 7) < 0 || write(SCRATCH_FD, record, sizeof record) != sizeof record)
         return 3;
-    for (guint verb = 0; verb < G_N_ELEMENTS(verbs); verb++) {
-        if (!g_str_equal(verbs[verb], argv[1]))
+    for (gsize i = 0; i < G_N_ELEMENTS(sandboxes); i++) {
+        if (!g_str_equal(sandboxes[i].verb, argv[1]))
             continue;
         if (vf_confine_process(SCRATCH_FD, &error) &&
-            vf_confine_to((VfRequestVerb)verb, sizeof record, &error))
+            vf_confine_to(sandboxes[i].needs, sizeof record, &error))
             return attempt(argv[2]);
         fprintf(stderr, "%s\n", error->message);
     }

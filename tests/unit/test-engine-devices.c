@@ -6,7 +6,7 @@
 
 #include "io.h"
 #include "past.h"
-#include "result.h"
+#include "request.h"
 #include "session-case.h"
 
 #define N_DEVICES 3
@@ -58,13 +58,14 @@ open_devices(Fixture *fixture)
 
 /* What a mover of its own makes of the devices and of what the record says. */
 static VfRequestResult *
-obtain(Fixture *fixture, VfRequestVerb verb)
+obtain(Fixture *fixture)
 {
+    static const VfVerb verb = {.name = "return", .perform = vf_request_return};
     g_autoptr(VfRequest) request = g_new0(VfRequest, 1);
     VfRequestResult *result = vf_request_result_new();
     g_autoptr(GError) error = NULL;
 
-    request->verb = verb;
+    request->verb = &verb;
     request->session = vf_session_new(open_devices(fixture),
                                       vf_record_new_from_fd(vf_io_dup(fixture->record, NULL)));
     vf_past_recall(request->session, FALSE, &error);
@@ -89,7 +90,7 @@ test_mute(void)
 
     /* it has no RUNNING_P2P, and nobody asks it for that */
     fixture_init(&fixture, &(VfMemoryOptions){STOP_COPY, 64 * KIB, .mute = TRUE}, VF_STATE_STOP);
-    result = obtain(&fixture, VF_REQUEST_RETURN);
+    result = obtain(&fixture);
     g_assert_cmpint(result->end.kind, ==, VF_SESSION_COMPLETED);
     assert_states(&fixture, VF_STATE_RUNNING, VF_STATE_RUNNING);
     fixture_clear(&fixture);
@@ -105,7 +106,7 @@ test_mute_and_stuck(void)
     fixture_init(&fixture,
                  &(VfMemoryOptions){ALL, 64 * KIB, .mute = TRUE, .refuse = BIT(VF_STATE_RUNNING)},
                  VF_STATE_STOP);
-    result = obtain(&fixture, VF_REQUEST_RETURN);
+    result = obtain(&fixture);
     g_assert_error(result->end.error, VFERRY_ERROR, VFERRY_ERROR_DEVICE);
     g_assert_nonnull(strstr(result->end.error->message,
                             "device 0: reading what it can: Input/output error; device 0: change"));

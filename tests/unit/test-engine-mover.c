@@ -13,16 +13,14 @@
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 
-#include "confine.h"
 #include "control.h"
+#include "device-worker.h"
 #include "error.h"
 #include "io.h"
 #include "marks.h"
-#include "worker.h"
 #include "names.h"
 #include "pair.h"
 #include "record.h"
-#include "result.h"
 
 /* The real vferry-mover, by its control socket: it knows only VFIO devices, so what it is given are
  * descriptors that are none. And the same main loop in a child of this process, with devices in
@@ -342,16 +340,6 @@ adopt_memory(int fd, gpointer data)
     return vf_memory_open(side->adopted++ == 0 ? side->device : side->second);
 }
 
-/* In the sandbox, as the real one; valgrind takes calls of its own in the process that it watches.
- */
-static VfWorkerConfine
-confine(void)
-{
-    const char *preload = g_getenv("LD_PRELOAD");
-
-    return preload && strstr(preload, "vgpreload") ? NULL : vf_confine_to;
-}
-
 /* Warnings end a test but no mover, and GLib's own writer wants more than the sandbox allows. */
 static GLogWriterOutput
 write_nothing(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer data)
@@ -379,6 +367,8 @@ limit_record(Side *side)
 static void
 side_start(Side *side)
 {
+    const char *preload = g_getenv("LD_PRELOAD");
+    VfWorker worker;
     int theirs;
 
     side->verbs = g_string_new(NULL);
@@ -395,7 +385,12 @@ side_start(Side *side)
         g_log_set_writer_func(write_nothing, NULL, NULL);
         if (side->spare)
             limit_record(side);
-        _exit(vf_worker_run(theirs, adopt_memory, side, confine()));
+        vf_device_worker_init(&worker, &(VfDeviceMaker){.adopt = adopt_memory, .data = side});
+        /* in the sandbox, as the real one; valgrind takes calls of its own in the process that it
+         * watches */
+        if (preload && strstr(preload, "vgpreload"))
+            worker.confine = NULL;
+        _exit(vf_worker_run(theirs, &worker));
     }
     close(theirs);
 }
