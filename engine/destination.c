@@ -272,7 +272,8 @@ load_subject(Destination *self, GError **error)
 
     while (!done) {
         VfFrame frame;
-        if (!subject->load(subject->data, &done, error) ||
+        if (vf_cancel_set_error_if_cancelled(self->session->cancel, error) ||
+            !subject->load(subject->data, &done, error) ||
             !vf_stream_try_receive(self->stream, &frame, error))
             return FALSE;
         if (frame.header.type != 0)

@@ -84,6 +84,20 @@ vf_meter_set_rest(VfMeter *self, guint64 bytes)
 }
 
 void
+vf_meter_reach(VfMeter *self, guint64 done, guint64 rest)
+{
+    g_mutex_lock(&self->lock);
+    turn_slots(self);
+    if (done > self->now.done) {
+        self->slots[self->slot % (SLOTS + 1)] += done - self->now.done;
+        self->now.done = done;
+    }
+    self->rest = MIN(rest, G_MAXUINT64 - self->now.done);
+    update_total(self);
+    g_mutex_unlock(&self->lock);
+}
+
+void
 vf_meter_set_precopy(VfMeter *self, guint round, guint64 dirty, guint64 initial_left)
 {
     g_mutex_lock(&self->lock);

@@ -14,6 +14,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfMeter, vf_meter_free)
 void vf_meter_add(VfMeter *self, guint device, guint64 bytes);
 /* What is still expected beyond what was added so far. */
 void vf_meter_set_rest(VfMeter *self, guint64 bytes);
+/* Of a subject, whose data others move: so many bytes in all, so many to come. No device's. */
+void vf_meter_reach(VfMeter *self, guint64 done, guint64 rest);
 void vf_meter_set_precopy(VfMeter *self, guint round, guint64 dirty, guint64 initial_left);
 void vf_meter_set_expected_downtime(VfMeter *self, guint64 microseconds);
 /* Nothing more comes. */

@@ -168,7 +168,8 @@ move_subject(Source *self, GError **error)
     self->moving = TRUE;
     while (!done) {
         VfFrame frame;
-        if (!subject->move(subject->data, &done, error) ||
+        if (vf_cancel_set_error_if_cancelled(self->session->cancel, error) ||
+            !subject->move(subject->data, &done, error) ||
             !vf_stream_try_receive(self->stream, &frame, error))
             return FALSE;
         if (frame.header.type == VF_FRAME_LOADED && !self->heard_loaded)
@@ -253,16 +254,19 @@ stands_still(Source *self, GError **error)
 }
 
 /* The decision. When the line cannot be written, it is not made: nobody has been told, so this side
- * runs on. */
+ * runs on. A subject's hypervisor may take its time to say that it stands still: what came
+ * meanwhile is heard before, and the daemon's end heeded. */
 static gboolean
 commit(Source *self, GError **error)
 {
     vf_session_set_phase(self->session, "committing");
+    if (!stands_still(self, error) || !look_up(self, error))
+        return FALSE;
     if (!vf_cancel_close(self->session->cancel)) {
         vf_cancel_set_error_if_cancelled(self->session->cancel, error);
         return FALSE;
     }
-    if (!stands_still(self, error) || !vf_session_append(self->session, "commit", error))
+    if (!vf_session_append(self->session, "commit", error))
         return FALSE;
     self->committed = TRUE;
     vf_stream_ignore_cancel(self->stream);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "puppet.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "io.h"
+#include "worker.h"
+
+#define PATIENCE_MS 100 /* for what may take long: then the peer is heard, and it is asked on */
+#define PAUSE_US 2000
+
+typedef struct {
+    int fd;
+    gboolean asked;
+    const char *state;
+    VfSession *session; /* it is the session's subject */
+    VfSubject subject;
+} Puppet;
+
+/* FALSE: the other end has gone. @answer is left alone when none has come for @patience_ms. */
+static gboolean
+ask(Puppet *self, VfPuppetQuestion question, int patience_ms, VfPuppetAnswer *answer,
+    GError **error)
+{
+    struct pollfd wait = {.fd = self->fd, .events = POLLIN};
+    guint8 byte = (guint8)question;
+    VfPuppetAnswer said;
+
+    if (!self->asked && write(self->fd, &byte, 1) == 1)
+        self->asked = TRUE;
+    while (self->asked) {
+        if (poll(&wait, 1, patience_ms) == 0)
+            return TRUE;
+        if (read(self->fd, &said, sizeof said) != sizeof said)
+            break;
+        if (said.question != question) /* that was given up */
+            continue;
+        *answer = said;
+        self->asked = FALSE;
+        return TRUE;
+    }
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE, "who pulls the strings is gone");
+    return FALSE;
+}
+
+static gboolean
+ask_at_once(Puppet *self, VfPuppetQuestion question, GError **error)
+{
+    VfPuppetAnswer answer = {0};
+
+    if (!ask(self, question, -1, &answer, error))
+        return FALSE;
+    if (!answer.yes)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE, "%d cannot be done", question);
+    return answer.yes != 0;
+}
+
+static gboolean
+move(gpointer data, gboolean *done, GError **error)
+{
+    Puppet *self = data;
+    VfPuppetAnswer answer = {0};
+
+    if (!ask(self, VF_PUPPET_MOVE, PATIENCE_MS, &answer, error))
+        return FALSE;
+    vf_meter_reach(self->session->meter, answer.done, answer.rest);
+    *done = answer.yes != 0;
+    if (*done)
+        self->state = "stopped";
+    else
+        g_usleep(PAUSE_US);
+    return TRUE;
+}
+
+static gboolean
+load(gpointer data, gboolean *done, GError **error)
+{
+    VfPuppetAnswer answer = {0};
+
+    if (!ask(data, VF_PUPPET_LOAD, PATIENCE_MS, &answer, error))
+        return FALSE;
+    *done = answer.yes != 0;
+    if (!*done)
+        g_usleep(PAUSE_US);
+    return TRUE;
+}
+
+static gboolean
+check_still(gpointer data, GError **error)
+{
+    return ask_at_once(data, VF_PUPPET_CHECK_STILL, error);
+}
+
+static gboolean
+give_back(gpointer data, GError **error)
+{
+    Puppet *self = data;
+
+    self->asked = FALSE; /* whatever was not answered yet is not worth an answer any more */
+    if (!ask_at_once(self, VF_PUPPET_GIVE_BACK, error))
+        return FALSE;
+    self->state = "running";
+    return TRUE;
+}
+
+static gboolean
+run(gpointer data, GError **error)
+{
+    Puppet *self = data;
+
+    if (!ask_at_once(self, VF_PUPPET_RUN, error))
+        return FALSE;
+    self->state = "running";
+    return TRUE;
+}
+
+static const char *
+describe(gpointer data)
+{
+    return ((Puppet *)data)->state;
+}
+
+static void
+puppet_free(gpointer data)
+{
+    Puppet *self = data;
+
+    vf_io_clear_fd(&self->fd);
+    g_free(self);
+}
+
+static VfSession *
+adopt(VfRequest *request, int *fds, guint n_fds, VfRecord *record, gpointer data, GError **error)
+{
+    g_autoptr(GPtrArray) none = g_ptr_array_new();
+    Puppet *self = g_new0(Puppet, 1);
+
+    request->own = self;
+    request->free_own = puppet_free;
+    self->fd = vf_io_steal_fd(&fds[0]);
+    self->state = request->verb->needs & VF_CONFINE_CONNECT ? "running" : "stopped";
+    self->subject = (VfSubject){move, check_still, give_back, load, run, describe, self};
+    self->session = vf_session_new(vf_devices_new(none), record);
+    self->session->subject = &self->subject;
+    return self->session;
+}
+
+static void
+look(VfRequest *request, VfRequestResult *result, GError **error)
+{
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+    if (!ask_at_once(request->own, VF_PUPPET_LOOK, error))
+        return;
+    g_variant_dict_insert(&dict, "state", "s", "prelaunch");
+    result->more = g_variant_ref_sink(g_variant_dict_end(&dict));
+}
+
+int
+main(int argc, char **argv)
+{
+    static const VfVerb verbs[] = {
+        {"look", VF_REQUEST_ONE_FD, 0, FALSE, NULL, look},
+        {"return", VF_REQUEST_RECORD_LAST, VF_CONFINE_RECORD, FALSE, vf_request_take_return,
+         vf_request_return},
+        {"start", VF_REQUEST_RECORD_LAST, VF_CONFINE_RECORD, FALSE, vf_request_take_past,
+         vf_request_start},
+        {"send", VF_REQUEST_RECORD_FIRST, VF_CONFINE_RECORD | VF_CONFINE_CONNECT, TRUE,
+         vf_request_take_send, vf_request_send},
+        {"receive", VF_REQUEST_RECORD_FIRST, VF_CONFINE_RECORD | VF_CONFINE_LISTEN, TRUE,
+         vf_request_take_receive, vf_request_receive},
+    };
+    static const VfWorker worker = {.program = "vf-puppet",
+                                    .verbs = verbs,
+                                    .n_verbs = G_N_ELEMENTS(verbs),
+                                    .adopt = adopt,
+                                    .confine = vf_confine_to};
+
+    return vf_worker_main(argc, argv, &worker);
+}
