@@ -115,12 +115,32 @@ test_mute_and_stuck(void)
     fixture_clear(&fixture);
 }
 
+/* The daemon takes no longer one, and a cut character would be no text. */
+static void
+test_long_message(void)
+{
+    g_autoptr(VfRequestResult) result = vf_request_result_new();
+    g_autoptr(GString) text = g_string_new("x");
+    g_autoptr(GVariant) args = NULL;
+    const char *said = NULL;
+
+    while (g_utf8_strlen(text->str, -1) <= 2 * VF_CONTROL_TEXT_MAX)
+        g_string_append(text, "€");
+    vf_request_result_fail(result,
+                           g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_FAILED, text->str));
+    args = g_variant_ref_sink(vf_request_result_to_variant(result));
+    g_assert_true(g_variant_lookup(args, "message", "&s", &said));
+    g_assert_true(g_str_has_prefix(text->str, said));
+    g_assert_cmpint(g_utf8_strlen(said, -1), ==, VF_CONTROL_TEXT_MAX);
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     /* what a mover warns of is part of what is tested here */
     g_log_set_always_fatal((GLogLevelFlags)(G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL));
+    g_test_add_func("/engine/devices/long-message", test_long_message);
     g_test_add_func("/engine/devices/mute", test_mute);
     g_test_add_func("/engine/devices/mute-and-stuck", test_mute_and_stuck);
     return g_test_run();
