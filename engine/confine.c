@@ -232,25 +232,17 @@ fail(GError **error, int errnum, const char *what)
                           what);
 }
 
-/* The bounding set is only out of reach for who may not change it; what is in it cannot be gained
- * without new privileges. */
-static gboolean
-drop_bounding_set(GError **error)
-{
-    for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
-            return fail(error, errno, "PR_CAPBSET_DROP");
-    return TRUE;
-}
-
 static gboolean
 drop_capabilities(GError **error)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
 
-    if (!drop_bounding_set(error))
-        return FALSE;
+    /* the bounding set is only out of reach for who may not change it; what is in it cannot be
+     * gained without new privileges */
+    for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
+            return fail(error, errno, "PR_CAPBSET_DROP");
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
         return fail(error, errno, "PR_CAP_AMBIENT_CLEAR_ALL");
     if (syscall(SYS_capset, &header, none) < 0)
@@ -283,31 +275,25 @@ limit_resources(GError **error)
         ;
 }
 
-/* The daemon's end of the pipe may be slow, or gone with the daemon: words are lost then, and no
- * migration waits for them. */
-static gboolean
-never_wait_for_reader(void)
-{
-    struct stat info;
-    int flags;
-
-    if (fstat(STDERR_FILENO, &info) < 0)
-        return FALSE;
-    if (!S_ISFIFO(info.st_mode))
-        return TRUE;
-    flags = fcntl(STDERR_FILENO, F_GETFL);
-    return flags >= 0 && fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK) == 0;
-}
-
-/* Nothing to read, and one way out for messages: where standard error goes. */
+/* Nothing to read, and one way out for messages: where standard error goes. The daemon's end of a
+ * pipe there may be slow, or gone with the daemon: words are lost then, and no migration waits for
+ * them. */
 static gboolean
 settle_standard_fds(GError **error)
 {
     vf_autofd int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    struct stat info;
+    int flags;
 
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
         return fail(error, errno, "/dev/null");
-    return never_wait_for_reader() || fail(error, errno, "O_NONBLOCK");
+    if (fstat(STDERR_FILENO, &info) < 0)
+        return fail(error, errno, "fstat");
+    if (!S_ISFIFO(info.st_mode))
+        return TRUE;
+    flags = fcntl(STDERR_FILENO, F_GETFL);
+    return (flags >= 0 && fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK) == 0) ||
+           fail(error, errno, "O_NONBLOCK");
 }
 
 gboolean
@@ -341,24 +327,6 @@ add_rules(scmp_filter_ctx filter, guint needs, const Rule *rules, gsize n)
 }
 
 static int
-add_all_rules(scmp_filter_ctx filter, guint needs, gsize record_size)
-{
-    /* abort() */
-    int r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                             SCMP_A0(SCMP_CMP_EQ, (guint64)getpid()));
-
-    /* a line that was refused is taken back, none that was there before this worker */
-    if (r == 0 && needs & RECORD)
-        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ftruncate), 1,
-                             SCMP_A1(SCMP_CMP_GE, record_size));
-    if (r == 0)
-        r = add_rules(filter, needs, calls, G_N_ELEMENTS(calls));
-    if (r == 0)
-        r = add_rules(filter, needs, conditionals, G_N_ELEMENTS(conditionals));
-    return r == 0 ? add_rules(filter, needs, refused, G_N_ELEMENTS(refused)) : r;
-}
-
-static int
 install(guint needs, gsize record_size)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -370,8 +338,19 @@ install(guint needs, gsize record_size)
         r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     if (r == 0)
         r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    if (r == 0) /* abort() */
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                             SCMP_A0(SCMP_CMP_EQ, (guint64)getpid()));
+    /* a line that was refused is taken back, none that was there before this worker */
+    if (r == 0 && needs & RECORD)
+        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ftruncate), 1,
+                             SCMP_A1(SCMP_CMP_GE, record_size));
     if (r == 0)
-        r = add_all_rules(filter, needs, record_size);
+        r = add_rules(filter, needs, calls, G_N_ELEMENTS(calls));
+    if (r == 0)
+        r = add_rules(filter, needs, conditionals, G_N_ELEMENTS(conditionals));
+    if (r == 0)
+        r = add_rules(filter, needs, refused, G_N_ELEMENTS(refused));
     if (r == 0)
         r = seccomp_load(filter);
     if (filter)

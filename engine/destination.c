@@ -248,21 +248,6 @@ end_device(Destination *self, const VfFrame *frame, GError **error)
     return TRUE;
 }
 
-static gboolean
-load_frame(Destination *self, const VfFrame *frame, GError **error)
-{
-    switch (frame->header.type) {
-    case VF_FRAME_DATA:
-        return load_data(self, frame, error);
-    case VF_FRAME_INITIAL_END:
-        return end_initial(self, frame, error);
-    case VF_FRAME_DEVICE_END:
-        return end_device(self, frame, error);
-    default:
-        return unexpected(frame, error);
-    }
-}
-
 /* Its own data come their own way; of frames nothing may come before LOADED. */
 static gboolean
 load_subject(Destination *self, GError **error)
@@ -290,7 +275,18 @@ load(Destination *self, GError **error)
         return load_subject(self, error);
     while (self->n_ended < self->n_devices) {
         VfFrame frame;
-        if (!vf_stream_receive(self->stream, &frame, error) || !load_frame(self, &frame, error))
+        gboolean good;
+        if (!vf_stream_receive(self->stream, &frame, error))
+            return FALSE;
+        if (frame.header.type == VF_FRAME_DATA)
+            good = load_data(self, &frame, error);
+        else if (frame.header.type == VF_FRAME_INITIAL_END)
+            good = end_initial(self, &frame, error);
+        else if (frame.header.type == VF_FRAME_DEVICE_END)
+            good = end_device(self, &frame, error);
+        else
+            good = unexpected(&frame, error);
+        if (!good)
             return FALSE;
     }
     vf_meter_complete(self->session->meter);

@@ -91,27 +91,22 @@ wait_connected(int fd, guint timeout_ms, VfCancel *cancel, const char *where, GE
     return vf_error_errno(error, VFERRY_ERROR_PEER, errnum, _("cannot connect to %s"), where);
 }
 
-static int
-open_socket(const Address *address, GError **error)
-{
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "socket");
-    return fd;
-}
-
 int
 vf_link_connect(const char *address, guint16 port, guint timeout_ms, VfCancel *cancel,
                 GError **error)
 {
     Address native;
     socklen_t size = parse_address(address, port, &native, error);
-    vf_autofd int fd = size > 0 ? open_socket(&native, error) : -1;
+    vf_autofd int fd = -1;
     g_autofree char *where = g_strdup_printf(_("%s, port %u"), address, port);
 
-    if (fd < 0)
+    if (size == 0)
         return -1;
+    fd = socket(native.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "socket");
+        return -1;
+    }
     if (connect(fd, &native.any, size) < 0) {
         if (errno != EINPROGRESS) {
             vf_error_errno(error, VFERRY_ERROR_PEER, errno, _("cannot connect to %s"), where);
@@ -139,19 +134,6 @@ try_listen(const Address *address, socklen_t size)
     return vf_io_steal_fd(&fd);
 }
 
-static guint16
-bound_port(int fd)
-{
-    Address native = {0};
-    socklen_t size = sizeof native;
-
-    if (getsockname(fd, &native.any, &size) < 0)
-        return 0;
-    return g_ntohs(native.any.sa_family == AF_INET6
-                       ? ((struct sockaddr_in6 *)&native.space)->sin6_port
-                       : ((struct sockaddr_in *)&native.space)->sin_port);
-}
-
 int
 vf_link_listen(const char *address, guint16 port_min, guint16 port_max, guint16 *port,
                GError **error)
@@ -161,7 +143,12 @@ vf_link_listen(const char *address, guint16 port_min, guint16 port_max, guint16 
         socklen_t size = parse_address(address, (guint16)at, &native, error);
         int fd = size > 0 ? try_listen(&native, size) : -1;
         if (fd >= 0) {
-            *port = bound_port(fd);
+            if (getsockname(fd, &native.any, &size) < 0)
+                *port = 0;
+            else if (native.any.sa_family == AF_INET6)
+                *port = g_ntohs(((struct sockaddr_in6 *)&native.space)->sin6_port);
+            else
+                *port = g_ntohs(((struct sockaddr_in *)&native.space)->sin_port);
             return fd;
         }
         if (size == 0)

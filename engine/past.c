@@ -53,9 +53,10 @@ is_said_of(GPtrArray *entries, const char *event, guint index)
     return FALSE;
 }
 
-/* A device that came back to RUNNING in the session is touched anew then. */
+/* A device that came back to RUNNING in the session is touched anew then. Of a mover of 0.1.0,
+ * which has started a destination's without a word, nothing is known. */
 static gboolean
-is_moved(GPtrArray *entries, guint index)
+is_away(GPtrArray *entries, guint index)
 {
     gboolean moved = FALSE;
 
@@ -69,15 +70,7 @@ is_moved(GPtrArray *entries, guint index)
         else if (g_str_equal(entry->event, "touched"))
             moved = FALSE;
     }
-    return moved;
-}
-
-/* Of a mover of 0.1.0, which has started a destination's without a word, nothing is known. */
-static gboolean
-is_away(GPtrArray *entries, guint index)
-{
-    return is_moved(entries, index) && !vf_record_find(entries, "starting") &&
-           !vf_record_find(entries, "returning");
+    return moved && !vf_record_find(entries, "starting") && !vf_record_find(entries, "returning");
 }
 
 /* What a damaged one said nobody can tell: then what somebody has decided to run is run without it

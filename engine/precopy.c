@@ -319,15 +319,6 @@ nap(VfPrecopy *self, GError **error)
     return TRUE;
 }
 
-static gboolean
-any_in_precopy(VfPrecopy *self)
-{
-    for (guint i = 0; i < self->n_devices; i++)
-        if (vf_devices_in_precopy(self->session->devices, i))
-            return TRUE;
-    return FALSE;
-}
-
 static guint64
 count_unloaded(const Device *device)
 {
@@ -425,18 +416,23 @@ gboolean
 vf_precopy_run(VfPrecopy *self, gboolean allowed, gboolean repeats, GError **error)
 {
     VfSessionConfig *config = &self->session->config;
+    guint n = 0;
 
     self->repeats = repeats;
     self->end = g_get_monotonic_time() + (gint64)config->precopy_max_seconds * G_USEC_PER_SEC;
     vf_meter_set_rest(self->session->meter, vf_precopy_estimate_rest(self));
     if (!vf_devices_start_precopy(self->session->devices, allowed, error))
         return FALSE;
-    if (!any_in_precopy(self))
-        return TRUE;
-    vf_session_set_phase(self->session, "pre-copy");
-    for (guint i = 0; i < self->n_devices; i++)
-        if (vf_devices_in_precopy(self->session->devices, i) && !look(self, i, error))
+    for (guint i = 0; i < self->n_devices; i++) {
+        if (!vf_devices_in_precopy(self->session->devices, i))
+            continue;
+        if (n++ == 0)
+            vf_session_set_phase(self->session, "pre-copy");
+        if (!look(self, i, error))
             return FALSE;
+    }
+    if (n == 0)
+        return TRUE;
     if (config->switchover_ack)
         vf_stream_set_late(self->stream, self->end, on_late, self);
     if (!move_rounds(self, error))

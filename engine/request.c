@@ -70,17 +70,6 @@ take_u32(VfOptions *options, const char *key, guint32 *number, GError **error)
 }
 
 static gboolean
-take_boolean(VfOptions *options, const char *key, gboolean *flag, GError **error)
-{
-    g_autoptr(GVariant) value = NULL;
-
-    if (!vf_request_take(options, key, G_VARIANT_TYPE_BOOLEAN, &value, error))
-        return FALSE;
-    *flag = g_variant_get_boolean(value);
-    return TRUE;
-}
-
-static gboolean
 take_key(VfOptions *options, VfSessionConfig *config, GError **error)
 {
     g_autoptr(GVariant) value = NULL;
@@ -148,12 +137,16 @@ gboolean
 vf_request_take_send(VfRequest *self, VfOptions *options, GError **error)
 {
     VfSessionConfig *config = &self->session->config;
+    g_autoptr(GVariant) ack = NULL;
 
-    return take_session(options, config, error) &&
-           take_port(options, "port", &config->port, error) &&
-           take_u32(options, "downtime-limit-ms", &config->downtime_limit_ms, error) &&
-           take_u32(options, "precopy-max-seconds", &config->precopy_max_seconds, error) &&
-           take_boolean(options, "switchover-ack", &config->switchover_ack, error);
+    if (!take_session(options, config, error) ||
+        !take_port(options, "port", &config->port, error) ||
+        !take_u32(options, "downtime-limit-ms", &config->downtime_limit_ms, error) ||
+        !take_u32(options, "precopy-max-seconds", &config->precopy_max_seconds, error) ||
+        !vf_request_take(options, "switchover-ack", G_VARIANT_TYPE_BOOLEAN, &ack, error))
+        return FALSE;
+    config->switchover_ack = g_variant_get_boolean(ack);
+    return TRUE;
 }
 
 gboolean

@@ -39,13 +39,6 @@ typedef struct {
 } Source;
 
 static gboolean
-check_devices(Source *self, GError **error)
-{
-    return vf_devices_expect(self->session->devices, VF_STATE_RUNNING, error) &&
-           vf_devices_load_info(self->session->devices, error);
-}
-
-static gboolean
 say_hello(Source *self, GError **error)
 {
     VfSessionConfig *config = &self->session->config;
@@ -237,30 +230,18 @@ await_loaded(Source *self, GError **error)
     return vf_devices_stop(self->session->devices, error) && look_up(self, error);
 }
 
-static gboolean
-move(Source *self, GError **error)
-{
-    return self->session->subject ? move_subject(self, error)
-                                  : precopy(self, error) && switch_over(self, error);
-}
-
-static gboolean
-stands_still(Source *self, GError **error)
-{
-    const VfSubject *subject = self->session->subject;
-
-    return subject ? subject->check_still(subject->data, error)
-                   : vf_devices_expect(self->session->devices, VF_STATE_STOP, error);
-}
-
 /* The decision. When the line cannot be written, it is not made: nobody has been told, so this side
  * runs on. A subject's hypervisor may take its time to say that it stands still: what came
  * meanwhile is heard before, and the daemon's end heeded. */
 static gboolean
 commit(Source *self, GError **error)
 {
+    const VfSubject *subject = self->session->subject;
+
     vf_session_set_phase(self->session, "committing");
-    if (!stands_still(self, error) || !look_up(self, error))
+    if (!(subject ? subject->check_still(subject->data, error)
+                  : vf_devices_expect(self->session->devices, VF_STATE_STOP, error)) ||
+        !look_up(self, error))
         return FALSE;
     if (!vf_cancel_close(self->session->cancel)) {
         vf_cancel_set_error_if_cancelled(self->session->cancel, error);
@@ -371,7 +352,10 @@ vf_source_run(VfSession *session, VfSessionEnd *end)
     GError *error = NULL;
 
     vf_past_watch(session);
-    (void)(check_devices(&self, &error) && attach(&self, &error) && move(&self, &error) &&
+    (void)(vf_devices_expect(session->devices, VF_STATE_RUNNING, &error) &&
+           vf_devices_load_info(session->devices, &error) && attach(&self, &error) &&
+           (session->subject ? move_subject(&self, &error)
+                             : precopy(&self, &error) && switch_over(&self, &error)) &&
            await_loaded(&self, &error) && commit(&self, &error) && await_started(&self, &error));
     conclude(&self, error, end);
     end->device_states = vf_session_describe(session);

@@ -465,26 +465,22 @@ late_in_ms(VfStream *self)
     return !self->late.call ? -1 : left <= 0 ? 0 : (int)MIN((left + 999) / 1000, G_MAXINT);
 }
 
-static gboolean
-check_late(VfStream *self, GError **error)
-{
-    VfStreamLate call = self->late.call;
-
-    if (late_in_ms(self) != 0)
-        return TRUE;
-    self->late.call = NULL;
-    return call(self->late.data, error);
-}
-
 /* A source listens while it cannot send: to an ABORT, and to heartbeats that say that a slow
  * destination is not a lost one. */
 static gboolean
 wait_to_send(VfStream *self, GError **error)
 {
     gboolean listens = self->role == VF_ROLE_SOURCE;
+    VfStreamLate late;
 
-    return wait_for(self, listens ? POLLIN | POLLOUT : POLLOUT, NULL, 0, late_in_ms(self), error) &&
-           (!listens || pump_to_queue(self, error)) && check_late(self, error);
+    if (!wait_for(self, listens ? POLLIN | POLLOUT : POLLOUT, NULL, 0, late_in_ms(self), error) ||
+        (listens && !pump_to_queue(self, error)))
+        return FALSE;
+    if (late_in_ms(self) != 0)
+        return TRUE;
+    late = self->late.call;
+    self->late.call = NULL;
+    return late(self->late.data, error);
 }
 
 /* All of it, into the socket: a frame that waits in the channel has not been sent. */

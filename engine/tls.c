@@ -517,27 +517,6 @@ vf_tls_wrap(VfTls *tls, int fd, GError **error)
     return NULL;
 }
 
-/* Belt and braces: the priorities leave nothing else. */
-static int
-check_session(Tls *self)
-{
-    return gnutls_protocol_get_version(self->session) == GNUTLS_TLS1_3 &&
-                   gnutls_kx_get(self->session) == GNUTLS_KX_ECDHE_PSK &&
-                   !gnutls_session_is_resumed(self->session)
-               ? 0
-               : GNUTLS_E_INSUFFICIENT_SECURITY;
-}
-
-static void
-open_session(Tls *self)
-{
-    gnutls_credentials_clear(self->session);
-    self->tls = NULL;
-    resize(&self->received, RECEIVED_ROOM);
-    resize(&self->sealed, SEALED_ROOM);
-    self->open = TRUE;
-}
-
 /* What a destination answers to a wrong key or name, and others' servers to a key they do not know.
  */
 static gboolean
@@ -588,12 +567,20 @@ vf_tls_handshake(VfChannel *channel, GError **error)
     do
         status = gnutls_handshake(self->session);
     while (status == GNUTLS_E_INTERRUPTED);
-    if (status == 0)
-        status = check_session(self);
+    /* belt and braces: the priorities leave nothing else */
+    if (status == 0 && (gnutls_protocol_get_version(self->session) != GNUTLS_TLS1_3 ||
+                        gnutls_kx_get(self->session) != GNUTLS_KX_ECDHE_PSK ||
+                        gnutls_session_is_resumed(self->session)))
+        status = GNUTLS_E_INSUFFICIENT_SECURITY;
     if (status < 0 && status != GNUTLS_E_AGAIN)
         return refuse(self, status, error);
-    if (status == 0)
-        open_session(self);
+    if (status == 0) {
+        gnutls_credentials_clear(self->session);
+        self->tls = NULL;
+        resize(&self->received, RECEIVED_ROOM);
+        resize(&self->sealed, SEALED_ROOM);
+        self->open = TRUE;
+    }
     if (drain(self, NULL) == VF_CHANNEL_ERROR)
         return was_reset(self) ? VF_CHANNEL_END : broken(self, self->errnum, error);
     return status == 0 ? VF_CHANNEL_DONE : VF_CHANNEL_WAIT;

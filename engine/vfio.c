@@ -280,68 +280,43 @@ open_node(const char *path, gboolean *there, GError **error)
     return fd;
 }
 
-static gboolean
-check_container(int container, GError **error)
-{
-    int version = ioctl(container, VFIO_GET_API_VERSION);
-
-    if (version != VFIO_API_VERSION) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
-                    _("“%s” speaks API version %d, but must speak %d"), CONTAINER_PATH, version,
-                    VFIO_API_VERSION);
-        return FALSE;
-    }
-    return TRUE;
-}
-
-static gboolean
-check_viable(int group_fd, const char *path, GError **error)
-{
-    struct vfio_group_status status = {.argsz = sizeof status};
-
-    if (ioctl(group_fd, VFIO_GROUP_GET_STATUS, &status) < 0)
-        return vf_error_errno(error, VFERRY_ERROR_DEVICE, errno, _("reading the status of “%s”"),
-                              path);
-    if (status.flags & VFIO_GROUP_FLAGS_VIABLE)
-        return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
-                _("“%s” is not viable: not all devices of the group are bound to VFIO drivers"),
-                path);
-    return FALSE;
-}
-
 /* mdevs without an IOMMU of their own are in an emulated group: its name in sysfs is
  * "vfio-noiommu", but its node has the ordinary name and it takes a type 1 container like any other
  * (drivers/vfio/group.c, VFIO_EMULATED_IOMMU). A true no-IOMMU group would be /dev/vfio/noiommu-N,
  * which we never open. */
-static gboolean
-attach(int container, int group_fd, const char *path, GError **error)
-{
-    if (ioctl(group_fd, VFIO_GROUP_SET_CONTAINER, &container) < 0)
-        return vf_error_errno(error, VFERRY_ERROR_DEVICE, errno, _("putting “%s” into a container"),
-                              path);
-    if (ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
-        return vf_error_errno(error, VFERRY_ERROR_DEVICE, errno,
-                              _("giving the container of “%s” a type 1 IOMMU"), path);
-    return TRUE;
-}
-
 static int
 open_group(const char *device, int group, GError **error)
 {
     g_autofree char *path = g_strdup_printf("/dev/vfio/%d", group);
+    struct vfio_group_status status = {.argsz = sizeof status};
     vf_autofd int container = open_node(CONTAINER_PATH, NULL, error);
     vf_autofd int group_fd = -1;
-    int fd;
+    int version, fd = -1;
 
-    if (container < 0 || !check_container(container, error))
+    if (container < 0)
         return -1;
+    version = ioctl(container, VFIO_GET_API_VERSION);
+    if (version != VFIO_API_VERSION) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                    _("“%s” speaks API version %d, but must speak %d"), CONTAINER_PATH, version,
+                    VFIO_API_VERSION);
+        return -1;
+    }
     group_fd = open_node(path, NULL, error);
-    if (group_fd < 0 || !check_viable(group_fd, path, error) ||
-        !attach(container, group_fd, path, error))
+    if (group_fd < 0)
         return -1;
-    fd = ioctl(group_fd, VFIO_GROUP_GET_DEVICE_FD, device);
-    if (fd < 0)
+    if (ioctl(group_fd, VFIO_GROUP_GET_STATUS, &status) < 0)
+        vf_error_errno(error, VFERRY_ERROR_DEVICE, errno, _("reading the status of “%s”"), path);
+    else if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                    _("“%s” is not viable: not all devices of the group are bound to VFIO drivers"),
+                    path);
+    else if (ioctl(group_fd, VFIO_GROUP_SET_CONTAINER, &container) < 0)
+        vf_error_errno(error, VFERRY_ERROR_DEVICE, errno, _("putting “%s” into a container"), path);
+    else if (ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
+        vf_error_errno(error, VFERRY_ERROR_DEVICE, errno,
+                       _("giving the container of “%s” a type 1 IOMMU"), path);
+    else if ((fd = ioctl(group_fd, VFIO_GROUP_GET_DEVICE_FD, device)) < 0)
         vf_error_errno(error, VFERRY_ERROR_DEVICE, errno, _("opening “%s” in “%s”"), device, path);
     return fd; /* the kernel makes it close-on-exec */
 }

@@ -242,28 +242,6 @@ work(gpointer data)
     return NULL;
 }
 
-static void
-begin(Worker *self)
-{
-    VfSession *session = self->request->session;
-
-    if (session)
-        session->events = (VfSessionEvents){
-            .listening = on_listening, .attached = on_attached, .phase = on_phase, .data = self};
-    if (self->request->verb->moves)
-        self->timer = g_timeout_add(PROGRESS_MS, on_timer, self);
-    self->thread = g_thread_new("session", work, self);
-}
-
-static void
-refuse(Worker *self, GError *error)
-{
-    vf_request_result_fail(self->result, error);
-    self->result->end.untouched = TRUE;
-    post(self, message_new("result", vf_request_result_to_variant(self->result), -1));
-    quit_when_done(self);
-}
-
 static gboolean
 confine(Worker *self, GError **error)
 {
@@ -276,24 +254,38 @@ confine(Worker *self, GError **error)
            self->kind->confine(self->request->verb->needs, size, error);
 }
 
+/* The one request, which is begun or refused. */
 static void
-take_message(Worker *self, VfControlMessage *message)
+take_request(Worker *self, VfControlMessage *message)
 {
     GError *error = NULL;
 
-    if (!self->request) {
-        self->request = vf_request_parse(self->kind->verbs, self->kind->n_verbs, message,
-                                         self->kind->adopt, self->kind->data, &error);
-        if (self->request && confine(self, &error))
-            begin(self);
-        else
-            refuse(self, error);
-    } else if (g_str_equal(message->verb, "cancel")) {
-        if (self->request->session)
-            vf_cancel_trigger(self->request->session->cancel, VF_CANCEL_ASKED);
-    } else {
-        g_warning("message “%.40s” during a request is not known", message->verb);
+    self->request = vf_request_parse(self->kind->verbs, self->kind->n_verbs, message,
+                                     self->kind->adopt, self->kind->data, &error);
+    if (!self->request || !confine(self, &error)) {
+        vf_request_result_fail(self->result, error);
+        self->result->end.untouched = TRUE;
+        post(self, message_new("result", vf_request_result_to_variant(self->result), -1));
+        quit_when_done(self);
+        return;
     }
+    if (self->request->session)
+        self->request->session->events = (VfSessionEvents){
+            .listening = on_listening, .attached = on_attached, .phase = on_phase, .data = self};
+    if (self->request->verb->moves)
+        self->timer = g_timeout_add(PROGRESS_MS, on_timer, self);
+    self->thread = g_thread_new("session", work, self);
+}
+
+static void
+take_message(Worker *self, VfControlMessage *message)
+{
+    if (!self->request)
+        take_request(self, message);
+    else if (!g_str_equal(message->verb, "cancel"))
+        g_warning("message “%.40s” during a request is not known", message->verb);
+    else if (self->request->session)
+        vf_cancel_trigger(self->request->session->cancel, VF_CANCEL_ASKED);
 }
 
 static gboolean

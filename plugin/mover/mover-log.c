@@ -55,26 +55,19 @@ say_left_out(Log *self)
 }
 
 static void
-earn(Log *self)
-{
-    gint64 now = g_get_monotonic_time();
-    gint64 lines = (now - self->earned) * LINES_PER_SECOND / G_USEC_PER_SEC;
-
-    if (lines <= 0)
-        return;
-    self->lines_left = (guint)MIN(VF_MOVER_LOG_LINES, self->lines_left + lines);
-    self->earned = now;
-}
-
-static void
 end_line(Log *self)
 {
     g_autofree char *text = vf_printable(self->line->str, TEXT_MAX);
+    gint64 now = g_get_monotonic_time();
+    gint64 lines = (now - self->earned) * LINES_PER_SECOND / G_USEC_PER_SEC;
 
     g_string_truncate(self->line, 0);
     if (!*text)
         return;
-    earn(self);
+    if (lines > 0) {
+        self->lines_left = (guint)MIN(VF_MOVER_LOG_LINES, self->lines_left + lines);
+        self->earned = now;
+    }
     if (self->lines_left == 0) {
         self->left_out++;
         return;
@@ -108,24 +101,12 @@ read_on(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static gboolean
-is_too_much(Log *self, gsize size)
-{
-    gint64 now = g_get_monotonic_time();
-
-    if (now - self->second >= G_USEC_PER_SEC) {
-        self->second = now;
-        self->bytes = 0;
-    }
-    self->bytes += size;
-    return self->bytes > BYTES_PER_SECOND;
-}
-
 static void
 on_read(GObject *source, GAsyncResult *result, gpointer data)
 {
     Log *self = data;
     gssize n = g_input_stream_read_finish(G_INPUT_STREAM(source), result, NULL);
+    gint64 now = g_get_monotonic_time();
 
     if (n <= 0) {
         end_line(self);
@@ -134,7 +115,12 @@ on_read(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     take(self, self->buffer, (gsize)n);
-    if (is_too_much(self, (gsize)n))
+    if (now - self->second >= G_USEC_PER_SEC) {
+        self->second = now;
+        self->bytes = 0;
+    }
+    self->bytes += (gsize)n;
+    if (self->bytes > BYTES_PER_SECOND)
         g_timeout_add_seconds(1, read_on, self);
     else
         read_on(self);

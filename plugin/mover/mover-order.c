@@ -40,35 +40,26 @@ vf_mover_order_resume(VfMoverOrder *self, const char *verb, const char *phase)
         vf_job_phase_from_string(phase, &self->phase);
 }
 
-static const Word *
-find_word(const char *word)
-{
-    for (gsize i = 0; i < G_N_ELEMENTS(words); i++)
-        if (g_str_equal(words[i].word, word))
-            return &words[i];
-    return NULL;
-}
-
 static guint
 find_needs(const Word *word, const char *verb)
 {
     return g_str_equal(verb, "receive") ? word->needs : 0;
 }
 
-static gboolean
-answers(const Word *word, const char *verb)
-{
-    return g_str_equal(verb, "receive") || (!word->only_receive && g_str_equal(verb, "send"));
-}
-
 gboolean
 vf_mover_order_take(VfMoverOrder *self, const char *name, GError **error)
 {
-    const Word *word = find_word(name);
+    const Word *word = NULL;
+    gboolean answers;
 
+    for (gsize i = 0; i < G_N_ELEMENTS(words) && !word; i++)
+        if (g_str_equal(words[i].word, name))
+            word = &words[i];
     if (!word) /* the result, which every request has */
         return TRUE;
-    if (!answers(word, self->verb)) {
+    answers = g_str_equal(self->verb, "receive") ||
+              (!word->only_receive && g_str_equal(self->verb, "send"));
+    if (!answers) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
                     _("the mover said “%s”, which is no answer to “%s”"), name, self->verb);
         return FALSE;

@@ -127,18 +127,6 @@ vf_mover_new(const char *verb, GVariant *args, const int *fds, guint n_fds)
     return self;
 }
 
-static VfMoverReply *
-reply_new(VfOutcome *outcome)
-{
-    VfMoverReply *reply = g_new0(VfMoverReply, 1);
-
-    reply->outcome = outcome;
-    reply->flags = g_new0(char *, 1);
-    reply->state = g_strdup("");
-    reply->fd = -1;
-    return reply;
-}
-
 VfMover *
 vf_mover_adopt(const char *verb, int control, int process, const VfMoverPast *past)
 {
@@ -149,8 +137,13 @@ vf_mover_adopt(const char *verb, int control, int process, const VfMoverPast *pa
     vf_mover_order_resume(&self->order, self->verb, past->phase);
     self->control = control;
     self->pidfd = process;
-    if (past->said)
-        self->reply = reply_new(past->said);
+    if (past->said) {
+        self->reply = g_new0(VfMoverReply, 1);
+        self->reply->outcome = past->said;
+        self->reply->flags = g_new0(char *, 1);
+        self->reply->state = g_strdup("");
+        self->reply->fd = -1;
+    }
     return self;
 }
 
@@ -356,16 +349,6 @@ on_control(gint fd, GIOCondition condition, gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* It ended by itself and without a word. That we killed one is no news: vf_mover_blame() has said
- * why, or somebody wanted it. */
-static void
-note_crash(VfMover *self)
-{
-    if (!self->kill_wanted)
-        vf_log_event(VF_EVENT_MOVER_CRASHED, VF_ABOUT(.job = self->job), "%s %s: %s", PROGRAM,
-                     self->verb, self->error->message);
-}
-
 static void
 describe_exit(VfMover *self)
 {
@@ -401,7 +384,10 @@ conclude(VfMover *self)
         continue;
     if (!self->reply) {
         describe_exit(self);
-        note_crash(self);
+        /* that we killed one is no news: vf_mover_blame() has said why, or somebody wanted it */
+        if (!self->kill_wanted)
+            vf_log_event(VF_EVENT_MOVER_CRASHED, VF_ABOUT(.job = self->job), "%s %s: %s", PROGRAM,
+                         self->verb, self->error->message);
     }
     emit_ended(self);
 }
@@ -438,20 +424,6 @@ open_pidfd(VfMover *self)
 }
 
 static void
-send_request(VfMover *self)
-{
-    g_autoptr(GError) error = NULL;
-
-    /* a fresh socket pair has room for one message of any size that we allow, so that BUSY is an
-     * error, too */
-    if (!vf_control_send(self->control, self->verb, self->args, self->fds, self->n_fds, &error)) {
-        take_error(self, g_steal_pointer(&error));
-        vf_mover_kill(self);
-    }
-    close_fds(self);
-}
-
-static void
 on_spawned(GObject *source, GAsyncResult *result, gpointer data)
 {
     VfMover *self = data;
@@ -465,22 +437,21 @@ on_spawned(GObject *source, GAsyncResult *result, gpointer data)
     }
     vf_mover_log_follow(g_subprocess_get_stdout_pipe(self->process), self->verb, self->job);
     open_pidfd(self);
-    if (self->kill_wanted)
+    if (self->kill_wanted) {
         vf_mover_kill(self);
-    else
-        send_request(self);
+    } else {
+        /* a fresh socket pair has room for one message of any size that we allow, so that BUSY is
+         * an error, too */
+        if (!vf_control_send(self->control, self->verb, self->args, self->fds, self->n_fds,
+                             &error)) {
+            take_error(self, g_steal_pointer(&error));
+            vf_mover_kill(self);
+        }
+        close_fds(self);
+    }
     g_signal_emit_by_name(self, "started");
     self->watch = g_unix_fd_add(self->control, G_IO_IN, on_control, self);
     g_subprocess_wait_async(self->process, NULL, on_exited, self);
-}
-
-static void
-resume(VfMover *self)
-{
-    self->watch = g_unix_fd_add(self->control, G_IO_IN, on_control, self);
-    self->pidfd_watch = g_unix_fd_add(self->pidfd, G_IO_IN, on_pidfd, self);
-    if (self->reply)
-        start_exit_timer(self);
 }
 
 static gboolean
@@ -498,7 +469,10 @@ vf_mover_start(VfMover *self)
 
     g_object_ref(self); /* until "ended" */
     if (self->pidfd >= 0) {
-        resume(self);
+        self->watch = g_unix_fd_add(self->control, G_IO_IN, on_control, self);
+        self->pidfd_watch = g_unix_fd_add(self->pidfd, G_IO_IN, on_pidfd, self);
+        if (self->reply)
+            start_exit_timer(self);
         return;
     }
     if (self->error || !vf_control_pair(&self->control, &theirs, &self->error) ||

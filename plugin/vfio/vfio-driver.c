@@ -331,15 +331,6 @@ check_stopped(Discard *self, const VfMoverReply *reply, GError **error)
     return FALSE;
 }
 
-static GError *
-explain_silence(const Discard *self, const GError *error)
-{
-    return g_error_new(
-        VFERRY_ERROR, VFERRY_ERROR_BUSY,
-        _("whether device %s runs here cannot be told, and nothing may run it elsewhere: %s"),
-        vf_job_get_device(self->job, self->next)->ref, error->message);
-}
-
 static void
 on_reset_stopped(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -387,7 +378,10 @@ on_discard_inspected(GObject *source, GAsyncResult *result, gpointer data)
     GError *error = NULL;
 
     if (silence)
-        g_task_return_error(task, explain_silence(self, silence));
+        g_task_return_new_error(
+            task, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+            _("whether device %s runs here cannot be told, and nothing may run it elsewhere: %s"),
+            vf_job_get_device(self->job, self->next)->ref, silence->message);
     else if (!check_stopped(self, reply, &error))
         stop_what_was_reset(g_steal_pointer(&task), error);
     else

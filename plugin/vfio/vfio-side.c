@@ -362,26 +362,21 @@ vf_vfio_side_get_fd(VfJob *job, guint index)
     return self && index < self->fds->len ? g_array_index(self->fds, int, index) : -1;
 }
 
-static gboolean
-add_device_fds(VfJob *job, GArray *fds)
-{
-    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
-        int fd = vf_vfio_side_get_fd(job, i);
-
-        if (fd < 0)
-            return FALSE;
-        g_array_append_val(fds, fd);
-    }
-    return fds->len > 0;
-}
-
 gboolean
 vf_vfio_side_list_fds(VfJob *job, gboolean record_first, GArray *fds, GError **error)
 {
     VfRecord *record = vf_job_get_record(job);
     int record_fd = record ? vf_record_get_fd(record) : -1;
+    gboolean open = record_fd >= 0 && vf_job_get_n_devices(job) > 0;
 
-    if (record_fd < 0 || !add_device_fds(job, fds)) {
+    for (guint i = 0; open && i < vf_job_get_n_devices(job); i++) {
+        int fd = vf_vfio_side_get_fd(job, i);
+
+        open = fd >= 0;
+        if (open)
+            g_array_append_val(fds, fd);
+    }
+    if (!open) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
                     _("the devices of job %s are not open here any more: their state is gone"),
                     vf_job_get_uuid(job));

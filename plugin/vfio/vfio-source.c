@@ -70,15 +70,6 @@ return_free(Return *self)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Return, return_free)
 
 static void
-take_states(VfOutcome *outcome, const VfMoverReply *reply)
-{
-    g_array_set_size(outcome->devices, 0);
-    if (reply)
-        g_array_append_vals(outcome->devices, reply->outcome->devices->data,
-                            reply->outcome->devices->len);
-}
-
-static void
 on_returned(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(Return) self = data;
@@ -89,7 +80,11 @@ on_returned(GObject *source, GAsyncResult *result, gpointer data)
 
     if (reply && reply->outcome->error)
         error = g_error_copy(reply->outcome->error);
-    take_states(self->outcome, reply); /* some may run, and nobody may take those for dead */
+    /* some may run, and nobody may take those for dead */
+    g_array_set_size(self->outcome->devices, 0);
+    if (reply)
+        g_array_append_vals(self->outcome->devices, reply->outcome->devices->data,
+                            reply->outcome->devices->len);
     if (error)
         new = g_strdup_printf(_("%s; and it could not be brought back to running: %s"), before,
                               error->message);
