@@ -11,6 +11,8 @@
 
 typedef struct {
     guint deadline_ms;
+    gboolean started;
+    char *failure; /* why it did not start; NULL: it did, or was not asked to */
 } VfDriverPrivate;
 
 G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE(VfDriver, vf_driver, G_TYPE_OBJECT)
@@ -37,6 +39,15 @@ static const struct {
 #define PROBE_DEADLINE_MS 20000
 
 static void
+vf_driver_finalize(GObject *object)
+{
+    VfDriverPrivate *private = vf_driver_get_instance_private(VF_DRIVER(object));
+
+    g_free(private->failure);
+    G_OBJECT_CLASS(vf_driver_parent_class)->finalize(object);
+}
+
+static void
 place_nothing(VfDriver *self, VfJob *job, GTask *task)
 {
     g_task_return_boolean(task, TRUE);
@@ -46,6 +57,7 @@ place_nothing(VfDriver *self, VfJob *job, GTask *task)
 static void
 vf_driver_class_init(VfDriverClass *class)
 {
+    G_OBJECT_CLASS(class)->finalize = vf_driver_finalize;
     class->name = "?";
     class->place = place_nothing;
 }
@@ -55,10 +67,57 @@ vf_driver_init(VfDriver *self)
 {
 }
 
+static GError *
+silent_failure(const char *name)
+{
+    return g_error_new(VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                       _("“%s” failed without saying why; this is a bug in the driver"), name);
+}
+
 const char *
 vf_driver_get_name(VfDriver *self)
 {
     return VF_DRIVER_GET_CLASS(self)->name;
+}
+
+gboolean
+vf_driver_start(VfDriver *self, GError **error)
+{
+    VfDriverPrivate *private = vf_driver_get_instance_private(self);
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+    g_autoptr(GError) local = NULL;
+
+    private->started = !class->start || class->start(self, &local);
+    if (private->started)
+        return TRUE;
+    if (!local)
+        local = silent_failure("start");
+    private->failure = g_strdup(local->message);
+    g_propagate_error(error, g_steal_pointer(&local));
+    return FALSE;
+}
+
+void
+vf_driver_stop(VfDriver *self)
+{
+    VfDriverPrivate *private = vf_driver_get_instance_private(self);
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+
+    if (private->started && class->stop)
+        class->stop(self);
+    private->started = FALSE;
+}
+
+gboolean
+vf_driver_check_started(VfDriver *self, GError **error)
+{
+    const VfDriverPrivate *private = vf_driver_get_instance_private(self);
+
+    if (!private->failure)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED, _("driver “%s” did not start: %s"),
+                vf_driver_get_name(self), private->failure);
+    return FALSE;
 }
 
 gboolean
@@ -130,9 +189,7 @@ on_inner(GObject *source, GAsyncResult *result, gpointer data)
     gboolean done = g_task_propagate_boolean(G_TASK(result), &error);
 
     if (!done && !error)
-        error = g_error_new(VFERRY_ERROR, VFERRY_ERROR_FAILED,
-                            _("“%s” failed without saying why; this is a bug in the driver"),
-                            call->name);
+        error = silent_failure(call->name);
     g_prefix_error(&error, _("driver “%s”: "), vf_driver_get_name(self));
     if (call->outer)
         call_answer(call, error);
@@ -289,8 +346,7 @@ vf_driver_adopt(VfDriver *self, VfJob *job, GError **error)
     if (class->adopt(self, job, fds, &local))
         return g_steal_pointer(&fds);
     if (!local)
-        g_set_error(&local, VFERRY_ERROR, VFERRY_ERROR_FAILED,
-                    _("“%s” failed without saying why; this is a bug in the driver"), "adopt");
+        local = silent_failure("adopt");
     g_propagate_prefixed_error(error, g_steal_pointer(&local), _("driver “%s”: "), class->name);
     return NULL;
 }

@@ -30,6 +30,13 @@ struct _VfDriverClass {
     GObjectClass parent_class;
     const char *name;
 
+    /* Once, when all that the daemon has exists and before it is on the bus; connects to what the
+     * driver watches, and waits for nothing. FALSE: it is offered to nobody. NULL: there is nothing
+     * to start. */
+    gboolean (*start)(VfDriver *self, GError **error);
+    /* The end of this process, of one that has started: the jobs' work goes on. NULL: nothing. */
+    void (*stop)(VfDriver *self);
+
     /* Whether this driver is one for @device when the caller names none; NULL: never. Every device
      * of a job is asked for. */
     gboolean (*claims)(VfDriver *self, VfDevice *device);
@@ -74,6 +81,13 @@ struct _VfDriverClass {
 };
 
 const char *vf_driver_get_name(VfDriver *self);
+
+/* FALSE: from now on vf_driver_check_started() says why, and nobody may call the rest. */
+gboolean vf_driver_start(VfDriver *self, GError **error);
+void vf_driver_stop(VfDriver *self);
+/* NOT_SUPPORTED with what came of it when it did not start. */
+gboolean vf_driver_check_started(VfDriver *self, GError **error);
+
 gboolean vf_driver_claims(VfDriver *self, VfDevice *device);
 VfHolder vf_driver_get_holder(VfDriver *self, VfJob *job);
 gboolean vf_driver_check_options(VfDriver *self, GVariant *options, GError **error);

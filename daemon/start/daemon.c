@@ -138,6 +138,8 @@ void
 vf_daemon_stop(VfDaemon *self)
 {
     g_clear_handle_id(&self->name, g_bus_unown_name);
+    if (self->service)
+        vf_service_stop(self->service);
     g_clear_object(&self->service);
     g_clear_object(&self->objects);
     g_clear_object(&self->gate);

@@ -153,9 +153,24 @@ forget_gone(VfService *self)
     }
 }
 
+/* Before the jobs of the last daemon, which they go on with. */
+static void
+start_drivers(VfService *self)
+{
+    for (guint i = 0; i < self->context.drivers->len; i++) {
+        VfDriver *driver = self->context.drivers->pdata[i];
+        g_autoptr(GError) error = NULL;
+
+        if (!vf_driver_start(driver, &error))
+            g_warning("driver “%s” does not start, and is not offered: %s",
+                      vf_driver_get_name(driver), error->message);
+    }
+}
+
 gboolean
 vf_service_start(VfService *self, GError **error)
 {
+    start_drivers(self);
     vf_restart(&(VfRestart){.context = &self->context,
                             .jobs = self->jobs,
                             .loans = self->loans,
@@ -165,4 +180,11 @@ vf_service_start(VfService *self, GError **error)
                             .recovery = self->recovery});
     forget_gone(self);
     return vf_recovery_start(self->recovery, error);
+}
+
+void
+vf_service_stop(VfService *self)
+{
+    for (guint i = 0; i < self->context.drivers->len; i++)
+        vf_driver_stop(self->context.drivers->pdata[i]);
 }

@@ -16,8 +16,11 @@ VfService *vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfG
                           VfObjects *objects, GPtrArray *drivers, GPtrArray *providers,
                           GError **error);
 
-/* After the registry has started: takes over what an earlier daemon left. Fails when that cannot be
- * known. */
+/* After the registry has started: starts the drivers, and takes over what an earlier daemon left.
+ * Fails when that cannot be known. A driver that does not start is left out. */
 gboolean vf_service_start(VfService *self, GError **error);
+
+/* The drivers' end. */
+void vf_service_stop(VfService *self);
 
 G_END_DECLS

@@ -32,20 +32,27 @@ vf_context_choose_driver(const VfContext *self, const char *name, GPtrArray *dev
 {
     VfDriver *named = name ? vf_context_find_driver(self, name) : NULL;
     VfDevice *unclaimed = NULL;
+    g_autoptr(GError) failure = NULL;
 
     if (name && !named)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
                     _("this daemon has no driver “%s”"), name);
     if (name)
-        return named;
+        return named && vf_driver_check_started(named, error) ? named : NULL;
     for (guint i = 0; i < self->drivers->len; i++) {
-        VfDevice *first = find_unclaimed(self->drivers->pdata[i], devices);
+        VfDriver *driver = self->drivers->pdata[i];
+        gboolean started = vf_driver_check_started(driver, failure ? NULL : &failure);
+        VfDevice *first = started ? find_unclaimed(driver, devices) : NULL;
 
-        if (!first)
-            return self->drivers->pdata[i];
+        if (started && !first)
+            return driver;
         unclaimed = unclaimed ? unclaimed : first; /* by the one that is asked first */
     }
-    if (!unclaimed || vf_device_check_stays(unclaimed, error))
+    if (unclaimed && !vf_device_check_stays(unclaimed, error))
+        return NULL;
+    if (failure) /* the one that would have said yes, perhaps */
+        g_propagate_error(error, g_steal_pointer(&failure));
+    else
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
                     _("no driver of this daemon can migrate device %s"),
                     unclaimed ? vf_device_get_id(unclaimed) : "?");

@@ -12,6 +12,7 @@
 #include "io.h"
 #include "options.h"
 
+#define START "VFERRY_FAKE_START" /* in the daemon's environment: how the driver starts */
 #define TICK_MS 20
 #define FAKE_PORT 49300
 #define BYTES_DEFAULT (1024 * 1024)
@@ -94,6 +95,16 @@ probe(VfDriver *driver, VfDevice *device, GTask *task)
     vf_device_set_migration(device, flags, "probe");
     g_task_return_boolean(task, TRUE);
     g_object_unref(task);
+}
+
+/* As the environment of a test says. */
+static gboolean
+start(VfDriver *driver, GError **error)
+{
+    if (g_strcmp0(g_getenv(START), "fail") != 0)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE, "as %s asked", START);
+    return FALSE;
 }
 
 static void
@@ -179,7 +190,7 @@ on_tick(gpointer data)
 }
 
 static void
-start(VfJob *job, const Wishes *wishes)
+start_side(VfJob *job, const Wishes *wishes)
 {
     Side *side = side_get(job);
 
@@ -281,7 +292,7 @@ listen(VfDriver *driver, VfJob *job, GTask *task)
 
     (void)take_wishes(vf_job_get_options(job), &wishes, NULL); /* place has */
     add_endpoints(vf_job_get_channel(job), &wishes);
-    start(job, &wishes);
+    start_side(job, &wishes);
     side = side_get(job);
     side->adopts = wishes.adopts;
     g_source_remove(side->timer);
@@ -297,7 +308,7 @@ perform(VfDriver *driver, VfJob *job, GTask *task)
 
     if (!obey(job, owned, &wishes))
         return;
-    start(job, &wishes);
+    start_side(job, &wishes);
     g_task_return_boolean(owned, TRUE);
 }
 
@@ -354,6 +365,7 @@ vf_fake_driver_class_init(VfFakeDriverClass *class)
     VfDriverClass *driver_class = VF_DRIVER_CLASS(class);
 
     driver_class->name = "fake";
+    driver_class->start = start;
     driver_class->check_options = check_options;
     driver_class->claims = claims;
     driver_class->probe = probe;

@@ -190,6 +190,22 @@ class Fake(crossing.Test):
         self.assert_refused('NotAuthorized', self.begin, device, driver=FAKE)
 
 
+class DoesNotStart(crossing.Test):
+    """A driver that fails when the daemon starts is left out, and the rest of the daemon works."""
+    fake = True
+
+    def launch(self):
+        self.environment['VFERRY_FAKE_START'] = 'fail'
+        super().launch()
+
+    def test_refused_by_name(self):
+        device = self.lend()
+        error = self.assert_refused('NotSupported', self.begin, device, driver=FAKE)
+        self.assertIn('driver “fake” did not start: as VFERRY_FAKE_START asked', error.message)
+        self.assertIn('“fake” does not start', self.daemon.text())
+        self.begin(device)
+
+
 class NoFake(crossing.Test):
     def test_not_there(self):
         error = self.assert_refused('NotSupported', self.begin, self.lend(), driver=FAKE)

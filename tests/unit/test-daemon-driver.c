@@ -17,11 +17,28 @@ typedef struct {
     gboolean fail;
     gboolean hold;
     guint cancels;
+    guint stops;
 } TestDriver;
 typedef VfDriverClass TestDriverClass;
 
 GType test_driver_get_type(void);
 G_DEFINE_TYPE(TestDriver, test_driver, VF_TYPE_DRIVER)
+
+static gboolean
+start(VfDriver *driver, GError **error)
+{
+    TestDriver *self = (TestDriver *)driver;
+
+    if (self->fail)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE, "it has no fuel");
+    return !self->fail && !self->shrug;
+}
+
+static void
+stop(VfDriver *driver)
+{
+    ((TestDriver *)driver)->stops++;
+}
 
 static void
 on_cancelled(GCancellable *cancellable, TestDriver *self)
@@ -61,6 +78,8 @@ static void
 test_driver_class_init(TestDriverClass *class)
 {
     class->name = "test";
+    class->start = start;
+    class->stop = stop;
     class->begin = begin;
     class->adopt = adopt;
     class->drop = drop;
@@ -119,6 +138,46 @@ call(Fixture *fixture, VfDriverOperation operation, GCancellable *cancellable)
 {
     vf_driver_call_async(VF_DRIVER(fixture->driver), operation, fixture->job, cancellable,
                          on_called, fixture);
+}
+
+/* One that did not start has nothing to stop, and says why nobody may use it. */
+static void
+test_start(Fixture *fixture, gconstpointer data)
+{
+    VfDriver *driver = VF_DRIVER(fixture->driver);
+    g_autoptr(GError) error = NULL;
+
+    fixture->driver->fail = TRUE;
+    g_assert_false(vf_driver_start(driver, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE);
+    g_clear_error(&error);
+    g_assert_false(vf_driver_check_started(driver, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED);
+    g_assert_cmpstr(error->message, ==, "driver “test” did not start: it has no fuel");
+    vf_driver_stop(driver);
+    g_assert_cmpuint(fixture->driver->stops, ==, 0);
+}
+
+static void
+test_start_shrugs(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    fixture->driver->shrug = TRUE;
+    g_assert_false(vf_driver_start(VF_DRIVER(fixture->driver), &error));
+    g_assert_nonnull(strstr(error->message, "bug in the driver"));
+}
+
+static void
+test_stop(Fixture *fixture, gconstpointer data)
+{
+    VfDriver *driver = VF_DRIVER(fixture->driver);
+
+    g_assert_true(vf_driver_start(driver, NULL));
+    g_assert_true(vf_driver_check_started(driver, NULL));
+    vf_driver_stop(driver);
+    vf_driver_stop(driver);
+    g_assert_cmpuint(fixture->driver->stops, ==, 1);
 }
 
 static void
@@ -253,6 +312,9 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    ADD(start);
+    ADD(start_shrugs);
+    ADD(stop);
     ADD(success);
     ADD(missing);
     ADD(prefix);
