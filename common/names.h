@@ -10,6 +10,7 @@
 #define VF_PATH_MODEL VF_OBJECT_ROOT "/model/"
 #define VF_PATH_LEASE VF_OBJECT_ROOT "/lease/"
 #define VF_PATH_JOB VF_OBJECT_ROOT "/job/"
+#define VF_PATH_DOMAIN VF_OBJECT_ROOT "/domain/"
 #define VF_ERROR_PREFIX "org.vferry1.Error."
 
 /* Annotations of a method in the interface XML; the export gate reads them. */

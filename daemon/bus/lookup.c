@@ -16,12 +16,12 @@
 #define CANDIDATES_SHOWN 8
 
 /* A lease and the job that it is for may have one id: devices come first, then parents, jobs,
- * leases, models. */
+ * leases, models; what somebody may call as he likes is last. */
 static guint
 rank(const VfLookupEntry *entry)
 {
-    static const char *const order[] = {VF_PATH_DEVICE, VF_PATH_PARENT, VF_PATH_JOB, VF_PATH_LEASE,
-                                        VF_PATH_MODEL};
+    static const char *const order[] = {VF_PATH_DEVICE, VF_PATH_PARENT, VF_PATH_JOB,
+                                        VF_PATH_LEASE,  VF_PATH_MODEL,  VF_PATH_DOMAIN};
     guint i = 0;
 
     while (i < G_N_ELEMENTS(order) && !g_str_equal(entry->prefix, order[i]))

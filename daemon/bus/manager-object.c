@@ -3,6 +3,8 @@
 
 #include "manager-object.h"
 
+#include <string.h>
+
 #include "inventory-cache.h"
 #include "options.h"
 
@@ -55,4 +57,23 @@ vf_manager_object_new(VfObjects *objects, VfRegistry *registry, const char *host
                           vf_inventory_cache_new(registry, host_id), unref_cache, 0);
     g_signal_connect_object(manager, "handle-lookup", G_CALLBACK(handle_lookup), objects, 0);
     return manager;
+}
+
+static gint
+compare_features(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void
+vf_manager_object_announce(VferryManager *manager, const char *feature)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
+
+    for (const char *const *each = vferry_manager_get_features(manager); *each; each++)
+        g_ptr_array_add(all, g_strdup(*each));
+    g_ptr_array_add(all, g_strdup(feature));
+    g_ptr_array_sort(all, compare_features);
+    g_ptr_array_add(all, NULL);
+    vferry_manager_set_features(manager, (const char *const *)all->pdata);
 }

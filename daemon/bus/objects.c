@@ -341,6 +341,14 @@ vf_objects_add(VfObjects *self, const char *prefix, const char *id,
     return entry->path;
 }
 
+GDBusInterfaceSkeleton *
+vf_objects_find(VfObjects *self, const char *prefix, const char *object_path)
+{
+    const VfLookupEntry *entry = find_by_path(self, prefix, object_path);
+
+    return entry ? entry->skeleton : NULL;
+}
+
 void
 vf_objects_remove(VfObjects *self, GDBusInterfaceSkeleton *skeleton)
 {

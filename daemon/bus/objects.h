@@ -10,8 +10,8 @@
 G_BEGIN_DECLS
 
 /* How the bus sees the rest: the object manager at /org/vferry1, the Manager beside it, and one
- * object for each model, device, parent, lease and job, under paths that are opaque and never used
- * again.
+ * object for each model, device, parent, lease, job and domain, under paths that are opaque and
+ * never used again.
  *
  * Signals: "device-exported"(VfDevice, VferryDevice *skeleton) and "parent-exported"(VfParent,
  * VferryParent *skeleton), before the object appears on the bus, so that those who implement Lend,
@@ -42,11 +42,14 @@ const char *vf_objects_lookup(VfObjects *self, const char *id, GError **error);
  * daemon still mean it. Nothing happens when the path is of another kind, or used. */
 void vf_objects_expect(VfObjects *self, const char *prefix, const char *id, const char *path);
 
-/* Guards and exports @skeleton (of a lease or a job) at a new path below @prefix (VF_PATH_LEASE,
+/* Guards and exports @skeleton (of a lease, a job …) at a new path below @prefix (VF_PATH_LEASE,
  * VF_PATH_JOB), findable by Manager.Lookup under @id, and returns the path, which stays the
  * skeleton's (g_dbus_interface_skeleton_get_object_path). */
 const char *vf_objects_add(VfObjects *self, const char *prefix, const char *id,
                            GDBusInterfaceSkeleton *skeleton, VfGateOwnerFunc owner, gpointer data);
+/* That of vf_objects_add(); NULL when there is none. No reference is passed. */
+GDBusInterfaceSkeleton *vf_objects_find(VfObjects *self, const char *prefix,
+                                        const char *object_path);
 void vf_objects_remove(VfObjects *self, GDBusInterfaceSkeleton *skeleton);
 
 G_END_DECLS

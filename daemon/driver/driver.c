@@ -35,6 +35,7 @@ static const struct {
     [VF_DRIVER_RUN] = {"run", G_STRUCT_OFFSET(VfDriverClass, run), 60000, 0},
     [VF_DRIVER_DISCARD] = {"discard", G_STRUCT_OFFSET(VfDriverClass, discard), 50000, DEVICE_MS},
 };
+#define ATTACH_DEADLINE_MS 20000
 #define LEND_DEADLINE_MS 20000
 #define PROBE_DEADLINE_MS 20000
 
@@ -81,13 +82,13 @@ vf_driver_get_name(VfDriver *self)
 }
 
 gboolean
-vf_driver_start(VfDriver *self, GError **error)
+vf_driver_start(VfDriver *self, VfDriverHost *host, GError **error)
 {
     VfDriverPrivate *private = vf_driver_get_instance_private(self);
     VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
     g_autoptr(GError) local = NULL;
 
-    private->started = !class->start || class->start(self, &local);
+    private->started = !class->start || class->start(self, host, &local);
     if (private->started)
         return TRUE;
     if (!local)
@@ -317,6 +318,42 @@ gboolean
 vf_driver_lend_finish(VfDriver *self, GAsyncResult *result, GError **error)
 {
     return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+gboolean
+vf_driver_can_attach(VfDriver *self)
+{
+    return VF_DRIVER_GET_CLASS(self)->attach && vf_driver_check_started(self, NULL);
+}
+
+void
+vf_driver_attach_async(VfDriver *self, VfDomain *domain, VfJob *incoming, GCancellable *cancellable,
+                       GAsyncReadyCallback callback, gpointer data)
+{
+    const VfDriverPrivate *private = vf_driver_get_instance_private(self);
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+    g_autoptr(GTask) task =
+        call_new(self, "attach", class->attach != NULL,
+                 private->deadline_ms ? private->deadline_ms : ATTACH_DEADLINE_MS, cancellable,
+                 callback, data);
+
+    if (task)
+        class->attach(self, domain, incoming, g_object_ref(task));
+}
+
+gboolean
+vf_driver_attach_finish(VfDriver *self, GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+void
+vf_driver_detach(VfDriver *self, VfDomain *domain)
+{
+    VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+
+    if (class->detach)
+        class->detach(self, domain);
 }
 
 gboolean

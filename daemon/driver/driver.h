@@ -3,6 +3,7 @@
 
 #include <gio/gio.h>
 
+#include "driver-host.h"
 #include "job.h"
 #include "loan.h"
 
@@ -31,9 +32,9 @@ struct _VfDriverClass {
     const char *name;
 
     /* Once, when all that the daemon has exists and before it is on the bus; connects to what the
-     * driver watches, and waits for nothing. FALSE: it is offered to nobody. NULL: there is nothing
-     * to start. */
-    gboolean (*start)(VfDriver *self, GError **error);
+     * driver watches, and waits for nothing. @host is there until `stop`. FALSE: the driver is
+     * offered to nobody. NULL: there is nothing to start. */
+    gboolean (*start)(VfDriver *self, VfDriverHost *host, GError **error);
     /* The end of this process, of one that has started: the jobs' work goes on. NULL: nothing. */
     void (*stop)(VfDriver *self);
 
@@ -52,6 +53,17 @@ struct _VfDriverClass {
 
     /* A lender's fd: is it this device, and can it migrate? Sets the device's migration flags. */
     void (*lend)(VfDriver *self, VfLoan *loan, GTask *task);
+
+    /* What somebody hands over is a guest of this hypervisor, and the caller may: fills in @domain,
+     * from its options and descriptors, whose meaning is the driver's. Its devices are those that
+     * the guest really has, whatever its hypervisor says: nobody else may touch them from then on.
+     * @incoming: at a destination, the job that waits for this guest, which `place` and `listen`
+     * have served; else NULL. What it starts belongs to the domain's driver data. NULL: it takes
+     * none. */
+    void (*attach)(VfDriver *self, VfDomain *domain, VfJob *incoming, GTask *task);
+    /* Lets go of a domain that was attached, or did not get so far, at once; the guest runs on.
+     * Required with `attach`. */
+    void (*detach)(VfDriver *self, VfDomain *domain);
 
     VfDriverJobFunc
         begin; /* source: may it migrate now; fills the estimates and the job's features */
@@ -83,7 +95,7 @@ struct _VfDriverClass {
 const char *vf_driver_get_name(VfDriver *self);
 
 /* FALSE: from now on vf_driver_check_started() says why, and nobody may call the rest. */
-gboolean vf_driver_start(VfDriver *self, GError **error);
+gboolean vf_driver_start(VfDriver *self, VfDriverHost *host, GError **error);
 void vf_driver_stop(VfDriver *self);
 /* NOT_SUPPORTED with what came of it when it did not start. */
 gboolean vf_driver_check_started(VfDriver *self, GError **error);
@@ -115,6 +127,12 @@ gboolean vf_driver_probe_finish(VfDriver *self, GAsyncResult *result, GError **e
 void vf_driver_lend_async(VfDriver *self, VfLoan *loan, GCancellable *cancellable,
                           GAsyncReadyCallback callback, gpointer data);
 gboolean vf_driver_lend_finish(VfDriver *self, GAsyncResult *result, GError **error);
+
+gboolean vf_driver_can_attach(VfDriver *self);
+void vf_driver_attach_async(VfDriver *self, VfDomain *domain, VfJob *incoming,
+                            GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+gboolean vf_driver_attach_finish(VfDriver *self, GAsyncResult *result, GError **error);
+void vf_driver_detach(VfDriver *self, VfDomain *domain);
 
 gboolean vf_driver_cancel(VfDriver *self, VfJob *job, GError **error);
 /* Free with g_object_unref(). */

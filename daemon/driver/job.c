@@ -21,6 +21,7 @@ struct _VfJob {
     GVariant *options;
     char *override;
     VfHolder holder;
+    VfDomain *domain;
     char **features;
     GPtrArray *devices;
     VfRecord *record;
@@ -67,6 +68,7 @@ vf_job_finalize(GObject *object)
     vf_job_set_driver_data(self, NULL, NULL);
     g_clear_handle_id(&self->progress_timer, g_source_remove);
     g_ptr_array_unref(self->devices);
+    g_clear_object(&self->domain);
     g_clear_pointer(&self->record, vf_record_free);
     g_clear_pointer(&self->kept, vf_kept_free);
     g_clear_pointer(&self->driver_state, g_variant_unref);
@@ -175,6 +177,8 @@ vf_job_set_path(VfJob *self, const char *path)
 {
     g_free(self->path);
     self->path = g_strdup(path);
+    if (self->domain)
+        vf_domain_set_job_path(self->domain, path);
 }
 
 VfJobChannel *
@@ -246,6 +250,20 @@ void
 vf_job_set_holder(VfJob *self, VfHolder holder)
 {
     self->holder = holder;
+}
+
+VfDomain *
+vf_job_get_domain(VfJob *self)
+{
+    return self->domain;
+}
+
+void
+vf_job_set_domain(VfJob *self, VfDomain *domain)
+{
+    g_set_object(&self->domain, domain);
+    if (domain && *self->path)
+        vf_domain_set_job_path(domain, self->path);
 }
 
 const char *const *

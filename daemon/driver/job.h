@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 
 #include "device.h"
+#include "domain.h"
 #include "endpoint.h"
 #include "kept.h"
 #include "loan.h"
@@ -112,6 +113,11 @@ void vf_job_set_holder(VfJob *self, VfHolder holder);
 /* Stream features that both sides know. */
 const char *const *vf_job_get_features(VfJob *self);
 void vf_job_set_features(VfJob *self, const char *const *features);
+
+/* The guest that it is about; NULL: bare devices. Those of its devices that are known here are the
+ * job's. */
+VfDomain *vf_job_get_domain(VfJob *self);
+void vf_job_set_domain(VfJob *self, VfDomain *domain);
 
 VfJobDevice *vf_job_add_device(VfJob *self, const char *ref, VfDevice *device);
 guint vf_job_get_n_devices(VfJob *self);

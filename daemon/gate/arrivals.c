@@ -13,7 +13,7 @@
 typedef struct {
     VfClosers *closers;
     guint32 uid;
-    int fd;
+    int fds[VF_ARRIVALS_MAX];
 } Arrival;
 
 static void
@@ -21,29 +21,39 @@ arrival_free(gpointer data)
 {
     Arrival *self = data;
 
-    vf_closers_add(self->closers, self->uid, &self->fd);
+    for (guint i = 0; i < VF_ARRIVALS_MAX; i++)
+        vf_closers_add(self->closers, self->uid, &self->fds[i]);
     vf_closers_unref(self->closers);
     g_free(self);
 }
 
 static void
-attach(GDBusMessage *message, VfClosers *closers, int fd)
+attach(GDBusMessage *message, VfClosers *closers, int *fds, int n)
 {
     Arrival *arrival = g_new0(Arrival, 1);
 
     arrival->closers = vf_closers_ref(closers);
     arrival->uid = VF_CLOSERS_UNKNOWN;
-    arrival->fd = fd;
+    for (int i = 0; i < VF_ARRIVALS_MAX; i++)
+        arrival->fds[i] = i < n ? vf_io_steal_fd(&fds[i]) : -1;
     g_object_set_data_full(G_OBJECT(message), KEY, arrival, arrival_free);
 }
 
-/* A message may bring 16, and many messages may wait. */
 static gboolean
-takes_descriptor(GDBusMessage *message)
+is_call(GDBusMessage *message, const char *interface, const char *method)
 {
     return g_dbus_message_get_message_type(message) == G_DBUS_MESSAGE_TYPE_METHOD_CALL &&
-           g_strcmp0(g_dbus_message_get_interface(message), "org.vferry1.Device") == 0 &&
-           g_strcmp0(g_dbus_message_get_member(message), "Lend") == 0;
+           g_strcmp0(g_dbus_message_get_interface(message), interface) == 0 &&
+           g_strcmp0(g_dbus_message_get_member(message), method) == 0;
+}
+
+/* How many it may keep: a message may bring 16, and many messages may wait. */
+static int
+count_taken(GDBusMessage *message)
+{
+    if (is_call(message, "org.vferry1.Device", "Lend"))
+        return 1;
+    return is_call(message, "org.vferry1.Manager", "AttachDomain") ? VF_ARRIVALS_MAX : 0;
 }
 
 /* In GDBus' own thread, so that this touches no state of the daemon. The message is locked, and a
@@ -59,8 +69,8 @@ take_descriptors(GDBusConnection *connection, GDBusMessage *message, gboolean in
     if (!list)
         return message;
     fds = g_unix_fd_list_steal_fds(list, &n);
-    if (n == 1 && takes_descriptor(message))
-        attach(message, data, vf_io_steal_fd(&fds[0]));
+    if (n <= count_taken(message))
+        attach(message, data, fds, n);
     for (int i = 0; i < n; i++)
         vf_closers_add(data, VF_CLOSERS_UNKNOWN, &fds[i]);
     return message;
@@ -84,7 +94,10 @@ vf_arrivals_has_fd(GDBusMessage *message)
 {
     const Arrival *arrival = find(message);
 
-    return arrival && arrival->fd >= 0;
+    for (guint i = 0; arrival && i < VF_ARRIVALS_MAX; i++)
+        if (arrival->fds[i] >= 0)
+            return TRUE;
+    return FALSE;
 }
 
 void
@@ -97,9 +110,9 @@ vf_arrivals_set_uid(GDBusMessage *message, guint32 uid)
 }
 
 int
-vf_arrivals_take_fd(GDBusMessage *message)
+vf_arrivals_take_fd(GDBusMessage *message, guint index)
 {
     Arrival *arrival = find(message);
 
-    return arrival ? vf_io_steal_fd(&arrival->fd) : -1;
+    return arrival && index < VF_ARRIVALS_MAX ? vf_io_steal_fd(&arrival->fds[index]) : -1;
 }

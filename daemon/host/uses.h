@@ -17,6 +17,7 @@ typedef struct {
     const char *id; /* UUID or PCI address */
     guint64 inode;  /* vf_device_get_inode(); 0: it is not there yet, or unknown */
     gboolean lent;  /* with a device that is lent, for whoever lent it: the loan is no hindrance */
+    gconstpointer domain; /* for a job of this VfDomain: that it has the device is no hindrance */
 } VfTouch;
 
 /* FALSE with @error when @user has a reason against it: vf_touch_refuse(). */

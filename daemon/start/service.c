@@ -6,10 +6,12 @@
 #include "begin.h"
 #include "context.h"
 #include "device-calls.h"
+#include "domains.h"
 #include "end.h"
 #include "jobs.h"
 #include "leases.h"
 #include "loans.h"
+#include "manager-object.h"
 #include "model-calls.h"
 #include "names.h"
 #include "perform.h"
@@ -28,6 +30,7 @@ struct _VfService {
     VfJobs *jobs;
     VfLoans *loans;
     VfLeases *leases;
+    VfDomains *domains;
     VfSourceDevices *source_devices;
     VfBegin *begin;
     VfPrepare *prepare;
@@ -53,6 +56,7 @@ vf_service_finalize(GObject *object)
     g_clear_object(&self->prepare);
     g_clear_object(&self->begin);
     g_clear_object(&self->source_devices);
+    g_clear_object(&self->domains);
     g_clear_object(&self->leases);
     g_clear_object(&self->loans);
     g_clear_object(&self->jobs);
@@ -125,6 +129,7 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
     self->jobs = vf_jobs_new(&self->context, VF_JOBS_MEMORY_MS);
     self->loans = vf_loans_new(&self->context);
     self->leases = vf_leases_new(&self->context, STUCK_RETRY_MS);
+    self->domains = vf_domains_new(&self->context, self->jobs, self->leases);
     self->source_devices = vf_source_devices_new(&self->context, self->jobs, self->loans);
     self->begin = vf_begin_new(&self->context, self->jobs, self->loans, self->source_devices,
                                VF_BEGIN_PENDING_MS);
@@ -157,14 +162,19 @@ forget_gone(VfService *self)
 static void
 start_drivers(VfService *self)
 {
+    gboolean attaches = FALSE;
+
     for (guint i = 0; i < self->context.drivers->len; i++) {
         VfDriver *driver = self->context.drivers->pdata[i];
         g_autoptr(GError) error = NULL;
 
-        if (!vf_driver_start(driver, &error))
+        if (!vf_driver_start(driver, vf_domains_get_host(self->domains), &error))
             g_warning("driver “%s” does not start, and is not offered: %s",
                       vf_driver_get_name(driver), error->message);
+        attaches = attaches || vf_driver_can_attach(driver);
     }
+    if (attaches)
+        vf_manager_object_announce(vf_objects_get_manager(self->context.objects), "domains");
 }
 
 gboolean

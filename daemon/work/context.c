@@ -75,15 +75,21 @@ vf_context_get_host_id(const VfContext *self)
     return vferry_manager_get_host_id(vf_objects_get_manager(self->objects));
 }
 
-gboolean
-vf_context_take_driver_options(VfJob *job, VfDriver *driver, GVariant *dict,
-                               const char *const *common, GError **error)
+GVariant *
+vf_context_leave_options(GVariant *dict, const char *const *common)
 {
     GVariantDict rest;
 
     g_variant_dict_init(&rest, dict);
     for (const char *const *key = common; *key; key++)
         g_variant_dict_remove(&rest, *key);
-    vf_job_set_options(job, g_variant_dict_end(&rest));
+    return g_variant_dict_end(&rest);
+}
+
+gboolean
+vf_context_take_driver_options(VfJob *job, VfDriver *driver, GVariant *dict,
+                               const char *const *common, GError **error)
+{
+    vf_job_set_options(job, vf_context_leave_options(dict, common));
     return vf_driver_check_options(driver, vf_job_get_options(job), error);
 }

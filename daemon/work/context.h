@@ -40,7 +40,8 @@ VfDriver *vf_context_choose_driver_for(const VfContext *self, const char *name, 
 const char *vf_context_get_host_id(const VfContext *self);
 
 /* What @common (NULL-terminated) leaves of a call's options is for the driver, which refuses what
- * it does not know. */
+ * it does not know. Floating. */
+GVariant *vf_context_leave_options(GVariant *dict, const char *const *common);
 gboolean vf_context_take_driver_options(VfJob *job, VfDriver *driver, GVariant *dict,
                                         const char *const *common, GError **error);
 

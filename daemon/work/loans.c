@@ -220,7 +220,7 @@ take_fd(GDBusMethodInvocation *invocation, GVariant *handle, GError **error)
     int index = g_variant_get_handle(handle);
 
     if (index == 0 && vf_arrivals_has_fd(message))
-        return vf_arrivals_take_fd(message);
+        return vf_arrivals_take_fd(message, 0);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                 _("there is no descriptor %d: the call must carry one, number 0, and no other"),
                 index);

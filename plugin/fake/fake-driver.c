@@ -4,8 +4,10 @@
 #include "fake-driver.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 #include <gio/gunixfdlist.h>
+#include <glib-unix.h>
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
@@ -13,6 +15,7 @@
 #include "options.h"
 
 #define START "VFERRY_FAKE_START" /* in the daemon's environment: how the driver starts */
+#define FOUND "domain:"
 #define TICK_MS 20
 #define FAKE_PORT 49300
 #define BYTES_DEFAULT (1024 * 1024)
@@ -21,6 +24,8 @@
 
 struct _VfFakeDriver {
     VfDriver parent_instance;
+    VfDriverHost *host; /* between start and stop */
+    VfDomain *found;    /* at the start; NULL: none was */
 };
 
 G_DEFINE_FINAL_TYPE(VfFakeDriver, vf_fake_driver, VF_TYPE_DRIVER)
@@ -97,15 +102,175 @@ probe(VfDriver *driver, VfDevice *device, GTask *task)
     g_object_unref(task);
 }
 
-/* As the environment of a test says. */
-static gboolean
-start(VfDriver *driver, GError **error)
+/* Long after anybody waits for it: the runner must not mind. */
+static void
+on_hang_cancelled(GCancellable *cancellable, gpointer data)
 {
-    if (g_strcmp0(g_getenv(START), "fail") != 0)
+    GTask *task = data;
+
+    g_signal_handlers_disconnect_by_data(cancellable, task);
+    g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_CANCELLED, "at last");
+    g_object_unref(task);
+}
+
+/* FALSE: the call has failed, or hangs, as it was to. */
+static gboolean
+grant(GTask *task, const Wishes *wishes)
+{
+    if (wishes->fail)
+        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_DEVICE, "as fake-fail asked");
+    else if (wishes->shrug)
+        g_task_return_boolean(task, FALSE);
+    else if (wishes->hang)
+        g_signal_connect(g_task_get_cancellable(task), "cancelled", G_CALLBACK(on_hang_cancelled),
+                         g_object_ref(task));
+    else
         return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE, "as %s asked", START);
     return FALSE;
 }
+
+/* --- domains --- */
+
+/* Its devices: some of this host's, and one that no host has. */
+static GPtrArray *
+list_devices(const char *const *host_addresses)
+{
+    static const char *const reasons[] = {"its driver has no migration", NULL};
+    GPtrArray *devices = vf_domain_devices_new();
+
+    for (guint i = 0; host_addresses[i]; i++) {
+        g_autofree char *guest_address = g_strdup_printf("0000:00:%02x.0", i + 2);
+        gboolean mute = g_str_has_prefix(host_addresses[i], "mute-");
+
+        vf_domain_devices_add(devices, guest_address, host_addresses[i] + (mute ? 5 : 0), !mute,
+                              mute ? reasons : NULL);
+    }
+    return devices;
+}
+
+/* As the environment of a test says. */
+static gboolean
+start(VfDriver *driver, VfDriverHost *host, GError **error)
+{
+    VfFakeDriver *self = VF_FAKE_DRIVER(driver);
+    const char *how = g_getenv(START);
+
+    if (g_strcmp0(how, "fail") == 0) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE, "as %s asked", START);
+        return FALSE;
+    }
+    self->host = g_object_ref(host);
+    if (how && g_str_has_prefix(how, FOUND)) {
+        const char *const addresses[] = {how + strlen(FOUND), NULL};
+
+        self->found = vf_domain_new("fake", VF_DOMAIN_UID_NONE, "");
+        vf_domain_set_name(self->found, "found");
+        vf_domain_set_state(self->found, VF_DOMAIN_RUNNING);
+        vf_domain_take_devices(self->found, list_devices(addresses));
+        vf_driver_host_add_domain(host, self->found);
+    }
+    return TRUE;
+}
+
+static void
+stop(VfDriver *driver)
+{
+    VfFakeDriver *self = VF_FAKE_DRIVER(driver);
+
+    if (self->found)
+        vf_driver_host_remove_domain(self->host, self->found);
+    g_clear_object(&self->found);
+    g_clear_object(&self->host);
+}
+
+/* A “monitor” that somebody attached. Nothing is read from it, and its end is the guest's. */
+typedef struct {
+    VfFakeDriver *driver; /* not a reference: it outlives the domains */
+    VfDomain *domain;     /* nor this: the domain owns it */
+    int fd;
+    guint watch;
+} Monitor;
+
+static void
+monitor_free(gpointer data)
+{
+    Monitor *self = data;
+
+    g_clear_handle_id(&self->watch, g_source_remove);
+    vf_domain_close_fd(self->domain, &self->fd);
+    g_free(self);
+}
+
+static gboolean
+on_monitor_hung_up(int fd, GIOCondition condition, gpointer data)
+{
+    Monitor *self = data;
+
+    self->watch = 0;
+    if (self->driver->host)
+        vf_driver_host_remove_domain(self->driver->host, self->domain);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+fill_domain(VfFakeDriver *self, VfDomain *domain, VfJob *incoming, VfOptions *options,
+            GError **error)
+{
+    g_autoptr(GVariant) handle =
+        vf_options_take_value(options, "fake-monitor", G_VARIANT_TYPE_HANDLE);
+    g_autoptr(GVariant) devices =
+        vf_options_take_value(options, "fake-devices", G_VARIANT_TYPE_STRING_ARRAY);
+    g_autofree char *uuid = vf_options_take_string(options, "fake-uuid", "");
+    g_autofree const char **addresses = devices ? g_variant_get_strv(devices, NULL) : NULL;
+    Monitor *monitor;
+    int fd;
+
+    if (!vf_options_end(options, error))
+        return FALSE;
+    if (!handle) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("option “%s” is needed"),
+                    "fake-monitor");
+        return FALSE;
+    }
+    fd = vf_domain_take_fd(domain, g_variant_get_handle(handle), error);
+    if (fd < 0)
+        return FALSE;
+    monitor = g_new0(Monitor, 1);
+    monitor->driver = self;
+    monitor->domain = domain;
+    monitor->fd = fd;
+    monitor->watch = g_unix_fd_add(fd, G_IO_HUP, on_monitor_hung_up, monitor);
+    vf_domain_set_driver_data(domain, monitor, monitor_free);
+    vf_domain_set_name(domain, "fake guest");
+    vf_domain_set_uuid(domain, uuid);
+    vf_domain_set_state(domain, incoming ? VF_DOMAIN_INCOMING : VF_DOMAIN_RUNNING);
+    if (addresses)
+        vf_domain_take_devices(domain, list_devices(addresses));
+    return TRUE;
+}
+
+static void
+attach(VfDriver *driver, VfDomain *domain, VfJob *incoming, GTask *task)
+{
+    g_autoptr(GTask) owned = task;
+    g_autoptr(VfOptions) options = vf_options_new(vf_domain_get_options(domain));
+    Wishes wishes = {.fail = vf_options_take_boolean(options, "fake-fail", FALSE),
+                     .hang = vf_options_take_boolean(options, "fake-hang", FALSE)};
+    GError *error = NULL;
+
+    if (!fill_domain(VF_FAKE_DRIVER(driver), domain, incoming, options, &error))
+        g_task_return_error(owned, error);
+    else if (grant(owned, &wishes))
+        g_task_return_boolean(owned, TRUE);
+}
+
+static void
+detach(VfDriver *driver, VfDomain *domain)
+{
+    vf_domain_set_driver_data(domain, NULL, NULL);
+}
+
+/* --- jobs --- */
 
 static void
 side_free(gpointer data)
@@ -201,34 +366,15 @@ start_side(VfJob *job, const Wishes *wishes)
     side->timer = g_timeout_add(TICK_MS, on_tick, side);
 }
 
-/* Long after anybody waits for it: the runner must not mind. */
-static void
-on_hang_cancelled(GCancellable *cancellable, gpointer data)
-{
-    GTask *task = data;
-
-    g_signal_handlers_disconnect_by_data(cancellable, task);
-    g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_CANCELLED, "at last");
-    g_object_unref(task);
-}
-
-/* Answers @task as the options wish. FALSE: the call has failed, or hangs. */
+/* As grant(), with the options of the call. */
 static gboolean
 obey(VfJob *job, GTask *task, Wishes *wishes)
 {
     GError *error = NULL;
 
-    if (!take_wishes(vf_job_get_options(job), wishes, &error))
-        g_task_return_error(task, error);
-    else if (wishes->fail)
-        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_DEVICE, "as fake-fail asked");
-    else if (wishes->shrug)
-        g_task_return_boolean(task, FALSE);
-    else if (wishes->hang)
-        g_signal_connect(g_task_get_cancellable(task), "cancelled", G_CALLBACK(on_hang_cancelled),
-                         g_object_ref(task));
-    else
-        return TRUE;
+    if (take_wishes(vf_job_get_options(job), wishes, &error))
+        return grant(task, wishes);
+    g_task_return_error(task, error);
     return FALSE;
 }
 
@@ -366,6 +512,9 @@ vf_fake_driver_class_init(VfFakeDriverClass *class)
 
     driver_class->name = "fake";
     driver_class->start = start;
+    driver_class->stop = stop;
+    driver_class->attach = attach;
+    driver_class->detach = detach;
     driver_class->check_options = check_options;
     driver_class->claims = claims;
     driver_class->probe = probe;

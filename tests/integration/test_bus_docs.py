@@ -17,7 +17,7 @@ import tap
 DBUS = os.path.join(harness.SOURCE, 'dbus')
 BUS_DOCS = os.path.join(harness.SOURCE, 'docs', 'bus')
 ACTION = 'org.vferry1.Action'
-KINDS = ('Device', 'Job', 'Lease', 'Manager', 'Model', 'Parent')
+KINDS = ('Device', 'Domain', 'Job', 'Lease', 'Manager', 'Model', 'Parent')
 
 
 def described(kind):
@@ -43,6 +43,11 @@ def members(interface):
 
 class Running(crossing.Test):
     """The daemon's own word, for each kind of object."""
+    fake = True
+
+    def launch(self):
+        self.environment['VFERRY_FAKE_START'] = 'domain:none of ours'
+        super().launch()
 
     def introspect(self, path):
         text = self.client.call(path, 'org.freedesktop.DBus.Introspectable.Introspect')[0]

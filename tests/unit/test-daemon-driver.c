@@ -25,7 +25,7 @@ GType test_driver_get_type(void);
 G_DEFINE_TYPE(TestDriver, test_driver, VF_TYPE_DRIVER)
 
 static gboolean
-start(VfDriver *driver, GError **error)
+start(VfDriver *driver, VfDriverHost *host, GError **error)
 {
     TestDriver *self = (TestDriver *)driver;
 
@@ -148,7 +148,7 @@ test_start(Fixture *fixture, gconstpointer data)
     g_autoptr(GError) error = NULL;
 
     fixture->driver->fail = TRUE;
-    g_assert_false(vf_driver_start(driver, &error));
+    g_assert_false(vf_driver_start(driver, NULL, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE);
     g_clear_error(&error);
     g_assert_false(vf_driver_check_started(driver, &error));
@@ -164,7 +164,7 @@ test_start_shrugs(Fixture *fixture, gconstpointer data)
     g_autoptr(GError) error = NULL;
 
     fixture->driver->shrug = TRUE;
-    g_assert_false(vf_driver_start(VF_DRIVER(fixture->driver), &error));
+    g_assert_false(vf_driver_start(VF_DRIVER(fixture->driver), NULL, &error));
     g_assert_nonnull(strstr(error->message, "bug in the driver"));
 }
 
@@ -173,7 +173,7 @@ test_stop(Fixture *fixture, gconstpointer data)
 {
     VfDriver *driver = VF_DRIVER(fixture->driver);
 
-    g_assert_true(vf_driver_start(driver, NULL));
+    g_assert_true(vf_driver_start(driver, NULL, NULL));
     g_assert_true(vf_driver_check_started(driver, NULL));
     vf_driver_stop(driver);
     vf_driver_stop(driver);
@@ -200,6 +200,19 @@ test_missing(Fixture *fixture, gconstpointer data)
     g_assert_cmpstr(fixture->error->message, ==, "driver “test” has no “listen”");
     g_assert_false(vf_driver_cancel(VF_DRIVER(fixture->driver), fixture->job, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED);
+}
+
+/* One that takes no domains says so. */
+static void
+test_no_attach(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(VfDomain) domain = vf_domain_new("test", 0, ":1.7");
+
+    g_assert_false(vf_driver_can_attach(VF_DRIVER(fixture->driver)));
+    vf_driver_attach_async(VF_DRIVER(fixture->driver), domain, NULL, NULL, on_called, fixture);
+    iterate_until(&fixture->calls, 1);
+    g_assert_error(fixture->error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED);
+    g_assert_cmpstr(fixture->error->message, ==, "driver “test” has no “attach”");
 }
 
 static void
@@ -317,6 +330,7 @@ main(int argc, char **argv)
     ADD(stop);
     ADD(success);
     ADD(missing);
+    ADD(no_attach);
     ADD(prefix);
     ADD(shrug);
     ADD(nothing_to_place);

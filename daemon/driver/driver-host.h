@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "domain.h"
+
+G_BEGIN_DECLS
+
+/* What a driver has of the daemon, from its start on: a place for the domains that it finds by
+ * itself, and nothing else.
+ *
+ * Signals: "domain-added"(VfDomain), "domain-removed"(VfDomain). */
+#define VF_TYPE_DRIVER_HOST (vf_driver_host_get_type())
+G_DECLARE_FINAL_TYPE(VfDriverHost, vf_driver_host, VF, DRIVER_HOST, GObject)
+
+VfDriverHost *vf_driver_host_new(void);
+
+/* It appears on the bus; vf_domain_new() with the driver's name, and no owner. */
+void vf_driver_host_add_domain(VfDriverHost *self, VfDomain *domain);
+
+/* It has gone: one that was added, or one that was attached. Nobody calls the driver for it any
+ * more; nothing happens for one that is not there. */
+void vf_driver_host_remove_domain(VfDriverHost *self, VfDomain *domain);
+
+G_END_DECLS
