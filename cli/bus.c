@@ -139,6 +139,8 @@ describe_kind(GDBusProxy *proxy)
         return _("a parent");
     if (VFERRY_IS_LEASE(proxy))
         return _("a lease");
+    if (VFERRY_IS_DOMAIN(proxy))
+        return _("a domain");
     return VFERRY_IS_MODEL(proxy) ? _("a model") : _("a job");
 }
 

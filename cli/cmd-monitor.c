@@ -81,8 +81,10 @@ remember_name(Monitor *self, const char *path, GVariant *properties)
 {
     const char *id;
 
+    /* a domain may have a name only, or none */
     if (g_variant_lookup(properties, "Id", "&s", &id) ||
-        g_variant_lookup(properties, "Uuid", "&s", &id))
+        (g_variant_lookup(properties, "Uuid", "&s", &id) && *id) ||
+        (g_variant_lookup(properties, "Name", "&s", &id) && *id))
         g_hash_table_replace(self->names, g_strdup(path), g_strdup(id));
 }
 

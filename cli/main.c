@@ -7,7 +7,8 @@
 
 static const VfCommand commands[] = {
     {"list", "", N_("List the devices of a host"), vf_cmd_list_run},
-    {"show", N_("OBJECT"), N_("Show a device, parent, lease, job or model"), vf_cmd_show_run},
+    {"show", N_("OBJECT"), N_("Show a device, parent, lease, job, model or domain"),
+     vf_cmd_show_run},
     {"capabilities", "", N_("Print what a host has and can make, as XML"), vf_cmd_capabilities_run},
     {"find", N_("REQUIREMENT|DEVICE [FILE|DIRECTORY…]"), N_("Find hosts that can take a device"),
      vf_cmd_find_run},

@@ -247,12 +247,14 @@ class Play(crossing.Test):  # type: ignore[misc]
 
     def sense(self, method: bus_words.Method) -> tuple[str, Variant] | None:
         """A call that goes on with what came before, as a manager of guests makes it; None when there is nothing."""
-        devices = [path for path, has in self.objects.items() if "org.vferry1.Device" in has]
+        devices = self.having("Device")
         fake = {"driver": Variant("s", "fake"), "fake-duration-ms": Variant("u", self.chance.randrange(300)),
                 "fake-outcome": Variant("s", self.chance.choice(("completed", "completed", "failed", "in-doubt")))}
         options = fake if self.chance.random() < 0.8 else {}
         if method.name == "Begin" and devices:
             return "/org/vferry1", Variant("(aoa{sv})", ([self.chance.choice(devices)], options))
+        if method.name == "AttachDomain":
+            return "/org/vferry1", Variant("(a{sv})", (self.attachment(),))
         if method.name == "Prepare" and self.begun:
             options["address"] = Variant("s", "127.0.0.1")
             return "/org/vferry1", Variant("(sa{sv})", (self.chance.choice(list(self.begun.values())[-6:]), options))
@@ -273,10 +275,20 @@ class Play(crossing.Test):  # type: ignore[misc]
             return self.target("Parent"), Variant("(sa{sv}a{sv})", (self.chance.choice(("mtty-1", "mtty-2")), {}, {}))
         return None
 
+    def attachment(self) -> dict[str, Variant]:
+        """Options of AttachDomain that the fake driver takes, and perhaps a lease that waits for a guest."""
+        known = self.words.ids[-8:]
+        options = {"driver": Variant("s", "fake"), "fake-monitor": Variant("h", 0), "name": Variant("s", f"guest {self.chance.randrange(20)}"),
+                   "fake-devices": Variant("as", self.chance.sample(known, min(len(known), self.chance.randrange(3))))}
+        leases = self.having("Lease")
+        if leases and self.chance.random() < 0.3:
+            options["lease"] = Variant("o", self.chance.choice(leases))
+        return options
+
     def other_call(self) -> tuple[str, str, Variant | None]:
         """One that no interface of ours has."""
         path = self.chance.choice(self.words.paths)
-        interface = "org.vferry1." + self.chance.choice(("Manager", "Device", "Job", "Lease", "Parent", "Model", "None"))
+        interface = "org.vferry1." + self.chance.choice(("Manager", "Device", "Domain", "Job", "Lease", "Parent", "Model", "None"))
         name = self.chance.choice(("Id", "State", "Result", "Devices", "Features", "Nothing"))
         return path, *self.chance.choice((
             (f"{PROPERTIES}.Get", Variant("(ss)", (interface, name))), (f"{PROPERTIES}.GetAll", Variant("(s)", (interface,))),
@@ -385,13 +397,15 @@ class Play(crossing.Test):  # type: ignore[misc]
         self.look()
         busy = False
         for path, has in self.objects.items():
-            job, lease, device = (has.get(f"org.vferry1.{name}") for name in ("Job", "Lease", "Device"))
+            job, lease, device, domain = (has.get(f"org.vferry1.{name}") for name in ("Job", "Lease", "Device", "Domain"))
             if job and job["Result"] == "":
                 step = "Job.Cancel", NONE
             elif job and job["Result"] == "in-doubt":
                 step = "Job.Resolve", Variant("(sa{sv})", ("discard" if job["Role"] == "destination" else "run", {}))
             elif lease and lease["State"] != "adopted":
                 step = "Lease.Adopt" if lease["State"] == "loaded" else "Lease.Release", NONE
+            elif domain:
+                step = "Domain.Detach", NONE
             elif device and device["State"] == "lent":
                 step = "Device.Reclaim", NONE
             elif device and len(self.sysfs.mdevs) > 1:

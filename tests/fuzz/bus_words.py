@@ -19,6 +19,7 @@ OPTION = re.compile(r"`([a-z0-9-]+)` \(([a-z{}()]+)[,)]")
 # of plugin/fake, which only tests are offered
 FAKE_OPTIONS = {"fake-outcome": "s", "fake-bytes": "t", "fake-duration-ms": "u", "fake-fail": "b", "fake-shrug": "b", "driver": "s"}
 FAKE_METHODS = ("Begin", "Prepare", "Perform")
+FAKE_ATTACH = {"fake-monitor": "h", "fake-devices": "as", "fake-uuid": "s", "fake-fail": "b"}
 BASIC = "ybnqiuxtdsogh"
 DEEPEST = 4
 LONGEST = 200000  # bytes of a text
@@ -65,6 +66,8 @@ def methods(folder: str) -> list[Method]:
                 options = dict(documented.get(method.name, {}))
                 if method.name in FAKE_METHODS:
                     options.update(FAKE_OPTIONS)
+                if method.name == "AttachDomain":
+                    options.update(FAKE_ATTACH)
                 found.append(Method(interface.name.rsplit(".", 1)[1], method.name,
                                     tuple((argument.name, argument.signature) for argument in method.in_args), options))
     return found

@@ -33,7 +33,9 @@ def read():
     connection = connect()
     say(version=manager(connection).props.version)
     for thing in Vferry.objects_sync(connection, None).get_objects():
-        device, parent, model = thing.get_device(), thing.get_parent(), thing.get_model()
+        device, parent, model, domain = thing.get_device(), thing.get_parent(), thing.get_model(), thing.get_domain()
+        if domain:
+            say(domain=domain.props.name, state=domain.props.state, devices=domain.props.devices.unpack(), job=domain.props.job)
         if device:
             say(device=device.props.id, group=device.props.iommu_group, parameters=device.props.parameters.unpack(),
                 migration=device.props.migration)

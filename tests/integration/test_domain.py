@@ -8,6 +8,7 @@ import socket
 import crossing
 import harness
 import tap
+import tool
 
 Variant = harness.Variant
 NONE = Variant('(a{sv})', ({},))
@@ -16,7 +17,7 @@ GUEST = 'aaaaaaaa-0000-4000-8000-000000000001'
 FAR = {'fake-duration-ms': Variant('u', 60000)}
 
 
-class Test(crossing.Test):
+class Test(tool.Mixin, crossing.Test):
     fake = True
 
     def setUp(self):
@@ -214,6 +215,24 @@ class Found(Test):
         self.polkit.allow('org.vferry1.migrate')
         self.assert_refused('NotAuthorized', domain.call, 'Detach', NONE)
         self.assertEqual(self.daemon.stop(), 0)
+
+    def test_tool(self):
+        """Verbs that show what is there know it."""
+        monitor = self.start_tool('monitor')
+        monitor.stdout.readline()
+        self.wait_for_device(self.uuid)
+        status, out, _ = self.tool('show', 'found')
+        self.assertEqual(status, 0)
+        self.assertRegex(out, r'^domain +found\nhypervisor driver +fake\nstate +running\n$')
+        self.assertEqual(self.tool('show', '--json', 'found')[0], 0)
+        self.assertEqual(self.tool('list')[0], 0)
+        status, _, err = self.tool('probe', 'found')
+        self.assertEqual(status, 3)
+        self.assertIn('“found” is a domain, not a device', err)
+        self.attach().call('Detach', NONE)
+        monitor.terminate()
+        _, out, _ = self.finish_tool(monitor)
+        self.assertRegex(out, r'domain +fake guest +added')
 
 
 class Without(crossing.Test):

@@ -63,6 +63,15 @@ class Daemon(Case):
         self.assertIn(['state-size', 'size', 'equal', [], [4096, 8589934592, 4096], True],
                       models['vferry.org/testdev']['parameters'])
 
+    def test_domain(self):
+        self.daemon.stop()
+        environment = self.make_environment()
+        environment['VFERRY_FAKE_START'] = f'domain:{UUID}'
+        self.start_daemon('--driver-fake', environment=environment)
+        domain = self.find(self.client_says('read'), 'domain')['found']
+        self.assertEqual((domain['state'], domain['job']), ('running', '/'))
+        self.assertEqual(domain['devices'][0]['device'], self.wait_for_device(UUID).path)
+
     def test_method(self):
         line, = self.client_says('call', UUID[:8])
         self.assertEqual(line['path'], self.find_device(UUID).path)
