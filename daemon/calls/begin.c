@@ -11,6 +11,7 @@
 #include "bus-peer.h"
 #include "error.h"
 #include "job-log.h"
+#include "names.h"
 #include "cookie.h"
 #include "options.h"
 #include "uuid.h"
@@ -20,6 +21,7 @@ struct _VfBegin {
     const VfContext *context;
     VfJobs *jobs;
     VfLoans *loans;
+    VfDomains *domains;
     VfSourceDevices *devices;
     guint pending_ms;
     GHashTable *pending; /* uuid -> Pending: begun, not yet performed */
@@ -68,6 +70,7 @@ vf_begin_finalize(GObject *object)
     g_hash_table_unref(self->pending);
     g_object_unref(self->jobs);
     g_object_unref(self->loans);
+    g_object_unref(self->domains);
     g_object_unref(self->devices);
     G_OBJECT_CLASS(vf_begin_parent_class)->finalize(object);
 }
@@ -116,11 +119,24 @@ call_free(Call *call)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Call, call_free)
 
 static gboolean
-check_device(VfBegin *self, VfDevice *device, GError **error)
+check_device(VfBegin *self, VfJob *job, VfDevice *device, GError **error)
 {
-    const VfTouch touch = {
-        .id = vf_device_get_id(device), .inode = vf_device_get_inode(device), .lent = TRUE};
+    const VfTouch touch = {.id = vf_device_get_id(device),
+                           .inode = vf_device_get_inode(device),
+                           .lent = vf_job_get_domain(job) == NULL,
+                           .domain = vf_job_get_domain(job)};
 
+    if (vf_job_get_n_devices(job) == VF_JOB_DEVICES_MAX) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("a job has at most %d devices"), VF_JOB_DEVICES_MAX);
+        return FALSE;
+    }
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        if (vf_job_get_device(job, i)->device == device) {
+            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                        _("device %s is named twice"), vf_device_get_id(device));
+            return FALSE;
+        }
     if (!vf_device_check_stays(device, error))
         return FALSE;
     if (!vf_device_get_model(device)) {
@@ -138,7 +154,7 @@ add_device(VfBegin *self, VfJob *job, VfDevice *device, GError **error)
     VfJobDevice *entry;
     VfLoan *loan;
 
-    if (!check_device(self, device, error))
+    if (!check_device(self, job, device, error))
         return FALSE;
     /* what it is now, not when it appeared: once it is in use, drivers keep it so. That its model
      * has gone with its type is for check_models() to say. */
@@ -149,17 +165,6 @@ add_device(VfBegin *self, VfJob *job, VfDevice *device, GError **error)
         return FALSE;
     }
     loan = vf_loans_find(self->loans, device);
-    if (vf_job_get_n_devices(job) == VF_JOB_DEVICES_MAX) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
-                    _("a job has at most %d devices"), VF_JOB_DEVICES_MAX);
-        return FALSE;
-    }
-    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
-        if (vf_job_get_device(job, i)->device == device) {
-            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                        _("device %s is named twice"), vf_device_get_id(device));
-            return FALSE;
-        }
     if (vf_job_get_holder(job) == VF_HOLDER_LENDER && !loan) {
         g_set_error(
             error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
@@ -175,44 +180,106 @@ add_device(VfBegin *self, VfJob *job, VfDevice *device, GError **error)
     return TRUE;
 }
 
-static VfDevice *
-find_device(VfBegin *self, const char *path, GError **error)
+/* Of @paths, which may also be one of a domain, and is of nothing else. */
+static VfDomain *
+find_domain(VfBegin *self, const char *const *paths, GError **error)
 {
-    VfDevice *device = vf_objects_find_device(self->context->objects, path);
+    VfDomain *domain = NULL;
 
-    if (!device)
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("there is no device %s"), path);
-    return device;
+    for (const char *const *path = paths; *path; path++) {
+        if (!g_str_has_prefix(*path, VF_PATH_DOMAIN))
+            continue;
+        domain = vf_domains_find(self->domains, *path);
+        if (paths[1]) {
+            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                        _("a job is about bare devices or about one domain: %s stands beside "
+                          "others"),
+                        *path);
+            return NULL;
+        }
+        if (!domain)
+            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("there is no domain %s"),
+                        *path);
+    }
+    return domain;
 }
 
+/* Those that are known here; one that does not migrate keeps the others here, too. */
 static GPtrArray *
-find_devices(VfBegin *self, const char *const *paths, GError **error)
+list_domain_devices(VfDomain *domain, GError **error)
 {
     g_autoptr(GPtrArray) devices = g_ptr_array_new_with_free_func(g_object_unref);
 
-    if (!paths[0])
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("no device is named"));
-    for (const char *const *path = paths; *path; path++) {
-        VfDevice *device = find_device(self, *path, error);
+    for (guint i = 0; i < vf_domain_get_n_devices(domain); i++) {
+        const VfDomainDevice *device = vf_domain_get_device(domain, i);
 
-        if (!device)
+        if (!device->migrates) {
+            g_autofree char *reasons = g_strjoinv("; ", device->reasons);
+
+            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                        _("device %s (%s here) of domain %s cannot migrate: %s"),
+                        device->guest_address, device->host_address, vf_domain_get_label(domain),
+                        reasons);
             return NULL;
-        g_ptr_array_add(devices, g_object_ref(device));
+        }
+        if (device->device)
+            g_ptr_array_add(devices, g_object_ref(device->device));
     }
-    return devices->len > 0 ? g_steal_pointer(&devices) : NULL;
+    if (devices->len > 0)
+        return g_steal_pointer(&devices);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                _("domain %s has no device that is known here"), vf_domain_get_label(domain));
+    return NULL;
 }
 
+static GPtrArray *
+list_bare_devices(VfBegin *self, const char *const *paths, GError **error)
+{
+    g_autoptr(GPtrArray) devices = g_ptr_array_new_with_free_func(g_object_unref);
+
+    if (!paths[0]) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("no device is named"));
+        return NULL;
+    }
+    for (const char *const *path = paths; *path; path++) {
+        VfDevice *device = vf_objects_find_device(self->context->objects, *path);
+
+        if (!device) {
+            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("there is no device %s"),
+                        *path);
+            return NULL;
+        }
+        g_ptr_array_add(devices, g_object_ref(device));
+    }
+    return g_steal_pointer(&devices);
+}
+
+/* What is taken meanwhile, vf_source_devices_release() gives back. */
 static gboolean
-add_devices(VfBegin *self, VfJob *job, const char *const *paths, const char *driver_name,
+add_subject(VfBegin *self, VfJob *job, const char *const *paths, const char *driver_name,
             GError **error)
 {
-    g_autoptr(GPtrArray) devices = find_devices(self, paths, error);
-    VfDriver *driver =
-        devices ? vf_context_choose_driver(self->context, driver_name, devices, error) : NULL;
+    g_autoptr(GError) mistake = NULL;
+    VfDomain *domain = find_domain(self, paths, &mistake);
+    g_autoptr(GPtrArray) devices = NULL;
+    VfSubject subject = {.domain = domain};
+    VfDriver *driver;
 
-    if (!driver)
+    if (mistake) {
+        g_propagate_error(error, g_steal_pointer(&mistake));
+        return FALSE;
+    }
+    devices = domain ? list_domain_devices(domain, error) : list_bare_devices(self, paths, error);
+    if (!devices)
+        return FALSE;
+    if (!domain)
+        subject =
+            (VfSubject){.devices = (VfDevice *const *)devices->pdata, .n_devices = devices->len};
+    driver = vf_context_choose_driver(self->context, driver_name, &subject, error);
+    if (!driver || (domain && !vf_domain_use(domain, vf_job_get_uuid(job), error)))
         return FALSE;
     vf_job_set_driver_name(job, vf_driver_get_name(driver));
+    vf_job_set_domain(job, domain);
     vf_job_set_holder(job, vf_driver_get_holder(driver, job));
     for (guint i = 0; i < devices->len; i++)
         if (!add_device(self, job, devices->pdata[i], error))
@@ -333,7 +400,7 @@ new_job(VfBegin *self, GDBusMethodInvocation *invocation, const char *const *pat
     g_autoptr(VfOptions) options = vf_options_new(options_dict);
 
     driver_name = vf_options_take_string(options, "driver", NULL);
-    if (!add_devices(self, job, paths, driver_name, error) ||
+    if (!add_subject(self, job, paths, driver_name, error) ||
         !vf_context_take_driver_options(
             job, vf_context_find_driver(self->context, vf_job_get_driver_name(job)), options_dict,
             common, error) ||
@@ -387,14 +454,15 @@ vf_begin_take(VfBegin *self, VfJob *job)
 }
 
 VfBegin *
-vf_begin_new(const VfContext *context, VfJobs *jobs, VfLoans *loans, VfSourceDevices *devices,
-             guint pending_ms)
+vf_begin_new(const VfContext *context, VfJobs *jobs, VfLoans *loans, VfDomains *domains,
+             VfSourceDevices *devices, guint pending_ms)
 {
     VfBegin *self = g_object_new(VF_TYPE_BEGIN, NULL);
 
     self->context = context;
     self->jobs = g_object_ref(jobs);
     self->loans = g_object_ref(loans);
+    self->domains = g_object_ref(domains);
     self->devices = g_object_ref(devices);
     self->pending_ms = pending_ms;
     g_signal_connect_object(vf_objects_get_manager(context->objects), "handle-begin",

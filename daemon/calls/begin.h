@@ -2,6 +2,7 @@
 #pragma once
 
 #include "context.h"
+#include "domains.h"
 #include "jobs.h"
 #include "loans.h"
 #include "source-devices.h"
@@ -15,7 +16,7 @@ G_DECLARE_FINAL_TYPE(VfBegin, vf_begin, VF, BEGIN, GObject)
 /* A Begin without a Perform. */
 #define VF_BEGIN_PENDING_MS (10 * 60 * 1000)
 
-VfBegin *vf_begin_new(const VfContext *context, VfJobs *jobs, VfLoans *loans,
+VfBegin *vf_begin_new(const VfContext *context, VfJobs *jobs, VfLoans *loans, VfDomains *domains,
                       VfSourceDevices *devices, guint pending_ms);
 
 /* A job of an earlier daemon that the caller has made again, with its loans in use, waits for

@@ -122,11 +122,21 @@ vf_driver_check_started(VfDriver *self, GError **error)
 }
 
 gboolean
-vf_driver_claims(VfDriver *self, VfDevice *device)
+vf_driver_claims(VfDriver *self, const VfSubject *subject, VfDevice **unclaimed)
 {
     VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
 
-    return class->claims && class->claims(self, device);
+    if (subject->domain)
+        return class->claims && class->claims(self, subject);
+    for (guint i = 0; i < subject->n_devices; i++) {
+        const VfSubject one = {.devices = &subject->devices[i], .n_devices = 1};
+
+        if (class->claims && class->claims(self, &one))
+            continue;
+        *unclaimed = subject->devices[i];
+        return FALSE;
+    }
+    return TRUE;
 }
 
 VfHolder

@@ -6,6 +6,7 @@
 #include "driver-host.h"
 #include "job.h"
 #include "loan.h"
+#include "subject.h"
 
 G_BEGIN_DECLS
 
@@ -38,10 +39,11 @@ struct _VfDriverClass {
     /* The end of this process, of one that has started: the jobs' work goes on. NULL: nothing. */
     void (*stop)(VfDriver *self);
 
-    /* Whether this driver is one for @device when the caller names none; NULL: never. Every device
-     * of a job is asked for. */
-    gboolean (*claims)(VfDriver *self, VfDevice *device);
-    /* Who has a source's devices open while the job runs; NULL: the daemon. */
+    /* Whether this driver is one for @subject: a domain of its own, or one bare device, when the
+     * caller names no driver; each of a job's is asked for. NULL: never. */
+    gboolean (*claims)(VfDriver *self, const VfSubject *subject);
+    /* Who has a source's devices open while the job runs; NULL: the daemon. Of a job with a domain
+     * it is the hypervisor. */
     VfHolder (*get_holder)(VfDriver *self, VfJob *job);
 
     /* Options of its own (a{sv}) for the five calls; NULL: there are none. */
@@ -87,8 +89,8 @@ struct _VfDriverClass {
      * Devices are closed with vf_job_close_fd(), and who has to know waits for that. */
     void (*drop)(VfDriver *self, VfJob *job);
     /* Goes on with a job of an earlier daemon, from what it put into vf_job_get_kept() and
-     * vf_job_set_driver_state(). FALSE when that is not whole: `drop` follows. NULL: a restart of
-     * the daemon ends this driver's jobs. */
+     * vf_job_set_driver_state(); a domain of it has gone. FALSE when that is not whole: `drop`
+     * follows. NULL: a restart of the daemon ends this driver's jobs. */
     gboolean (*restore)(VfDriver *self, VfJob *job, GError **error);
 };
 
@@ -100,7 +102,8 @@ void vf_driver_stop(VfDriver *self);
 /* NOT_SUPPORTED with what came of it when it did not start. */
 gboolean vf_driver_check_started(VfDriver *self, GError **error);
 
-gboolean vf_driver_claims(VfDriver *self, VfDevice *device);
+/* FALSE also puts the first bare device that it does not claim into *@unclaimed. */
+gboolean vf_driver_claims(VfDriver *self, const VfSubject *subject, VfDevice **unclaimed);
 VfHolder vf_driver_get_holder(VfDriver *self, VfJob *job);
 gboolean vf_driver_check_options(VfDriver *self, GVariant *options, GError **error);
 

@@ -130,9 +130,10 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
     self->loans = vf_loans_new(&self->context);
     self->leases = vf_leases_new(&self->context, STUCK_RETRY_MS);
     self->domains = vf_domains_new(&self->context, self->jobs, self->leases);
-    self->source_devices = vf_source_devices_new(&self->context, self->jobs, self->loans);
-    self->begin = vf_begin_new(&self->context, self->jobs, self->loans, self->source_devices,
-                               VF_BEGIN_PENDING_MS);
+    self->source_devices =
+        vf_source_devices_new(&self->context, self->jobs, self->loans, self->domains);
+    self->begin = vf_begin_new(&self->context, self->jobs, self->loans, self->domains,
+                               self->source_devices, VF_BEGIN_PENDING_MS);
     self->prepare = vf_prepare_new(&self->context, self->jobs, self->leases);
     self->perform = vf_perform_new(&self->context, self->jobs, self->begin, self->source_devices);
     self->end = vf_end_new(&self->context, self->jobs, self->leases, self->source_devices);

@@ -16,24 +16,37 @@ vf_context_find_driver(const VfContext *self, const char *name)
     return NULL;
 }
 
-/* The first of @devices that @driver does not claim, or NULL. */
-static VfDevice *
-find_unclaimed(VfDriver *driver, GPtrArray *devices)
+/* Its own driver, and no other. */
+static VfDriver *
+choose_for_domain(const VfContext *self, const char *name, const VfSubject *subject, GError **error)
 {
-    for (guint i = 0; devices && i < devices->len; i++)
-        if (!vf_driver_claims(driver, devices->pdata[i]))
-            return devices->pdata[i];
+    const char *own = vf_domain_get_driver_name(subject->domain);
+    VfDriver *driver = vf_context_find_driver(self, own);
+
+    if (name && !g_str_equal(name, own)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("domain %s is driver “%s”'s, not “%s”'s"),
+                    vf_domain_get_label(subject->domain), own, name);
+        return NULL;
+    }
+    if (driver && vf_driver_claims(driver, subject, NULL))
+        return driver;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                _("driver “%s” has domain %s, but cannot migrate it"), own,
+                vf_domain_get_label(subject->domain));
     return NULL;
 }
 
 VfDriver *
-vf_context_choose_driver(const VfContext *self, const char *name, GPtrArray *devices,
+vf_context_choose_driver(const VfContext *self, const char *name, const VfSubject *subject,
                          GError **error)
 {
     VfDriver *named = name ? vf_context_find_driver(self, name) : NULL;
     VfDevice *unclaimed = NULL;
     g_autoptr(GError) failure = NULL;
 
+    if (subject && subject->domain)
+        return choose_for_domain(self, name, subject, error);
     if (name && !named)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
                     _("this daemon has no driver “%s”"), name);
@@ -41,10 +54,11 @@ vf_context_choose_driver(const VfContext *self, const char *name, GPtrArray *dev
         return named && vf_driver_check_started(named, error) ? named : NULL;
     for (guint i = 0; i < self->drivers->len; i++) {
         VfDriver *driver = self->drivers->pdata[i];
-        gboolean started = vf_driver_check_started(driver, failure ? NULL : &failure);
-        VfDevice *first = started ? find_unclaimed(driver, devices) : NULL;
+        VfDevice *first = NULL;
 
-        if (started && !first)
+        if (!vf_driver_check_started(driver, failure ? NULL : &failure))
+            continue;
+        if (!subject || vf_driver_claims(driver, subject, &first))
             return driver;
         unclaimed = unclaimed ? unclaimed : first; /* by the one that is asked first */
     }
@@ -63,10 +77,9 @@ VfDriver *
 vf_context_choose_driver_for(const VfContext *self, const char *name, VfDevice *device,
                              GError **error)
 {
-    g_autoptr(GPtrArray) devices = g_ptr_array_new();
+    const VfSubject subject = {.devices = &device, .n_devices = 1};
 
-    g_ptr_array_add(devices, device);
-    return vf_context_choose_driver(self, name, devices, error);
+    return vf_context_choose_driver(self, name, &subject, error);
 }
 
 const char *

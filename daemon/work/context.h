@@ -29,10 +29,11 @@ typedef struct {
 /* NULL when there is none of that name. */
 VfDriver *vf_context_find_driver(const VfContext *self, const char *name);
 
-/* The named one, or, with @name NULL, the first that claims every one of @devices (of VfDevice;
- * nullable: any that can). NOT_SUPPORTED, or NOT_FOUND for one that is being removed. */
-VfDriver *vf_context_choose_driver(const VfContext *self, const char *name, GPtrArray *devices,
-                                   GError **error);
+/* The named one, or, with @name NULL, the first that claims every device of @subject (nullable: any
+ * that there is); of a domain its own. NOT_SUPPORTED, also for one that did not start; NOT_FOUND
+ * for a device that is being removed; INVALID_ARGUMENT for a driver that is not the domain's. */
+VfDriver *vf_context_choose_driver(const VfContext *self, const char *name,
+                                   const VfSubject *subject, GError **error);
 VfDriver *vf_context_choose_driver_for(const VfContext *self, const char *name, VfDevice *device,
                                        GError **error);
 

@@ -297,7 +297,8 @@ vf_jobs_reserve(VfJobs *self, VfJob *job, guint n_more, GError **error)
     gboolean source = vf_job_get_role(job) == VF_JOB_SOURCE;
     VfDriver *driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
 
-    if (!driver || !vf_driver_can_restore(driver))
+    /* a domain ends with this process, and a job on it cannot go on without */
+    if (!driver || !vf_driver_can_restore(driver) || vf_job_get_domain(job))
         return TRUE;
     if (!vf_job_get_kept(job))
         vf_job_keep_follow(job, vf_kept_new(self->context->store,

@@ -13,6 +13,7 @@ struct _VfSourceDevices {
     GObject parent_instance;
     const VfContext *context;
     VfLoans *loans;
+    VfDomains *domains;
     GHashTable *leaving; /* Ids of devices that are being removed after their guests */
 };
 
@@ -25,6 +26,7 @@ vf_source_devices_finalize(GObject *object)
 
     g_hash_table_unref(self->leaving);
     g_object_unref(self->loans);
+    g_object_unref(self->domains);
     G_OBJECT_CLASS(vf_source_devices_parent_class)->finalize(object);
 }
 
@@ -49,6 +51,7 @@ vf_source_devices_release(VfSourceDevices *self, VfJob *job)
         if (device->loan)
             vf_loans_release(self->loans, device->loan, vf_job_get_uuid(job));
     }
+    vf_domains_release(self->domains, job);
 }
 
 /* --- while the job runs --- */
@@ -271,6 +274,8 @@ vf_source_devices_clean_up(VfSourceDevices *self, VfJob *job)
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         VfJobDevice *entry = vf_job_get_device(job, i);
         VfDevice *device = entry->device;
+        const VfTouch touch = {
+            .id = entry->id, .inode = entry->inode, .domain = vf_job_get_domain(job)};
 
         if (entry->moved_on || (entry->loan && vf_loan_get_user(entry->loan)))
             continue;
@@ -279,7 +284,7 @@ vf_source_devices_clean_up(VfSourceDevices *self, VfJob *job)
         g_clear_object(&entry->loan);
         vf_job_save(job);
         if (device && !vf_device_is_gone(device) &&
-            vf_uses_check_device(self->context->uses, device, NULL))
+            vf_uses_check(self->context->uses, &touch, NULL))
             remove_device(self, device);
     }
 }
@@ -292,12 +297,13 @@ on_job_expired(VfJobs *jobs, VfJob *job, VfSourceDevices *self)
 }
 
 VfSourceDevices *
-vf_source_devices_new(const VfContext *context, VfJobs *jobs, VfLoans *loans)
+vf_source_devices_new(const VfContext *context, VfJobs *jobs, VfLoans *loans, VfDomains *domains)
 {
     VfSourceDevices *self = g_object_new(VF_TYPE_SOURCE_DEVICES, NULL);
 
     self->context = context;
     self->loans = g_object_ref(loans);
+    self->domains = g_object_ref(domains);
     vf_uses_add(context->uses, check_use, self);
     g_signal_connect_object(jobs, "expired", G_CALLBACK(on_job_expired), self, 0);
     return self;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "context.h"
+#include "domains.h"
 #include "jobs.h"
 #include "loans.h"
 
@@ -11,9 +12,10 @@ G_BEGIN_DECLS
 #define VF_TYPE_SOURCE_DEVICES (vf_source_devices_get_type())
 G_DECLARE_FINAL_TYPE(VfSourceDevices, vf_source_devices, VF, SOURCE_DEVICES, GObject)
 
-VfSourceDevices *vf_source_devices_new(const VfContext *context, VfJobs *jobs, VfLoans *loans);
+VfSourceDevices *vf_source_devices_new(const VfContext *context, VfJobs *jobs, VfLoans *loans,
+                                       VfDomains *domains);
 
-/* The loans that the job used are free again. */
+/* The loans and the domain that the job used are free again. */
 void vf_source_devices_release(VfSourceDevices *self, VfJob *job);
 
 /* They migrate from now on, and then are what the job's end says. */

@@ -87,9 +87,15 @@ check_options(VfDriver *driver, GVariant *options, GError **error)
 }
 
 static gboolean
-claims(VfDriver *driver, VfDevice *device)
+claims(VfDriver *driver, const VfSubject *subject)
 {
-    return FALSE; /* only when it is named */
+    return subject->domain != NULL; /* bare devices only when it is named */
+}
+
+static VfHolder
+get_holder(VfDriver *driver, VfJob *job)
+{
+    return vf_job_get_domain(job) ? VF_HOLDER_HYPERVISOR : VF_HOLDER_DAEMON;
 }
 
 static void
@@ -517,6 +523,7 @@ vf_fake_driver_class_init(VfFakeDriverClass *class)
     driver_class->detach = detach;
     driver_class->check_options = check_options;
     driver_class->claims = claims;
+    driver_class->get_holder = get_holder;
     driver_class->probe = probe;
     driver_class->begin = begin;
     driver_class->place = place;

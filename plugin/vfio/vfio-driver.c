@@ -28,9 +28,9 @@ struct _VfVfioDriver {
 G_DEFINE_FINAL_TYPE(VfVfioDriver, vf_vfio_driver, VF_TYPE_DRIVER)
 
 static gboolean
-claims(VfDriver *driver, VfDevice *device)
+claims(VfDriver *driver, const VfSubject *subject)
 {
-    return vf_device_get_vfio_dev(device)[0] != '\0';
+    return !subject->domain && vf_device_get_vfio_dev(subject->devices[0])[0] != '\0';
 }
 
 /* The state is in the open device, and opening it here would reset it. */

@@ -252,7 +252,7 @@ class Play(crossing.Test):  # type: ignore[misc]
                 "fake-outcome": Variant("s", self.chance.choice(("completed", "completed", "failed", "in-doubt")))}
         options = fake if self.chance.random() < 0.8 else {}
         if method.name == "Begin" and devices:
-            return "/org/vferry1", Variant("(aoa{sv})", ([self.chance.choice(devices)], options))
+            return "/org/vferry1", Variant("(aoa{sv})", ([self.chance.choice(devices + self.having("Domain"))], options))
         if method.name == "AttachDomain":
             return "/org/vferry1", Variant("(a{sv})", (self.attachment(),))
         if method.name == "Prepare" and self.begun:

@@ -198,6 +198,121 @@ class Attached(Test):
         self.assertFalse(self.domains())
 
 
+class Jobs(Test):
+    """A job about a domain: its devices are the job's, and the hypervisor has them open."""
+
+    def begin_domain(self, *paths, **options):
+        return self.manager().call('Begin', Variant('(aoa{sv})', (paths, options)))
+
+    def test_migrates(self):
+        device = self.wait_for_device(self.uuid)
+        domain = self.attach(devices=[self.uuid, '0000:99:00.0'])
+        uuid, cookie = self.begin_domain(domain.path)
+        self.assertEqual(domain.get('Job'), '/')
+        error = self.assert_refused('Busy', domain.call, 'Detach', NONE)
+        self.assertIn(uuid, error.message)
+        _, answer, secret = self.prepare(cookie, driver=FAKE)
+        job = self.perform(uuid, answer, secret, **{'fake-duration-ms': Variant('u', 1000)})
+        self.assertEqual([each['id'] for each in job.get('Devices')], [self.uuid])
+        self.assertEqual(domain.get('Job'), job.path)
+        self.assertEqual(device.get('State'), 'migrating')
+        for method in ('Remove', 'Probe'):
+            self.assert_refused('Busy', device.call, method, NONE)
+        self.assertEqual(self.end('Confirm', uuid), 'completed')
+        self.assertEqual(domain.get('Job'), '/')
+        self.assertEqual(device.get('State'), 'stopped')
+        domain.call('Detach', NONE)
+
+    def test_in_doubt(self):
+        """The guest is in doubt with it."""
+        domain = self.attach()
+        uuid, cookie = self.begin_domain(domain.path)
+        _, answer, secret = self.prepare(cookie, driver=FAKE)
+        job = self.perform(uuid, answer, secret, **{'fake-outcome': Variant('s', 'in-doubt')})
+        self.assertEqual(self.end('Confirm', uuid), 'in-doubt')
+        self.assertEqual(domain.get('Job'), job.path)
+        self.assert_refused('Busy', domain.call, 'Detach', NONE)
+        self.assert_refused('Busy', self.begin_domain, domain.path)
+        job.call('Resolve', Variant('(sa{sv})', ('run', {})))
+        self.assertEqual(domain.get('Job'), '/')
+        self.begin_domain(domain.path)
+
+    def test_owner_leaves(self):
+        """During the job the domain stays."""
+        other = self.connect()
+        domain = self.attach(other)
+        uuid, cookie = self.begin_domain(domain.path)
+        _, answer, secret = self.prepare(cookie, driver=FAKE)
+        job = self.perform(uuid, answer, secret, **FAR)
+        other.close()
+        self.sleep(0.3)
+        self.assertTrue(self.domains())
+        job.call('Cancel', NONE)
+        self.wait_for_none()
+        self.assert_monitor_closed()
+
+    def test_begin_is_given_up(self):
+        """By a caller who leaves, or a driver that fails."""
+        domain = self.attach()
+        self.assert_refused('Device', self.begin_domain, domain.path, **{'fake-fail': Variant('b', True)})
+        other = self.connect()
+        self.manager(other).call('Begin', Variant('(aoa{sv})', ([domain.path], {})))
+        self.assert_refused('Busy', self.begin_domain, domain.path)
+        other.close()
+        self.wait_for(lambda: not self.is_refused(domain), 'the end of the Begin')
+
+    def is_refused(self, domain):
+        try:
+            domain.call('Detach', NONE)
+        except harness.Error:
+            return True
+        return False
+
+    def test_neither_mixed_nor_two(self):
+        device = self.wait_for_device(self.uuid)
+        first, second = self.attach(), self.attach(name=Variant('s', 'other'), devices=['0000:99:00.0'])
+        for paths in ((first.path, second.path), (device.path, first.path), (first.path, device.path), (first.path, first.path)):
+            error = self.assert_refused('InvalidArgument', self.begin_domain, *paths)
+            self.assertIn('/org/vferry1/domain/', error.message)
+        error = self.assert_refused('NotFound', self.begin_domain, '/org/vferry1/domain/none')
+        self.assertIn('/org/vferry1/domain/none', error.message)
+        error = self.assert_refused('NotSupported', self.begin_domain, second.path)
+        self.assertIn('domain other has no device that is known here', error.message)
+
+    def test_driver(self):
+        self.wait_for_device(self.uuid)
+        domain = self.attach()
+        error = self.assert_refused('InvalidArgument', self.begin_domain, domain.path, driver=Variant('s', 'vfio'))
+        self.assertIn('domain fake guest is driver “fake”\'s', error.message)
+        self.begin_domain(domain.path, driver=FAKE)
+
+    def test_device_that_does_not_migrate(self):
+        self.wait_for_device(self.uuid)
+        domain = self.attach(devices=[self.uuid, 'mute-0000:99:00.0'])
+        error = self.assert_refused('NotSupported', self.begin_domain, domain.path)
+        self.assertIn('device 0000:00:03.0 (0000:99:00.0 here) of domain fake guest cannot migrate: its driver has no migration',
+                      error.message)
+        self.assertEqual(domain.get('Job'), '/')
+
+    def test_device_in_two_domains(self):
+        self.wait_for_device(self.uuid)
+        self.attach()
+        error = self.assert_refused('Busy', self.begin_domain, self.attach(name=Variant('s', 'other')).path)
+        self.assertIn('in domain fake guest', error.message)
+
+    def test_restart(self):
+        """The domain has gone, and with it the job that was begun; one that was performed ends as its record says."""
+        domain = self.attach()
+        uuid, cookie = self.begin_domain(domain.path)
+        _, answer, secret = self.prepare(cookie, driver=FAKE)
+        self.perform(uuid, answer, secret, **FAR)
+        self.daemon.stop()
+        self.launch()
+        job = self.wait_for(lambda: self.job(uuid, 'source'), 'the job')
+        self.assertEqual(job.get('Result'), 'failed')
+        self.assertFalse(self.domains())
+
+
 class Found(Test):
     """The driver puts a domain on the bus when it starts, and takes it off at the end."""
 

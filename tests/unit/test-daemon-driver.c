@@ -12,6 +12,8 @@
 /* A driver whose begin does what the test says, and which has nothing else. */
 typedef struct {
     VfDriver parent_instance;
+    GPtrArray *asked; /* devices, and NULL for a domain; NULL: it claims nothing */
+    VfDevice *foreign;
     GTask *held;
     gboolean shrug;
     gboolean fail;
@@ -38,6 +40,16 @@ static void
 stop(VfDriver *driver)
 {
     ((TestDriver *)driver)->stops++;
+}
+
+static gboolean
+claims(VfDriver *driver, const VfSubject *subject)
+{
+    TestDriver *self = (TestDriver *)driver;
+
+    g_assert_cmpuint(subject->n_devices, ==, subject->domain ? 0 : 1);
+    g_ptr_array_add(self->asked, subject->domain ? NULL : subject->devices[0]);
+    return subject->domain || subject->devices[0] != self->foreign;
 }
 
 static void
@@ -80,6 +92,7 @@ test_driver_class_init(TestDriverClass *class)
     class->name = "test";
     class->start = start;
     class->stop = stop;
+    class->claims = claims;
     class->begin = begin;
     class->adopt = adopt;
     class->drop = drop;
@@ -200,6 +213,29 @@ test_missing(Fixture *fixture, gconstpointer data)
     g_assert_cmpstr(fixture->error->message, ==, "driver “test” has no “listen”");
     g_assert_false(vf_driver_cancel(VF_DRIVER(fixture->driver), fixture->job, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED);
+}
+
+/* Each bare device is asked for by itself, until one is none of the driver's; a domain once. */
+static void
+test_claims(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GPtrArray) asked = g_ptr_array_new();
+    g_autoptr(VfDomain) domain = vf_domain_new("test", 0, ":1.7");
+    g_autoptr(VfDevice) first = vf_device_new(UUID, "mdev", "/sys/devices/a", "a");
+    g_autoptr(VfDevice) second = vf_device_new("b", "pci", "/sys/devices/b", "");
+    VfDevice *const both[] = {first, second};
+    const VfSubject bare = {.devices = both, .n_devices = 2}, guest = {.domain = domain};
+    VfDevice *unclaimed = NULL;
+
+    fixture->driver->asked = asked;
+    g_assert_true(vf_driver_claims(VF_DRIVER(fixture->driver), &bare, &unclaimed));
+    g_assert_cmpuint(asked->len, ==, 2);
+    g_assert_true(asked->pdata[1] == second);
+    g_assert_true(vf_driver_claims(VF_DRIVER(fixture->driver), &guest, &unclaimed));
+    g_assert_cmpuint(asked->len, ==, 3);
+    fixture->driver->foreign = second;
+    g_assert_false(vf_driver_claims(VF_DRIVER(fixture->driver), &bare, &unclaimed));
+    g_assert_true(unclaimed == second);
 }
 
 /* One that takes no domains says so. */
@@ -330,6 +366,7 @@ main(int argc, char **argv)
     ADD(stop);
     ADD(success);
     ADD(missing);
+    ADD(claims);
     ADD(no_attach);
     ADD(prefix);
     ADD(shrug);

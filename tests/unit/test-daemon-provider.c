@@ -241,7 +241,7 @@ listen(VfDriver *driver, VfJob *job, GTask *task)
 }
 
 static gboolean
-claims(VfDriver *driver, VfDevice *device)
+claims(VfDriver *driver, const VfSubject *subject)
 {
     return TRUE;
 }
@@ -910,6 +910,8 @@ test_leaves(Rig *self, gconstpointer bus)
     guint64 inode = vf_device_get_inode(device);
     g_autoptr(VfJobs) jobs = NULL;
     g_autoptr(VfLoans) loans = NULL;
+    g_autoptr(VfLeases) leases = NULL;
+    g_autoptr(VfDomains) domains = NULL;
     g_autoptr(VfSourceDevices) devices = NULL;
     g_autoptr(VfJob) job = vf_job_new(VF_JOB_SOURCE, JOB, getuid(), ":1.7");
 
@@ -917,7 +919,9 @@ test_leaves(Rig *self, gconstpointer bus)
     parts_init(&parts);
     jobs = vf_jobs_new(&parts.context, DEADLINE_MS);
     loans = vf_loans_new(&parts.context);
-    devices = vf_source_devices_new(&parts.context, jobs, loans);
+    leases = vf_leases_new(&parts.context, DEADLINE_MS);
+    domains = vf_domains_new(&parts.context, jobs, leases);
+    devices = vf_source_devices_new(&parts.context, jobs, loans, domains);
     vf_job_add_device(job, VF_ID, device);
     g_assert_cmpstr(vf_ledger_find_created(parts.ledger, VF_ID, inode), ==, "pool");
     vf_ledger_forget_created(parts.ledger, VF_ID, inode);
