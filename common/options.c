@@ -99,12 +99,19 @@ vf_options_take_u64(VfOptions *self, const char *key, guint64 fallback)
 }
 
 gboolean
+vf_options_check(VfOptions *self, GError **error)
+{
+    if (!self->mistake)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&self->mistake));
+    return FALSE;
+}
+
+gboolean
 vf_options_end(VfOptions *self, GError **error)
 {
-    if (self->mistake) {
-        g_propagate_error(error, g_steal_pointer(&self->mistake));
+    if (!vf_options_check(self, error))
         return FALSE;
-    }
     if (self->keys->len == 0)
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN_OPTION, _("unknown option “%s”"),

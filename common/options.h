@@ -26,5 +26,9 @@ guint64 vf_options_take_u64(VfOptions *self, const char *key, guint64 fallback);
 /* NULL when absent. Free with g_variant_unref(). */
 GVariant *vf_options_take_value(VfOptions *self, const char *key, const GVariantType *type);
 
+/* INVALID_ARGUMENT for a value of the wrong type; what was not taken is somebody else's to judge.
+ */
+gboolean vf_options_check(VfOptions *self, GError **error);
+
 /* UNKNOWN_OPTION names the first unknown key; INVALID_ARGUMENT a value of the wrong type. */
 gboolean vf_options_end(VfOptions *self, GError **error);

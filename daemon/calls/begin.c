@@ -400,7 +400,7 @@ new_job(VfBegin *self, GDBusMethodInvocation *invocation, const char *const *pat
     g_autoptr(VfOptions) options = vf_options_new(options_dict);
 
     driver_name = vf_options_take_string(options, "driver", NULL);
-    if (!add_subject(self, job, paths, driver_name, error) ||
+    if (!vf_options_check(options, error) || !add_subject(self, job, paths, driver_name, error) ||
         !vf_context_take_driver_options(
             job, vf_context_find_driver(self->context, vf_job_get_driver_name(job)), options_dict,
             common, error) ||

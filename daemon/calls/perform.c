@@ -126,19 +126,14 @@ take_perform_options(VfPerform *self, VfJob *job, GVariant *dict, GError **error
                                          "switchover-ack", NULL};
     g_autoptr(VfOptions) options = vf_options_new(dict);
     VfJobChannel *channel = vf_job_get_channel(job);
-    g_autoptr(GError) mistake = NULL;
 
     channel->precopy_max_seconds =
         vf_options_take_u32(options, "precopy-max-seconds", PRECOPY_MAX_SECONDS);
     channel->downtime_limit_ms =
         vf_options_take_u32(options, "downtime-limit-ms", DOWNTIME_LIMIT_MS);
     channel->switchover_ack = vf_options_take_boolean(options, common[2], TRUE);
-    /* unknown keys are the driver's to judge; a wrong type is a mistake here */
-    if (!vf_options_end(options, &mistake) &&
-        !g_error_matches(mistake, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN_OPTION)) {
-        g_propagate_error(error, g_steal_pointer(&mistake));
+    if (!vf_options_check(options, error))
         return FALSE;
-    }
     return check_limit(common[0], channel->precopy_max_seconds, PRECOPY_MAX_SECONDS_MAX, error) &&
            check_limit(common[1], channel->downtime_limit_ms, DOWNTIME_LIMIT_MS_MAX, error) &&
            vf_context_take_driver_options(

@@ -149,18 +149,13 @@ take_options(Prepare *prepare, GVariant *dict, GError **error)
     g_autofree char *address = vf_options_take_string(options, "address", NULL);
     g_autofree char *driver = vf_options_take_string(options, "driver", NULL);
     guint32 seconds = vf_options_take_u32(options, "deadline", VF_LEASE_SECONDS_DEFAULT);
-    g_autoptr(GError) mistake = NULL;
 
     g_free(vf_options_take_string(options, "override", NULL)); /* has been asked */
     prepare->parent = vf_options_take_string(options, "parent", NULL);
     prepare->type = vf_options_take_string(options, "type", NULL);
     prepare->uuid = vf_options_take_string(options, "uuid", NULL);
-    /* unknown keys are the driver's to judge; a wrong type is a mistake here */
-    if (!vf_options_end(options, &mistake) &&
-        !g_error_matches(mistake, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN_OPTION)) {
-        g_propagate_error(error, g_steal_pointer(&mistake));
+    if (!vf_options_check(options, error))
         return FALSE;
-    }
     prepare->driver = vf_context_choose_driver(prepare->self->context, driver, NULL, error);
     if (!prepare->driver ||
         !vf_context_take_driver_options(prepare->job, prepare->driver, dict, common, error))

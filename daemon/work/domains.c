@@ -446,16 +446,11 @@ take_options(Attach *attach, GVariant *dict, GError **error)
     g_autoptr(VfOptions) options = vf_options_new(dict);
     g_autofree char *driver_name = vf_options_take_string(options, "driver", NULL);
     g_autoptr(GVariant) lease = vf_options_take_value(options, "lease", G_VARIANT_TYPE_OBJECT_PATH);
-    g_autoptr(GError) mistake = NULL;
     VfDriver *driver;
 
     attach->name = vf_options_take_string(options, "name", NULL);
-    /* unknown keys are the driver's to judge; a wrong type is a mistake here */
-    if (!vf_options_end(options, &mistake) &&
-        !g_error_matches(mistake, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN_OPTION)) {
-        g_propagate_error(error, g_steal_pointer(&mistake));
+    if (!vf_options_check(options, error))
         return NULL;
-    }
     driver = choose_driver(self, driver_name, error);
     if (!driver || (attach->name && !check_name(attach->name, error)) ||
         !check_label(self, NULL, attach->name ? attach->name : "", "", error) ||

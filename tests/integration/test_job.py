@@ -183,6 +183,7 @@ class Fake(crossing.Test):
         self.assert_refused('UnknownOption', self.begin, device, driver=FAKE, **{'fake-colour': Variant('u', 1)})
         self.assert_refused('InvalidArgument', self.begin, device, driver=FAKE, **{'fake-bytes': Variant('s', '1')})
         self.assert_refused('InvalidArgument', self.begin, device, driver=FAKE, **{'fake-outcome': Variant('s', 'x')})
+        self.assert_refused('InvalidArgument', self.begin, device, driver=Variant('u', 1))
 
     def test_refused(self):
         self.polkit.allow('org.vferry1.manage-devices')
