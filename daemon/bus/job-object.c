@@ -100,7 +100,7 @@ vf_job_object_new(VfJob *job, VfObjects *objects)
 
     g_object_set_data(G_OBJECT(skeleton), "objects", objects);
     vferry_job_set_uuid(skeleton, vf_job_get_uuid(job));
-    vferry_job_set_operation(skeleton, "migrate");
+    vferry_job_set_operation(skeleton, vf_job_operation_to_string(vf_job_get_operation(job)));
     vferry_job_set_role(skeleton, vf_job_get_role(job) == VF_JOB_SOURCE ? "source" : "destination");
     vferry_job_set_phase(skeleton, vf_job_get_phase_name(job));
     vferry_job_set_start_time(skeleton, (guint64)vf_job_get_times(job)->start);

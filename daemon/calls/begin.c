@@ -276,7 +276,8 @@ add_subject(VfBegin *self, VfJob *job, const char *const *paths, const char *dri
         subject =
             (VfSubject){.devices = (VfDevice *const *)devices->pdata, .n_devices = devices->len};
     driver = vf_context_choose_driver(self->context, driver_name, &subject, error);
-    if (!driver || (domain && !vf_domain_use(domain, vf_job_get_uuid(job), error)))
+    if (!driver || !vf_driver_check_operation(driver, vf_job_get_operation(job), error) ||
+        (domain && !vf_domain_use(domain, vf_job_get_uuid(job), error)))
         return FALSE;
     vf_job_set_driver_name(job, vf_driver_get_name(driver));
     vf_job_set_domain(job, domain);
@@ -314,6 +315,8 @@ make_cookie(VfBegin *self, VfJob *job)
 
     g_strfreev(cookie->features);
     cookie->features = g_strdupv((char **)vf_job_get_features(job));
+    if (vf_job_get_operation(job) != VF_JOB_MIGRATE)
+        cookie->operation = g_strdup(vf_job_operation_to_string(vf_job_get_operation(job)));
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         const VfJobDevice *device = vf_job_get_device(job, i);
         g_autoptr(VfRequirement) requirement = vf_requirement_new_for_device(
@@ -387,20 +390,37 @@ add_pending(VfBegin *self, VfJob *job)
     return pending;
 }
 
+/* A restore begins at the other side, with Prepare. */
+static gboolean
+take_operation(VfJob *job, const char *name, GError **error)
+{
+    VfJobOperation operation;
+
+    if (vf_job_operation_from_string(name, &operation) && operation != VF_JOB_RESTORE) {
+        vf_job_set_operation(job, operation);
+        return TRUE;
+    }
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("option “operation” is “%.100s”, but must be “migrate”, “rehearse” or “save”"),
+                name);
+    return FALSE;
+}
+
 static VfJob *
 new_job(VfBegin *self, GDBusMethodInvocation *invocation, const char *const *paths,
         GVariant *options_dict, GError **error)
 {
-    static const char *const common[] = {"driver", NULL};
+    static const char *const common[] = {"driver", "operation", NULL};
     const char *sender = g_dbus_method_invocation_get_sender(invocation);
     g_autofree char *uuid = g_uuid_string_random();
-    g_autofree char *driver_name = NULL;
     g_autoptr(VfJob) job = vf_job_new(VF_JOB_SOURCE, uuid,
                                       vf_gate_get_sender_uid(self->context->gate, sender), sender);
     g_autoptr(VfOptions) options = vf_options_new(options_dict);
+    g_autofree char *driver_name = vf_options_take_string(options, "driver", NULL);
+    g_autofree char *operation = vf_options_take_string(options, "operation", "migrate");
 
-    driver_name = vf_options_take_string(options, "driver", NULL);
-    if (!vf_options_check(options, error) || !add_subject(self, job, paths, driver_name, error) ||
+    if (!vf_options_check(options, error) || !take_operation(job, operation, error) ||
+        !add_subject(self, job, paths, driver_name, error) ||
         !vf_context_take_driver_options(
             job, vf_context_find_driver(self->context, vf_job_get_driver_name(job)), options_dict,
             common, error) ||

@@ -91,7 +91,7 @@ call_driver(Call *taken)
 {
     g_autoptr(Call) call = taken;
     VfJob *job = call->job;
-    VfDriverOperation operation = is_source(call) ? VF_DRIVER_CONFIRM : VF_DRIVER_FINISH;
+    VfDriverVerb operation = is_source(call) ? VF_DRIVER_CONFIRM : VF_DRIVER_FINISH;
     GError *error = NULL;
     VfDriver *driver =
         vf_context_choose_driver(call->self->context, vf_job_get_driver_name(job), NULL, &error);

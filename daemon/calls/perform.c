@@ -109,6 +109,20 @@ take_secret(VfJob *job, GVariant *secret, GError **error)
     return TRUE;
 }
 
+/* Nobody has answered. */
+static gboolean
+check_silence(VfJob *job, const char *answer, GVariant *secret, GError **error)
+{
+    if (!*answer && g_variant_n_children(secret) == 0)
+        return TRUE;
+    g_set_error(
+        error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+        _("job %s has the operation “%s”, which has no peer: its answer and its secret must "
+          "be empty"),
+        vf_job_get_uuid(job), vf_job_operation_to_string(vf_job_get_operation(job)));
+    return FALSE;
+}
+
 static gboolean
 check_limit(const char *name, guint32 value, guint32 max, GError **error)
 {
@@ -132,9 +146,8 @@ take_perform_options(VfPerform *self, VfJob *job, GVariant *dict, GError **error
     channel->downtime_limit_ms =
         vf_options_take_u32(options, "downtime-limit-ms", DOWNTIME_LIMIT_MS);
     channel->switchover_ack = vf_options_take_boolean(options, common[2], TRUE);
-    if (!vf_options_check(options, error))
-        return FALSE;
-    return check_limit(common[0], channel->precopy_max_seconds, PRECOPY_MAX_SECONDS_MAX, error) &&
+    return vf_options_check(options, error) &&
+           check_limit(common[0], channel->precopy_max_seconds, PRECOPY_MAX_SECONDS_MAX, error) &&
            check_limit(common[1], channel->downtime_limit_ms, DOWNTIME_LIMIT_MS_MAX, error) &&
            vf_context_take_driver_options(
                job, vf_context_find_driver(self->context, vf_job_get_driver_name(job)), dict,
@@ -145,9 +158,13 @@ static gboolean
 take_answer(VfPerform *self, VfJob *job, const char *text, GVariant *secret, GVariant *options,
             GError **error)
 {
-    g_autoptr(VfAnswer) answer = vf_answer_parse(text, -1, NULL, error);
+    g_autoptr(VfAnswer) answer = NULL;
     VfJobChannel *channel = vf_job_get_channel(job);
 
+    if (!vf_job_operation_has_peer(vf_job_get_operation(job)))
+        return check_silence(job, text, secret, error) &&
+               take_perform_options(self, job, options, error);
+    answer = vf_answer_parse(text, -1, NULL, error);
     if (!answer || !check_answer(job, answer, error) || !take_secret(job, secret, error) ||
         !take_perform_options(self, job, options, error))
         return FALSE;

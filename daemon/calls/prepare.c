@@ -98,7 +98,8 @@ check_cookie(Prepare *prepare, GError **error)
                     VF_JOB_DEVICES_MAX);
         return FALSE;
     }
-    if (!vf_jobs_find(prepare->self->jobs, cookie->job, VF_JOB_DESTINATION))
+    if (g_strcmp0(cookie->operation, "save") == 0 ||
+        !vf_jobs_find(prepare->self->jobs, cookie->job, VF_JOB_DESTINATION))
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("job %s is prepared here already"),
                 cookie->job);
@@ -111,6 +112,14 @@ take_address(Prepare *prepare, const char *address, GError **error)
     VfJobChannel *channel = vf_job_get_channel(prepare->job);
     const VfConfigFile *config = prepare->self->context->config;
 
+    channel->size_max = config->size_max;
+    if (!vf_job_operation_has_peer(vf_job_get_operation(prepare->job))) {
+        if (!address)
+            return TRUE;
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("option “address” is for a job with a peer, and a restore has none"));
+        return FALSE;
+    }
     if (!address)
         address = config->address;
     if (!address) {
@@ -124,7 +133,6 @@ take_address(Prepare *prepare, const char *address, GError **error)
     channel->address = g_strdup(address);
     channel->port_min = config->port_min;
     channel->port_max = config->port_max;
-    channel->size_max = config->size_max;
     return vf_io_random(channel->secret, sizeof channel->secret, error);
 }
 
@@ -158,6 +166,7 @@ take_options(Prepare *prepare, GVariant *dict, GError **error)
         return FALSE;
     prepare->driver = vf_context_choose_driver(prepare->self->context, driver, NULL, error);
     if (!prepare->driver ||
+        !vf_driver_check_operation(prepare->driver, vf_job_get_operation(prepare->job), error) ||
         !vf_context_take_driver_options(prepare->job, prepare->driver, dict, common, error))
         return FALSE;
     vf_job_set_driver_name(prepare->job, vf_driver_get_name(prepare->driver));
@@ -327,9 +336,12 @@ static char *
 make_answer(Prepare *prepare)
 {
     const VfJobChannel *channel = vf_job_get_channel(prepare->job);
-    g_autoptr(VfAnswer) answer = vf_answer_new(vf_job_get_uuid(prepare->job),
-                                               vf_context_get_host_id(prepare->self->context));
+    g_autoptr(VfAnswer) answer = NULL;
 
+    if (!vf_job_operation_has_peer(vf_job_get_operation(prepare->job)))
+        return g_strdup(""); /* nobody is to hear it */
+    answer = vf_answer_new(vf_job_get_uuid(prepare->job),
+                           vf_context_get_host_id(prepare->self->context));
     answer->expires = vf_lease_get_deadline(prepare->lease);
     g_ptr_array_unref(answer->endpoints);
     answer->endpoints = g_ptr_array_ref(channel->endpoints);
@@ -376,30 +388,49 @@ on_prepared(GObject *source, GAsyncResult *result, gpointer data)
         return;
     }
     answer = make_answer(prepare);
-    vferry_manager_complete_prepare(
-        prepare->manager, prepare->invocation, vf_leases_get_path(self->leases, prepare->lease),
-        answer,
-        g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, channel->secret, sizeof channel->secret, 1));
+    vferry_manager_complete_prepare(prepare->manager, prepare->invocation,
+                                    vf_leases_get_path(self->leases, prepare->lease), answer,
+                                    g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, channel->secret,
+                                                              *answer ? sizeof channel->secret : 0,
+                                                              1));
     prepare_free(prepare);
 }
 
 static const VfStepFunc prepare_steps[] = {open_record, create_devices, place, listen};
+
+/* The other half of what the source does. A restore has a UUID of its own, since nobody else has to
+ * know it, and what was saved may be restored more than once. */
+static VfJob *
+new_job(Prepare *prepare)
+{
+    const VfMigration *cookie = prepare->cookie;
+    const char *sender = g_dbus_method_invocation_get_sender(prepare->invocation);
+    gboolean restore = g_strcmp0(cookie->operation, "save") == 0;
+    g_autofree char *uuid = restore ? g_uuid_string_random() : g_strdup(cookie->job);
+    VfJob *job = vf_job_new(VF_JOB_DESTINATION, uuid,
+                            vf_gate_get_sender_uid(prepare->self->context->gate, sender), sender);
+
+    if (restore) {
+        vf_job_set_operation(job, VF_JOB_RESTORE);
+        return job;
+    }
+    vf_job_set_operation(job, cookie->operation ? VF_JOB_REHEARSE : VF_JOB_MIGRATE);
+    vf_job_set_peer(job, cookie->source);
+    return job;
+}
 
 static gboolean
 start_prepare(Prepare *prepare, const char *cookie, GVariant *options, GError **error)
 {
     static const char *const known_features[] = {"pre-copy", "pre-copy-reinit", NULL};
     VfPrepare *self = prepare->self;
-    const char *sender = g_dbus_method_invocation_get_sender(prepare->invocation);
     g_autoptr(GStrvBuilder) features = g_strv_builder_new();
     g_auto(GStrv) common = NULL;
 
     prepare->cookie = vf_migration_parse(cookie, -1, NULL, error);
     if (!prepare->cookie || !check_cookie(prepare, error))
         return FALSE;
-    prepare->job = vf_job_new(VF_JOB_DESTINATION, prepare->cookie->job,
-                              vf_gate_get_sender_uid(self->context->gate, sender), sender);
-    vf_job_set_peer(prepare->job, prepare->cookie->source);
+    prepare->job = new_job(prepare);
     for (const char *const *feature = known_features; *feature; feature++)
         if (g_strv_contains((const char *const *)prepare->cookie->features, *feature))
             g_strv_builder_add(features, *feature);

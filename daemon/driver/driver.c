@@ -60,6 +60,7 @@ vf_driver_class_init(VfDriverClass *class)
 {
     G_OBJECT_CLASS(class)->finalize = vf_driver_finalize;
     class->name = "?";
+    class->operations = VF_JOB_OPERATION_BIT(VF_JOB_MIGRATE);
     class->place = place_nothing;
 }
 
@@ -79,6 +80,17 @@ const char *
 vf_driver_get_name(VfDriver *self)
 {
     return VF_DRIVER_GET_CLASS(self)->name;
+}
+
+gboolean
+vf_driver_check_operation(VfDriver *self, VfJobOperation operation, GError **error)
+{
+    if (VF_DRIVER_GET_CLASS(self)->operations & VF_JOB_OPERATION_BIT(operation))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                _("driver “%s” does not know the operation “%s”"), vf_driver_get_name(self),
+                vf_job_operation_to_string(operation));
+    return FALSE;
 }
 
 gboolean
@@ -264,7 +276,7 @@ call_new(VfDriver *self, const char *name, gboolean implemented, guint deadline_
 }
 
 static guint
-deadline_of(VfDriver *self, VfDriverOperation operation, VfJob *job)
+deadline_of(VfDriver *self, VfDriverVerb operation, VfJob *job)
 {
     const VfDriverPrivate *private = vf_driver_get_instance_private(self);
     guint n = vf_job_get_n_devices(job);
@@ -275,8 +287,8 @@ deadline_of(VfDriver *self, VfDriverOperation operation, VfJob *job)
 }
 
 void
-vf_driver_call_async(VfDriver *self, VfDriverOperation operation, VfJob *job,
-                     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+vf_driver_call_async(VfDriver *self, VfDriverVerb operation, VfJob *job, GCancellable *cancellable,
+                     GAsyncReadyCallback callback, gpointer data)
 {
     VfDriverJobFunc implementation =
         G_STRUCT_MEMBER(VfDriverJobFunc, VF_DRIVER_GET_CLASS(self), operations[operation].offset);

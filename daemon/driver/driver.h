@@ -31,6 +31,11 @@ typedef void (*VfDriverJobFunc)(VfDriver *self, VfJob *job, GTask *task);
 struct _VfDriverClass {
     GObjectClass parent_class;
     const char *name;
+    /* VF_JOB_OPERATION_BIT() of each that it can; only to migrate when nothing is said. A save has
+     * no peer: `perform` sends to nobody. Nor has a restore: `listen` begins to load, and leaves
+     * the channel without endpoints. At the end of a rehearsal the source runs, and the destination
+     * never did. */
+    guint operations;
 
     /* Once, when all that the daemon has exists and before it is on the bus; connects to what the
      * driver watches, and waits for nothing. @host is there until `stop`. FALSE: the driver is
@@ -96,6 +101,9 @@ struct _VfDriverClass {
 
 const char *vf_driver_get_name(VfDriver *self);
 
+/* NOT_SUPPORTED, with both names. */
+gboolean vf_driver_check_operation(VfDriver *self, VfJobOperation operation, GError **error);
+
 /* FALSE: from now on vf_driver_check_started() says why, and nobody may call the rest. */
 gboolean vf_driver_start(VfDriver *self, VfDriverHost *host, GError **error);
 void vf_driver_stop(VfDriver *self);
@@ -116,10 +124,10 @@ typedef enum {
     VF_DRIVER_CONFIRM,
     VF_DRIVER_RUN,
     VF_DRIVER_DISCARD,
-} VfDriverOperation;
+} VfDriverVerb;
 
 /* One that has no `place` has nothing to do there. */
-void vf_driver_call_async(VfDriver *self, VfDriverOperation operation, VfJob *job,
+void vf_driver_call_async(VfDriver *self, VfDriverVerb operation, VfJob *job,
                           GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 gboolean vf_driver_call_finish(VfDriver *self, GAsyncResult *result, GError **error);
 

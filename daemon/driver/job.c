@@ -10,6 +10,7 @@
 struct _VfJob {
     GObject parent_instance;
     VfJobRole role;
+    VfJobOperation operation;
     char *uuid;
     guint32 uid;
     char *owner;
@@ -133,6 +134,18 @@ VfJobRole
 vf_job_get_role(VfJob *self)
 {
     return self->role;
+}
+
+VfJobOperation
+vf_job_get_operation(VfJob *self)
+{
+    return self->operation;
+}
+
+void
+vf_job_set_operation(VfJob *self, VfJobOperation operation)
+{
+    self->operation = operation;
 }
 
 const char *
@@ -484,10 +497,12 @@ void
 vf_job_report_adopted(VfJob *self)
 {
     g_return_if_fail(self->role == VF_JOB_DESTINATION);
-    if (vf_job_get_result(self) == VF_RESULT_COMPLETED)
+    if (vf_job_get_result(self) == VF_RESULT_COMPLETED && self->operation != VF_JOB_REHEARSE)
         g_signal_emit_by_name(self, "adopted");
     else
-        g_warning("job %s is not completed, and nobody can have adopted its devices", self->uuid);
+        g_warning(
+            "job %s is not completed, or a rehearsal, and nobody can have adopted its devices",
+            self->uuid);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "endpoint.h"
 #include "kept.h"
 #include "loan.h"
+#include "operation.h"
 #include "outcome.h"
 #include "phase.h"
 #include "progress.h"
@@ -80,6 +81,9 @@ typedef struct {
 VfJob *vf_job_new(VfJobRole role, const char *uuid, guint32 uid, const char *owner);
 
 VfJobRole vf_job_get_role(VfJob *self);
+/* Set before it is on the bus; to migrate when nothing is said. */
+VfJobOperation vf_job_get_operation(VfJob *self);
+void vf_job_set_operation(VfJob *self, VfJobOperation operation);
 const char *vf_job_get_uuid(VfJob *self);
 guint32 vf_job_get_uid(VfJob *self);
 const char *vf_job_get_owner(VfJob *self); /* unique bus name, "" when only a record knows it */
@@ -92,6 +96,7 @@ VfJobChannel *vf_job_get_channel(VfJob *self);
 const char *vf_job_get_path(VfJob *self);
 void vf_job_set_path(VfJob *self, const char *path);
 
+/* HostId of the other side; "" where there is none (vf_job_operation_has_peer()). */
 const char *vf_job_get_peer(VfJob *self);
 void vf_job_set_peer(VfJob *self, const char *host_id);
 

@@ -289,6 +289,8 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     const char *peer = "";
     const char *driver = "";
     const char *override = "";
+    const char *operation = "";
+    VfJobOperation value = VF_JOB_MIGRATE;
     g_auto(GStrv) devices = NULL;
     guint32 uid = (guint32)-1;
     gint64 start = 0;
@@ -299,11 +301,14 @@ make_job(VfRecovery *self, VfLedgerFound *found)
     g_variant_dict_lookup(&details, "peer", "&s", &peer);
     g_variant_dict_lookup(&details, "driver", "&s", &driver);
     g_variant_dict_lookup(&details, "override", "&s", &override);
+    g_variant_dict_lookup(&details, "operation", "&s", &operation);
+    vf_job_operation_from_string(operation, &value);
     g_variant_dict_lookup(&details, "devices", "^as", &devices);
     g_variant_dict_lookup(&details, "time", "x", &start);
     job = vf_job_new(found->role, found->uuid, uid, "");
     if (start > 0)
         vf_job_set_start_time(job, start);
+    vf_job_set_operation(job, value);
     vf_job_set_peer(job, peer);
     vf_job_set_driver_name(job, driver);
     vf_job_set_override(job, override);

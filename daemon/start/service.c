@@ -163,19 +163,29 @@ forget_gone(VfService *self)
 static void
 start_drivers(VfService *self)
 {
+    VferryManager *manager = vf_objects_get_manager(self->context.objects);
     gboolean attaches = FALSE;
+    guint operations = 0;
 
     for (guint i = 0; i < self->context.drivers->len; i++) {
         VfDriver *driver = self->context.drivers->pdata[i];
         g_autoptr(GError) error = NULL;
 
-        if (!vf_driver_start(driver, vf_domains_get_host(self->domains), &error))
+        if (!vf_driver_start(driver, vf_domains_get_host(self->domains), &error)) {
             g_warning("driver “%s” does not start, and is not offered: %s",
                       vf_driver_get_name(driver), error->message);
+            continue;
+        }
         attaches = attaches || vf_driver_can_attach(driver);
+        for (VfJobOperation each = VF_JOB_REHEARSE; each <= VF_JOB_RESTORE; each++)
+            if (vf_driver_check_operation(driver, each, NULL))
+                operations |= VF_JOB_OPERATION_BIT(each);
     }
     if (attaches)
-        vf_manager_object_announce(vf_objects_get_manager(self->context.objects), "domains");
+        vf_manager_object_announce(manager, "domains");
+    for (VfJobOperation operation = VF_JOB_REHEARSE; operation <= VF_JOB_RESTORE; operation++)
+        if (operations & VF_JOB_OPERATION_BIT(operation))
+            vf_manager_object_announce(manager, vf_job_operation_to_string(operation));
 }
 
 gboolean

@@ -74,6 +74,8 @@ vf_job_keep_fill(VfJob *job, GVariantDict *state)
 
     g_variant_dict_insert(state, "role", "s",
                           vf_job_get_role(job) == VF_JOB_SOURCE ? SOURCE : DESTINATION);
+    g_variant_dict_insert(state, "operation", "s",
+                          vf_job_operation_to_string(vf_job_get_operation(job)));
     g_variant_dict_insert(state, "uuid", "s", vf_job_get_uuid(job));
     g_variant_dict_insert(state, "uid", "u", vf_job_get_uid(job));
     g_variant_dict_insert(state, "owner", "s", vf_job_get_owner(job));
@@ -238,7 +240,8 @@ static VfJob *
 parse(GVariant *state, VfRegistry *registry)
 {
     const char *role, *uuid, *owner, *path, *peer, *driver;
-    const char *override = "";
+    const char *override = "", *name = "migrate"; /* as that of 0.1.0, which has neither */
+    VfJobOperation operation;
     g_autofree const char **features = NULL;
     g_autoptr(GVariant) driver_state =
         g_variant_lookup_value(state, "driver-state", G_VARIANT_TYPE_VARDICT);
@@ -254,13 +257,17 @@ parse(GVariant *state, VfRegistry *registry)
         !g_variant_lookup(state, "driver", "&s", &driver) ||
         !g_variant_lookup(state, "features", "^a&s", &features))
         return NULL;
+    g_variant_lookup(state, "operation", "&s", &name);
+    if (!vf_job_operation_from_string(name, &operation))
+        return NULL;
     job = vf_job_new(g_str_equal(role, SOURCE) ? VF_JOB_SOURCE : VF_JOB_DESTINATION, uuid, uid,
                      owner);
+    vf_job_set_operation(job, operation);
     vf_job_set_path(job, path);
     vf_job_set_peer(job, peer);
     vf_job_set_driver_name(job, driver);
     vf_job_set_features(job, (const char *const *)features);
-    g_variant_lookup(state, "override", "&s", &override); /* that of 0.1.0 has none */
+    g_variant_lookup(state, "override", "&s", &override);
     vf_job_set_override(job, override);
     if (g_variant_lookup(state, "run-decided", "u", &uid))
         vf_job_set_run_decided(job, TRUE, uid);

@@ -357,6 +357,9 @@ vf_jobs_begin_details(VfJob *job)
     g_variant_dict_insert(&dict, "driver", "s", vf_job_get_driver_name(job));
     if (*vf_host_get_boot())
         g_variant_dict_insert(&dict, "boot", "s", vf_host_get_boot());
+    if (vf_job_get_operation(job) != VF_JOB_MIGRATE) /* that of 0.1.0 has none */
+        g_variant_dict_insert(&dict, "operation", "s",
+                              vf_job_operation_to_string(vf_job_get_operation(job)));
     if (*vf_job_get_override(job))
         g_variant_dict_insert(&dict, "override", "s", vf_job_get_override(job));
     g_variant_dict_insert_value(

@@ -371,6 +371,10 @@ on_job_completed(VfJob *job, Entry *entry)
 {
     switch (vf_job_get_result(job)) {
     case VF_RESULT_COMPLETED:
+        if (vf_job_get_operation(job) == VF_JOB_REHEARSE) {
+            start_undo(entry);
+            break;
+        }
         g_clear_handle_id(&entry->deadline, g_source_remove);
         g_clear_handle_id(&entry->watch, vf_bus_unwatch);
         vf_lease_move(entry->lease, VF_LEASE_LOADED, NULL);

@@ -121,6 +121,8 @@ on_moved_on(VfDevice *device, GParamSpec *spec, VfJob *job)
 static void
 follow_devices(VfJob *job, VfLedger *ledger)
 {
+    if (vf_job_get_operation(job) == VF_JOB_REHEARSE)
+        return;
     g_object_set_data(G_OBJECT(job), "ledger", ledger);
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         VfJobDevice *device = vf_job_get_device(job, i);
@@ -271,6 +273,8 @@ remove_device(VfSourceDevices *self, VfDevice *device)
 void
 vf_source_devices_clean_up(VfSourceDevices *self, VfJob *job)
 {
+    if (vf_job_get_operation(job) == VF_JOB_REHEARSE) /* nobody has left */
+        return;
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         VfJobDevice *entry = vf_job_get_device(job, i);
         VfDevice *device = entry->device;

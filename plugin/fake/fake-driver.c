@@ -304,7 +304,9 @@ static VfOutcome *
 make_outcome(Side *side, VfResult result)
 {
     gboolean source = vf_job_get_role(side->job) == VF_JOB_SOURCE;
-    gboolean runs_here = source != (result == VF_RESULT_COMPLETED);
+    gboolean moved =
+        result == VF_RESULT_COMPLETED && vf_job_get_operation(side->job) != VF_JOB_REHEARSE;
+    gboolean runs_here = source != moved;
     VfDeviceOutcome state = result == VF_RESULT_IN_DOUBT || !runs_here ? VF_DEVICE_OUTCOME_STOPPED
                                                                        : VF_DEVICE_OUTCOME_RUNNING;
     VferryError code = result == VF_RESULT_CANCELLED  ? VFERRY_ERROR_CANCELLED
@@ -443,7 +445,8 @@ listen(VfDriver *driver, VfJob *job, GTask *task)
     Side *side;
 
     (void)take_wishes(vf_job_get_options(job), &wishes, NULL); /* place has */
-    add_endpoints(vf_job_get_channel(job), &wishes);
+    if (vf_job_operation_has_peer(vf_job_get_operation(job)))
+        add_endpoints(vf_job_get_channel(job), &wishes);
     start_side(job, &wishes);
     side = side_get(job);
     side->adopts = wishes.adopts;
@@ -517,6 +520,9 @@ vf_fake_driver_class_init(VfFakeDriverClass *class)
     VfDriverClass *driver_class = VF_DRIVER_CLASS(class);
 
     driver_class->name = "fake";
+    driver_class->operations =
+        VF_JOB_OPERATION_BIT(VF_JOB_MIGRATE) | VF_JOB_OPERATION_BIT(VF_JOB_REHEARSE) |
+        VF_JOB_OPERATION_BIT(VF_JOB_SAVE) | VF_JOB_OPERATION_BIT(VF_JOB_RESTORE);
     driver_class->start = start;
     driver_class->stop = stop;
     driver_class->attach = attach;

@@ -251,6 +251,11 @@ class Play(crossing.Test):  # type: ignore[misc]
         fake = {"driver": Variant("s", "fake"), "fake-duration-ms": Variant("u", self.chance.randrange(300)),
                 "fake-outcome": Variant("s", self.chance.choice(("completed", "completed", "failed", "in-doubt")))}
         options = fake if self.chance.random() < 0.8 else {}
+        if method.name == "Begin" and self.chance.random() < 0.2:
+            options["operation"] = Variant("s", self.chance.choice(("rehearse", "save")))
+        saves = [uuid for uuid, cookie in self.begun.items() if 'kind="save"' in cookie]
+        if method.name == "Perform" and saves and self.chance.random() < 0.3:
+            return "/org/vferry1", Variant("(ssaya{sv})", (self.chance.choice(saves), "", b"", {}))
         if method.name == "Begin" and devices:
             return "/org/vferry1", Variant("(aoa{sv})", ([self.chance.choice(devices + self.having("Domain"))], options))
         if method.name == "AttachDomain":

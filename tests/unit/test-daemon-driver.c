@@ -147,7 +147,7 @@ iterate_until(const guint *calls, guint n)
 }
 
 static void
-call(Fixture *fixture, VfDriverOperation operation, GCancellable *cancellable)
+call(Fixture *fixture, VfDriverVerb operation, GCancellable *cancellable)
 {
     vf_driver_call_async(VF_DRIVER(fixture->driver), operation, fixture->job, cancellable,
                          on_called, fixture);
@@ -236,6 +236,19 @@ test_claims(Fixture *fixture, gconstpointer data)
     fixture->driver->foreign = second;
     g_assert_false(vf_driver_claims(VF_DRIVER(fixture->driver), &bare, &unclaimed));
     g_assert_true(unclaimed == second);
+}
+
+/* Who says nothing migrates, and nothing else. */
+static void
+test_operations(Fixture *fixture, gconstpointer data)
+{
+    VfDriver *driver = VF_DRIVER(fixture->driver);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(vf_driver_check_operation(driver, VF_JOB_MIGRATE, NULL));
+    g_assert_false(vf_driver_check_operation(driver, VF_JOB_SAVE, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED);
+    g_assert_cmpstr(error->message, ==, "driver “test” does not know the operation “save”");
 }
 
 /* One that takes no domains says so. */
@@ -367,6 +380,7 @@ main(int argc, char **argv)
     ADD(success);
     ADD(missing);
     ADD(claims);
+    ADD(operations);
     ADD(no_attach);
     ADD(prefix);
     ADD(shrug);

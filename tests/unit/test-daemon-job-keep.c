@@ -5,6 +5,7 @@
 
 #include <glib/gstdio.h>
 
+#include "error.h"
 #include "job-keep.h"
 
 #define UUID "11111111-2222-4333-8444-555555555555"
@@ -118,11 +119,57 @@ test_old(Rig *rig, gconstpointer data)
     g_assert_null(read_device(rig, over));
 }
 
+static VfJob *
+read_operation(Rig *rig, const char *name, GError **error)
+{
+    g_autoptr(GVariant) state = describe(rig, NULL, FALSE);
+    g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(state);
+    g_autoptr(GVariant) other = NULL;
+
+    if (name)
+        g_variant_dict_insert(&dict, "operation", "s", name);
+    else
+        g_variant_dict_remove(&dict, "operation");
+    other = g_variant_ref_sink(g_variant_dict_end(&dict));
+    return vf_job_keep_parse(other, rig->registry, error);
+}
+
+/* That of 0.1.0 migrates; what a later one does nobody here can go on with. */
+static void
+test_operation(Rig *rig, gconstpointer data)
+{
+    g_autoptr(VfJob) saves = read_operation(rig, "save", NULL);
+    g_autoptr(VfJob) old = read_operation(rig, NULL, NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpint(vf_job_get_operation(saves), ==, VF_JOB_SAVE);
+    g_assert_cmpint(vf_job_get_operation(old), ==, VF_JOB_MIGRATE);
+    g_assert_null(read_operation(rig, "teleport", &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED);
+}
+
+/* It is written, too. */
+static void
+test_operation_kept(Rig *rig, gconstpointer data)
+{
+    g_autoptr(VfJob) job =
+        vf_job_new(VF_JOB_SOURCE, "22222222-2222-4333-8444-555555555555", 7, ":1.9");
+    g_auto(GVariantDict) state = G_VARIANT_DICT_INIT(NULL);
+    const char *name = "";
+
+    vf_job_set_operation(job, VF_JOB_REHEARSE);
+    vf_job_keep_fill(job, &state);
+    g_assert_true(g_variant_dict_lookup(&state, "operation", "&s", &name));
+    g_assert_cmpstr(name, ==, "rehearse");
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add("/daemon/job-keep/device", Rig, NULL, setup, test_device, teardown);
     g_test_add("/daemon/job-keep/old", Rig, NULL, setup, test_old, teardown);
+    g_test_add("/daemon/job-keep/operation", Rig, NULL, setup, test_operation, teardown);
+    g_test_add("/daemon/job-keep/operation-kept", Rig, NULL, setup, test_operation_kept, teardown);
     return g_test_run();
 }

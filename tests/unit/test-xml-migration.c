@@ -81,6 +81,31 @@ test_cookie_text(void)
                     "      <model id=\"a.b/c\"/>\n    </requirement>\n  </device>\n</migration>\n");
 }
 
+/* What is not to migrate is required to be understood: an older reader refuses it, and does not
+ * migrate. */
+static void
+test_operation(void)
+{
+    static const char *const words[] = {"rehearse", "save"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_autoptr(VfMigration) cookie = vf_migration_new(JOB, HOST);
+        g_autoptr(VfRequirement) requirement = vf_requirement_new("kernel.org/mtty", NULL);
+        g_autoptr(VfMigration) again = NULL;
+        g_autofree char *text = NULL;
+        g_autofree char *element =
+            g_strdup_printf("<operation kind=\"%s\" required=\"yes\"/>", words[i]);
+
+        vf_migration_add_device(cookie, "a", requirement);
+        cookie->operation = g_strdup(words[i]);
+        text = vf_migration_format(cookie);
+        assert_valid(text, "migration");
+        g_assert_nonnull(strstr(text, element));
+        again = vf_migration_parse(text, -1, NULL, NULL);
+        g_assert_cmpstr(again->operation, ==, words[i]);
+    }
+}
+
 static void
 test_bad_cookies(void)
 {
@@ -99,6 +124,10 @@ test_bad_cookies(void)
         {MIGRATION("<stream min='2' max='1'/>"), "max is “1”, but must be a number from 2"},
         {MIGRATION("<stream min='1' max='4294967296'/>"), "max is “4294967296”"},
         {MIGRATION("<stream min='1' max='1' features='A'/>"), "features is “A”"},
+        {MIGRATION(STREAM "<operation required='yes'/>"), "“kind” is missing"},
+        {MIGRATION(STREAM "<operation kind='migrate' required='yes'/>"),
+         "kind is “migrate”, but must be rehearse or save"},
+        {MIGRATION(STREAM "<operation kind='save'/><operation kind='save'/>"), "<operation>"},
         {MIGRATION(STREAM "<device ref='a'/>"), "the element <requirement> is missing"},
         {MIGRATION(STREAM "<device ref='a'><requirement/></device>"),
          "the element <requirement> is missing"},
@@ -253,6 +282,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/xml/migration/cookie", test_cookie);
     g_test_add_func("/xml/migration/cookie-text", test_cookie_text);
+    g_test_add_func("/xml/migration/operation", test_operation);
     g_test_add_func("/xml/migration/bad-cookies", test_bad_cookies);
     g_test_add_func("/xml/migration/too-many-devices", test_too_many_devices);
     g_test_add_func("/xml/migration/answer", test_answer);

@@ -40,6 +40,7 @@ vf_migration_free(VfMigration *self)
 {
     g_free(self->job);
     g_free(self->source);
+    g_free(self->operation);
     g_strfreev(self->features);
     g_ptr_array_unref(self->devices);
     g_free(self);
@@ -71,6 +72,22 @@ handle_stream(const xmlNode *node, gpointer data, GError **error)
     self->stream_min = (guint32)min;
     self->stream_max = (guint32)max;
     return TRUE;
+}
+
+/* There only when it is not to migrate, and required: who does not know it would migrate. */
+static gboolean
+handle_operation(const xmlNode *node, gpointer data, GError **error)
+{
+    static const char *const known[] = {"rehearse", "save", NULL};
+    VfMigration *self = data;
+
+    if (!vf_document_need_id(node, "kind", &self->operation, error) ||
+        !vf_document_children(node, NULL, 0, NULL, error))
+        return FALSE;
+    if (g_strv_contains(known, self->operation))
+        return TRUE;
+    return vf_document_fail(node, error, _("kind is “%s”, but must be rehearse or save"),
+                            self->operation);
 }
 
 static gboolean
@@ -122,6 +139,7 @@ vf_migration_parse(const char *text, gssize size, const char *where, GError **er
 {
     const VfDocumentKind kind = {where ?: "migration", "migration", NS, VF_DOCUMENT_SIZE_MAX};
     const VfDocumentChild children[] = {{"stream", handle_stream, 1, 1},
+                                        {"operation", handle_operation, 0, 1},
                                         {"device", handle_device, 1, VF_MIGRATION_DEVICES_MAX}};
     g_autoptr(VfDocument) document = vf_document_parse(text, size, &kind, error);
     g_autoptr(VfMigration) self = vf_migration_new(NULL, NULL);
@@ -149,6 +167,12 @@ vf_migration_format(const VfMigration *self)
     vf_writer_attribute_u64(writer, "max", self->stream_max);
     vf_writer_attribute_words(writer, "features", self->features);
     vf_writer_end(writer);
+    if (self->operation) {
+        vf_writer_start(writer, "operation", NULL);
+        vf_writer_attribute(writer, "kind", self->operation);
+        vf_writer_attribute(writer, "required", "yes");
+        vf_writer_end(writer);
+    }
     for (guint i = 0; i < self->devices->len; i++) {
         const VfMigrationDevice *device = self->devices->pdata[i];
 

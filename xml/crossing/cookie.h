@@ -23,6 +23,7 @@ typedef struct {
     char *source; /* HostId of the source: UUID, lower-case */
     guint32 stream_min,
         stream_max;  /* versions of the stream that the source speaks, 1 <= min <= max */
+    char *operation; /* "rehearse" or "save"; NULL: to migrate */
     char **features; /* of the stream: a-z 0-9 -, sorted, each once; empty, never NULL */
     GPtrArray
         *devices; /* of VfMigrationDevice in the order of Begin, at least one, each ref once */
