@@ -96,18 +96,6 @@ typedef struct {
     VfJob *job;
 } Call;
 
-static Call *
-call_new(VfBegin *self, VferryManager *manager, GDBusMethodInvocation *invocation, VfJob *job)
-{
-    Call *call = g_new0(Call, 1);
-
-    call->begin = g_object_ref(self);
-    call->manager = g_object_ref(manager);
-    call->invocation = invocation;
-    call->job = g_object_ref(job);
-    return call;
-}
-
 static void
 call_free(Call *call)
 {
@@ -438,15 +426,20 @@ on_begin(VferryManager *manager, GDBusMethodInvocation *invocation, const char *
     VfBegin *self = data;
     GError *error = NULL;
     g_autoptr(VfJob) job = new_job(self, invocation, devices, options, &error);
+    Call *call;
 
     if (!job) {
         vf_bus_return_error(invocation, error);
         return TRUE;
     }
     add_pending(self, job);
+    call = g_new0(Call, 1);
+    call->begin = g_object_ref(self);
+    call->manager = g_object_ref(manager);
+    call->invocation = invocation;
+    call->job = g_object_ref(job);
     vf_driver_call_async(vf_context_find_driver(self->context, vf_job_get_driver_name(job)),
-                         VF_DRIVER_BEGIN, job, NULL, on_begun,
-                         call_new(self, manager, invocation, job));
+                         VF_DRIVER_BEGIN, job, NULL, on_begun, call);
     return TRUE;
 }
 

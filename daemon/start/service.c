@@ -84,14 +84,6 @@ vf_service_init(VfService *self)
 {
 }
 
-static const char *
-state_dir(void)
-{
-    const char *dir = g_getenv(VF_ENV_STATE_DIR);
-
-    return dir && *dir ? dir : VF_STATEDIR;
-}
-
 static void
 on_device_removed(VfRegistry *registry, VfDevice *device, VfService *self)
 {
@@ -99,23 +91,12 @@ on_device_removed(VfRegistry *registry, VfDevice *device, VfService *self)
                              vf_device_get_inode(device));
 }
 
-static gboolean
-fill_context(VfService *self, GError **error)
-{
-    self->config = vf_config_file_load(VF_SYSCONFDIR "/" CONFIG_FILE, error);
-    self->context.config = self->config;
-    if (!self->config)
-        return FALSE;
-    self->context.store = vf_fd_store_new();
-    self->context.ledger = vf_ledger_new(state_dir(), error);
-    return self->context.ledger != NULL;
-}
-
 VfService *
 vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, VfObjects *objects,
                GPtrArray *drivers, GPtrArray *providers, GError **error)
 {
     g_autoptr(VfService) self = g_object_new(VF_TYPE_SERVICE, NULL);
+    const char *state_dir = g_getenv(VF_ENV_STATE_DIR);
 
     self->context.connection = g_object_ref(connection);
     self->context.registry = g_object_ref(registry);
@@ -124,7 +105,13 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
     self->context.uses = vf_uses_new();
     self->context.drivers = g_ptr_array_ref(drivers);
     self->context.providers = g_ptr_array_ref(providers);
-    if (!fill_context(self, error))
+    self->config = vf_config_file_load(VF_SYSCONFDIR "/" CONFIG_FILE, error);
+    self->context.config = self->config;
+    if (!self->config)
+        return NULL;
+    self->context.store = vf_fd_store_new();
+    self->context.ledger = vf_ledger_new(state_dir && *state_dir ? state_dir : VF_STATEDIR, error);
+    if (!self->context.ledger)
         return NULL;
     self->jobs = vf_jobs_new(&self->context, VF_JOBS_MEMORY_MS);
     self->loans = vf_loans_new(&self->context);
