@@ -252,7 +252,7 @@ end_device(Destination *self, const VfFrame *frame, GError **error)
 static gboolean
 load_subject(Destination *self, GError **error)
 {
-    const VfSubject *subject = self->session->subject;
+    const VfSessionSubject *subject = self->session->subject;
     gboolean done = FALSE;
 
     while (!done) {

@@ -7,7 +7,7 @@
 #include "meter.h"
 #include "record.h"
 #include "stream.h"
-#include "subject.h"
+#include "session-subject.h"
 #include "tls.h"
 
 #define VF_SESSION_DECISION_SECONDS 300
@@ -46,7 +46,7 @@ typedef struct {
     VfSessionConfig config;
     VfSessionEvents events;
     VfDevices *devices;
-    const VfSubject *subject; /* NULL: the devices are all there is; else there are none */
+    const VfSessionSubject *subject; /* NULL: the devices are all there is; else there are none */
     VfRecord *record;
     VfCancel *cancel;
     VfMeter *meter;

@@ -154,7 +154,7 @@ look_up(Source *self, GError **error)
 static gboolean
 move_subject(Source *self, GError **error)
 {
-    const VfSubject *subject = self->session->subject;
+    const VfSessionSubject *subject = self->session->subject;
     gboolean done = FALSE;
 
     vf_session_set_phase(self->session, "pre-copy");
@@ -236,7 +236,7 @@ await_loaded(Source *self, GError **error)
 static gboolean
 commit(Source *self, GError **error)
 {
-    const VfSubject *subject = self->session->subject;
+    const VfSessionSubject *subject = self->session->subject;
 
     vf_session_set_phase(self->session, "committing");
     if (!(subject ? subject->check_still(subject->data, error)

@@ -5,9 +5,9 @@
 
 /* A worker process: started by the daemon for one request, in a sandbox, it speaks to a stranger or
  * to what may not answer. What makes it this one and not another is its table of verbs, and what
- * its sessions are about: devices, or a subject that somebody else moves (subject.h). The rest is
- * the same for all of them, and is here: its messages (docs/mover-control.md), the thread that
- * works, progress, cancel, and what becomes of a session that has lost its daemon. */
+ * its sessions are about: devices, or a subject that somebody else moves (session-subject.h). The
+ * rest is the same for all of them, and is here: its messages (docs/mover-control.md), the thread
+ * that works, progress, cancel, and what becomes of a session that has lost its daemon. */
 typedef struct {
     const char *program;
     const VfVerb *verbs;

@@ -22,7 +22,7 @@ struct VfGuest {
     Facts *facts;
     guint moves;
     guint loads;
-    VfSubject subjects[2];
+    VfSessionSubject subjects[2];
 };
 
 static void
@@ -125,13 +125,13 @@ vf_guest_new(const VfGuestPlan *plan)
         mmap(NULL, sizeof *self->facts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     g_assert_true(self->facts != MAP_FAILED);
     set_running(self->facts, VF_ROLE_SOURCE, TRUE);
-    self->subjects[VF_ROLE_SOURCE] = (VfSubject){.move = move,
-                                                 .check_still = check_still,
-                                                 .give_back = give_back,
-                                                 .describe = describe_source,
-                                                 .data = self};
-    self->subjects[VF_ROLE_DESTINATION] =
-        (VfSubject){.load = load, .run = run, .describe = describe_destination, .data = self};
+    self->subjects[VF_ROLE_SOURCE] = (VfSessionSubject){.move = move,
+                                                        .check_still = check_still,
+                                                        .give_back = give_back,
+                                                        .describe = describe_source,
+                                                        .data = self};
+    self->subjects[VF_ROLE_DESTINATION] = (VfSessionSubject){
+        .load = load, .run = run, .describe = describe_destination, .data = self};
     return self;
 }
 
@@ -142,7 +142,7 @@ vf_guest_free(VfGuest *self)
     g_free(self);
 }
 
-const VfSubject *
+const VfSessionSubject *
 vf_guest_get_subject(VfGuest *self, VfRole role)
 {
     return &self->subjects[role];

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "frame.h"
-#include "subject.h"
+#include "session-subject.h"
 
 /* A guest that its hypervisors move, at both hosts at once: what runs where is in memory that
  * processes share, too. */
@@ -23,7 +23,7 @@ VfGuest *vf_guest_new(const VfGuestPlan *plan);
 void vf_guest_free(VfGuest *self);
 
 /* Stays the guest's. */
-const VfSubject *vf_guest_get_subject(VfGuest *self, VfRole role);
+const VfSessionSubject *vf_guest_get_subject(VfGuest *self, VfRole role);
 
 gboolean vf_guest_runs(VfGuest *self, VfRole role);
 /* At any moment. */

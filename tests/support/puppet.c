@@ -18,7 +18,7 @@ typedef struct {
     gboolean asked;
     const char *state;
     VfSession *session; /* it is the session's subject */
-    VfSubject subject;
+    VfSessionSubject subject;
 } Puppet;
 
 /* FALSE: the other end has gone. @answer is left alone when none has come for @patience_ms. */
@@ -143,7 +143,7 @@ adopt(VfRequest *request, int *fds, guint n_fds, VfRecord *record, gpointer data
     request->free_own = puppet_free;
     self->fd = vf_io_steal_fd(&fds[0]);
     self->state = request->verb->needs & VF_CONFINE_CONNECT ? "running" : "stopped";
-    self->subject = (VfSubject){move, check_still, give_back, load, run, describe, self};
+    self->subject = (VfSessionSubject){move, check_still, give_back, load, run, describe, self};
     self->session = vf_session_new(vf_devices_new(none), record);
     self->session->subject = &self->subject;
     return self->session;

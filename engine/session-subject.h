@@ -28,6 +28,6 @@ typedef struct {
      */
     const char *(*describe)(gpointer data);
     gpointer data;
-} VfSubject;
+} VfSessionSubject;
 
 G_END_DECLS
