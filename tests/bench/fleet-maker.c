@@ -37,8 +37,8 @@ static const char *const parameters[] = {
     "<parameter name='features' type='bitmask' compare='superset'><description>Features of the "
     "interface</description><allowed mask='0xffffffff'/><read><attribute path='features'/></read>"
     "</parameter>",
-    "<parameter name='ecc' type='bool' compare='equal' off='no'><description>Whether the memory "
-    "is protected by check bits</description><read><attribute path='ecc'/></read></parameter>",
+    ("<parameter name='ecc' type='bool' compare='equal' off='no'><description>Whether the memory "
+     "is protected by check bits</description><read><attribute path='ecc'/></read></parameter>"),
 };
 
 static const char *const engines[] = {"copy", "copy decode encode", "copy decode encode render",

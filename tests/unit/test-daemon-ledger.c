@@ -172,8 +172,8 @@ static void
 test_scan(Fixture *fixture, gconstpointer data)
 {
     int *complaints = (int *)data;
-    g_autoptr(VfRecord) held = create(fixture, VF_JOB_SOURCE, NULL);
-    g_autoptr(VfRecord) left = create(fixture, VF_JOB_DESTINATION, NULL);
+    G_GNUC_UNUSED g_autoptr(VfRecord) held = create(fixture, VF_JOB_SOURCE, NULL);
+    G_GNUC_UNUSED g_autoptr(VfRecord) left = create(fixture, VF_JOB_DESTINATION, NULL);
     g_autoptr(GHashTable) except = g_hash_table_new(g_str_hash, g_str_equal);
     g_autofree char *foreign = g_build_filename(fixture->dir, "jobs", "X.source", NULL);
     g_autoptr(GPtrArray) found = NULL;

@@ -39,8 +39,8 @@ test_everybody_is_asked(void)
 {
     g_autoptr(VfUses) uses = vf_uses_new();
     guint asked[2];
-    g_autoptr(GObject) first = add_user(uses, &asked[0], TRUE);
-    g_autoptr(GObject) second = add_user(uses, &asked[1], FALSE);
+    G_GNUC_UNUSED g_autoptr(GObject) first = add_user(uses, &asked[0], TRUE);
+    G_GNUC_UNUSED g_autoptr(GObject) second = add_user(uses, &asked[1], FALSE);
     g_autoptr(GError) error = NULL;
 
     g_assert_true(vf_uses_check(uses, &(VfTouch){.id = OTHER}, &error));
@@ -62,7 +62,7 @@ test_who_has_gone_is_not_asked(void)
     g_autoptr(VfUses) uses = vf_uses_new();
     guint asked[2];
     GObject *first = add_user(uses, &asked[0], TRUE);
-    g_autoptr(GObject) second = add_user(uses, &asked[1], FALSE);
+    G_GNUC_UNUSED g_autoptr(GObject) second = add_user(uses, &asked[1], FALSE);
     g_autoptr(GError) error = NULL;
 
     g_object_unref(first);

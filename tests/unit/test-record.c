@@ -56,7 +56,7 @@ filled(Dir *dir)
 static void
 test_round_trip(Dir *dir, gconstpointer data)
 {
-    g_autoptr(VfRecord) written = filled(dir);
+    G_GNUC_UNUSED g_autoptr(VfRecord) written = filled(dir);
     g_autoptr(VfRecord) record = vf_record_open(dir->fd, "r", NULL);
     g_autoptr(GPtrArray) entries = vf_record_read(record, NULL);
     const VfRecordEntry *begin;
