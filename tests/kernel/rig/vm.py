@@ -63,6 +63,9 @@ def _command_line(name: str, image: Image, machine: Machine) -> str:
     machine_id = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
     return " ".join((
         "console=ttyS0", "quiet", "panic=-1", "net.ifnames=0", "nokaslr", "mitigations=off",
+        # At one address in each process, a library's code is translated once: the emulator keeps its translations by
+        # address, and 256 MB of them are full after ten seconds of work where each process has addresses of its own.
+        "norandmaps",
         "nowatchdog", "no_timer_check", "audit=0", "apparmor=0", "selinux=0", "cryptomgr.notests",
         # These want modules from user space, long before there is any.
         "initcall_blacklist=init_encrypted,crypto_kdf108_init,jent_mod_init",
