@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 import uuid as uuids
 from typing import Any
 
 from . import explain
 from .agent import Process, Result
-from .errors import CommandFailed
 from .host import Host
 from .scenario import Context
 
@@ -19,6 +17,8 @@ TESTDEV = "/sys/class/mdev_bus/vferry_testdev"
 MDEVS = "/sys/bus/mdev/devices"
 # What the project promises after a failure before the commit.
 RECOVERY = 10.0
+# busctl's tree would ask each object for its children.
+HAS_LEASE = "busctl introspect --xml-interface org.vferry1 /org/vferry1/lease | grep -q '<node name'"
 
 
 def expect(condition: object, what: str) -> None:
@@ -60,6 +60,19 @@ def defaults(host: Host, **knobs: int | str) -> None:
     """Give every test device that is made at this host from now on these knobs."""
     if knobs:
         host.run("true" + knobs_in(f"{TESTDEV}/defaults", knobs))
+
+
+def objects(host: Host) -> dict[str, Any]:
+    """All objects of vferryd by path, with their interfaces: in one call, where busctl's tree is one for each object."""
+    answer = host.output("busctl -j call org.vferry1 /org/vferry1 org.freedesktop.DBus.ObjectManager GetManagedObjects")
+    found: dict[str, Any] = json.loads(answer)["data"][0]
+    return found
+
+
+def of_kind(found: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Of objects those with an interface of vferry's, by path, with its properties."""
+    return {path: interfaces[f"org.vferry1.{kind}"] for path, interfaces in found.items()
+            if f"org.vferry1.{kind}" in interfaces}
 
 
 class Ferry:
@@ -119,44 +132,26 @@ class Ferry:
 
     def lease(self) -> str:
         """The object path of the only lease at the destination."""
-        tree = self.destination.output("busctl tree --list org.vferry1")
-        leases = [line for line in tree.split() if line.startswith("/org/vferry1/lease/")]
-        expect(len(leases) == 1, f"there is one lease at {self.destination.name}, not {leases}")
-        return leases[0]
+        leases = of_kind(objects(self.destination), "Lease")
+        expect(len(leases) == 1, f"there is one lease at {self.destination.name}, not {[*leases]}")
+        return next(iter(leases))
 
     def job(self, host: Host) -> str:
         """The object path of the only job of a host."""
-        tree = host.output("busctl tree --list org.vferry1")
-        jobs = [line for line in tree.split() if line.startswith("/org/vferry1/job/")]
-        expect(len(jobs) == 1, f"there is one job at {host.name}, not {jobs}")
-        return jobs[0]
+        return self._job(host)[0]
 
     def job_property(self, host: Host, name: str) -> Any:
         """A property of the only job of a host."""
-        answer = host.output(f"busctl -j get-property org.vferry1 {self.job(host)} "
-                             f"org.vferry1.Job {name}")
-        return json.loads(answer)["data"]
+        return self._job(host)[1][name]["data"]
 
-    def wait_phase(self, phase: str, timeout: float = 30.0) -> None:
-        """Wait until the source's job is in a phase."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            try:
-                if self.job_property(self.source, "Phase") == phase:
-                    return
-            except (AssertionError, CommandFailed):
-                pass  # the job is not there yet
-            time.sleep(0.1)
-        raise AssertionError(f"the job has not come to phase {phase} in {timeout:.0f} s")
+    def _job(self, host: Host) -> tuple[str, dict[str, Any]]:
+        jobs = of_kind(objects(host), "Job")
+        expect(len(jobs) == 1, f"there is one job at {host.name}, not {[*jobs]}")
+        return next(iter(jobs.items()))
 
-    def wait_bytes(self, least: int, timeout: float = 30.0) -> None:
-        """Wait until the source has moved so many bytes."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if int(self.job_property(self.source, "BytesDone")) >= least:
-                return
-            time.sleep(0.1)
-        raise AssertionError(f"the job has not moved {least} bytes in {timeout:.0f} s")
+    def wait_phase(self, phase: str, least: int = 0, timeout: float = 60.0) -> None:
+        """Wait until the source's job is in a phase and has moved so many bytes."""
+        self.source.run(f"await-phase {phase} {least}", timeout=timeout)
 
     def state(self, host: Host, uuid: str) -> str:
         """The migration state that the kernel shows for a test device."""
@@ -180,7 +175,7 @@ class Ferry:
         """No device, lease or worker process is left at the destination, in time."""
         took = self.destination.wait_until(
             f'test -z "$(ls {MDEVS})" && ! pgrep -x vferry-mover >/dev/null '
-            "&& ! busctl tree --list org.vferry1 | grep -q /lease/", timeout=RECOVERY)
+            f"&& ! {{ {HAS_LEASE}; }}", timeout=RECOVERY)
         self.ctx.note(f"nothing is left at the destination after {took:.1f} s")
 
     def expect_failed(self, result: Result, *words: str, status: int = 1) -> None:

@@ -99,8 +99,7 @@ def source_hangs(ctx: Context) -> None:
     hang_shortly(ctx.a)
     ferry.board("vferry_testdev-stopcopy", state_size=SIZE, fault=f"hang-after {AFTER}")
     moving = ferry.start(timeout=100)
-    ferry.wait_phase("switchover")
-    ferry.wait_bytes(AFTER - (2 << 20))
+    ferry.wait_phase("switchover", AFTER - (2 << 20))
     cancel = ctx.a.spawn(f"vferryctl cancel {ferry.job_property(ctx.a, 'Uuid')}", timeout=60)
     time.sleep(5.0)
     expect(cancel.running and ferry.state(ctx.a, ferry.uuid) == "stop-copy",

@@ -18,8 +18,7 @@ def under_way(ctx: Context, type_id: str = "vferry_testdev-1") -> tuple[Ferry, P
     ferry = Ferry(ctx, ctx.a, ctx.b)
     ferry.board(type_id, state_size=SIZE, read_delay_us=SLOW)
     moving = ferry.start(timeout=80)
-    ferry.wait_phase("pre-copy" if type_id == "vferry_testdev-1" else "switchover")
-    ferry.wait_bytes(1 << 20)
+    ferry.wait_phase("pre-copy" if type_id == "vferry_testdev-1" else "switchover", 1 << 20)
     return ferry, moving
 
 

@@ -100,8 +100,7 @@ def interrupted(ctx: Context, phase: str, strike: str, status: int = 1,
     type_id = "vferry_testdev-1" if phase == "pre-copy" else "vferry_testdev-stopcopy"
     ferry.board(type_id, state_size=SIZE, read_delay_us=SLOW)
     moving = ferry.start(timeout=80)
-    ferry.wait_phase(phase)
-    ferry.wait_bytes(1 << 20)
+    ferry.wait_phase(phase, 1 << 20)
     if strike == "cut":
         ctx.link.cut(silently=True)
     elif strike == "cancel":

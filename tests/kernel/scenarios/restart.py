@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from rig.agent import Process
-from rig.ferry import MDEVS, RECOVERY, Ferry, defaults, expect, mdevs
+from rig.ferry import MDEVS, RECOVERY, Ferry, defaults, expect, mdevs, objects, of_kind
 from rig.host import Host
 from rig.scenario import Context, scenario
 
@@ -87,8 +87,7 @@ def under_way(ctx: Context, type_id: str, delay: int = BRISK) -> tuple[Ferry, Pr
     ferry = Ferry(ctx, ctx.a, ctx.b)
     ferry.board(type_id, state_size=SIZE, read_delay_us=delay)
     moving = ferry.start(timeout=280)
-    ferry.wait_phase("pre-copy" if type_id == PRE_COPY else "switchover")
-    ferry.wait_bytes(1)
+    ferry.wait_phase("pre-copy" if type_id == PRE_COPY else "switchover", 1)
     return ferry, moving
 
 
@@ -163,14 +162,10 @@ def lent_and_loaded(ctx: Context) -> None:
 
 def in_hand(host: Host) -> dict[str, tuple[str, int]]:
     """Each job with its result and the bytes that it has moved, each lease with its state."""
-    answer = json.loads(host.output("busctl -j call org.vferry1 /org/vferry1 org.freedesktop.DBus.ObjectManager GetManagedObjects"))
-    found = {}
-    for path, interfaces in answer["data"][0].items():
-        if job := interfaces.get("org.vferry1.Job"):
-            found[path] = (job["Result"]["data"], int(job["BytesDone"]["data"]))
-        elif lease := interfaces.get("org.vferry1.Lease"):
-            found[path] = (lease["State"]["data"], 0)
-    return found
+    found = objects(host)
+    return {path: (job["Result"]["data"], int(job["BytesDone"]["data"]))
+            for path, job in of_kind(found, "Job").items()} | \
+           {path: (lease["State"]["data"], 0) for path, lease in of_kind(found, "Lease").items()}
 
 
 def states(host: Host) -> dict[str, str]:
