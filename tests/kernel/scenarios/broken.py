@@ -68,7 +68,7 @@ def destination_breaks(ctx: Context, type_id: str, fault: str, *words: str) -> N
     ferry.adopt()
 
 
-@scenario(mtty=False, deadline=90)
+@scenario(mtty=False, deadline=90, deep_on=("debian",))
 def source_in_pre_copy(ctx: Context) -> None:
     """The source's device breaks half-way while it runs."""
     source_breaks(ctx, "vferry_testdev-1", f"error-after {AFTER}", "harbour-a")
@@ -80,7 +80,7 @@ def source_at_its_stop(ctx: Context) -> None:
     source_breaks(ctx, "vferry_testdev-1", "error stop-copy", "STOP_COPY")
 
 
-@scenario(mtty=False, deadline=90)
+@scenario(mtty=False, deadline=90, deep_on=("debian",))
 def destination_in_loading(ctx: Context) -> None:
     """The destination's device breaks half-way while the source stands."""
     destination_breaks(ctx, "vferry_testdev-stopcopy", f"error-after {AFTER}", "write")

@@ -26,7 +26,7 @@ def expect_together(host: Host, devices: list[str], first: str, then: str) -> No
                    f"at {host.name} all are in {first} before one is in {then}: {order}")
 
 
-@scenario(deadline=120, mtty=False)
+@scenario(deadline=120, mtty=False, deep_on=("debian",))
 def two_stop_together(ctx: Context) -> None:
     """Two devices that can talk to each other pass through the P2P states, on both sides."""
     ferry = Ferry(ctx, ctx.a, ctx.b)

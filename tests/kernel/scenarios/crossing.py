@@ -44,13 +44,13 @@ def mtty_1_there(ctx: Context) -> None:
     crosses(ctx, ctx.a, ctx.b, "mtty-1")
 
 
-@scenario(deadline=60, only_on=ONE_WAY)
+@scenario(deadline=60, only_on=ONE_WAY, deep_on=("debian", "small"))
 def mtty_1_back(ctx: Context) -> None:
     """A single-port mtty goes from b to a."""
     crosses(ctx, ctx.b, ctx.a, "mtty-1")
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, deep_on=("debian", "small"))
 def mtty_2_there(ctx: Context) -> None:
     """A dual-port mtty goes from a to b."""
     crosses(ctx, ctx.a, ctx.b, "mtty-2")
@@ -74,7 +74,7 @@ def large_back(ctx: Context) -> None:
     crosses(ctx, ctx.b, ctx.a, "vferry_testdev-2", state_size=LARGE)
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, deep_on=("debian",))
 def without_precopy(ctx: Context) -> None:
     """A device that cannot pre-copy is stopped at once and still crosses whole."""
     crosses(ctx, ctx.a, ctx.b, "vferry_testdev-stopcopy", state_size=16 << 20)

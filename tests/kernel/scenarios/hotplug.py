@@ -19,7 +19,7 @@ def devices(ctx: Context) -> list[str]:
     return [one["id"] for one in json.loads(ctx.a.output("vferryctl list --json"))["devices"]]
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, deep_on=("debian",))
 def plain_sysfs_writes(ctx: Context) -> None:
     """Creating and removing an mdev by hand appears on the bus, with the room left."""
     ctx.a.run("systemctl start vferryd")
@@ -36,7 +36,7 @@ def plain_sysfs_writes(ctx: Context) -> None:
     expect(uuid in monitor.out.decode(), f"the monitor saw {uuid}: {monitor.out.decode()[-2000:]}")
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, deep_on=("debian",))
 def modules_come_and_go(ctx: Context) -> None:
     """A parent vanishes with its module, with its devices, and comes back."""
     ctx.a.run("systemctl start vferryd")
@@ -49,7 +49,7 @@ def modules_come_and_go(ctx: Context) -> None:
     ctx.a.wait_until("vferryctl capabilities | grep -q 'parent id=.mtty'", timeout=10)
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, deep_on=("debian",))
 def a_knob_shows(ctx: Context) -> None:
     """A device that was configured before the daemon started is read with its value."""
     uuid = create(ctx.a, "vferry_testdev-1", state_size=65536)
@@ -132,7 +132,7 @@ def soak_hotplug(ctx: Context, cycles: int, warm_up: int = 20) -> None:
     expect(after.heap - before.heap < HEAP_GROWTH, f"no memory is left: {before} {after}")
 
 
-@scenario(deadline=200, mtty=False)
+@scenario(deadline=200, mtty=False, deep_on=("debian",))
 def nothing_is_kept(ctx: Context) -> None:
     """20 devices that came and went, then 60 more: no descriptor, no object, no memory is kept."""
     soak_hotplug(ctx, 60)  # 200 take minutes on a busy machine

@@ -89,7 +89,7 @@ def open_time(host: Host, address: str) -> int:
     return int(host.read(f"{FUNCTIONS}/{address}/power/runtime_active_time"))
 
 
-@scenario(card=True, deadline=90)
+@scenario(card=True, deadline=90, deep_on=("debian",))
 def functions_come_and_go(ctx: Context) -> None:
     """Virtual functions appear as devices when VFIO's driver is bound, and go when it is unbound."""
     ctx.a.run("systemctl start vferryd")
@@ -124,7 +124,7 @@ def functions_come_and_go(ctx: Context) -> None:
         expect(address in monitor.out.decode(), f"the monitor saw {address}")
 
 
-@scenario(card=True)
+@scenario(card=True, deep_on=("small",))
 def functions_that_were_there(ctx: Context) -> None:
     """A daemon that starts late finds them, beside mdevs, and describes them as the schema says."""
     host = make_functions(ctx, VFS[0])

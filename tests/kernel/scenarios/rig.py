@@ -59,7 +59,7 @@ def link_is_cut_and_healed(ctx: Context) -> None:
         ctx.a.wait_until(ping)
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, deep_on=("small",))
 def link_is_shaped(ctx: Context) -> None:
     """Traffic can be delayed, and a reset ends that and brings up a link that was taken down."""
     ctx.link.shape("delay 300ms")
@@ -97,7 +97,7 @@ def unprivileged_is_unprivileged(ctx: Context) -> None:
     ctx.a.run("grep -q '^CapEff:.0*$' /proc/self/status", user="alice")
 
 
-@scenario(deadline=30)
+@scenario(deadline=30, deep_on=("small",))
 def mdev_comes_and_goes(ctx: Context) -> None:
     """The kernel's mtty makes a mediated device with a VFIO group, and udevd sees both."""
     device = f"/sys/bus/mdev/devices/{UUID}"
@@ -117,7 +117,7 @@ def mdev_comes_and_goes(ctx: Context) -> None:
     expect("Invalid argument" in busy.error_text, f"a bad uuid is EINVAL: {busy.describe()}")
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, deep_on=("small",))
 def reset_recreates_devices(ctx: Context) -> None:
     """After a reset there are no devices, no leftover commands and freshly loaded modules."""
     ctx.a.write(f"{MTTY}/mtty-1/create", UUID)

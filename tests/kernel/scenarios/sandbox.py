@@ -46,7 +46,7 @@ def check(host: Host) -> None:
     expect("Max core file size        0 " in limits, f"{host.name}: no core file: {limits}")
 
 
-@scenario(deadline=120, mtty=False)
+@scenario(deadline=120, mtty=False, deep_on=("small",))
 def during_a_migration(ctx: Context) -> None:
     """Both movers are confined while state moves, and what they are left with is enough to end it."""
     ferry = Ferry(ctx, ctx.a, ctx.b)

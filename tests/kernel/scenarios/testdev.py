@@ -7,6 +7,8 @@ from rig.ferry import MDEVS, TESTDEV, create, expect
 from rig.scenario import Context, scenario
 
 SAME = ("debian", "both kernels have the vfio core of the same sources; the walk opens groups")
+# Long runs of the module alone, which changes rarely: the migrations stand on what the others see of it.
+LONG = ("debian",)
 
 
 def walk(ctx: Context, *groups: str) -> None:
@@ -28,7 +30,7 @@ def identity(ctx: Context) -> None:
     walk(ctx, "identity")
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, deep_on=("small",))
 def arcs(ctx: Context) -> None:
     """Every ordered pair of migration states is allowed or refused as the uAPI says."""
     walk(ctx, "arcs")
@@ -64,25 +66,25 @@ def resets(ctx: Context) -> None:
     walk(ctx, "resets")
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, deep_on=("small",))
 def life(ctx: Context) -> None:
     """Open, close, reset and remove clear, end and free what they should."""
     walk(ctx, "life")
 
 
-@scenario(deadline=60, mtty=False, only_on=SAME)
+@scenario(deadline=60, mtty=False, only_on=SAME, deep_on=LONG)
 def storm(ctx: Context) -> None:
     """Six processes at once on one device leave it whole."""
     walk(ctx, "storm")
 
 
-@scenario(deadline=120, mtty=False, only_on=SAME)
+@scenario(deadline=120, mtty=False, only_on=SAME, deep_on=LONG)
 def large_state(ctx: Context) -> None:
     """256 MiB are saved and loaded in seconds."""
     walk(ctx, "large")
 
 
-@scenario(deadline=120, mtty=False, only_on=SAME)
+@scenario(deadline=120, mtty=False, only_on=SAME, deep_on=LONG)
 def cycles(ctx: Context) -> None:
     """200 devices come and go and leave no memory and no hold on the module behind."""
     walk(ctx, "cycles")
@@ -107,7 +109,7 @@ def defaults(ctx: Context) -> None:
     expect(shown == "1048576", f"the older device keeps its state size, not {shown}")
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, deep_on=("small",))
 def max_devices(ctx: Context) -> None:
     """The module's parameter sets the room, within limits."""
     ctx.defer(lambda: ctx.a.run("modprobe -r vferry_testdev; modprobe vferry_testdev"))

@@ -53,7 +53,7 @@ def try_inside(host: Host) -> dict[str, str]:
     return dict(line.split() for line in host.output(f"cat {TRIES}").splitlines())
 
 
-@scenario(deadline=60)
+@scenario(deadline=60, deep_on=("small",))
 def confines(ctx: Context) -> None:
     """From inside, everything that the unit takes away is gone, and what vferryd needs is there."""
     ctx.defer(lambda: ctx.a.run(f"rm -f {TRIED} {TRIES} && systemctl daemon-reload"))
@@ -69,7 +69,7 @@ def confines(ctx: Context) -> None:
     expect(tried.keys() == INSIDE.keys(), f"nothing was tried for nothing: {tried.keys()}")
 
 
-@scenario(deadline=60, mtty=False)
+@scenario(deadline=60, mtty=False, deep_on=("small",))
 def has_no_power(ctx: Context) -> None:
     """Neither the daemon nor a mover at work has a capability, at either side."""
     ferry = Ferry(ctx, ctx.a, ctx.b)
