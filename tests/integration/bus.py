@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A private bus under the rules of a system bus, and a stand-in for polkit on it."""
+"""A private bus under the rules of a system bus."""
 
 import os
 import pwd
 import socket
 import subprocess
-import sys
 import tempfile
 
 from gi.repository import Gio, GLib
@@ -183,49 +182,6 @@ class Call:
         if self.error:
             raise self.error
         return self.reply.unpack()
-
-
-class Polkit:
-    """A polkitd that refuses every action but those that a test allows."""
-
-    PATH = '/org/freedesktop/PolicyKit1/Authority'
-    TEMPLATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'mock_polkitd.py')
-
-    def __init__(self, bus):
-        environment = {k: v for k, v in os.environ.items() if k not in ('LD_PRELOAD', 'UMOCKDEV_DIR')}
-        environment['DBUS_SYSTEM_BUS_ADDRESS'] = bus.address
-        self.process = subprocess.Popen(
-            [sys.executable, '-m', 'dbusmock', '--system', '--template', self.TEMPLATE],
-            env=environment, stdout=subprocess.DEVNULL)
-        self.client = bus.connect()
-
-    def is_up(self):
-        return self.client.has_owner('org.freedesktop.PolicyKit1')
-
-    def mock(self, method, arguments=None):
-        return self.client.call(self.PATH, f'org.freedesktop.DBus.Mock.{method}', arguments,
-                                name='org.freedesktop.PolicyKit1')
-
-    def allow(self, *actions):
-        """Only these from now on, for everybody."""
-        self.mock('SetAnswers', GLib.Variant('(asas)', (list(actions), [])))
-
-    def challenge(self, *actions):
-        """These need a password from now on, the others are refused."""
-        self.mock('SetAnswers', GLib.Variant('(asas)', ([], list(actions))))
-
-    def hang(self, hang=True):
-        """Answers nothing until hang(False)."""
-        self.mock('SetHanging', GLib.Variant('(b)', (hang,)))
-
-    def questions(self):
-        """All so far: (subject kind, bus name, action, details, flags, cancellation id)."""
-        return self.mock('GetQuestions')[0]
-
-    def stop(self):
-        self.client.close()
-        self.process.terminate()
-        self.process.wait(10)
 
 
 class PlainConnection:

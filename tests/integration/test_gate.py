@@ -13,6 +13,7 @@ from gi.repository import Gio
 
 import crossing
 import harness
+import polkit
 import tap
 from harness import Variant
 
@@ -168,8 +169,8 @@ class Gate(harness.Test):
         self.start_polkit(MIGRATE)
         self.start_daemon()
         self.assert_let_through(self.confirm)
-        self.polkit.process.terminate()
-        self.wait_for(lambda: not self.polkit.is_up(), 'the end of polkitd')
+        self.polkit.stop()
+        self.wait_for(lambda: not self.client.has_owner(polkit.NAME), 'the end of polkitd')
         self.assert_refused('NotAuthorized', self.confirm)
         self.start_polkit(MIGRATE)
         self.assert_let_through(self.confirm)

@@ -7,6 +7,7 @@ import os
 import signal
 
 import crossing
+import polkit
 import tap
 import tool
 
@@ -118,8 +119,8 @@ class Allowed(Test):
 
     def test_without_polkit_it_is_no(self):
         _, cookie = self.begin(self.lend())
-        self.polkit.process.terminate()
-        self.wait_for(lambda: not self.polkit.is_up(), 'the end of polkitd')
+        self.polkit.stop()
+        self.wait_for(lambda: not self.client.has_owner(polkit.NAME), 'the end of polkitd')
         self.assert_refused('NotAuthorized', self.override, cookie)
         self.assert_nothing_made()
 
