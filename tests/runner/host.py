@@ -37,18 +37,23 @@ class HostTest:
 
 @dataclasses.dataclass(frozen=True)
 class HostRun:
-    """The suites of one build directory under one setup."""
+    """Suites, or single tests of one, of one build directory under one setup."""
 
     setup: str
     builddir: Path
-    suites: tuple[str, ...]
+    parts: tuple[str, ...]
 
     @staticmethod
     def parse(text: str) -> "HostRun":
-        """SETUP=BUILDDIR=SUITE[,SUITE]"""
+        """SETUP=BUILDDIR=PART[,PART], each part a SUITE or a SUITE/TEST"""
         setup, rest = text.split("=", 1)
-        builddir, suites = rest.rsplit("=", 1)
-        return HostRun(setup, Path(builddir), tuple(suites.split(",")))
+        builddir, parts = rest.rsplit("=", 1)
+        return HostRun(setup, Path(builddir), tuple(parts.split(",")))
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """Those that it has something of."""
+        return tuple(dict.fromkeys(part.split("/", maxsplit=1)[0] for part in self.parts))
 
     def tests(self, globs: list[str]) -> list[HostTest]:
         """The tests that were chosen."""
@@ -61,7 +66,7 @@ class HostRun:
             if suite is None:
                 continue
             test = HostTest(suite, item["name"], item["protocol"] == "tap")
-            if matches(globs, test.full_name, test.name):
+            if (suite in self.parts or test.full_name in self.parts) and matches(globs, test.full_name, test.name):
                 found.append(test)
         return found
 

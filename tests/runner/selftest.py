@@ -12,6 +12,7 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
@@ -146,6 +147,16 @@ class HostTest(unittest.TestCase):
     def test_plan_argument(self) -> None:
         self.assertEqual(host.HostRun.parse("plain=/x=y/z=unit,integration"),
                          host.HostRun("plain", Path("/x=y/z"), ("unit", "integration")))
+
+    def test_part_of_a_suite(self) -> None:
+        """A whole suite, and of another just one test."""
+        plan = host.HostRun.parse("plain=/x=unit,integration/b")
+        self.assertEqual(plan.suites, ("unit", "integration"))
+        listing = json.dumps([{"suite": [f"vferry:{suite}"], "name": name, "protocol": "tap"}
+                              for suite in plan.suites for name in ("a", "b")])
+        with mock.patch.object(host.subprocess, "run", lambda *_, **__: mock.Mock(stdout=listing)):
+            found = [test.full_name for test in plan.tests([])]
+        self.assertEqual(found, ["unit/a", "unit/b", "integration/b"])
 
 
 class TallyTest(unittest.TestCase):
