@@ -382,10 +382,15 @@ vf_objects_export(VfObjects *self, GDBusConnection *connection, VferryManager *m
                         error))
         return FALSE;
     self->manager = g_object_ref(manager);
-    g_dbus_object_manager_server_set_connection(self->server, connection);
     add_models(self);
     follow_registry(self);
     return TRUE;
+}
+
+void
+vf_objects_show(VfObjects *self, GDBusConnection *connection)
+{
+    g_dbus_object_manager_server_set_connection(self->server, connection);
 }
 
 static void

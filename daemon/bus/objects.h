@@ -21,9 +21,12 @@ G_DECLARE_FINAL_TYPE(VfObjects, vf_objects, VF, OBJECTS, GObject)
 
 VfObjects *vf_objects_new(VfRegistry *registry, VfGate *gate, GError **error);
 
-/* Exports @manager (manager-object.h) and what the registry has, and follows that from then on. */
+/* Exports @manager (manager-object.h), makes objects of what the registry has, and follows that
+ * from then on. They are on the bus from vf_objects_show() on, with no signal for each: nobody
+ * listens yet, and with thousands of devices it would be two fifths of what a start costs. */
 gboolean vf_objects_export(VfObjects *self, GDBusConnection *connection, VferryManager *manager,
                            GError **error);
+void vf_objects_show(VfObjects *self, GDBusConnection *connection);
 
 /* Connect handle-begin, handle-prepare … here. */
 VferryManager *vf_objects_get_manager(VfObjects *self);

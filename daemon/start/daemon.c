@@ -103,8 +103,10 @@ start_service(VfDaemon *self, GError **error)
 
     self->service = vf_service_new(self->connection, self->registry, self->gate, self->objects,
                                    self->drivers, providers, error);
-    return self->service && vf_registry_start(self->registry, error) &&
-           vf_service_start(self->service, error);
+    if (!self->service || !vf_registry_start(self->registry, error))
+        return FALSE;
+    vf_objects_show(self->objects, self->connection);
+    return vf_service_start(self->service, error);
 }
 
 static void

@@ -150,15 +150,15 @@ class Client:
         return self.call('/org/freedesktop/DBus', 'org.freedesktop.DBus.NameHasOwner',
                          GLib.Variant('(s)', (name,)), name='org.freedesktop.DBus')[0]
 
-    def record(self, interface=None, member=None, path=None):
-        """A list that grows by (path, member, arguments) with each signal of the daemon; needs the main context to be
-        iterated, as harness.Test.wait_for does."""
+    def record(self, interface=None, member=None, path=None, name='org.vferry1'):
+        """A list that grows by (path, member, arguments) with each signal of the daemon (name=None: of anybody, also before
+        there is that name); needs the main context to be iterated, as harness.Test.wait_for does."""
         signals = []
 
         def on_signal(_connection, _sender, object_path, _interface, signal, parameters):
             signals.append((object_path, signal, parameters.unpack()))
 
-        self.connection.signal_subscribe('org.vferry1', interface, member, path, None,
+        self.connection.signal_subscribe(name, interface, member, path, None,
                                          Gio.DBusSignalFlags.NONE, on_signal)
         return signals
 

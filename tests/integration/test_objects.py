@@ -51,6 +51,17 @@ class Hotplug(harness.Test):
             'Parameters': {'ports': '2'}, 'Migration': [], 'MigrationSource': 'unknown',
             'State': 'unknown'})
 
+    def test_start_is_quiet(self):
+        """Nobody listens before there is a name: what was there is on the bus without a word about each."""
+        added = self.client.record('org.freedesktop.DBus.ObjectManager', 'InterfacesAdded', name=None)
+        self.sysfs.add_mdev('mtty-2', UUID)
+        self.start_daemon()
+        self.assertIsNotNone(self.find_device(UUID))
+        self.assertEqual(added, [])
+        self.sysfs.add_mdev('mtty-1', OTHER)
+        self.wait_for(lambda: added, 'InterfacesAdded')
+        self.assertEqual([arguments[1][DEVICE]['Id'] for _, _, arguments in added], [OTHER])
+
     def test_device_comes_and_goes(self):
         self.start_daemon()
         added = self.client.record('org.freedesktop.DBus.ObjectManager', 'InterfacesAdded')

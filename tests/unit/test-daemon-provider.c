@@ -355,6 +355,7 @@ start_daemon(void)
     g_assert_no_error(error);
     vf_registry_handle(rig->registry, &event);
     handle("add");
+    vf_objects_show(rig->objects, rig->daemon);
     vf_service_start(rig->service, &error);
     g_assert_no_error(error);
 }
