@@ -142,9 +142,12 @@ class Test(unittest.TestCase):
 
     # --- processes
 
+    def daemon_program(self):
+        return os.environ['VFERRY_TEST_DAEMON']
+
     def make_environment(self):
         """Of the daemon; a test may change it before start_daemon()."""
-        program = os.environ['VFERRY_TEST_DAEMON']
+        program = self.daemon_program()
         environment = dict(os.environ)
         environment.update({
             'LD_PRELOAD': ':'.join([find_asan(program) + os.environ['VFERRY_TEST_OBEY'], PRELOAD]),
@@ -184,7 +187,7 @@ class Test(unittest.TestCase):
         """Starts it and does not wait for its name."""
         if self.daemon is None:
             self.addCleanup(self.kill_daemon)
-        self.daemon = Daemon(os.environ['VFERRY_TEST_DAEMON'], ['--verbose', *arguments],
+        self.daemon = Daemon(self.daemon_program(), ['--verbose', *arguments],
                              environment or self.make_environment(), self.store)
         return self.daemon
 

@@ -33,6 +33,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--host", action="append", type=host.HostRun.parse, default=[],
                         metavar="SETUP=BUILDDIR=SUITES")
     parser.add_argument("--kernel", metavar="BUILDDIR=DESTDIR")
+    parser.add_argument("--upgrade", action="append", default=[], metavar="NAME=BUILDS",
+                        help="BUILDS as tests/integration/test_upgrade.py knows them")
     parser.add_argument("--deep", action="store_true", help="of the scenarios the deep ones, and no others")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("names", nargs="*", metavar="GLOB")
@@ -55,10 +57,11 @@ def main() -> int:
     options = _arguments()
     started = time.monotonic()
     lint, scenarios, tests = _choose(options)
+    upgrades = [build.split("=", 1) for build in options.upgrade]
     if options.list:
-        print("\n".join([*lint, *tests, *(f"kernel/{name}" for name in scenarios)]))
+        print("\n".join([*lint, *tests, *(f"upgrade/{name}" for name, _ in upgrades), *(f"kernel/{name}" for name in scenarios)]))
         return 0
-    if not lint and not scenarios and not tests:
+    if not lint and not scenarios and not tests and not upgrades:
         print(f"run: no test is called {' or '.join(options.names)}; see ./run test --list",
               file=sys.stderr)
         return 3
@@ -67,17 +70,20 @@ def main() -> int:
         if scenarios and tests:
             meanwhile.enter_context(
                 stream.filling_cache(TOP, scenarios, options.logs / "kernel-fetch.log"))
-        _run(options, lint, scenarios, tally)
+        _run(options, lint, upgrades, scenarios, tally)
     return 0 if tally.finish(time.monotonic() - started) else 1
 
 
-def _run(options: argparse.Namespace, lint: list[str], scenarios: list[str], tally: Tally) -> None:
+def _run(options: argparse.Namespace, lint: list[str], upgrades: list[list[str]], scenarios: list[str], tally: Tally) -> None:
     """The suites, one after the other."""
     for name in lint:
         command = LINT_SCRIPTS[name]
         stream.run_script([str(TOP / command[0]), *command[1:]], name, tally)
     for plan in options.host:
         host.run(plan, options.names, tally)
+    for name, builds in upgrades:
+        stream.run_script([str(TOP / "tests/integration/test_upgrade.py")], f"upgrade/{name}", tally,
+                          stream.UPGRADE_DEADLINE, VFERRY_TEST_BUILDS=builds)
     if scenarios:
         builddir, destdir = options.kernel.rsplit("=", 1)
         stream.run_kernel(TOP, Path(builddir), Path(destdir), scenarios, tally)

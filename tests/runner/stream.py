@@ -23,6 +23,7 @@ TOOK = re.compile(r"# ([\d.]+)s$")
 # Twice what it takes on two cores that have nothing else to do, and the small kernel's build.
 KERNEL_DEADLINE = 3000.0
 LINT_DEADLINE = 120.0
+UPGRADE_DEADLINE = 600.0
 # How long a suite may take to end its VMs once it was told to.
 END_GRACE = 20.0
 
@@ -67,9 +68,10 @@ def run_kernel(top: Path, builddir: Path, destdir: Path, names: list[str], tally
     _stream(command, KERNEL_DEADLINE, "kernel", True, tally)
 
 
-def run_script(command: list[str], name: str, tally: Tally) -> None:
+def run_script(command: list[str], name: str, tally: Tally, deadline: float = LINT_DEADLINE, **environment: str) -> None:
     """Run a script that prints TAP as one test file."""
-    _stream([PYTHON, "-B", *command], LINT_DEADLINE, name, False, tally)
+    settings = [f"{key}={value}" for key, value in environment.items()]
+    _stream(["/usr/bin/env", *settings, PYTHON, "-B", *command], deadline, name, False, tally)
 
 
 def _pump(stream: IO[str], channel: str, lines: "queue.Queue[tuple[str, str | None]]") -> None:
