@@ -51,12 +51,16 @@ def read_figure(line: str) -> dict[str, Any]:
         if not isinstance(figure.get(key), str):
             raise BenchError(f"'{key}' is missing in '{line[:60]}'")
     value = _number(figure, "value")
+    if "later" in figure and "target" not in figure:
+        raise BenchError(f"'later' is for a target in '{line[:60]}'")
     if ("target" in figure) != ("better" in figure):
         raise BenchError(f"'target' and 'better' go together in '{line[:60]}'")
     if "target" in figure:
         target = _number(figure, "target")
         if figure["better"] not in BETTER:
             raise BenchError(f"'better' is {figure['better']!r}, not {' or '.join(BETTER)}")
+        if not isinstance(figure.get("later", False), bool):
+            raise BenchError(f"'later' is {figure['later']!r}, not true or false")
         figure["met"] = value >= target if figure["better"] == "higher" else value <= target
     return figure
 
@@ -76,6 +80,11 @@ def run_program(name: str, command: list[str]) -> list[dict[str, Any]]:
     return figures
 
 
+def fails(figure: dict[str, Any]) -> bool:
+    """Whether the run fails because of it."""
+    return figure.get("met") is False and not figure.get("later")
+
+
 def _quantity(side: dict[str, Any]) -> str:
     return f"{side['value']:.4g} {side['unit']}"
 
@@ -89,7 +98,8 @@ def describe(figure: dict[str, Any]) -> str:
         parts.append(f"{figure['against'].get('what', 'limit')} {_quantity(figure['against'])}")
     if "target" in figure:
         sign = ">=" if figure["better"] == "higher" else "<="
-        parts.append(f"target {sign} {figure['target']:g}: {'met' if figure['met'] else 'MISSED'}")
+        verdict = "met" if figure["met"] else "not met yet" if figure.get("later") else "MISSED"
+        parts.append(f"target {sign} {figure['target']:g}: {verdict}")
     return "; ".join(parts)
 
 
@@ -120,7 +130,7 @@ def main() -> int:
     if options.json:
         print(json.dumps({"machine": {"kernel": platform.release(), "cpus": os.cpu_count()},
                           "figures": figures, "errors": errors}, indent=1))
-    return 1 if errors or any(figure.get("met") is False for figure in figures) else 0
+    return 1 if errors or any(map(fails, figures)) else 0
 
 
 if __name__ == "__main__":

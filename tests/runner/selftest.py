@@ -204,6 +204,13 @@ class FigureTest(unittest.TestCase):
                                                    "target": 0.85, "better": better}))
             self.assertIs(figure["met"], met)
 
+    def test_target_for_later(self) -> None:
+        line = {"figure": "a", "value": 3, "unit": "ratio", "target": 2, "better": "lower", "later": True, "program": "b"}
+        figure = {"program": "b", **bench.read_figure(json.dumps(line))}
+        self.assertEqual((figure["met"], bench.fails(figure)), (False, False))
+        self.assertIn("not met yet", bench.describe(figure))
+        self.assertTrue(bench.fails({**figure, "later": False}))
+
     def test_without_target(self) -> None:
         self.assertNotIn("met", bench.read_figure('{"figure": "a", "value": 1, "unit": "s"}'))
 
@@ -211,6 +218,8 @@ class FigureTest(unittest.TestCase):
         for line in ("fast", "[]", '{"figure": "a", "unit": "s"}', '{"figure": "a", "value": NaN, "unit": "s"}',
                      '{"figure": "a", "value": true, "unit": "s"}',
                      '{"figure": "a", "value": 1, "unit": "s", "target": 1}',
+                     '{"figure": "a", "value": 1, "unit": "s", "later": true}',
+                     '{"figure": "a", "value": 1, "unit": "s", "target": 1, "better": "lower", "later": 1}',
                      '{"figure": "a", "value": 1, "unit": "s", "target": 1, "better": "more"}'):
             with self.assertRaises(bench.BenchError):
                 bench.read_figure(line)
