@@ -8,7 +8,7 @@ from rig.ferry import MDEVS, RECOVERY, Ferry, defaults, expect, mdevs
 from rig.host import Host
 from rig.scenario import Context, scenario
 
-PROCESSES = ("debian", "who lives and who dies is no matter of VFIO; the soak kills on both kernels")
+PROCESSES = ("small", "who lives and who dies is no matter of VFIO; the soak kills on both kernels")
 SIZE = 8 << 20
 SLOW = 40000
 

@@ -173,7 +173,7 @@ def agent_runs_many(ctx: Context) -> None:
     expect(quick.text == "done" and quick.seconds < 5, quick.describe())
 
 
-@scenario(deadline=240, fresh=True, only_on=RIG)
+@scenario(deadline=240, fresh=True, only_on=RIG, deep_on=("debian",))
 def power_cut_and_back(ctx: Context) -> None:
     """A host whose power is cut is gone, the other stays, and it comes back on a new cable."""
     for victim, witness in ((ctx.b, ctx.a), (ctx.a, ctx.b)):
