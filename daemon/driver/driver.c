@@ -137,13 +137,14 @@ gboolean
 vf_driver_claims(VfDriver *self, const VfSubject *subject, VfDevice **unclaimed)
 {
     VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
+    gboolean able = class->claims && vf_driver_check_started(self, NULL);
 
     if (subject->domain)
-        return class->claims && class->claims(self, subject);
+        return able && class->claims(self, subject);
     for (guint i = 0; i < subject->n_devices; i++) {
         const VfSubject one = {.devices = &subject->devices[i], .n_devices = 1};
 
-        if (class->claims && class->claims(self, &one))
+        if (able && class->claims(self, &one))
             continue;
         *unclaimed = subject->devices[i];
         return FALSE;
@@ -156,7 +157,8 @@ vf_driver_get_holder(VfDriver *self, VfJob *job)
 {
     VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
 
-    return class->get_holder ? class->get_holder(self, job) : VF_HOLDER_DAEMON;
+    return class->get_holder && vf_driver_check_started(self, NULL) ? class->get_holder(self, job)
+                                                                    : VF_HOLDER_DAEMON;
 }
 
 gboolean
@@ -165,15 +167,21 @@ vf_driver_check_options(VfDriver *self, GVariant *options, GError **error)
     VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
     g_autoptr(VfOptions) rest = vf_options_new(options);
 
+    if (!vf_driver_check_started(self, error))
+        return FALSE;
     return class->check_options ? class->check_options(self, options, error)
                                 : vf_options_end(rest, error);
 }
 
-static GError *
-not_supported(VfDriver *self, const char *name)
+static gboolean
+check_able(VfDriver *self, const char *name, gboolean implemented, GError **error)
 {
-    return g_error_new(VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED, _("driver “%s” has no “%s”"),
-                       vf_driver_get_name(self), name);
+    if (!vf_driver_check_started(self, error))
+        return FALSE;
+    if (!implemented)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED, _("driver “%s” has no “%s”"),
+                    vf_driver_get_name(self), name);
+    return implemented;
 }
 
 /* A call under way. The outer task answers the daemon, once; the inner one is the implementation's,
@@ -248,13 +256,14 @@ call_new(VfDriver *self, const char *name, gboolean implemented, guint deadline_
          GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
     GTask *outer = g_task_new(self, cancellable, callback, data);
+    GError *error = NULL;
     GTask *inner;
     Call *call;
 
     g_task_set_source_tag(outer, call_new);
     g_task_set_check_cancellable(outer, FALSE);
-    if (!implemented) {
-        g_task_return_error(outer, not_supported(self, name));
+    if (!check_able(self, name, implemented, &error)) {
+        g_task_return_error(outer, error);
         g_object_unref(outer);
         return NULL;
     }
@@ -374,7 +383,7 @@ vf_driver_detach(VfDriver *self, VfDomain *domain)
 {
     VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
 
-    if (class->detach)
+    if (check_able(self, "detach", class->detach != NULL, NULL))
         class->detach(self, domain);
 }
 
@@ -383,12 +392,10 @@ vf_driver_cancel(VfDriver *self, VfJob *job, GError **error)
 {
     VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
 
-    if (class->cancel) {
-        class->cancel(self, job);
-        return TRUE;
-    }
-    g_propagate_error(error, not_supported(self, "cancel"));
-    return FALSE;
+    if (!check_able(self, "cancel", class->cancel != NULL, error))
+        return FALSE;
+    class->cancel(self, job);
+    return TRUE;
 }
 
 GUnixFDList *
@@ -398,10 +405,8 @@ vf_driver_adopt(VfDriver *self, VfJob *job, GError **error)
     g_autoptr(GUnixFDList) fds = g_unix_fd_list_new();
     g_autoptr(GError) local = NULL;
 
-    if (!class->adopt) {
-        g_propagate_error(error, not_supported(self, "adopt"));
+    if (!check_able(self, "adopt", class->adopt != NULL, error))
         return NULL;
-    }
     if (class->adopt(self, job, fds, &local))
         return g_steal_pointer(&fds);
     if (!local)
@@ -413,7 +418,8 @@ vf_driver_adopt(VfDriver *self, VfJob *job, GError **error)
 void
 vf_driver_drop(VfDriver *self, VfJob *job)
 {
-    VF_DRIVER_GET_CLASS(self)->drop(self, job);
+    if (vf_driver_check_started(self, NULL))
+        VF_DRIVER_GET_CLASS(self)->drop(self, job);
 }
 
 gboolean
@@ -427,10 +433,8 @@ vf_driver_restore(VfDriver *self, VfJob *job, GError **error)
 {
     VfDriverClass *class = VF_DRIVER_GET_CLASS(self);
 
-    if (class->restore)
-        return class->restore(self, job, error);
-    g_propagate_error(error, not_supported(self, "restore"));
-    return FALSE;
+    return check_able(self, "restore", class->restore != NULL, error) &&
+           class->restore(self, job, error);
 }
 
 void

@@ -39,7 +39,9 @@ struct _VfDriverClass {
 
     /* Once, when all that the daemon has exists and before it is on the bus; connects to what the
      * driver watches, and waits for nothing. @host is there until `stop`. FALSE: the driver is
-     * offered to nobody. NULL: there is nothing to start. */
+     * offered to nobody, none of its other functions is called, the domains that it has added go,
+     * and its jobs of an earlier daemon are judged by their records. NULL: there is nothing to
+     * start. */
     gboolean (*start)(VfDriver *self, VfDriverHost *host, GError **error);
     /* The end of this process, of one that has started: the jobs' work goes on. NULL: nothing. */
     void (*stop)(VfDriver *self);
@@ -104,7 +106,8 @@ const char *vf_driver_get_name(VfDriver *self);
 /* NOT_SUPPORTED, with both names. */
 gboolean vf_driver_check_operation(VfDriver *self, VfJobOperation operation, GError **error);
 
-/* FALSE: from now on vf_driver_check_started() says why, and nobody may call the rest. */
+/* FALSE: from now on vf_driver_check_started() says why, and the rest refuses with that, and calls
+ * none of the driver's functions. */
 gboolean vf_driver_start(VfDriver *self, VfDriverHost *host, GError **error);
 void vf_driver_stop(VfDriver *self);
 /* NOT_SUPPORTED with what came of it when it did not start. */

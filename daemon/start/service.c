@@ -161,6 +161,7 @@ start_drivers(VfService *self)
         if (!vf_driver_start(driver, vf_domains_get_host(self->domains), &error)) {
             g_warning("driver “%s” does not start, and is not offered: %s",
                       vf_driver_get_name(driver), error->message);
+            vf_domains_end_all_of(self->domains, driver);
             continue;
         }
         attaches = attaches || vf_driver_can_attach(driver);

@@ -286,6 +286,16 @@ on_domain_removed(VfDriverHost *host, VfDomain *domain, VfDomains *self)
         entry->ended = TRUE;
 }
 
+void
+vf_domains_end_all_of(VfDomains *self, VfDriver *driver)
+{
+    g_autoptr(GList) domains = g_hash_table_get_keys(self->entries);
+
+    for (GList *each = domains; each; each = each->next)
+        if (g_str_equal(vf_domain_get_driver_name(each->data), vf_driver_get_name(driver)))
+            end_entry(g_hash_table_lookup(self->entries, each->data), FALSE);
+}
+
 /* --- AttachDomain --- */
 
 typedef struct {

@@ -24,6 +24,9 @@ VfDriverHost *vf_domains_get_host(VfDomains *self);
 /* By the path of its object; NULL when there is none. Stays the table's. */
 VfDomain *vf_domains_find(VfDomains *self, const char *path);
 
+/* Those that a driver which did not start has added. */
+void vf_domains_end_all_of(VfDomains *self, VfDriver *driver);
+
 /* @job does not use its domain any more, if it has one; a domain whose owner has left meanwhile
  * goes with it. */
 void vf_domains_release(VfDomains *self, VfJob *job);

@@ -16,6 +16,7 @@
 
 #define START "VFERRY_FAKE_START" /* in the daemon's environment: how the driver starts */
 #define FOUND "domain:"
+#define FAIL "fail"
 #define TICK_MS 20
 #define FAKE_PORT 49300
 #define BYTES_DEFAULT (1024 * 1024)
@@ -161,10 +162,6 @@ start(VfDriver *driver, VfDriverHost *host, GError **error)
     VfFakeDriver *self = VF_FAKE_DRIVER(driver);
     const char *how = g_getenv(START);
 
-    if (g_strcmp0(how, "fail") == 0) {
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE, "as %s asked", START);
-        return FALSE;
-    }
     self->host = g_object_ref(host);
     if (how && g_str_has_prefix(how, FOUND)) {
         const char *const addresses[] = {how + strlen(FOUND), NULL};
@@ -175,7 +172,12 @@ start(VfDriver *driver, VfDriverHost *host, GError **error)
         vf_domain_take_devices(self->found, list_devices(addresses));
         vf_driver_host_add_domain(host, self->found);
     }
-    return TRUE;
+    if (!how || !g_str_has_suffix(how, FAIL))
+        return TRUE;
+    g_clear_object(&self->found);
+    g_clear_object(&self->host);
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE, "as %s asked", START);
+    return FALSE;
 }
 
 static void

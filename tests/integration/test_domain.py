@@ -350,6 +350,21 @@ class Found(Test):
         self.assertRegex(out, r'domain +fake guest +added')
 
 
+class DoesNotStart(Test):
+    """A driver that has found one, and then fails: it is as if it were not here."""
+
+    def launch(self):
+        self.environment['VFERRY_FAKE_START'] = f'domain:{self.uuid} fail'
+        super().launch()
+
+    def test_nothing_is_left(self):
+        device = self.wait_for_device(self.uuid)
+        self.assertFalse(self.domains())
+        self.assertFalse({'domains', 'save'} & set(self.manager().get('Features')))
+        self.assert_refused('NotSupported', self.attach)
+        device.call('Probe', NONE)
+
+
 class Without(crossing.Test):
     def test_not_announced(self):
         self.assertNotIn('domains', self.manager().get('Features'))

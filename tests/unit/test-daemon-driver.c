@@ -20,6 +20,8 @@ typedef struct {
     gboolean hold;
     guint cancels;
     guint stops;
+    guint begins;
+    guint drops;
 } TestDriver;
 typedef VfDriverClass TestDriverClass;
 
@@ -63,6 +65,7 @@ begin(VfDriver *driver, VfJob *job, GTask *task)
 {
     TestDriver *self = (TestDriver *)driver;
 
+    self->begins++;
     if (self->hold) {
         self->held = task;
         g_signal_connect(g_task_get_cancellable(task), "cancelled", G_CALLBACK(on_cancelled), self);
@@ -84,6 +87,7 @@ adopt(VfDriver *driver, VfJob *job, GUnixFDList *fds, GError **error)
 static void
 drop(VfDriver *driver, VfJob *job)
 {
+    ((TestDriver *)driver)->drops++;
 }
 
 static void
@@ -213,6 +217,38 @@ test_missing(Fixture *fixture, gconstpointer data)
     g_assert_cmpstr(fixture->error->message, ==, "driver “test” has no “listen”");
     g_assert_false(vf_driver_cancel(VF_DRIVER(fixture->driver), fixture->job, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED);
+}
+
+/* Also not for what an earlier daemon has left of it: a record, a lease that is to be undone. */
+static void
+test_not_started(Fixture *fixture, gconstpointer data)
+{
+    VfDriver *driver = VF_DRIVER(fixture->driver);
+    g_autoptr(GPtrArray) asked = g_ptr_array_new();
+    g_autoptr(VfDevice) device = vf_device_new(UUID, "mdev", "/sys/devices/a", "a");
+    g_autoptr(GVariant) none = g_variant_ref_sink(g_variant_new("a{sv}", NULL));
+    g_autoptr(GError) error = NULL;
+    VfDevice *unclaimed = NULL;
+
+    fixture->driver->asked = asked;
+    fixture->driver->fail = TRUE;
+    g_assert_false(vf_driver_start(driver, NULL, NULL));
+    fixture->driver->fail = FALSE;
+    call(fixture, VF_DRIVER_BEGIN, NULL);
+    iterate_until(&fixture->calls, 1);
+    g_assert_error(fixture->error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED);
+    g_assert_cmpstr(fixture->error->message, ==, "driver “test” did not start: it has no fuel");
+    g_assert_cmpuint(fixture->driver->begins, ==, 0);
+    g_assert_false(
+        vf_driver_claims(driver, &(VfSubject){.devices = &device, .n_devices = 1}, &unclaimed));
+    g_assert_true(unclaimed == device);
+    g_assert_cmpuint(asked->len, ==, 0);
+    g_assert_false(vf_driver_check_options(driver, none, NULL));
+    g_assert_false(vf_driver_cancel(driver, fixture->job, NULL));
+    g_assert_null(vf_driver_adopt(driver, fixture->job, &error));
+    g_assert_cmpstr(error->message, ==, "driver “test” did not start: it has no fuel");
+    vf_driver_drop(driver, fixture->job);
+    g_assert_cmpuint(fixture->driver->drops, ==, 0);
 }
 
 /* Each bare device is asked for by itself, until one is none of the driver's; a domain once. */
@@ -379,6 +415,7 @@ main(int argc, char **argv)
     ADD(stop);
     ADD(success);
     ADD(missing);
+    ADD(not_started);
     ADD(claims);
     ADD(operations);
     ADD(no_attach);
