@@ -329,6 +329,8 @@ on_begun(GObject *source, GAsyncResult *result, gpointer data)
     vf_driver_call_finish(VF_DRIVER(source), result, &error);
     if (!error && !pending)
         error = g_error_new(VFERRY_ERROR, VFERRY_ERROR_CANCELLED, _("the caller left the bus"));
+    if (!error && vf_job_get_domain(call->job))
+        vf_domain_check_stays(vf_job_get_domain(call->job), &error);
     if (!error)
         check_models(call->job, &error);
     if (error) {

@@ -191,6 +191,15 @@ on_performed(GObject *source, GAsyncResult *result, gpointer data)
     vf_bus_return_error(call->invocation, error);
 }
 
+/* What a driver has left behind is not performed, whenever it went. */
+static gboolean
+check_domain(VfJob *job, GError **error)
+{
+    VfDomain *domain = vf_job_get_domain(job);
+
+    return !domain || vf_domain_check_stays(domain, error);
+}
+
 static void
 on_recorded(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -209,6 +218,11 @@ on_recorded(GObject *source, GAsyncResult *result, gpointer data)
     vf_job_take_record(job, record);
     vf_source_devices_follow(self->devices, job);
     vf_jobs_add(self->jobs, job);
+    if (!check_domain(job, &error)) {
+        vf_job_complete(job, vf_outcome_new_for_error(g_error_copy(error)));
+        vf_bus_return_error(call->invocation, error);
+        return;
+    }
     vf_driver_call_async(vf_context_find_driver(self->context, vf_job_get_driver_name(job)),
                          VF_DRIVER_PERFORM, job, NULL, on_performed, g_steal_pointer(&call));
 }
@@ -226,7 +240,9 @@ find_job(VfPerform *self, GDBusMethodInvocation *invocation, const char *uuid_te
     if (!uuid)
         return NULL;
     if (job && vf_gate_get_sender_uid(self->context->gate, sender) == vf_job_get_uid(job))
-        return take_answer(self, job, answer, secret, options, error) ? job : NULL;
+        return check_domain(job, error) && take_answer(self, job, answer, secret, options, error)
+                   ? job
+                   : NULL;
     known = vf_jobs_find(self->jobs, uuid, VF_JOB_SOURCE) != NULL;
     g_set_error(error, VFERRY_ERROR, known ? VFERRY_ERROR_BUSY : VFERRY_ERROR_NOT_FOUND,
                 known ? _("job %s is performed already")

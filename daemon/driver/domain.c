@@ -17,6 +17,7 @@ struct _VfDomain {
     char *owner;
     char *name;
     char *uuid;
+    gboolean gone;
     VfDomainState state;
     GPtrArray *devices; /* of VfDomainDevice */
     char *user;
@@ -238,6 +239,22 @@ vf_domain_set_device(VfDomain *self, guint index, VfDevice *device)
 
     if (g_set_object(&entry->device, device))
         g_signal_emit_by_name(self, "changed");
+}
+
+gboolean
+vf_domain_check_stays(VfDomain *self, GError **error)
+{
+    if (!self->gone)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("domain %s has gone"),
+                vf_domain_get_label(self));
+    return FALSE;
+}
+
+void
+vf_domain_set_gone(VfDomain *self)
+{
+    self->gone = TRUE;
 }
 
 gboolean

@@ -68,6 +68,11 @@ const VfDomainDevice *vf_domain_get_device(VfDomain *self, guint index);
 /* For the daemon, which knows what is here. */
 void vf_domain_set_device(VfDomain *self, guint index, VfDevice *device);
 
+/* NOT_FOUND when it is not here any more: a job that has not begun to work must not begin. */
+gboolean vf_domain_check_stays(VfDomain *self, GError **error);
+/* For the table of domains alone. */
+void vf_domain_set_gone(VfDomain *self);
+
 /* One job at a time; FALSE with BUSY when another runs on it. @path: of the job on the bus, "/"
  * until it is there. */
 gboolean vf_domain_use(VfDomain *self, const char *job_uuid, GError **error);

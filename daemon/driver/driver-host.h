@@ -18,7 +18,8 @@ VfDriverHost *vf_driver_host_new(void);
 void vf_driver_host_add_domain(VfDriverHost *self, VfDomain *domain);
 
 /* It has gone: one that was added, or one that was attached. Nobody calls the driver for it any
- * more; nothing happens for one that is not there. */
+ * more, and a job that was only begun with it is not performed; one that runs on it is the driver's
+ * to end. Nothing happens for one that is not there. */
 void vf_driver_host_remove_domain(VfDriverHost *self, VfDomain *domain);
 
 G_END_DECLS

@@ -169,6 +169,7 @@ end_entry(Entry *entry, gboolean detach)
         vf_objects_remove(self->context->objects, G_DBUS_INTERFACE_SKELETON(entry->skeleton));
     }
     g_hash_table_remove(self->entries, domain);
+    vf_domain_set_gone(domain);
     if (detach && driver)
         vf_driver_detach(driver, domain);
 }
@@ -241,7 +242,8 @@ is_owner(const char *sender, guint32 uid, gpointer data)
 {
     const Entry *entry = data;
 
-    return is_attached_by_somebody(entry) && uid == vf_domain_get_uid(entry->domain);
+    return is_attached_by_somebody(entry) && uid != VF_DOMAIN_UID_NONE &&
+           uid == vf_domain_get_uid(entry->domain);
 }
 
 /* Under its UUID, which says more than a name; one that has neither is not looked up. */
@@ -404,12 +406,15 @@ find_incoming(VfDomains *self, const char *path, guint32 uid, VfDriver *driver, 
     GDBusInterfaceSkeleton *found = vf_objects_find(self->context->objects, VF_PATH_LEASE, path);
     VfJob *job = NULL;
     VfLease *lease = NULL;
+    VfDomain *domain = NULL;
 
     if (found)
         job = vf_jobs_find(self->jobs, vferry_lease_get_job_uuid(VFERRY_LEASE(found)),
                            VF_JOB_DESTINATION);
-    if (job)
+    if (job) {
         lease = vf_leases_find(self->leases, job);
+        domain = vf_job_get_domain(job);
+    }
     if (!lease)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("there is no lease %s"), path);
     else if (vf_job_get_uid(job) != uid)
@@ -425,9 +430,9 @@ find_incoming(VfDomains *self, const char *path, guint32 uid, VfDriver *driver, 
                     _("the lease is “%s”, and a domain can be attached to it only while it is "
                       "“ready”"),
                     vf_lease_get_state_name(lease));
-    else if (vf_job_get_domain(job))
+    else if (domain && vf_domain_check_stays(domain, NULL)) /* else another guest may wait */
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("domain %s is attached to the lease"),
-                    vf_domain_get_label(vf_job_get_domain(job)));
+                    vf_domain_get_label(domain));
     else
         return g_object_ref(job);
     return NULL;

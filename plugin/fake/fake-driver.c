@@ -213,10 +213,13 @@ static gboolean
 on_monitor_hung_up(int fd, GIOCondition condition, gpointer data)
 {
     Monitor *self = data;
+    g_autoptr(VfDomain) domain = g_object_ref(self->domain);
 
     self->watch = 0;
     if (self->driver->host)
-        vf_driver_host_remove_domain(self->driver->host, self->domain);
+        vf_driver_host_remove_domain(self->driver->host, domain);
+    if (vf_domain_get_driver_data(domain) == self) /* a job may still have the domain */
+        vf_domain_set_driver_data(domain, NULL, NULL);
     return G_SOURCE_REMOVE;
 }
 

@@ -101,7 +101,7 @@ class Attached(Test):
         own = self.theirs.fileno()
         self.assert_refused('InvalidArgument', self.attach, fds=[own] * 5)
         self.assert_refused('InvalidArgument', self.attach, **{'fake-monitor': None})
-        self.assertEqual(self.open_files(os.readlink(f'/proc/self/fd/{own}')), 0)
+        self.wait_for(lambda: self.open_files(os.readlink(f'/proc/self/fd/{own}')) == 0, 'the close of all')
         self.attach(fds=[own] * 4, **{'fake-monitor': Variant('h', 3)})
         self.wait_for(lambda: self.open_files(os.readlink(f'/proc/self/fd/{own}')) == 1, 'one descriptor that the driver has')
 
@@ -250,6 +250,34 @@ class Jobs(Test):
         job.call('Cancel', NONE)
         self.wait_for_none()
         self.assert_monitor_closed()
+
+    def test_guest_ends_before(self):
+        """What was begun with it is not performed."""
+        device = self.wait_for_device(self.uuid)
+        uuid, cookie = self.begin_domain(self.attach().path)
+        _, answer, secret = self.prepare(cookie, driver=FAKE)
+        self.theirs.close()
+        self.ours.close()
+        self.wait_for_none()
+        error = self.assert_refused('NotFound', self.perform, uuid, answer, secret)
+        self.assertIn('domain fake guest has gone', error.message)
+        self.assertIsNone(self.job(uuid, 'source'))
+        self.assertEqual(device.get('State'), 'unknown')
+
+    def test_guest_ends_meanwhile(self):
+        """Its job is the driver's to end, and holds the devices until then, but no descriptor."""
+        device = self.wait_for_device(self.uuid)
+        uuid, cookie = self.begin_domain(self.attach().path)
+        _, answer, secret = self.prepare(cookie, driver=FAKE)
+        job = self.perform(uuid, answer, secret, **FAR)
+        self.ours.close()
+        self.wait_for_none()
+        own = os.readlink(f'/proc/self/fd/{self.theirs.fileno()}')
+        self.wait_for(lambda: self.open_files(own) == 0, 'the end of the monitor')
+        self.assert_refused('Busy', device.call, 'Remove', NONE)
+        job.call('Cancel', NONE)
+        self.assertEqual(self.end('Confirm', uuid), 'cancelled')
+        device.call('Probe', Variant('(a{sv})', ({'driver': FAKE},)))
 
     def test_begin_is_given_up(self):
         """By a caller who leaves, or a driver that fails."""
@@ -404,6 +432,19 @@ class Waiting(Test):
         self.assert_refused('Device', self.attach_to_lease, **{'fake-fail': Variant('b', True)})
         self.assertEqual(self.lease.get('State'), 'ready')
         self.attach_to_lease()
+
+    def test_guest_ends(self):
+        """Another one may wait in its place."""
+        self.attach_to_lease()
+        self.theirs.close()
+        self.ours.close()
+        self.wait_for_none()
+        self.ours, self.theirs = socket.socketpair()
+        self.addCleanup(self.ours.close)
+        self.addCleanup(self.theirs.close)
+        domain = self.attach_to_lease()
+        self.assertEqual(domain.get('Job'), self.job(self.job_uuid, 'destination').path)
+        self.assert_refused('Busy', self.attach_to_lease, name=Variant('s', 'second'))
 
     def test_owner_leaves(self):
         """The domain stays until the job is over."""
