@@ -3,6 +3,8 @@
 
 #include "domain.h"
 
+#include <string.h>
+
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
@@ -192,6 +194,18 @@ vf_domain_devices_new(void)
     return g_ptr_array_new_with_free_func(domain_device_free);
 }
 
+/* As the kernel and the registry write UUIDs and addresses, whatever a hypervisor was told. */
+static char *
+clean_host_address(const char *text)
+{
+    char *clean = vf_text_excerpt(text, VF_DOMAIN_TEXT_MAX);
+
+    if (clean[strspn(clean, "0123456789abcdefABCDEF:.-")] == '\0')
+        for (char *each = clean; *each; each++)
+            *each = g_ascii_tolower(*each);
+    return clean;
+}
+
 void
 vf_domain_devices_add(GPtrArray *devices, const char *guest_address, const char *host_address,
                       gboolean migrates, const char *const *reasons)
@@ -205,7 +219,7 @@ vf_domain_devices_add(GPtrArray *devices, const char *guest_address, const char 
         g_strv_builder_add(clean, reason);
     }
     device->guest_address = vf_text_excerpt(guest_address, VF_DOMAIN_TEXT_MAX);
-    device->host_address = vf_text_excerpt(host_address, VF_DOMAIN_TEXT_MAX);
+    device->host_address = clean_host_address(host_address);
     device->migrates = migrates;
     device->reasons = g_strv_builder_end(clean);
     g_ptr_array_add(devices, device);
@@ -237,6 +251,8 @@ vf_domain_set_device(VfDomain *self, guint index, VfDevice *device)
 {
     VfDomainDevice *entry = self->devices->pdata[index];
 
+    if (device)
+        entry->inode = vf_device_get_inode(device);
     if (g_set_object(&entry->device, device))
         g_signal_emit_by_name(self, "changed");
 }

@@ -30,8 +30,11 @@ typedef enum {
 
 typedef struct {
     VfDevice *device;    /* NULL: none that is known here; found by the daemon */
+    guint64 inode;       /* vf_device_get_inode() of the first that was found: whatever has its name
+                            later is not the guest's; 0: none was */
     char *guest_address; /* where the guest sees it */
-    char *host_address;  /* UUID of an mdev, address of a PCI function; else whatever it is */
+    char *host_address;  /* UUID of an mdev, address of a PCI function, in lower case; else whatever
+                            it is */
     gboolean migrates;
     char **reasons; /* when it does not, or nobody can tell: sentences; never NULL */
 } VfDomainDevice;

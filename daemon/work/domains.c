@@ -80,15 +80,22 @@ vf_domains_init(VfDomains *self)
 
 /* --- what of it is here --- */
 
-/* A hypervisor names its devices by what the host calls them. */
+/* A hypervisor names its devices by what the host calls them. One that has gone does not come back:
+ * what has its name then is another one. */
 static void
 resolve(VfDomain *domain, Entry *entry)
 {
-    for (guint i = 0; i < vf_domain_get_n_devices(domain); i++)
+    VfRegistry *registry = entry->domains->context->registry;
+
+    for (guint i = 0; i < vf_domain_get_n_devices(domain); i++) {
+        const VfDomainDevice *device = vf_domain_get_device(domain, i);
+
         vf_domain_set_device(
             domain, i,
-            vf_registry_find_device(entry->domains->context->registry,
-                                    vf_domain_get_device(domain, i)->host_address));
+            device->inode
+                ? vf_registry_find_this_device(registry, device->host_address, device->inode)
+                : vf_registry_find_device(registry, device->host_address));
+    }
 }
 
 static void
@@ -102,13 +109,14 @@ resolve_all(VfRegistry *registry, VfDevice *device, VfDomains *self)
         resolve(((Entry *)value)->domain, value);
 }
 
+/* By its name alone as long as none was seen here: its event may be on its way. */
 static gboolean
 has_device(VfDomain *domain, const VfTouch *touch)
 {
     for (guint i = 0; i < vf_domain_get_n_devices(domain); i++) {
-        VfDevice *device = vf_domain_get_device(domain, i)->device;
+        const VfDomainDevice *device = vf_domain_get_device(domain, i);
 
-        if (device && vf_touch_is_of(touch, vf_device_get_id(device), vf_device_get_inode(device)))
+        if (vf_touch_is_of(touch, device->host_address, device->inode))
             return TRUE;
     }
     return FALSE;

@@ -189,6 +189,30 @@ class Attached(Test):
         self.sysfs.remove_mdev(self.uuid)
         self.wait_for(lambda: 'device' not in domain.get('Devices')[0], 'the end of the device')
 
+    def test_another_device_of_its_name(self):
+        """Is not the guest's, which had the one before open."""
+        self.wait_for_device(self.uuid)
+        domain = self.attach()
+        self.sysfs.remove_mdev(self.uuid)
+        self.wait_until_gone(self.uuid)
+        self.sysfs.add_mdev('mtty-2', self.uuid)
+        device = self.wait_for_device(self.uuid)
+        self.assertNotIn('device', domain.get('Devices')[0])
+        device.call('Probe', Variant('(a{sv})', ({'driver': FAKE},)))
+        self.begin(device, driver=FAKE)
+
+    def test_device_is_seen_later(self):
+        """It is the guest's from the start."""
+        name = '0F5C7C5A-0000-4000-8000-00000000000A'
+        wish = {'uuid': Variant('s', name.lower())}
+        domain = self.attach(devices=[name])
+        create = lambda: self.find_parent('mtty').call('CreateDevice', Variant('(sa{sv}a{sv})', ('mtty-1', {}, wish)))
+        self.assertIn('in domain fake guest', self.assert_refused('Busy', create).message)
+        self.sysfs.add_mdev('mtty-2', name.lower())
+        device = self.wait_for_device(name.lower())
+        self.assertEqual(domain.get('Devices')[0]['device'], device.path)
+        self.assert_refused('Busy', device.call, 'Probe', NONE)
+
     def test_restart(self):
         """What is attached ends with the daemon."""
         self.attach()
