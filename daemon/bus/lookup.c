@@ -81,7 +81,23 @@ compare_entries(gconstpointer a, gconstpointer b)
     return order ? order : (gint)rank(*left) - (gint)rank(*right);
 }
 
-/* Sorted; exact matches alone where there are any. */
+static gboolean
+is_domain(const VfLookupEntry *entry)
+{
+    return g_str_equal(entry->prefix, VF_PATH_DOMAIN);
+}
+
+static gboolean
+has_other_than_domains(GPtrArray *entries)
+{
+    for (guint i = 0; i < entries->len; i++)
+        if (!is_domain(entries->pdata[i]))
+            return TRUE;
+    return FALSE;
+}
+
+/* Sorted; exact matches alone where there are any, but a domain, whose name is anybody's choice,
+ * hides nothing else whose id begins so. */
 static GPtrArray *
 find_by_id(GHashTable *entries, const char *id)
 {
@@ -101,12 +117,9 @@ find_by_id(GHashTable *entries, const char *id)
                  (g_str_has_prefix(entry->id, id) || g_str_has_prefix(entry->id, lower)))
             g_ptr_array_add(prefixed, entry);
     }
-    if (exact->len > 0) {
-        g_ptr_array_unref(prefixed);
-        prefixed = exact;
-    } else {
-        g_ptr_array_unref(exact);
-    }
+    if (exact->len > 0 && (has_other_than_domains(exact) || !has_other_than_domains(prefixed)))
+        g_ptr_array_set_size(prefixed, 0);
+    g_ptr_array_extend_and_steal(prefixed, exact);
     g_ptr_array_sort(prefixed, compare_entries);
     return prefixed;
 }

@@ -358,6 +358,13 @@ choose_driver(VfDomains *self, const char *name, GError **error)
 }
 
 static gboolean
+is_uuid_of(const char *uuid, const char *text)
+{
+    return *uuid && g_ascii_strcasecmp(uuid, text) == 0;
+}
+
+/* Nor may one be called as another's UUID is: whoever looks that up means the guest that has it. */
+static gboolean
 check_label(VfDomains *self, VfDomain *domain, const char *name, const char *uuid, GError **error)
 {
     GHashTableIter iter;
@@ -365,10 +372,11 @@ check_label(VfDomains *self, VfDomain *domain, const char *name, const char *uui
 
     g_hash_table_iter_init(&iter, self->entries);
     while (g_hash_table_iter_next(&iter, &key, NULL)) {
-        gboolean same_uuid = *uuid && g_str_equal(vf_domain_get_uuid(key), uuid);
+        const char *its_name = vf_domain_get_name(key), *its_uuid = vf_domain_get_uuid(key);
+        gboolean same_uuid = is_uuid_of(uuid, its_uuid) || is_uuid_of(uuid, its_name);
 
         if (key == domain ||
-            (!same_uuid && (!*name || !g_str_equal(vf_domain_get_name(key), name))))
+            (!same_uuid && !is_uuid_of(its_uuid, name) && (!*name || !g_str_equal(its_name, name))))
             continue;
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY, _("there is a domain %s here already"),
                     same_uuid ? uuid : name);

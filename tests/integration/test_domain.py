@@ -94,6 +94,29 @@ class Attached(Test):
         self.assertIn(GUEST, error.message)
         self.assertEqual(len(self.domains()), 1)
 
+    def test_uuid_of_another(self):
+        """Is no name for a guest: who looks it up means the other one."""
+        domain = self.attach(**{'fake-uuid': Variant('s', GUEST)})
+        for name in (GUEST, GUEST.upper()):
+            self.assert_refused('Busy', self.attach, name=Variant('s', name))
+        domain.call('Detach', NONE)
+        self.attach(name=Variant('s', GUEST.upper()))
+        self.assert_refused('Busy', self.attach, **{'fake-uuid': Variant('s', GUEST)})
+
+    def test_name_hides_nothing(self):
+        """That somebody would find by the same word."""
+        device = self.wait_for_device(self.uuid)
+        short = self.uuid[:8]
+        lookup = lambda: self.manager().call('Lookup', Variant('(s)', (short,)))
+        self.assertEqual(lookup(), (device.path,))
+        domain = self.attach(name=Variant('s', short))
+        error = self.assert_refused('InvalidArgument', lookup)
+        self.assertIn(self.uuid, error.message)
+        self.attach(name=Variant('s', short + ' too'))
+        self.sysfs.remove_mdev(self.uuid)
+        self.wait_until_gone(self.uuid)
+        self.assertEqual(lookup(), (domain.path,))
+
     def test_descriptors(self):
         """As many as the call brings, and no more than four."""
         error = self.assert_refused('InvalidArgument', self.attach, **{'fake-monitor': Variant('h', 1)})
