@@ -50,6 +50,9 @@ on_record_read(GObject *source, GAsyncResult *result, gpointer data)
     VfRecordVerdict verdict = entries ? vf_verdict(vf_job_get_role(job), entries) : VF_RECORD_EMPTY;
     VfOutcome *outcome;
 
+    if (vf_job_get_operation(job) == VF_JOB_REHEARSE) /* also when nobody can read it */
+        verdict = VF_RECORD_UNCOMMITTED;
+
     switch (verdict) {
     case VF_RECORD_COMPLETED:
         outcome = vf_outcome_new(VF_RESULT_COMPLETED, NULL);

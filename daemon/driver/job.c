@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "error.h"
 #include "io.h"
 
 struct _VfJob {
@@ -663,6 +664,23 @@ apply_reason(VfJob *self, VfOutcome *outcome)
     outcome->error = g_steal_pointer(&ours->error);
 }
 
+/* Nothing of it is committed, and so nothing is to decide: `run` would let the destination run
+ * beside the guest, `discard` would end the guest. */
+static void
+doubt_no_rehearsal(VfJob *self, VfOutcome *outcome)
+{
+    GError *error;
+
+    if (self->operation != VF_JOB_REHEARSE || outcome->result != VF_RESULT_IN_DOUBT)
+        return;
+    g_warning("job %s is a rehearsal, and cannot be in doubt: it has failed", self->uuid);
+    error = g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                                outcome->error ? outcome->error->message : "");
+    outcome->result = VF_RESULT_FAILED;
+    g_clear_error(&outcome->error);
+    outcome->error = error;
+}
+
 static void
 end(VfJob *self, VfOutcome *outcome)
 {
@@ -687,6 +705,7 @@ vf_job_complete(VfJob *self, VfOutcome *outcome)
         vf_outcome_free(outcome);
         return;
     }
+    doubt_no_rehearsal(self, outcome);
     apply_reason(self, outcome);
     settle_counters(self, outcome);
     complete_statistics(self, outcome);

@@ -188,7 +188,8 @@ void vf_job_report_progress(VfJob *self, const VfProgress *progress);
 void vf_job_set_cancel_reason(VfJob *self, GError *error);
 const GError *vf_job_get_cancel_reason(VfJob *self); /* NULL: none, or it has been used */
 
-/* Takes @outcome. Only the first counts: one that is in doubt stays so, whoever says what. */
+/* Takes @outcome. Only the first counts: one that is in doubt stays so, whoever says what. A
+ * rehearsal is never in doubt: it has failed then. */
 void vf_job_complete(VfJob *self, VfOutcome *outcome);
 
 /* --- a decision --- */

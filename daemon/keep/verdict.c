@@ -33,6 +33,25 @@ was_decided_to_run(GPtrArray *entries)
            g_str_equal(decision, "run");
 }
 
+static gboolean
+is_rehearsal(const VfRecordEntry *begin)
+{
+    const char *operation;
+
+    return g_variant_lookup(begin->details, "operation", "&s", &operation) &&
+           g_str_equal(operation, "rehearse");
+}
+
+/* Nothing is handed over, whatever a worker has written: the source runs, the destination is
+ * undone, and there is no decision to make. */
+static VfRecordVerdict
+judge_rehearsal(VfJobRole role, GPtrArray *entries)
+{
+    return find_last(entries, role == VF_JOB_SOURCE ? "returned" : "undone")
+               ? VF_RECORD_RETURNED
+               : VF_RECORD_UNCOMMITTED;
+}
+
 static VfRecordVerdict
 judge_source(GPtrArray *entries)
 {
@@ -67,8 +86,12 @@ judge_destination(GPtrArray *entries)
 VfRecordVerdict
 vf_verdict(VfJobRole role, GPtrArray *entries)
 {
-    if (!vf_verdict_find_begin(entries))
+    const VfRecordEntry *begin = vf_verdict_find_begin(entries);
+
+    if (!begin)
         return VF_RECORD_EMPTY;
+    if (is_rehearsal(begin))
+        return judge_rehearsal(role, entries);
     return role == VF_JOB_SOURCE ? judge_source(entries) : judge_destination(entries);
 }
 

@@ -173,16 +173,17 @@ is_undone(VfJob *job)
     return !entries || vf_verdict(VF_JOB_DESTINATION, entries) == VF_RECORD_RETURNED;
 }
 
-/* Without its lease only the memory of one that is over is left. */
+/* Without its lease only the memory of one that is over is left. Of a rehearsal nothing stays. */
 static gboolean
 resume_destination(const VfRestart *self, VfJob *job, VfDriver *driver, GPtrArray *leases,
                    GError **error)
 {
     VfKept *kept = steal_lease(leases, vf_job_get_uuid(job));
     VfResult result = vf_job_get_result(job);
+    gboolean stays = result == VF_RESULT_COMPLETED && vf_job_get_operation(job) != VF_JOB_REHEARSE;
     VfLease *lease;
 
-    if (!kept && result != VF_RESULT_COMPLETED &&
+    if (!kept && !stays &&
         (result == VF_RESULT_NONE || result == VF_RESULT_IN_DOUBT || !is_undone(job))) {
         g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
                             _("its lease is missing, or was not ready yet"));

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a job does: rehearsals, saves and restores, with the fake driver, and whoever cannot."""
 
+import os
 import re
 
 import crossing
+import fd_store
 import harness
 import tap
 
@@ -18,6 +20,13 @@ class Test(crossing.Test):
 
     def begin_to(self, operation, device=None, **options):
         return self.begin(device or self.wait_for_device(self.uuid), driver=FAKE, operation=Variant('s', operation), **options)
+
+    def write_events(self, name, events):
+        """As a mover writes them."""
+        with open(os.path.join(self.environment['VFERRY_STATE_DIR'], 'jobs', name), 'a', encoding='utf-8') as file:
+            for event in events:
+                body = f'{event} @a{{sv}} {{}}'
+                file.write(f'{body} {fd_store.checksum(body.encode()):016x}\n')
 
     def text(self, cookie):
         return re.findall(r'<operation .*/>', cookie)
@@ -65,6 +74,38 @@ class Rehearsal(Test):
         self.assertEqual(self.end('Finish', uuid), 'completed')
         self.wait_for(lambda: not self.mdevs(), 'the end of what was made')
         self.assertIn('nobody can have adopted', self.daemon.text())
+
+
+    def test_never_in_doubt(self):
+        """Whatever the driver says: to decide it could let two run, or end the guest."""
+        device = self.lend()
+        doubt = {'fake-outcome': Variant('s', 'in-doubt')}
+        uuid, cookie = self.begin_to('rehearse')
+        _, answer, secret = self.prepare(cookie, driver=FAKE, **doubt)
+        job = self.perform(uuid, answer, secret, **doubt)
+        for method, role in (('Confirm', 'source'), ('Finish', 'destination')):
+            self.assertEqual(self.end(method, uuid), 'failed')
+            for decision in ('run', 'discard'):
+                self.assert_refused('Busy', self.job(uuid, role).call, 'Resolve', Variant('(sa{sv})', (decision, {})))
+        self.assertEqual(job.get('Error')[0], harness.error_name('Failed'))
+        self.wait_for(lambda: not self.mdevs(), 'the end of what was made')
+        self.begin_to('migrate', device)
+
+    def test_restart(self):
+        """A daemon that has nothing but the record, in which somebody has written what no rehearsal does."""
+        uuid, cookie = self.begin_to('rehearse')
+        far = {'fake-duration-ms': Variant('u', 60000)}
+        _, answer, secret = self.prepare(cookie, driver=FAKE, **far)
+        self.perform(uuid, answer, secret, **far)
+        self.daemon.stop()
+        for role, events in (('source', ('commit', 'done')), ('destination', ('loaded', 'commit', 'started'))):
+            self.write_events(f'{uuid}.{role}', events)
+        self.launch()
+        for role in ('source', 'destination'):
+            job = self.wait_for(lambda role=role: self.job(uuid, role), 'the job')
+            self.assertEqual((job.get('Operation'), job.get('Result')), ('rehearse', 'failed'))
+        self.wait_for(lambda: not self.mdevs(), 'the end of what was made')
+        self.assertIsNotNone(self.find_device(self.uuid))
 
 
 class Saving(Test):

@@ -23,6 +23,7 @@ typedef struct {
     VfResult result; /* NONE: nothing was committed, and the driver completes it */
     VfDeviceOutcome state;
     const char *why; /* in the message of a doubt */
+    VfJobOperation operation;
 } Row;
 
 static const Row rows[] = {
@@ -40,6 +41,10 @@ static const Row rows[] = {
      "not on record that the devices run"},
     {VF_JOB_DESTINATION, "begin loaded commit started", VF_RESULT_COMPLETED,
      VF_DEVICE_OUTCOME_RUNNING, NULL},
+    /* the driver brings the source back, and undoes the destination, whatever is written there */
+    {VF_JOB_SOURCE, "begin commit done", .operation = VF_JOB_REHEARSE},
+    {VF_JOB_SOURCE, "", .operation = VF_JOB_REHEARSE},
+    {VF_JOB_DESTINATION, "begin loaded commit started", .operation = VF_JOB_REHEARSE},
 };
 
 typedef struct {
@@ -79,6 +84,7 @@ test_row(gconstpointer data)
     const VfOutcome *outcome;
     Heard heard = {0};
 
+    vf_job_set_operation(job, row->operation);
     vf_job_add_device(job, "ref", NULL);
     vf_job_take_record(job, make_record(dir, row->events));
     vf_job_judge_async(
@@ -108,8 +114,8 @@ main(int argc, char **argv)
     for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *words = g_strdelimit(g_strdup(rows[i].events), " ", '-');
         g_autofree char *path = g_strdup_printf(
-            "/job-judge/%s/%s", rows[i].role == VF_JOB_SOURCE ? "source" : "destination",
-            *words ? words : "empty");
+            "/job-judge/%s/%s/%s", vf_job_operation_to_string(rows[i].operation),
+            rows[i].role == VF_JOB_SOURCE ? "source" : "destination", *words ? words : "empty");
 
         g_test_add_data_func(path, &rows[i], test_row);
     }

@@ -353,6 +353,17 @@ static const struct {
      VF_RECORD_RETURNED},
     {VF_JOB_DESTINATION, "begin create created loaded commit resolved:discard started",
      VF_RECORD_COMPLETED},
+    /* whatever a worker writes: nobody leaves, and nobody arrives */
+    {VF_JOB_SOURCE, "begin:save commit done", VF_RECORD_COMPLETED},
+    {VF_JOB_SOURCE, "begin:rehearse commit", VF_RECORD_UNCOMMITTED},
+    {VF_JOB_SOURCE, "begin:rehearse commit done", VF_RECORD_UNCOMMITTED},
+    {VF_JOB_SOURCE, "begin:rehearse commit resolved:discard", VF_RECORD_UNCOMMITTED},
+    {VF_JOB_SOURCE, "begin:rehearse returned", VF_RECORD_RETURNED},
+    {VF_JOB_DESTINATION, "begin:restore create created started", VF_RECORD_COMPLETED},
+    {VF_JOB_DESTINATION, "begin:rehearse create created loaded commit", VF_RECORD_UNCOMMITTED},
+    {VF_JOB_DESTINATION, "begin:rehearse create created loaded commit started",
+     VF_RECORD_UNCOMMITTED},
+    {VF_JOB_DESTINATION, "begin:rehearse create created loaded started undone", VF_RECORD_RETURNED},
 };
 
 static void
@@ -373,12 +384,14 @@ test_judge(void)
         g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func(entry_free);
 
         for (char **event = events; *event; event++) {
-            g_auto(GStrv) words = g_strsplit(*event, ":", 2); /* and a decision */
+            g_auto(GStrv) words = g_strsplit(*event, ":", 2); /* and a decision, or an operation */
             g_auto(GVariantDict) details = G_VARIANT_DICT_INIT(NULL);
             VfRecordEntry *entry = g_new0(VfRecordEntry, 1);
 
             if (words[0] && words[1])
-                g_variant_dict_insert(&details, "decision", "s", words[1]);
+                g_variant_dict_insert(&details,
+                                      g_str_equal(words[0], "begin") ? "operation" : "decision",
+                                      "s", words[1]);
             entry->event = g_strdup(words[0] ? words[0] : "");
             entry->details = g_variant_ref_sink(g_variant_dict_end(&details));
             g_ptr_array_add(entries, entry);
