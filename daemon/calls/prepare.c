@@ -373,17 +373,14 @@ on_prepared(GObject *source, GAsyncResult *result, gpointer data)
     VfJobChannel *channel = vf_job_get_channel(prepare->job);
     g_autofree char *answer = NULL;
     GError *error = NULL;
+    VfResult end;
 
-    if (!vf_steps_finish(result, &error)) {
-        /* unless the lease was revoked meanwhile, which failed the job and then cancelled the steps
-         */
+    /* unless the lease was revoked meanwhile, which failed the job and then cancelled the steps */
+    if (!vf_steps_finish(result, &error))
         vf_job_complete(prepare->job, vf_outcome_new_for_error(error));
-        vf_leases_settle(self->leases, prepare->lease);
-        vf_leases_wait_undone_async(self->leases, prepare->lease, on_undone, prepare);
-        return;
-    }
     vf_leases_settle(self->leases, prepare->lease);
-    if (vf_job_get_outcome(prepare->job)) { /* revoked just now */
+    end = vf_job_get_result(prepare->job);
+    if (end != VF_RESULT_NONE && end != VF_RESULT_COMPLETED) { /* perhaps revoked just now */
         vf_leases_wait_undone_async(self->leases, prepare->lease, on_undone, prepare);
         return;
     }

@@ -32,9 +32,9 @@ struct _VfDriverClass {
     GObjectClass parent_class;
     const char *name;
     /* VF_JOB_OPERATION_BIT() of each that it can; only to migrate when nothing is said. A save has
-     * no peer: `perform` sends to nobody. Nor has a restore: `listen` begins to load, and leaves
-     * the channel without endpoints. At the end of a rehearsal the source runs, and the destination
-     * never did. */
+     * no peer: `perform` sends to nobody. Nor has a restore: `listen` begins to load, which it
+     * reports as attached, and leaves the channel without endpoints. At the end of a rehearsal the
+     * source runs, and the destination never did. */
     guint operations;
 
     /* Once, when all that the daemon has exists and before it is on the bus; connects to what the

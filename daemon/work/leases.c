@@ -30,8 +30,9 @@ typedef struct {
     VfLease *lease;
     VfLeaseObject *object; /* NULL until it is on the bus */
     GCancellable *cancellable;
-    gboolean busy; /* somebody is creating for it */
-    gboolean told; /* the journal knows that it is stuck */
+    gboolean busy;    /* somebody is creating for it */
+    gboolean adopted; /* meanwhile */
+    gboolean told;    /* the journal knows that it is stuck */
     guint revoking;
     guint deadline;
     guint retry;
@@ -41,6 +42,9 @@ typedef struct {
 } Entry;
 
 static void undo(Entry *entry);
+static void on_job_attached(VfJob *job, Entry *entry);
+static void on_job_completed(VfJob *job, Entry *entry);
+static void hand_over(Entry *entry);
 
 static void
 wake_waiting(Entry *entry)
@@ -286,14 +290,20 @@ vf_leases_settle(VfLeases *self, VfLease *lease)
     if (!entry)
         return;
     entry->busy = FALSE;
-    if (!entry->kept && vf_job_get_kept(job) &&
-        (result == VF_RESULT_NONE || result == VF_RESULT_IN_DOUBT)) {
+    if (result == VF_RESULT_COMPLETED || result == VF_RESULT_IN_DOUBT)
+        vf_lease_move(lease, VF_LEASE_READY, NULL);
+    if (!entry->kept && vf_job_get_kept(job) && result != VF_RESULT_FAILED &&
+        result != VF_RESULT_CANCELLED) {
         entry->kept = vf_kept_new(self->context->store, VF_KEPT_LEASE, vf_lease_get_id(lease));
         vf_job_save(job); /* its devices have come to be meanwhile */
         vf_lease_save(lease);
     }
-    if (result == VF_RESULT_FAILED || result == VF_RESULT_CANCELLED)
-        start_undo(entry);
+    if (result != VF_RESULT_NONE) /* a restore may be over at once */
+        on_job_completed(job, entry);
+    else if (vf_job_is_attached(job)) /* or under way */
+        on_job_attached(job, entry);
+    if (entry->adopted)
+        hand_over(entry);
 }
 
 /* The driver has not let go. When a source has come meanwhile, the job goes on. */
@@ -371,6 +381,8 @@ on_job_completed(VfJob *job, Entry *entry)
 {
     switch (vf_job_get_result(job)) {
     case VF_RESULT_COMPLETED:
+        if (entry->busy) /* vf_leases_settle() comes back here */
+            break;
         if (vf_job_get_operation(job) == VF_JOB_REHEARSE) {
             start_undo(entry);
             break;
@@ -448,7 +460,8 @@ hand_over(Entry *entry)
     VfDriver *driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
     GPtrArray *devices = vf_lease_get_devices(entry->lease);
 
-    if (!vf_lease_move(entry->lease, VF_LEASE_ADOPTED, NULL))
+    entry->adopted = entry->busy;
+    if (entry->busy || !vf_lease_move(entry->lease, VF_LEASE_ADOPTED, NULL))
         return;
     if (driver)
         vf_driver_drop(driver, job);

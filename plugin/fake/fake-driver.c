@@ -455,8 +455,11 @@ listen(VfDriver *driver, VfJob *job, GTask *task)
     start_side(job, &wishes);
     side = side_get(job);
     side->adopts = wishes.adopts;
-    g_source_remove(side->timer);
-    side->timer = g_timeout_add(wishes.duration_ms, on_attached, side);
+    g_clear_handle_id(&side->timer, g_source_remove);
+    if (wishes.duration_ms > 0 || vf_job_operation_has_peer(vf_job_get_operation(job)))
+        side->timer = g_timeout_add(wishes.duration_ms, on_attached, side);
+    else /* a restore of what is here already */
+        on_tick(side);
     g_task_return_boolean(owned, TRUE);
 }
 

@@ -133,6 +133,21 @@ class Saving(Test):
         path, answer, secret = self.manager().call('Prepare', Variant('(sa{sv})', (cookie, {'driver': FAKE, **options})))
         return harness.Object(self.client, path, 'org.vferry1.Lease'), answer, bytes(secret)
 
+    def test_over_at_once(self):
+        """Before Prepare is answered."""
+        _, cookie = self.begin_to('save')
+        lease, answer, _ = self.restore(cookie, **{'fake-duration-ms': Variant('u', 0)})
+        self.assertEqual((answer, lease.get('State')), ('', 'loaded'))
+        self.assertEqual(self.end('Finish', lease.get('JobUuid')), 'completed')
+        lease.call('Adopt', NONE)
+        self.wait_for_property(lease, 'State', 'adopted')
+        lease, *_ = self.restore(cookie, **{'fake-duration-ms': Variant('u', 0), 'fake-adopts': Variant('b', True)})
+        self.assertEqual(lease.get('State'), 'adopted')
+        error = self.assert_refused('Device', self.restore, cookie,
+                                    **{'fake-duration-ms': Variant('u', 0), 'fake-outcome': Variant('s', 'failed')})
+        self.assertIn('as fake-outcome asked', error.message)
+        self.wait_for(lambda: len(self.mdevs()) == 2, 'the end of what failed')
+
     def test_save_with_an_answer(self):
         """Somebody else's answer, or a secret, is for another job."""
         device = self.wait_for_device(self.sysfs.add_mdev('mtty-2'))
