@@ -14,9 +14,9 @@ device_list(VfJob *job, VfObjects *objects)
     g_variant_builder_init(&list, G_VARIANT_TYPE("aa{sv}"));
     for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
         const VfJobDevice *device = vf_job_get_device(job, i);
-        const char *path =
-            device->device ? vf_objects_get_device_path(objects, device->device) : "/";
-        const char *id = device->device ? vf_device_get_id(device->device) : device->ref;
+        gboolean here = device->device && !vf_device_is_gone(device->device);
+        const char *path = here ? vf_objects_get_device_path(objects, device->device) : "/";
+        const char *id = device->id ? device->id : device->ref;
 
         g_variant_builder_open(&list, G_VARIANT_TYPE_VARDICT);
         g_variant_builder_add(&list, "{sv}", "id", g_variant_new_string(id));
@@ -31,17 +31,22 @@ device_list(VfJob *job, VfObjects *objects)
 }
 
 static void
+update_devices(VfJob *job, VferryJob *skeleton)
+{
+    vferry_job_set_devices(skeleton,
+                           device_list(job, g_object_get_data(G_OBJECT(skeleton), "objects")));
+}
+
+static void
 update_counters(VfJob *job, VferryJob *skeleton)
 {
     const VfProgress *progress = vf_job_get_progress(job);
-    VfObjects *objects = g_object_get_data(G_OBJECT(skeleton), "objects");
 
     vferry_job_set_bytes_done(skeleton, progress->done);
     vferry_job_set_bytes_total(skeleton, progress->total);
     vferry_job_set_rate(skeleton, progress->rate);
     vferry_job_set_expected_downtime(
         skeleton, progress->has_expected_downtime ? progress->expected_downtime : 0);
-    vferry_job_set_devices(skeleton, device_list(job, objects));
 }
 
 static void
@@ -108,9 +113,11 @@ vf_job_object_new(VfJob *job, VfObjects *objects)
     vferry_job_set_peer(skeleton, vf_job_get_peer(job));
     vferry_job_set_override(skeleton, vf_job_get_override(job));
     vferry_job_set_error(skeleton, g_variant_new("(ss)", "", ""));
+    update_devices(job, skeleton);
     update_counters(job, skeleton);
     if (vf_job_get_outcome(job))
         show_outcome(job, skeleton);
+    g_signal_connect_object(job, "changed", G_CALLBACK(update_devices), skeleton, 0);
     g_signal_connect_object(job, "progress", G_CALLBACK(on_progress), skeleton, 0);
     g_signal_connect_object(job, "phase-changed", G_CALLBACK(on_phase), skeleton, 0);
     g_signal_connect_object(job, "completed", G_CALLBACK(on_completed), skeleton, 0);

@@ -335,6 +335,9 @@ vf_job_set_device(VfJob *self, guint index, VfDevice *device)
 {
     g_set_object(&vf_job_get_device(self, index)->device, device);
     vf_job_name_device(self, index, vf_device_get_id(device), vf_device_get_inode(device));
+    g_signal_connect_object(device, "notify::gone", G_CALLBACK(vf_job_save), self,
+                            G_CONNECT_SWAPPED);
+    vf_job_save(self);
 }
 
 gboolean

@@ -23,7 +23,7 @@ G_BEGIN_DECLS
  *
  * Signals: "attached"; "adopted"; "phase-changed"; "progress" (at most ten a second); "completed"
  * (once, and once more when a doubt is resolved); "changed", before those, whenever what the next
- * daemon would have to know is another (job-keep.h). */
+ * daemon would have to know is another (job-keep.h), and when one of its devices has gone. */
 #define VF_TYPE_JOB (vf_job_get_type())
 G_DECLARE_FINAL_TYPE(VfJob, vf_job, VF, JOB, GObject)
 

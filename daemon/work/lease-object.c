@@ -59,7 +59,7 @@ show(VfLease *lease, VfLeaseObject *self)
     for (guint i = 0; i < devices->len; i++) {
         const char *path = vf_objects_get_device_path(self->context->objects, devices->pdata[i]);
 
-        if (!g_str_equal(path, "/"))
+        if (!g_str_equal(path, "/") && !vf_device_is_gone(devices->pdata[i]))
             g_ptr_array_add(paths, (gpointer)path);
     }
     g_ptr_array_add(paths, NULL);

@@ -232,6 +232,8 @@ void
 vf_lease_add_device(VfLease *self, VfDevice *device)
 {
     g_ptr_array_add(self->devices, g_object_ref(device));
+    g_signal_connect_object(device, "notify::gone", G_CALLBACK(vf_lease_save), self,
+                            G_CONNECT_SWAPPED);
     if (self->state != VF_LEASE_ADOPTED) /* else it is the adopter's */
         vf_device_set_state(device, VF_DEVICE_LEASED);
     vf_lease_save(self);

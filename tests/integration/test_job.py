@@ -67,6 +67,24 @@ class Fake(crossing.Test):
         self.assertEqual(job.get('Devices')[0]['state'], 'stopped')
         self.assertEqual(self.find_device(self.uuid).get('State'), 'stopped')
 
+    def test_devices_of_destination(self):
+        """From the moment on when there is one, as long as there is one, and also for the next daemon."""
+        uuid, cookie = self.begin(self.wait_for_device(self.uuid), driver=FAKE)
+        lease, *_ = self.prepare(cookie, driver=FAKE, **{'fake-duration-ms': Variant('u', 60000)})
+        (made,) = self.mdevs()
+        job = self.job(uuid, 'destination')
+        path = self.find_device(made).path
+        self.assertEqual(job.get('Devices'), [{'id': made, 'state': 'unknown', 'bytes': 0, 'device': path}])
+        self.assertEqual(lease.get('Devices'), [path])
+        self.sysfs.remove_mdev(made)
+        self.wait_until_gone(made)
+        self.assertEqual(job.get('Devices'), [{'id': made, 'state': 'unknown', 'bytes': 0}])
+        self.assertEqual(lease.get('Devices'), [])
+        self.daemon.stop()
+        self.launch()
+        job = self.wait_for(lambda: self.job(uuid, 'destination'), 'the job')
+        self.assertEqual(job.get('Devices')[0]['id'], made)
+
     def test_endpoints(self):
         """As many as the driver has; one alone is written as 0.1.0 read it."""
         device = self.wait_for_device(self.uuid)
