@@ -65,17 +65,13 @@ is_source(const Call *call)
     return vf_job_get_role(call->job) == VF_JOB_SOURCE;
 }
 
+/* Takes @taken. */
 static void
-on_driver_done(GObject *source, GAsyncResult *result, gpointer data)
+report(Call *taken)
 {
-    g_autoptr(Call) call = data;
+    g_autoptr(Call) call = taken;
     const char *end = vf_result_to_string(vf_job_get_result(call->job));
-    GError *error = NULL;
 
-    if (!vf_driver_call_finish(VF_DRIVER(source), result, &error)) {
-        vf_bus_return_error(call->invocation, error);
-        return;
-    }
     if (!is_source(call)) {
         vferry_manager_complete_finish(call->manager, call->invocation, end);
         return;
@@ -85,21 +81,32 @@ on_driver_done(GObject *source, GAsyncResult *result, gpointer data)
     vferry_manager_complete_confirm(call->manager, call->invocation, end);
 }
 
-/* Takes @taken. */
 static void
-call_driver(Call *taken)
+on_driver_done(GObject *source, GAsyncResult *result, gpointer data)
 {
-    g_autoptr(Call) call = taken;
-    VfJob *job = call->job;
-    VfDriverVerb operation = is_source(call) ? VF_DRIVER_CONFIRM : VF_DRIVER_FINISH;
+    g_autoptr(Call) call = data;
     GError *error = NULL;
-    VfDriver *driver =
-        vf_context_choose_driver(call->self->context, vf_job_get_driver_name(job), NULL, &error);
 
-    if (driver)
-        vf_driver_call_async(driver, operation, job, NULL, on_driver_done, g_steal_pointer(&call));
+    if (vf_driver_call_finish(VF_DRIVER(source), result, &error))
+        report(g_steal_pointer(&call));
     else
         vf_bus_return_error(call->invocation, error);
+}
+
+/* One that is not here, or did not start, has nothing of the job: its record has said how it ended.
+ * Takes @call. */
+static void
+call_driver(Call *call)
+{
+    VfJob *job = call->job;
+    VfDriverVerb operation = is_source(call) ? VF_DRIVER_CONFIRM : VF_DRIVER_FINISH;
+    VfDriver *driver =
+        vf_context_choose_driver(call->self->context, vf_job_get_driver_name(job), NULL, NULL);
+
+    if (driver)
+        vf_driver_call_async(driver, operation, job, NULL, on_driver_done, call);
+    else
+        report(call);
 }
 
 static void

@@ -209,6 +209,25 @@ class Fake(crossing.Test):
         self.assert_refused('NotAuthorized', self.begin, device, driver=FAKE)
 
 
+class NotAnyMore(crossing.Test):
+    """A driver that started last time, and does not today."""
+    fake = True
+
+    def test_its_jobs(self):
+        """Their records decide, and what was made for them is undone without it."""
+        uuid, cookie = self.begin(self.wait_for_device(self.uuid), driver=FAKE)
+        far = {'fake-duration-ms': Variant('u', 60000)}
+        lease, answer, secret = self.prepare(cookie, driver=FAKE, **far)
+        self.perform(uuid, answer, secret, **far)
+        self.daemon.stop()
+        self.environment['VFERRY_FAKE_START'] = 'fail'
+        self.launch()
+        self.assertEqual((self.end('Finish', uuid), self.end('Confirm', uuid)), ('failed', 'failed'))
+        self.assertFalse(self.mdevs())
+        self.assertFalse(self.client.objects().get(lease.path))
+        self.begin(self.lend())
+
+
 class DoesNotStart(crossing.Test):
     """A driver that fails when the daemon starts is left out, and the rest of the daemon works."""
     fake = True
