@@ -104,17 +104,18 @@ open_directory(const char *parent, const char *name, GError **error)
     return fd;
 }
 
-/* NULL when it is another boot's, or none of ours. */
+/* What a note says, and whether it is of @this_boot. NULL: it is none, or one of 0.1.0's. */
 static Note *
-read_note(VfLedger *self, const char *name)
+read_note(VfLedger *self, const char *name, gboolean *this_boot)
 {
     g_autofree char *text = vf_sysfs_read(self->created_dir, name, NULL);
     g_auto(GStrv) lines = text ? g_strsplit(text, "\n", 3) : NULL;
     guint64 inode;
 
-    if (!lines || g_strv_length(lines) != 3 || !g_str_equal(lines[1], vf_host_get_boot()) ||
+    if (!lines || g_strv_length(lines) != 3 ||
         !vf_number_parse_u64(lines[2], "inode", 1, G_MAXUINT64, &inode, NULL))
         return NULL;
+    *this_boot = g_str_equal(lines[1], vf_host_get_boot());
     return note_new(lines[0], inode);
 }
 
@@ -146,12 +147,18 @@ load_created(VfLedger *self)
 
     for (char **name = names; name && *name; name++) {
         g_autofree char *uuid = vf_uuid_normalize(*name, "UUID", NULL);
-        Note *note = read_note(self, *name);
+        gboolean this_boot = FALSE;
+        Note *note = read_note(self, *name, &this_boot);
 
-        if (note)
+        if (note && this_boot) {
             g_hash_table_replace(self->created, g_strdup(uuid ? uuid : *name), note);
-        else
+            continue;
+        }
+        if (note || uuid)
             (void)remove_note(self, *name, NULL); /* the next start tries again */
+        else
+            g_warning("%s is no note of a device and is left alone", *name);
+        g_clear_pointer(&note, note_free);
     }
 }
 

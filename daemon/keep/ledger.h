@@ -76,14 +76,14 @@ char *vf_ledger_name(const char *uuid, VfJobRole role);
 /* Devices that vferry created, so that a source's can be removed after it has left:
  * <state>/created/<Id>, the type in its first line, the boot (vf_host_get_boot()) in its second
  * and its inode (vf_device_get_inode()) in its third. Another boot's, and those without an inode,
- * which are 0.1.0's, are dropped when the ledger is made: what has the UUID now may be somebody
- * else's. */
+ * which are 0.1.0's, are dropped when the ledger is made: what has the Id now may be somebody
+ * else's. What has neither the form of a note nor a UUID for its name is no note, and stays. */
 void vf_ledger_note_created(VfLedger *self, const char *uuid, const char *type, guint64 inode);
 /* That one; a note of another one of that UUID stays. */
 void vf_ledger_forget_created(VfLedger *self, const char *uuid, guint64 inode);
 /* The type it was created from, or NULL when we did not create that one. Stays the ledger's. */
 const char *vf_ledger_find_created(VfLedger *self, const char *uuid, guint64 inode);
-/* Their UUIDs. Free with g_strfreev(). */
+/* Their Ids. Free with g_strfreev(). */
 char **vf_ledger_list_created(VfLedger *self);
 /* That of the noted one of @uuid; 0 when there is none. */
 guint64 vf_ledger_get_created_inode(VfLedger *self, const char *uuid);

@@ -280,6 +280,34 @@ test_created_before_a_reboot(Fixture *fixture, gconstpointer data)
     g_assert_cmpstr(vf_ledger_find_created(same, UUID, 4711), ==, "mtty-2");
 }
 
+/* What is noted has an Id of any kind; what is no note is nobody's here to remove. */
+static void
+test_created_of_any_id(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *this_boot = g_strconcat("pool\n", vf_host_get_boot(), "\n4711", NULL);
+    const struct {
+        const char *name, *text;
+        guint64 inode;
+        gboolean stays;
+    } cases[] = {
+        {"0000:01:10.0", this_boot, 4711, TRUE},
+        {"0000:01:10.0", "pool\n0123456789abcdef0123456789abcdef\n4711", 0, FALSE},
+        {"README", "Here are the notes of what vferry made.\n", 0, TRUE},
+        {"README", "", 0, TRUE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_build_filename(fixture->dir, "created", cases[i].name, NULL);
+        g_autoptr(VfLedger) next = NULL;
+
+        g_assert_true(g_file_set_contents(path, cases[i].text, -1, NULL));
+        next = vf_ledger_new(fixture->dir, NULL);
+        g_test_message("%zu", i);
+        g_assert_cmpuint(vf_ledger_get_created_inode(next, cases[i].name), ==, cases[i].inode);
+        g_assert_cmpint(g_file_test(path, G_FILE_TEST_EXISTS), ==, cases[i].stays);
+    }
+}
+
 /* However the threads overtake each other, the file says what was said last. */
 static void
 test_created_in_order(Fixture *fixture, gconstpointer data)
@@ -587,6 +615,7 @@ main(int argc, char **argv)
     ADD(scan);
     ADD(created);
     ADD(created_before_a_reboot);
+    ADD(created_of_any_id);
     ADD(created_in_order);
     ADD(list_created);
     ADD(creations);
