@@ -420,16 +420,16 @@ on_deadline(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* Not before it; one that has passed meanwhile is over now. */
+/* Not before it, which a timer that counts seconds may be: it is moved to where in its second other
+ * timers end. One that has passed meanwhile is over now. */
 static void
 arm_deadline(Entry *entry)
 {
-    gint64 left = (vf_lease_get_ends(entry->lease) - g_get_monotonic_time() + G_USEC_PER_SEC - 1) /
-                  G_USEC_PER_SEC;
+    gint64 left = (vf_lease_get_ends(entry->lease) - g_get_monotonic_time() + 999) / 1000;
 
     g_clear_handle_id(&entry->deadline, g_source_remove);
     entry->deadline =
-        g_timeout_add_seconds((guint)CLAMP(left, 0, VF_LEASE_SECONDS_MAX), on_deadline, entry);
+        g_timeout_add((guint)CLAMP(left, 0, VF_LEASE_SECONDS_MAX * 1000), on_deadline, entry);
 }
 
 static void

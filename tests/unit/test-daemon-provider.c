@@ -901,6 +901,36 @@ test_resume(Rig *self, gconstpointer bus)
     g_assert_true(vf_uses_check(parts.uses, &(VfTouch){.id = VF_ID}, NULL));
 }
 
+/* Wherever in its second a lease ends: not before it. */
+static void
+test_deadline(Rig *self, gconstpointer bus)
+{
+    const char *owner = g_dbus_connection_get_unique_name(rig->caller);
+    g_auto(Parts) parts = {0};
+    g_autoptr(VfLeases) leases = NULL;
+
+    parts_init(&parts);
+    leases = vf_leases_new(&parts.context, 10);
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(VfJob) job = vf_job_new(VF_JOB_DESTINATION, JOB, getuid(), owner);
+        VfKept *kept = vf_kept_new(parts.store, VF_KEPT_LEASE, UUID);
+        gint64 ends = g_get_monotonic_time() + G_USEC_PER_SEC;
+        GVariantDict state;
+
+        g_variant_dict_init(&state, NULL);
+        g_variant_dict_insert(&state, "job", "s", JOB);
+        g_variant_dict_insert(&state, "state", "s", "ready");
+        g_variant_dict_insert(&state, "ends", "x", ends);
+        vf_kept_write(kept, &state);
+        vf_leases_resume(leases, job, kept);
+        wait_until(vf_job_get_outcome(job));
+        g_assert_cmpint(g_get_monotonic_time(), >=, ends);
+        g_assert_error(vf_job_get_outcome(job)->error, VFERRY_ERROR, VFERRY_ERROR_FAILED);
+        wait_until(!vf_leases_find(leases, job));
+        g_usleep(G_USEC_PER_SEC / 10); /* the next one elsewhere in its second */
+    }
+}
+
 /* The guest has moved on: what vferry made for it is removed, and nothing else. */
 static void
 test_leaves(Rig *self, gconstpointer bus)
@@ -970,6 +1000,7 @@ main(int argc, char **argv)
     add_test(bus, "creation-left-behind", test_creation_left_behind);
     add_test(bus, "descriptions", test_descriptions);
     add_test(bus, "resume", test_resume);
+    add_test(bus, "deadline", test_deadline);
     add_test(bus, "leaves", test_leaves);
     status = g_test_run();
     g_test_dbus_stop(bus);
