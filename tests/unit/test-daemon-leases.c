@@ -203,6 +203,39 @@ test_renew(Rig *self, gconstpointer bus)
     g_assert_null(vf_job_get_outcome(job));
 }
 
+/* Nothing of a rehearsal stays, also when it ends before Prepare is answered. */
+static void
+test_rehearsal(Rig *self, gconstpointer bus)
+{
+    const char *owner = g_dbus_connection_get_unique_name(rig->caller);
+    g_auto(Parts) parts = {0};
+    g_autoptr(VfLeases) leases = NULL;
+
+    parts_init(&parts);
+    leases = vf_leases_new(&parts.context, 10);
+    for (guint i = 0; i < 2; i++) {
+        g_autofree char *device = create_device(NULL);
+        g_autoptr(VfJob) job = vf_job_new(VF_JOB_DESTINATION, JOB, getuid(), owner);
+        GPtrArray *makings = g_ptr_array_new_with_free_func(g_object_unref);
+        const VfMade made = {VF_ID, VF, "pool",
+                             vf_device_get_inode(vf_registry_find_device(rig->registry, VF_ID))};
+        VfLease *lease;
+
+        g_assert_nonnull(device);
+        vf_job_set_operation(job, VF_JOB_REHEARSE);
+        g_ptr_array_add(makings, new_for_removal(&made));
+        lease = vf_leases_add(leases, job, makings, VF_LEASE_SECONDS_MIN);
+        vf_lease_move(lease, VF_LEASE_READY, NULL);
+        if (i == 0)
+            vf_leases_settle(leases, lease);
+        vf_job_complete(job, vf_outcome_new(VF_RESULT_COMPLETED, NULL));
+        if (i == 1)
+            vf_leases_settle(leases, lease);
+        wait_until(!vf_leases_find(leases, job));
+        g_assert_cmpuint(rig->removed, ==, i + 1);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -212,6 +245,7 @@ main(int argc, char **argv)
         {"/leases/resume-loaded", test_resume_loaded},
         {"/leases/deadline", test_deadline},
         {"/leases/renew", test_renew},
+        {"/leases/rehearsal", test_rehearsal},
     };
 
     return run_rig_tests(argc, argv, tests, G_N_ELEMENTS(tests));

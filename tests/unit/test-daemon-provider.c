@@ -186,6 +186,33 @@ test_completed(Rig *self, gconstpointer bus)
     g_assert_cmpuint(rig->removed, ==, 0);
 }
 
+/* What comes before Prepare is answered is not lost. */
+static void
+test_at_once(Rig *self, gconstpointer bus)
+{
+    static const char *const states[] = {"attached", "loaded"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(states); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GVariant) prepared = NULL;
+        const char *lease;
+
+        rig->at_once = TRUE;
+        rig->ends = i > 0;
+        prepared = prepare(&error);
+        g_assert_no_error(error);
+        g_variant_get(prepared, "(&o&s@ay)", &lease, NULL, NULL);
+        wait_for_state(lease, states[i]);
+        if (i > 0)
+            break;
+        vf_job_complete(rig->listening, vf_outcome_new(VF_RESULT_CANCELLED, NULL));
+        wait_for_state(lease, "gone");
+        stop_daemon(); /* the job is known to this one */
+        empty_folder(rig->state);
+        start_daemon();
+    }
+}
+
 static void
 add_events(const char *const *events)
 {
@@ -346,6 +373,7 @@ main(int argc, char **argv)
         {"/provider/stuck", test_stuck},
         {"/provider/recovery", test_recovery},
         {"/provider/completed", test_completed},
+        {"/provider/at-once", test_at_once},
         {"/provider/completed-by-the-record", test_completed_by_the_record},
         {"/provider/create-and-remove", test_create_and_remove},
         {"/provider/create-device-fails", test_create_device_fails},
