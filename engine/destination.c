@@ -264,6 +264,7 @@ load_subject(Destination *self, GError **error)
         if (frame.header.type != 0)
             return unexpected(&frame, error);
     }
+    vf_meter_complete(self->session->meter);
     return TRUE;
 }
 

@@ -170,6 +170,7 @@ move_subject(Source *self, GError **error)
         else if (frame.header.type != 0 && !vf_precopy_take(self->precopy, &frame, error))
             return FALSE;
     }
+    vf_meter_complete(self->session->meter);
     return TRUE;
 }
 
