@@ -12,7 +12,7 @@ vf_decided_return(VfSession *session, GError **error)
 
     /* the others' guests are no worse off for it, and it may run all the same */
     (void)vf_devices_load_info(session->devices, &silent);
-    if (!session->subject && !vf_devices_have_past(session->devices, VF_DEVICE_TOUCHED))
+    if (!session->touched && !vf_devices_have_past(session->devices, VF_DEVICE_TOUCHED))
         return;
     vf_devices_look_for_resets(session->devices);
     if (!session->committed)

@@ -40,6 +40,13 @@ vf_past_watch(VfSession *session)
     vf_devices_set_witness(session->devices, write_touch, session);
 }
 
+gboolean
+vf_past_touch_subject(VfSession *session, GError **error)
+{
+    session->touched = write_touch(VF_DEVICE_TOUCHED, 0, session, error);
+    return session->touched;
+}
+
 static gboolean
 is_said_of(GPtrArray *entries, const char *event, guint index)
 {
@@ -101,6 +108,7 @@ vf_past_recall(VfSession *session, gboolean touched_only, GError **error)
 
     if (!entries)
         return FALSE;
+    session->touched = session->subject && (!touched_only || is_said_of(entries, "touched", 0));
     for (guint i = 0; i < vf_devices_get_count(session->devices); i++) {
         VfDevicePast past = 0;
         if (!touched_only || is_said_of(entries, "touched", i))

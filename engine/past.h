@@ -10,9 +10,12 @@
 /* From here on: which device is touched, moves, and was reset. */
 void vf_past_watch(VfSession *session);
 
-/* What the record says of a dead mover's devices; from here on it says which was reset. Without
- * @touched_only every device counts as touched, whether it is on record or not, and a damaged
- * record is as an empty one. */
+/* The subject is about to be asked to move: `touched`, as of a first device. */
+gboolean vf_past_touch_subject(VfSession *session, GError **error);
+
+/* What the record says of a dead mover's devices, or its subject; from here on it says which was
+ * reset. Without @touched_only every one counts as touched, whether it is on record or not, and a
+ * damaged record is as an empty one. */
 gboolean vf_past_recall(VfSession *session, gboolean touched_only, GError **error);
 
 /* A device that was reset answers with errors of any kind: says in @error what was behind them. */

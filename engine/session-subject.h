@@ -16,13 +16,14 @@ typedef struct {
     gboolean (*move)(gpointer data, gboolean *done, GError **error);
     /* Source, right before the decision: it still stands still, and can be given back. */
     gboolean (*check_still)(gpointer data, GError **error);
-    /* Source: nothing was decided. It runs here again, wherever `move` has come to. After the
-     * decision never. */
+    /* Source: nothing was decided. It runs here again, wherever `move` has come to, in this worker
+     * or in one that died, which may have given it back already. After the decision never, unless
+     * somebody who knows both records has made another one. */
     gboolean (*give_back)(gpointer data, GError **error);
     /* Destination: everything has been loaded, nothing is to come, and it stands still. Called
      * again until @done. */
     gboolean (*load)(gpointer data, gboolean *done, GError **error);
-    /* Destination, after the decision: it runs here. */
+    /* Destination, after the decision: it runs here. A worker that died may have started it. */
     gboolean (*run)(gpointer data, GError **error);
     /* Either side, at the end: "running", "stopped", or what else Job's device states say. Static.
      */

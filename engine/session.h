@@ -51,6 +51,7 @@ typedef struct {
     VfCancel *cancel;
     VfMeter *meter;
     gboolean committed; /* a dead mover has (vf_past_recall()) */
+    gboolean touched;   /* the subject: it was asked to move, here or by a dead worker */
     VfChannel
         *channel; /* one that is up already, for tests and the benchmark; no request sets it */
 } VfSession;

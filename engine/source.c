@@ -32,7 +32,6 @@ typedef struct {
     guint n_devices;
     gboolean use_precopy;
     gboolean use_reinit;
-    gboolean moving;       /* the subject is on its way, and has to be given back */
     gboolean heard_loaded; /* before it was all there, as far as this side knew */
     gboolean committed;    /* the decision is on record: never again */
     Times times;
@@ -157,8 +156,9 @@ move_subject(Source *self, GError **error)
     const VfSessionSubject *subject = self->session->subject;
     gboolean done = FALSE;
 
+    if (!vf_past_touch_subject(self->session, error))
+        return FALSE;
     vf_session_set_phase(self->session, "pre-copy");
-    self->moving = TRUE;
     while (!done) {
         VfFrame frame;
         if (vf_cancel_set_error_if_cancelled(self->session->cancel, error) ||
@@ -286,7 +286,8 @@ give_up(Source *self, GError *error, VfSessionEnd *end)
         vf_stream_abort(self->stream, error);
     vf_past_explain(self->session, error);
     vf_session_end_fail(end, error);
-    if (!self->moving && !vf_devices_have_past(self->session->devices, VF_DEVICE_TOUCHED)) {
+    if (!self->session->touched &&
+        !vf_devices_have_past(self->session->devices, VF_DEVICE_TOUCHED)) {
         end->untouched = TRUE;
         return;
     }

@@ -273,6 +273,7 @@ answer(Play *self, VfRole role)
         side->hold = self->c->moment == COMMITTED;
         break;
     case VF_PUPPET_GIVE_BACK:
+        g_assert_true(has_line(self, S, "touched"));
         g_assert_false(has_line(self, S, "commit"));
         set_running(self, S);
         break;
@@ -491,7 +492,10 @@ settle(Play *self)
     VfRole role = decided ? D : S;
 
     self->settling = TRUE;
-    begin(self, role, decided ? "start" : "return", NULL);
+    if (decided)
+        begin(self, D, "start", NULL);
+    else
+        begin(self, S, "return", g_variant_new_parsed("{'touched-only': <true>}"));
     play(self);
     g_assert_cmpstr(self->sides[role].end, ==, "completed");
     g_assert_cmpstr(self->sides[role].states, ==, "running");
@@ -526,6 +530,26 @@ test_case(gconstpointer data)
     }
     if (!self.sides[S].running && !self.sides[D].running)
         settle(&self);
+    play_clear(&self);
+}
+
+/* The worker died before it asked its hypervisor for anything: whoever has paused the guest finds
+ * it so. Nobody may answer GIVE_BACK without `touched` on record. */
+static void
+test_untouched(void)
+{
+    static const Case none = {0};
+    Play self;
+
+    play_init(&self, &none);
+    self.settling = TRUE;
+    self.sides[S].running = FALSE;
+    begin(&self, S, "return", g_variant_new_parsed("{'touched-only': <true>}"));
+    play(&self);
+    g_assert_cmpstr(self.sides[S].end, ==, "completed");
+    g_assert_cmpstr(self.sides[S].states, ==, "stopped");
+    g_assert_cmpint(judge(&self, S), ==, VF_RECORD_UNCOMMITTED);
+    g_assert_false(self.sides[S].running);
     play_clear(&self);
 }
 
@@ -615,6 +639,7 @@ main(int argc, char **argv)
 
         g_test_add_data_func(path, c, test_case);
     }
+    g_test_add_func("/engine/worker/untouched", test_untouched);
     g_test_add_func("/engine/worker/own-request", test_own_request);
     return g_test_run();
 }
