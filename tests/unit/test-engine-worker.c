@@ -52,6 +52,7 @@ typedef enum {
     KILLED,
     ORPHANED, /* its daemon is gone */
     CUT,      /* from each other, and what is on its way is lost */
+    ASKED,    /* to cancel */
 } Blow;
 
 typedef struct {
@@ -342,6 +343,9 @@ strike(Play *self)
     case CUT:
         cut(self);
         break;
+    case ASKED:
+        g_assert_true(vf_control_send(side->control, "cancel", NULL, NULL, 0, NULL));
+        break;
     }
 }
 
@@ -355,7 +359,8 @@ has_told(Play *self)
     case KILLED:
         return side->pid == 0 && side->shut;
     case ORPHANED:
-        if (self->c->whom == D && self->c->moment <= COMMITTED)
+    case ASKED:
+        if (self->c->whom == D && self->c->moment <= (self->c->blow == ASKED ? LOADING : COMMITTED))
             return side->shut;
         if (self->c->whom == S && self->c->moment < HEARD)
             return asks(self, S, VF_PUPPET_GIVE_BACK);
@@ -621,6 +626,19 @@ static const Case cases[] = {
     {COMMITTED, ORPHANED, D, ENDS("in-doubt", NULL), SAYS(IN_DOUBT, UNCOMMITTED)},
     {THERE, ORPHANED, D, ENDS("completed", NULL), SAYS(COMPLETED, COMPLETED), ARRIVED},
     {STARTED, ORPHANED, D, ENDS("completed", NULL), SAYS(COMPLETED, COMPLETED), ARRIVED},
+
+    {MOVING, ASKED, S, ENDS("cancelled", "failed"), SAYS(RETURNED, UNCOMMITTED), HERE},
+    {LOADING, ASKED, S, ENDS("cancelled", "failed"), SAYS(RETURNED, UNCOMMITTED), HERE},
+    {LOADED, ASKED, S, ENDS("cancelled", "failed"), SAYS(RETURNED, UNCOMMITTED), HERE},
+    {HEARD, ASKED, S, ENDS("cancelled", "failed"), SAYS(RETURNED, UNCOMMITTED), HERE},
+    {COMMITTED, ASKED, S, ENDS("completed", "completed"), SAYS(COMPLETED, COMPLETED), ARRIVED},
+    {THERE, ASKED, S, ENDS("completed", "completed"), SAYS(COMPLETED, COMPLETED), ARRIVED},
+
+    {MOVING, ASKED, D, ENDS("cancelled", "cancelled"), SAYS(RETURNED, UNCOMMITTED), HERE},
+    {LOADING, ASKED, D, ENDS("cancelled", "cancelled"), SAYS(RETURNED, UNCOMMITTED), HERE},
+    {LOADED, ASKED, D, ENDS("completed", "completed"), SAYS(COMPLETED, COMPLETED), ARRIVED},
+    {HEARD, ASKED, D, ENDS("completed", "completed"), SAYS(COMPLETED, COMPLETED), ARRIVED},
+    {THERE, ASKED, D, ENDS("completed", "completed"), SAYS(COMPLETED, COMPLETED), ARRIVED},
 };
 
 int
@@ -628,7 +646,7 @@ main(int argc, char **argv)
 {
     static const char *const moments[] = {"never", "moving",    "loading", "loaded",
                                           "heard", "committed", "there",   "started"};
-    static const char *const blows[] = {"killed", "orphaned", "cut"};
+    static const char *const blows[] = {"killed", "orphaned", "cut", "asked"};
 
     g_test_init(&argc, &argv, NULL);
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
