@@ -333,9 +333,9 @@ strike(Play *self)
     self->struck = g_get_monotonic_time();
     switch (self->c->blow) {
     case KILLED:
-        side->asks = FALSE;
-        vf_io_clear_fd(&side->strings);
         g_assert_no_errno(kill(side->pid, SIGKILL));
+        side->asks = FALSE;
+        vf_io_clear_fd(&side->strings); /* not before, or it would give up by itself */
         break;
     case ORPHANED:
         vf_io_clear_fd(&side->control);
