@@ -208,10 +208,10 @@ class Gate(harness.Test):
         before = self.count_descriptors()
         with open(os.devnull, 'rb') as file:
             self.hold(30, fds=[file.fileno()] * 16)
-            self.assertEqual(self.count_descriptors(), before)
+            self.wait_for(lambda: self.count_descriptors() == before, 'the end of theirs, which are closed in threads')
             lend = self.find_device(UUID).start_call('Lend', Variant('(ha{sv})', (0, {})), fds=[file.fileno()])
             self.wait_for(lambda: len(self.polkit.questions()) == 32, 'the question')
-        self.assertEqual(self.count_descriptors(), before + 1)
+        self.wait_for(lambda: self.count_descriptors() == before + 1, 'the one that is lent, and no other')
         self.polkit.hang(False)
         self.assert_refused('NotAuthorized', self.finish, lend)
         self.wait_for(lambda: self.count_descriptors() == before, 'the end of what was not lent')
