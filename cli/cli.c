@@ -19,6 +19,13 @@ find_command(const VfCli *cli, const char *name)
     return NULL;
 }
 
+/* Of nothing, gettext() would give the head of the catalogue. */
+static const char *
+arguments_of(const VfCommand *command)
+{
+    return command->arguments[0] ? _(command->arguments) : "";
+}
+
 VfExit
 vf_cli_usage(const char *verb, const char *format, ...)
 {
@@ -83,7 +90,7 @@ parse(VfCli *cli, const char *verb, const GOptionEntry *entries, Takes takes, in
       char ***argv, int min, int max)
 {
     const VfCommand *command = find_command(cli, verb);
-    g_autoptr(GOptionContext) context = g_option_context_new(_(command->arguments));
+    g_autoptr(GOptionContext) context = g_option_context_new(arguments_of(command));
     g_autofree char *name = g_strdup_printf("vferryctl %s", verb);
     g_autoptr(GError) error = NULL;
 
@@ -98,7 +105,7 @@ parse(VfCli *cli, const char *verb, const GOptionEntry *entries, Takes takes, in
     }
     drop_separator(argc, *argv);
     if (*argc - 1 < min)
-        (void)vf_cli_usage(verb, _("Something is missing: %s"), _(command->arguments));
+        (void)vf_cli_usage(verb, _("Something is missing: %s"), arguments_of(command));
     else if (*argc - 1 > max)
         (void)vf_cli_usage(verb, _("“%s” is too much"), (*argv)[max + 1]);
     else
@@ -147,8 +154,7 @@ vf_cli_parse_plain(VfCli *cli, const char *verb, const GOptionEntry *entries, in
 static char *
 describe_usage(const VfCommand *command)
 {
-    return g_strdup_printf("%s %s", command->name,
-                           command->arguments[0] ? _(command->arguments) : "");
+    return g_strdup_printf("%s %s", command->name, arguments_of(command));
 }
 
 static char *

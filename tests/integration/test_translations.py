@@ -81,6 +81,14 @@ class Speaking(Case):
         self.assertIn('Transborde des périphériques VFIO', self.tool(None, 'fr_FR', '--help').stdout)
         self.assertIn('Ferries VFIO devices', self.tool(None, 'C', '--help').stdout)
 
+    def test_help_of_a_verb_without_arguments(self):
+        """The translation of nothing is the head of the catalogue."""
+        for verb in ('list', 'capabilities', 'jobs', 'monitor'):
+            with self.subTest(verb=verb):
+                lines = self.tool(None, 'de_DE', verb, '--help').stdout.splitlines()
+                self.assertEqual(lines[1].split('[')[0], f'  vferryctl {verb} ')
+                self.assertEqual(lines[1].split(']')[1].strip(), '')
+
     def test_tables_and_messages(self):
         host = self.host()
         host.daemon.add(DEVICE_PATH, 'Device', device(A))
