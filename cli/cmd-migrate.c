@@ -194,7 +194,6 @@ vf_cmd_migrate_run(VfCli *cli, int argc, char **argv)
     if (!self->prepare_options)
         return vf_exit_report(error, NULL, NULL);
 
-    /* a daemon that does not know an option would refuse it with a worse sentence */
     self->here = vf_bus_new(cli, cli->host, &error);
     if (!self->here)
         return vf_exit_report(error, NULL, NULL);
@@ -202,6 +201,7 @@ vf_cmd_migrate_run(VfCli *cli, int argc, char **argv)
     if (!proxy)
         return vf_bus_report(self->here, error, NULL);
     self->device_path = g_strdup(g_dbus_proxy_get_object_path(proxy));
+    /* a daemon that does not know an option would refuse it with a worse sentence */
     if (options.no_switchover_ack && !vf_bus_has_feature(self->here, "switchover-ack")) {
         g_set_error(&error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
                     _("the daemon here is too old for --no-switchover-ack"));

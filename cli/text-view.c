@@ -5,7 +5,8 @@
 
 #include <glib/gi18n-lib.h>
 #include <inttypes.h>
-#include <string.h>
+
+#include "text.h"
 
 /* Control characters can reprogram a terminal; those of Unicode's bidirectional algorithm can make
  * a line read as another one. */
@@ -101,18 +102,12 @@ vf_text_time(guint64 microseconds)
     return time ? g_date_time_format(time, "%F %T") : g_strdup("-");
 }
 
-static int
-compare_strings(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static char *
 join_pairs(GPtrArray *pairs)
 {
     if (pairs->len == 0)
         return g_strdup("-");
-    g_ptr_array_sort(pairs, compare_strings);
+    g_ptr_array_sort(pairs, vf_text_compare);
     g_ptr_array_add(pairs, NULL);
     return g_strjoinv(",", (char **)pairs->pdata);
 }
