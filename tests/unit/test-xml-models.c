@@ -282,6 +282,27 @@ test_extends_badly(Fixture *fixture, gconstpointer data)
     assert_message(models, 5, "a.b/wrong: the constraints contradict each other");
 }
 
+/* As many as docs/descriptors.md says, and one more. */
+static void
+test_extends_deeply(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(VfModels) models = NULL;
+
+    put(fixture, 2, "0.xml", MODEL("a.b/m0", "", "<match/>" A_IS("<value>1</value>")));
+    for (guint i = 1; i <= 9; i++) {
+        g_autofree char *name = g_strdup_printf("%u.xml", i);
+        g_autofree char *text =
+            g_strdup_printf(MODEL("a.b/m%u", "extends='a.b/m%u'", "<match/>"), i, i - 1);
+
+        put(fixture, 2, name, text);
+    }
+    models = load(fixture);
+    g_assert_nonnull(vf_model_find_parameter(vf_models_find(models, "a.b/m8"), "a"));
+    g_assert_null(vf_models_find(models, "a.b/m9"));
+    g_assert_cmpuint(models->problems->len, ==, 1);
+    assert_message(models, 0, "more than 8 models extend one another before a.b/m0");
+}
+
 /* Whoever sends an id must not be taken for one model here and for another there. */
 static void
 test_clashing_aliases(Fixture *fixture, gconstpointer data)
@@ -335,6 +356,7 @@ main(int argc, char **argv)
     g_test_add("/xml/models/directories", Fixture, NULL, set_up, test_directories, tear_down);
     g_test_add("/xml/models/extends", Fixture, NULL, set_up, test_extends, tear_down);
     g_test_add("/xml/models/extends-badly", Fixture, NULL, set_up, test_extends_badly, tear_down);
+    g_test_add("/xml/models/extends-deeply", Fixture, NULL, set_up, test_extends_deeply, tear_down);
     g_test_add("/xml/models/clashing-aliases", Fixture, NULL, set_up, test_clashing_aliases,
                tear_down);
     g_test_add("/xml/models/precision", Fixture, NULL, set_up, test_precision, tear_down);

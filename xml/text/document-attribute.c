@@ -10,6 +10,8 @@
 #include "text.h"
 #include "uuid.h"
 
+#define WORDS_MAX_BYTES 4096
+
 char *
 vf_document_attribute(const xmlNode *node, const char *name)
 {
@@ -153,10 +155,13 @@ gboolean
 vf_document_get_words(const xmlNode *node, const char *name, char ***value, GError **error)
 {
     g_autofree char *text = vf_document_attribute(node, name);
+    GError *cause = NULL;
 
     if (!text)
         return TRUE;
-    if (strlen(text) > 4096 || text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789- ")] != '\0')
+    if (!vf_text_check(text, name, WORDS_MAX_BYTES, &cause))
+        return vf_document_fail_because(node, cause, error);
+    if (text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789- ")] != '\0')
         return vf_document_fail(
             node, error,
             _("%s is “%.60s”, but must be words of a-z, 0-9 and “-” separated by spaces"), name,
