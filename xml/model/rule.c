@@ -67,6 +67,7 @@ vf_rule_order(const VfParameter *parameter, const char *a, const char *b, int *o
 {
     int left;
     int right;
+
     switch (parameter->type) {
     case VF_PARAMETER_BOOL:
         *order = order_of(g_str_equal(a, "yes"), g_str_equal(b, "yes"));
