@@ -84,7 +84,8 @@ const char *vf_domain_get_user(VfDomain *self); /* the job's UUID, or NULL */
 const char *vf_domain_get_job_path(VfDomain *self);
 void vf_domain_set_job_path(VfDomain *self, const char *path);
 
-/* What the driver keeps for it, freed with it. */
+/* What the driver keeps for it, freed with it: by the last of the daemon, a job and the driver who
+ * has it, perhaps after the driver's `stop`. */
 void vf_domain_set_driver_data(VfDomain *self, gpointer data, GDestroyNotify destroy);
 gpointer vf_domain_get_driver_data(VfDomain *self);
 

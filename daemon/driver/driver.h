@@ -16,8 +16,8 @@ G_BEGIN_DECLS
  *
  * Drivers implement the functions below and call none of them; the daemon calls vf_driver_*(),
  * which checks that there is an implementation (else NOT_SUPPORTED), ends a call at its deadline,
- * reports a failure without a reason as the bug that it is, and puts the driver's name before every
- * message.
+ * reports a failure without a reason as the bug that it is, and puts the driver's name before the
+ * message of every asynchronous function and of `adopt`.
  *
  * Each asynchronous function owns the task that it gets and returns a boolean to it exactly once,
  * from the main loop, without ever blocking it. The task's cancellable is cancelled at the deadline
@@ -43,7 +43,8 @@ struct _VfDriverClass {
      * and its jobs of an earlier daemon are judged by their records. NULL: there is nothing to
      * start. */
     gboolean (*start)(VfDriver *self, VfDriverHost *host, GError **error);
-    /* The end of this process, of one that has started: the jobs' work goes on. NULL: nothing. */
+    /* The end of this process, of one that has started: the jobs' work goes on. Jobs and attached
+     * domains are there still, and their driver data is freed after this. NULL: nothing. */
     void (*stop)(VfDriver *self);
 
     /* Whether this driver is one for @subject: a domain of its own, or one bare device, when the
@@ -53,7 +54,8 @@ struct _VfDriverClass {
      * it is the hypervisor. */
     VfHolder (*get_holder)(VfDriver *self, VfJob *job);
 
-    /* Options of its own (a{sv}) for the five calls; NULL: there are none. */
+    /* Options of its own (a{sv}) for Begin, Prepare and Perform; NULL: there are none. Those of
+     * AttachDomain `attach` checks, all of them. */
     gboolean (*check_options)(VfDriver *self, GVariant *options, GError **error);
 
     /* Opens a device that nobody here uses, asks what it can, and closes it. Sets the device's
@@ -70,8 +72,8 @@ struct _VfDriverClass {
      * have served; else NULL. What it starts belongs to the domain's driver data. NULL: it takes
      * none. */
     void (*attach)(VfDriver *self, VfDomain *domain, VfJob *incoming, GTask *task);
-    /* Lets go of a domain that was attached, or did not get so far, at once; the guest runs on.
-     * Required with `attach`. */
+    /* Lets go of a domain that was attached, at once, or whose `attach` has failed, or is under
+     * way: it may have no name, and no driver data. The guest runs on. Required with `attach`. */
     void (*detach)(VfDriver *self, VfDomain *domain);
 
     VfDriverJobFunc

@@ -22,6 +22,7 @@
 #define BYTES_DEFAULT (1024 * 1024)
 #define DURATION_MS_DEFAULT 200
 #define DURATION_MS_MAX (10 * 60 * 1000)
+#define ENDPOINTS_MAX 3
 
 struct _VfFakeDriver {
     VfDriver parent_instance;
@@ -69,13 +70,19 @@ take_wishes(GVariant *dict, Wishes *wishes, GError **error)
     wishes->adopts = vf_options_take_boolean(options, "fake-adopts", FALSE);
     if (!vf_options_end(options, error))
         return FALSE;
-    if (vf_result_from_string(outcome, &wishes->result) && wishes->result != VF_RESULT_NONE &&
-        wishes->duration_ms <= DURATION_MS_MAX && wishes->endpoints >= 1 && wishes->endpoints <= 3)
+    if (!vf_result_from_string(outcome, &wishes->result) || wishes->result == VF_RESULT_NONE)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    "option “fake-outcome” is “%s”, which is none", outcome);
+    else if (wishes->duration_ms > DURATION_MS_MAX)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    "option “fake-duration-ms” is %u; it must be at most %d", wishes->duration_ms,
+                    DURATION_MS_MAX);
+    else if (wishes->endpoints < 1 || wishes->endpoints > ENDPOINTS_MAX)
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    "option “fake-endpoints” is %u; it must be 1 to %d", wishes->endpoints,
+                    ENDPOINTS_MAX);
+    else
         return TRUE;
-    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                _("fake-outcome “%s” is none, fake-duration-ms %u is more than %d, or "
-                  "fake-endpoints %u is not 1 to 3"),
-                outcome, wishes->duration_ms, DURATION_MS_MAX, wishes->endpoints);
     return FALSE;
 }
 
