@@ -7,6 +7,7 @@
 #include <locale.h>
 
 #include "names.h"
+#include "output.h"
 #include "terminal.h"
 #include "text-view.h"
 
@@ -227,6 +228,10 @@ vf_cli_main(const VfCommand *commands, int argc, char **argv)
         command = find_command(&cli, args[1]);
         status = command ? command->run(&cli, argc - 1, args + 1)
                          : vf_cli_usage(NULL, _("There is no command “%s”"), args[1]);
+    }
+    if (status < VF_EXIT_INPUT && !vf_output_finish(&error)) {
+        g_printerr("vferryctl: %s\n", error->message);
+        status = VF_EXIT_INPUT;
     }
     g_free(cli.host);
     g_strfreev(cli.hosts);

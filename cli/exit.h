@@ -8,7 +8,7 @@ typedef enum {
     VF_EXIT_DONE = 0,         /* done, or it fits */
     VF_EXIT_FAILED = 1,       /* failed, or it does not fit */
     VF_EXIT_UNKNOWN = 2,      /* cannot be known, or in doubt */
-    VF_EXIT_INPUT = 3,        /* usage, input, or no way to the daemon */
+    VF_EXIT_INPUT = 3,        /* usage, input or output, or no way to the daemon */
     VF_EXIT_UNAUTHORIZED = 4, /* polkit or the bus says no */
 } VfExit;
 

@@ -138,6 +138,18 @@ class Reading(Case):
             self.assertEqual(done.stderr, "", args)
             self.assertIn(done.returncode, (0, -signal.SIGPIPE), args)
 
+    def test_full_disk(self):
+        """What nobody can read was not done."""
+        host = self.host()
+        host.daemon.add(DEVICE_PATH, "Device", device(A))
+        for args in (["list"], ["list", "--json"], ["show", A], ["--version"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([*WRAPPER, VFERRYCTL, *args], env=self.environment(host), stdout=full,
+                                      stderr=subprocess.PIPE, text=True, timeout=DEADLINE, check=False)
+            self.assertIn("Cannot write to standard output", done.stderr, args)
+            self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+            self.assertEqual(done.returncode, 3, args)
+
     def test_unknown_job(self):
         host = self.host()
         result = self.run_tool(host, "cancel", JOB)
