@@ -98,7 +98,7 @@ class Fake(crossing.Test):
                 self.assertEqual(self.end('Finish', uuid), 'completed')
         _, cookie = self.begin(device, driver=FAKE)
         error = self.assert_refused('InvalidArgument', self.prepare, cookie, driver=FAKE, **{'fake-endpoints': Variant('u', 4)})
-        self.assertIn('fake-endpoints 4', error.message)
+        self.assertIn('“fake-endpoints” is 4', error.message)
 
     def test_adopted_by_the_driver(self):
         """A hypervisor that waited for the devices has them at the end, and nobody calls Adopt."""
