@@ -398,6 +398,8 @@ class Stage:
         if point.cell.strike in CUTS:
             time.sleep(point.cut_seconds)
             self._pair.link.heal()
+            # a neighbour that was asked for in vain is not asked for again at once, and then there is "no route"
+            play.source.wait_until(f"ping -c 1 -W 1 {play.destination.address}")
         return None
 
     def _do(self, play: Play) -> None:
