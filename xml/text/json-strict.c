@@ -11,13 +11,15 @@
 
 #define DIGITS "0123456789"
 #define DIGITS_MAX 18
+#define LARGE_DIGITS_MAX 99
 #define MESSAGE_MAX 200 /* the parser quotes the document */
 
 /* --- the characters, before the parser sees them --- */
 
 typedef struct {
     const char *where;
-    const char *p;
+    const VfJsonLimits *limits;
+    char *p;
     guint line;
     guint depth;
     gboolean ended; /* the root has been closed */
@@ -114,13 +116,13 @@ scan_string(Scan *self, GError **error)
 
 /* "-12", "0.5", "1e-3" */
 static gboolean
-is_number(const char *word)
+is_number(const char *word, guint digits_max)
 {
     const char *p = word + (word[0] == '-');
     gsize digits = strspn(p, DIGITS);
     gboolean whole = p[digits] == '\0';
 
-    if (digits == 0 || (p[0] == '0' && digits > 1) || (whole && digits > DIGITS_MAX))
+    if (digits == 0 || (p[0] == '0' && digits > 1) || (whole && digits > digits_max))
         return FALSE;
     p += digits;
     if (*p == '.') {
@@ -135,14 +137,29 @@ is_number(const char *word)
     return digits > 0 && *p == '\0';
 }
 
+/* "18446744073709551615" becomes "1.84467440737095e+19" where it stands. @digits: at least 19. */
+static void
+make_double(char *digits, gsize n)
+{
+    g_autofree char *text =
+        g_strdup_printf("%c.%.*se+%02" G_GSIZE_FORMAT, digits[0], (int)(n - 6), digits + 1, n - 1);
+
+    memcpy(digits, text, n);
+}
+
 static gboolean
 scan_word(Scan *self, GError **error)
 {
     gsize length = strcspn(self->p, " \t\r\n{}[]:,\"");
     g_autofree char *word = g_strndup(self->p, length);
+    gboolean large = self->limits->large_numbers;
 
-    if (!g_str_equal(word, "true") && !g_str_equal(word, "false") && !g_str_equal(word, "null") &&
-        !is_number(word))
+    if (large && strspn(word + (word[0] == '-'), DIGITS) + (word[0] == '-') == length &&
+        length > DIGITS_MAX && is_number(word, LARGE_DIGITS_MAX) &&
+        !g_ascii_string_to_signed(word, 10, G_MININT64, G_MAXINT64, NULL, NULL))
+        make_double(self->p + (word[0] == '-'), length - (word[0] == '-'));
+    else if (!g_str_equal(word, "true") && !g_str_equal(word, "false") &&
+             !g_str_equal(word, "null") && !is_number(word, large ? LARGE_DIGITS_MAX : DIGITS_MAX))
         return fail_at(self,
                        _("there must be true, false, null, a text in double quotes or a decimal "
                          "number (a whole one of at most 18 digits)"),
@@ -156,9 +173,9 @@ scan_bracket(Scan *self, GError **error)
 {
     gboolean opens = *self->p == '{' || *self->p == '[';
 
-    if (opens && self->depth == VF_JSON_STRICT_DEPTH_MAX)
-        return fail(self, VFERRY_ERROR_LIMIT_EXCEEDED, error, _("more than %d levels"),
-                    VF_JSON_STRICT_DEPTH_MAX);
+    if (opens && self->depth == self->limits->depth)
+        return fail(self, VFERRY_ERROR_LIMIT_EXCEEDED, error, _("more than %u levels"),
+                    self->limits->depth);
     if (!opens && self->depth == 0)
         return fail_at(self, _("nothing is open here"), error);
     self->depth += opens ? 1 : -1;
@@ -188,10 +205,11 @@ scan_next(Scan *self, GError **error)
     return TRUE;
 }
 
+/* May change numbers in @text (make_double()). */
 static gboolean
-scan(const char *text, const char *where, GError **error)
+scan(char *text, const char *where, const VfJsonLimits *limits, GError **error)
 {
-    Scan self = {where, text, 1, 0, FALSE};
+    Scan self = {where, limits, text, 1, 0, FALSE};
 
     while (*self.p != '\0')
         if (!scan_next(&self, error))
@@ -216,7 +234,8 @@ on_member(JsonParser *parser, JsonObject *object, const char *name, Members *mem
 }
 
 JsonNode *
-vf_json_strict_parse(const char *text, gssize size, const char *where, GError **error)
+vf_json_strict_parse_within(const char *text, gssize size, const char *where,
+                            const VfJsonLimits *limits, GError **error)
 {
     gsize length = size < 0 ? strlen(text) : (gsize)size;
     g_autoptr(JsonParser) parser = json_parser_new_immutable();
@@ -229,9 +248,9 @@ vf_json_strict_parse(const char *text, gssize size, const char *where, GError **
     gboolean parsed;
     JsonNode *root;
 
-    if (length > VF_JSON_STRICT_SIZE_MAX) {
+    if (length > limits->size) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
-                    _("%s: more than %d bytes of JSON"), where, VF_JSON_STRICT_SIZE_MAX);
+                    _("%s: more than %zu bytes of JSON"), where, limits->size);
         return NULL;
     }
     if (!g_utf8_validate(text, (gssize)length, NULL)) {
@@ -240,7 +259,7 @@ vf_json_strict_parse(const char *text, gssize size, const char *where, GError **
         return NULL;
     }
     copy = g_strndup(text, length);
-    if (!scan(copy, where, error))
+    if (!scan(copy, where, limits, error))
         return NULL;
 
     g_signal_connect(parser, "object-member", G_CALLBACK(on_member), &members);
@@ -265,4 +284,12 @@ vf_json_strict_parse(const char *text, gssize size, const char *where, GError **
         return NULL;
     }
     return json_parser_steal_root(parser);
+}
+
+JsonNode *
+vf_json_strict_parse(const char *text, gssize size, const char *where, GError **error)
+{
+    static const VfJsonLimits limits = {VF_JSON_STRICT_SIZE_MAX, VF_JSON_STRICT_DEPTH_MAX, FALSE};
+
+    return vf_json_strict_parse_within(text, size, where, &limits, error);
 }

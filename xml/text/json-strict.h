@@ -15,3 +15,15 @@
  * character U+0000. INVALID_ARGUMENT or LIMIT_EXCEEDED; every error begins with "@where:<line>: "
  * or "@where: ". Free with json_node_unref(). */
 JsonNode *vf_json_strict_parse(const char *text, gssize size, const char *where, GError **error);
+
+/* The same within other limits. */
+typedef struct {
+    gsize size;
+    guint depth;
+    /* Whole numbers of up to 99 digits: one that no gint64 holds becomes a double, as near as that
+     * comes, where json-glib would wrap it (1.6) or cut it (1.10). */
+    gboolean large_numbers;
+} VfJsonLimits;
+
+JsonNode *vf_json_strict_parse_within(const char *text, gssize size, const char *where,
+                                      const VfJsonLimits *limits, GError **error);
