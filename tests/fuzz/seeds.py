@@ -148,11 +148,28 @@ def for_record() -> dict[str, bytes]:
             "zeros": b"\x00" + bytes(32), "right": b"\x00commit @a{sv} {} ad6c4ea51bd1dc7a\n"}
 
 
+def for_qmp() -> dict[str, bytes]:
+    """A greeting, answers and events, and what ends the conversation."""
+    greeted, three = b"\x01", b"\x07"
+    answer = b'{"id": 2, "return": {"status": "active", "expected-downtime": 300, "ram": {"transferred": 4096, ' \
+             b'"remaining": 8192, "dirty-sync-count": 2, "dirty-pages-rate": 7, "mbps": 1.5}, "vfio": {"transferred": 96}}}'
+    return {
+        "answer": three + answer + b'\r\n{"id": 3, "return": {"status": "running", "running": true}}',
+        "event": greeted + b'{"event": "MIGRATION", "data": {"status": "setup"}, "timestamp": {"seconds": 1}}\r\n',
+        "refusal": three + b'{"id": 2, "error": {"class": "CommandNotFound", "desc": "no \\u001b[1m"}}',
+        "large": three + b'{"id": 2, "return": {"a": 18446744073709551615, "b": -9223372036854775809, "c": 9223372036853727232}}',
+        "pretty": greeted + b'{\n    "event": "a}b\\"{",\n    "data": {\n    }\n}\n',
+        "ungreeted": b'\x00{"QMP": {"version": {"qemu": {"micro": 0, "minor": 1, "major": 11}}, "capabilities": []}}',
+        "nobody-asked": greeted + b'{"id": 9, "return": {}}',
+        "no-json": greeted + b"SSH-2.0-x\r\n",
+    }
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     seeds: dict[str, dict[str, bytes]] = {
         "destination": small_destination(), "source": small_source(), "frame": for_frame(),
-        "mover-message": for_mover_message(), "record": for_record(), **documents()}
+        "mover-message": for_mover_message(), "qmp": for_qmp(), "record": for_record(), **documents()}
     for path in sorted(CAPTURES.glob("*.stream")):
         name, side = path.name.split(".")[:2]
         if side == "source":

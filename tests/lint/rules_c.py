@@ -49,7 +49,7 @@ def banned_calls(tree: Tree) -> Iterator[Finding]:
 
 def names(tree: Tree) -> Iterator[Finding]:
     """`vferry_` is the public library; inside it is `vf_`, and nothing else leaves a file."""
-    for file in tree.named(r"^(common|xml|engine|daemon|plugin|cli|lib)/.*\.c$"):
+    for file in tree.named(r"^(common|xml|engine|guest|daemon|plugin|cli|lib)/.*\.c$"):
         public = file.folder == "lib"
         prefix = "vferry_" if public else "vf_"
         for function in csource.functions(file.text):
@@ -88,7 +88,7 @@ def budgets(tree: Tree) -> Iterator[Finding]:
                     yield file.at(node.lineno, f"{node.name} has {length} lines; "
                                                f"a function stops at {MAX_FUNCTION}")
 
-HEADERS = r"^(common|xml|lib|dbus|engine|daemon|plugin|cli)/.*\.h(\.in)?$"
+HEADERS = r"^(common|xml|lib|dbus|engine|guest|daemon|plugin|cli)/.*\.h(\.in)?$"
 TYPE = re.compile(r"^(?:\}|typedef\s[^{;()]*?)\s*\b(\w+);|\bG_DECLARE_\w+\(\s*(\w+)", re.MULTILINE)
 
 

@@ -32,6 +32,8 @@ ARROWS: dict[str, set[str]] = {
     "lib": {"common", "xml", "dbus"},
     "cli": {"common", "xml", "dbus", "lib"},
     "engine": {"common"},
+    # a worker: the handover of the engine, and documents that have no meaning yet
+    "guest": {"common", "xml/text", "engine"},
     "daemon": UNDER_DAEMON,
     "daemon/base": UNDER_DAEMON,
     "daemon/keep": {*UNDER_DAEMON, "daemon/base"},
@@ -56,7 +58,7 @@ HOUSES = {"daemon", "xml"}
 GENERATED = {"vferry-dbus.h": "dbus", "config.h": ""}
 # Between angles it is looked for in the same folders.
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]', re.MULTILINE)
-MESON_PART = re.compile(r"\b(common|xml|dbus|lib|engine|daemon|plugin|cli)_(?:dep|lib|inc)\b")
+MESON_PART = re.compile(r"\b(common|xml|dbus|lib|engine|guest|daemon|plugin|cli)_(?:dep|lib|inc)\b")
 OURS = re.compile(r"\bvf(?:erry)?_\w+")
 
 
