@@ -223,8 +223,8 @@ class NotAnyMore(crossing.Test):
         self.environment['VFERRY_FAKE_START'] = 'fail'
         self.launch()
         self.assertEqual((self.end('Finish', uuid), self.end('Confirm', uuid)), ('failed', 'failed'))
-        self.assertFalse(self.mdevs())
-        self.assertFalse(self.client.objects().get(lease.path))
+        self.wait_for(lambda: not self.mdevs(), 'the end of what was made')
+        self.wait_for(lambda: not self.client.objects().get(lease.path), 'the end of the lease')
         self.begin(self.lend())
 
 
