@@ -23,7 +23,7 @@
 #include "recovery.h"
 #include "service.h"
 #include "source-devices.h"
-#include "test-loop.h"
+#include "test-bus.h"
 
 #define BUS "/sys/devices/pci0000:00/0000:00:02.0"
 #define PF_ID "0000:01:00.0"
@@ -289,20 +289,6 @@ listener_init(Listener *self)
 
 /* --- the daemon --- */
 
-static inline GDBusConnection *
-connect_to_bus(void)
-{
-    g_autoptr(GError) error = NULL;
-    GDBusConnection *connection =
-        g_dbus_connection_new_for_address_sync(g_test_dbus_get_bus_address(rig->bus),
-                                               G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                                   G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                                               NULL, NULL, &error);
-
-    g_assert_no_error(error);
-    return connection;
-}
-
 /* Everybody may do everything. */
 static inline void
 on_polkit_call(GDBusConnection *connection, const char *sender, const char *path,
@@ -314,31 +300,6 @@ on_polkit_call(GDBusConnection *connection, const char *sender, const char *path
     g_variant_builder_init(&details, G_VARIANT_TYPE("a{ss}"));
     g_dbus_method_invocation_return_value(invocation,
                                           g_variant_new("((bba{ss}))", TRUE, FALSE, &details));
-}
-
-static inline void
-start_polkit(void)
-{
-    static const char xml[] =
-        "<node><interface name='org.freedesktop.PolicyKit1.Authority'>"
-        "<method name='CheckAuthorization'>"
-        "<arg type='(sa{sv})' direction='in'/><arg type='s' direction='in'/>"
-        "<arg type='a{ss}' direction='in'/><arg type='u' direction='in'/>"
-        "<arg type='s' direction='in'/><arg type='(bba{ss})' direction='out'/></method>"
-        "</interface></node>";
-    static const GDBusInterfaceVTable vtable = {.method_call = on_polkit_call};
-    g_autoptr(GDBusNodeInfo) node = g_dbus_node_info_new_for_xml(xml, NULL);
-    g_autoptr(GVariant) reply = NULL;
-    g_autoptr(GError) error = NULL;
-
-    g_dbus_connection_register_object(rig->polkit, "/org/freedesktop/PolicyKit1/Authority",
-                                      node->interfaces[0], &vtable, NULL, NULL, &error);
-    g_assert_no_error(error);
-    reply = g_dbus_connection_call_sync(
-        rig->polkit, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-        "RequestName", g_variant_new("(su)", "org.freedesktop.PolicyKit1", 0), NULL,
-        G_DBUS_CALL_FLAGS_NONE, DEADLINE_MS, NULL, &error);
-    g_assert_no_error(error);
 }
 
 static inline void
@@ -356,7 +317,7 @@ start_daemon(void)
 
     g_ptr_array_add(drivers, rig->driver);
     g_ptr_array_add(providers, (gpointer)&pool);
-    rig->daemon = connect_to_bus();
+    rig->daemon = connect_to_bus(rig->bus);
     rig->gate = vf_gate_new(rig->daemon, authority);
     rig->registry = vf_registry_new(NULL, vf_models_load(directories));
     rig->objects = vf_objects_new(rig->registry, rig->gate, &error);
@@ -403,11 +364,11 @@ set_up(Rig *self, gconstpointer bus)
     rig->root = umockdev_testbed_get_root_dir(rig->testbed);
     rig->state = g_dir_make_tmp("vferry-test-XXXXXX", NULL);
     g_setenv(VF_ENV_STATE_DIR, rig->state, TRUE);
-    rig->polkit = connect_to_bus();
-    rig->caller = connect_to_bus();
+    rig->polkit = connect_to_bus(rig->bus);
+    rig->caller = connect_to_bus(rig->bus);
     rig->driver = g_object_new(listener_get_type(), NULL);
     rig->types = g_ptr_array_new_with_free_func((GDestroyNotify)vf_parent_type_unref);
-    start_polkit();
+    be_polkit(rig->polkit, on_polkit_call, NULL);
     add("P: /devices/pci0000:00/0000:00:02.0/" PF_ID "\nE: SUBSYSTEM=pci\n"
         "A: sriov_totalvfs=7\\n\nL: driver=../../../../bus/pci/drivers/pool\n");
     start_daemon();

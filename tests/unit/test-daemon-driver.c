@@ -300,6 +300,52 @@ test_no_attach(Fixture *fixture, gconstpointer data)
     g_assert_cmpstr(fixture->error->message, ==, "driver “test” has no “attach”");
 }
 
+/* A driver that takes domains, and does not come back. */
+typedef TestDriver AttachingDriver;
+typedef TestDriverClass AttachingDriverClass;
+
+GType attaching_driver_get_type(void);
+G_DEFINE_TYPE(AttachingDriver, attaching_driver, test_driver_get_type())
+
+static void
+hold_attach(VfDriver *driver, VfDomain *domain, VfJob *incoming, GTask *task)
+{
+    TestDriver *self = (TestDriver *)driver;
+
+    self->held = task;
+    g_signal_connect(g_task_get_cancellable(task), "cancelled", G_CALLBACK(on_cancelled), self);
+}
+
+static void
+attaching_driver_class_init(AttachingDriverClass *class)
+{
+    class->attach = hold_attach;
+}
+
+static void
+attaching_driver_init(AttachingDriver *self)
+{
+}
+
+static void
+test_attach_deadline(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(VfDomain) domain = vf_domain_new("test", 0, ":1.7");
+    TestDriver *driver = g_object_new(attaching_driver_get_type(), NULL);
+
+    g_assert_true(vf_driver_can_attach(VF_DRIVER(driver)));
+    vf_driver_set_deadline(VF_DRIVER(driver), 30);
+    vf_driver_attach_async(VF_DRIVER(driver), domain, NULL, NULL, on_called, fixture);
+    iterate_until(&fixture->calls, 1);
+    g_assert_nonnull(strstr(fixture->error->message, "longer than 30 ms"));
+    g_assert_cmpuint(driver->cancels, ==, 1);
+    /* late, and heard by nobody */
+    g_task_return_boolean(driver->held, TRUE);
+    g_clear_object(&driver->held);
+    g_object_unref(driver);
+    g_assert_cmpuint(fixture->calls, ==, 1);
+}
+
 static void
 test_prefix(Fixture *fixture, gconstpointer data)
 {
@@ -419,6 +465,7 @@ main(int argc, char **argv)
     ADD(claims);
     ADD(operations);
     ADD(no_attach);
+    ADD(attach_deadline);
     ADD(prefix);
     ADD(shrug);
     ADD(nothing_to_place);

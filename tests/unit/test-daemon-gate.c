@@ -9,7 +9,7 @@
 #include "error.h"
 #include "gate.h"
 #include "names.h"
-#include "test-loop.h"
+#include "test-bus.h"
 #include "vferry-dbus.h"
 
 /* The gate with a real bus and a polkit of ours in another thread of control: what the black-box
@@ -38,15 +38,6 @@ typedef struct {
     guint32 owner_uid;
 } Rig;
 
-static const char polkit_xml[] =
-    "<node><interface name='org.freedesktop.PolicyKit1.Authority'>"
-    "<method name='CheckAuthorization'>"
-    "<arg type='(sa{sv})' direction='in'/><arg type='s' direction='in'/>"
-    "<arg type='a{ss}' direction='in'/><arg type='u' direction='in'/>"
-    "<arg type='s' direction='in'/><arg type='(bba{ss})' direction='out'/></method>"
-    "<method name='CancelCheckAuthorization'><arg type='s' direction='in'/></method>"
-    "</interface></node>";
-
 static void
 on_polkit_call(GDBusConnection *connection, const char *sender, const char *path,
                const char *interface, const char *method, GVariant *parameters,
@@ -68,39 +59,6 @@ on_polkit_call(GDBusConnection *connection, const char *sender, const char *path
     g_variant_builder_init(&details, G_VARIANT_TYPE("a{ss}"));
     g_dbus_method_invocation_return_value(
         invocation, g_variant_new("((bba{ss}))", rig->allowed, FALSE, &details));
-}
-
-static GDBusConnection *
-connect_to(Rig *rig)
-{
-    g_autoptr(GError) error = NULL;
-    GDBusConnection *connection =
-        g_dbus_connection_new_for_address_sync(g_test_dbus_get_bus_address(rig->bus),
-                                               G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                                   G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                                               NULL, NULL, &error);
-
-    g_assert_no_error(error);
-    return connection;
-}
-
-static void
-start_polkit(Rig *rig)
-{
-    static const GDBusInterfaceVTable vtable = {.method_call = on_polkit_call};
-    g_autoptr(GDBusNodeInfo) node = g_dbus_node_info_new_for_xml(polkit_xml, NULL);
-    g_autoptr(GVariant) reply = NULL;
-    g_autoptr(GError) error = NULL;
-
-    rig->polkit_object =
-        g_dbus_connection_register_object(rig->polkit, "/org/freedesktop/PolicyKit1/Authority",
-                                          node->interfaces[0], &vtable, rig, NULL, &error);
-    g_assert_no_error(error);
-    reply = g_dbus_connection_call_sync(
-        rig->polkit, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-        "RequestName", g_variant_new("(su)", "org.freedesktop.PolicyKit1", 0), NULL,
-        G_DBUS_CALL_FLAGS_NONE, DEADLINE_MS, NULL, &error);
-    g_assert_no_error(error);
 }
 
 static gboolean
@@ -129,9 +87,9 @@ setup(Rig *rig, gconstpointer data)
     rig->session = (Session *)data;
     rig->bus = rig->session->bus;
     rig->session->silences = 0;
-    rig->service = connect_to(rig);
-    rig->polkit = connect_to(rig);
-    rig->caller = connect_to(rig);
+    rig->service = connect_to_bus(rig->bus);
+    rig->polkit = connect_to_bus(rig->bus);
+    rig->caller = connect_to_bus(rig->bus);
     rig->gate = vf_gate_new(rig->service, authority);
     rig->lease = vferry_lease_skeleton_new();
     g_signal_connect(rig->lease, "handle-release", G_CALLBACK(on_release), rig);
@@ -139,7 +97,7 @@ setup(Rig *rig, gconstpointer data)
     g_dbus_interface_skeleton_export(G_DBUS_INTERFACE_SKELETON(rig->lease), rig->service, PATH,
                                      &error);
     g_assert_no_error(error);
-    start_polkit(rig);
+    rig->polkit_object = be_polkit(rig->polkit, on_polkit_call, rig);
 }
 
 static void

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "choose.h"
 #include "provider-rig.h"
 
@@ -328,6 +332,45 @@ test_choose(Rig *self, gconstpointer bus)
     }
 }
 
+static void
+on_refused(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(VfDevice) device = vf_making_create_finish(VF_MAKING(source), result, data);
+
+    g_assert_null(device);
+}
+
+/* What the disk does not take is not made, and its room goes back. */
+static void
+test_not_recorded(Rig *self, gconstpointer bus)
+{
+    g_auto(Parts) parts = {0};
+    g_autoptr(GPtrArray) providers = g_ptr_array_new();
+    g_autoptr(VfRequirement) requirement = require("2");
+    vf_autofd int dir = open(rig->state, O_DIRECTORY | O_CLOEXEC);
+    g_autoptr(VfRecord) record = vf_record_create(dir, "full", NULL);
+    g_autoptr(VfMaking) making = NULL;
+    g_autoptr(GError) error = NULL;
+    struct rlimit limit, none;
+
+    g_ptr_array_add(providers, (gpointer)&pool);
+    parts_init(&parts);
+    making = vf_choose(providers, rig->registry, requirement, &(VfWish){0}, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &none), ==, 0);
+    vf_making_create_async(making, parts.ledger, record, NULL, on_refused, &error);
+    wait_until(error);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_FAILED);
+    g_test_message("%s", error->message);
+    g_assert_cmpuint(rig->made, ==, 0);
+    g_clear_object(&making);
+    g_assert_cmpuint(((VfParentType *)rig->types->pdata[0])->reserved, ==, 0);
+}
+
 /* The guest has moved on: what vferry made for it is removed, and nothing else. */
 static void
 test_leaves(Rig *self, gconstpointer bus)
@@ -379,6 +422,7 @@ main(int argc, char **argv)
         {"/provider/create-device-fails", test_create_device_fails},
         {"/provider/creation-left-behind", test_creation_left_behind},
         {"/provider/leaves", test_leaves},
+        {"/provider/not-recorded", test_not_recorded},
     };
 
     return run_rig_tests(argc, argv, tests, G_N_ELEMENTS(tests));

@@ -359,6 +359,22 @@ test_endless_message(void)
     g_thread_join(thread);
 }
 
+/* It has gone between two commands. */
+static void
+test_gone(void)
+{
+    g_autoptr(Play) play = play_begin();
+    g_autoptr(GError) error = NULL;
+
+    vf_io_clear_fd(&play->peer);
+    g_assert_cmpuint(vf_qmp_send(play->qmp, "stop", NULL, VF_QMP_IN_TURN, -1, &error), ==, 0);
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+    g_assert_nonnull(strstr(error->message, "cannot be written to"));
+    g_clear_error(&error);
+    g_assert_false(vf_qmp_listen(play->qmp, 0, &error));
+    g_assert_nonnull(strstr(error->message, "cannot be written to"));
+}
+
 /* It does not read: what is said to it waits for a while, and then it is over. */
 static void
 test_deaf(void)
@@ -389,6 +405,7 @@ main(int argc, char **argv)
     g_test_add_func("/guest/qmp/large-numbers", test_large_numbers);
     g_test_add_func("/guest/qmp/flood", test_flood);
     g_test_add_func("/guest/qmp/endless-message", test_endless_message);
+    g_test_add_func("/guest/qmp/gone", test_gone);
     g_test_add_func("/guest/qmp/deaf", test_deaf);
     return g_test_run();
 }

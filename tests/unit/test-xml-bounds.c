@@ -6,15 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test-xml-parsers.h"
 #include "test-xml.h"
-#include "xml/compare/report.h"
-#include "xml/crossing/answer.h"
-#include "xml/crossing/cookie.h"
-#include "xml/driver-info/driver-info.h"
 #include "xml/host/capabilities-stream.h"
-#include "xml/host/capabilities.h"
-#include "xml/host/requirement.h"
-#include "xml/model/model-make.h"
 #include "xml/model/model.h"
 #include "xml/text/document.h"
 
@@ -24,20 +18,6 @@
 #define MIB (1024 * 1024)
 
 typedef gboolean (*Parse)(const char *text, gssize size, GError **error);
-
-static gboolean
-parse_descriptor(const char *text, gssize size, GError **error)
-{
-    g_autoptr(VfModel) model = vf_model_parse(text, size, "it", error);
-    return model != NULL;
-}
-
-static gboolean
-parse_capabilities(const char *text, gssize size, GError **error)
-{
-    g_autoptr(VfCapabilities) capabilities = vf_capabilities_parse(text, size, "it", error);
-    return capabilities != NULL;
-}
 
 static gboolean
 parse_stream(const char *text, gssize size, GError **error)
@@ -53,48 +33,6 @@ parse_type(const char *text, gssize size, GError **error)
 {
     g_autoptr(GPtrArray) models = vf_migration_info_parse_type(text, size, "it", error);
     return models != NULL;
-}
-
-static gboolean
-parse_program(const char *text, gssize size, GError **error)
-{
-    g_autoptr(GPtrArray) models = vf_migration_info_parse_program(text, size, "it", error);
-    return models != NULL;
-}
-
-static gboolean
-parse_versions(const char *text, gssize size, GError **error)
-{
-    g_autoptr(GPtrArray) models = vf_migration_info_parse_versions(text, size, "it", error);
-    return models != NULL;
-}
-
-static gboolean
-parse_requirement(const char *text, gssize size, GError **error)
-{
-    g_autoptr(VfRequirement) requirement = vf_requirement_parse(text, size, "it", error);
-    return requirement != NULL;
-}
-
-static gboolean
-parse_report(const char *text, gssize size, GError **error)
-{
-    g_autoptr(VfReport) report = vf_report_parse(text, size, "it", error);
-    return report != NULL;
-}
-
-static gboolean
-parse_migration(const char *text, gssize size, GError **error)
-{
-    g_autoptr(VfMigration) migration = vf_migration_parse(text, size, "it", error);
-    return migration != NULL;
-}
-
-static gboolean
-parse_answer(const char *text, gssize size, GError **error)
-{
-    g_autoptr(VfAnswer) answer = vf_answer_parse(text, size, "it", error);
-    return answer != NULL;
 }
 
 /* --- making documents */
@@ -221,7 +159,7 @@ static const struct {
     const char *end;
     gsize room;
 } kinds[] = {
-    {"descriptor", parse_descriptor, "<model xmlns='https://vferry.org/ns/model/1' id='a.b/c'",
+    {"descriptor", parse_model, "<model xmlns='https://vferry.org/ns/model/1' id='a.b/c'",
      "</model>", MIB},
     {"capabilities", parse_capabilities,
      "<capabilities xmlns='https://vferry.org/ns/capabilities/1'", "</capabilities>", 16 * MIB},
@@ -418,7 +356,7 @@ static void
 test_many(void)
 {
     for (guint i = 0; i < G_N_ELEMENTS(many); i++) {
-        const Case self = {many[i].name, parse_descriptor, MIB, many[i].error, make_many, &many[i]};
+        const Case self = {many[i].name, parse_model, MIB, many[i].error, make_many, &many[i]};
         run(&self);
     }
 }
@@ -620,13 +558,13 @@ static void
 test_products(void)
 {
     static const Case cases[] = {
-        {"search", parse_descriptor, MIB, "", make_search, NULL},
-        {"versions and constraints", parse_descriptor, MIB, "", make_versions, NULL},
-        {"sets", parse_descriptor, MIB, "", make_sets, NULL},
-        {"long sets", parse_descriptor, MIB, "", make_long_sets, NULL},
-        {"loads", parse_descriptor, MIB, "", make_loads, NULL},
-        {"words", parse_descriptor, MIB, "", make_words, NULL},
-        {"rule", parse_descriptor, MIB, "but must be a000 a001", make_rule, NULL},
+        {"search", parse_model, MIB, "", make_search, NULL},
+        {"versions and constraints", parse_model, MIB, "", make_versions, NULL},
+        {"sets", parse_model, MIB, "", make_sets, NULL},
+        {"long sets", parse_model, MIB, "", make_long_sets, NULL},
+        {"loads", parse_model, MIB, "", make_loads, NULL},
+        {"words", parse_model, MIB, "", make_words, NULL},
+        {"rule", parse_model, MIB, "but must be a000 a001", make_rule, NULL},
         {"models", parse_capabilities, 16 * MIB, NULL, make_models, NULL},
         {"models", parse_stream, 16 * MIB, NULL, make_models, NULL},
         {"settable", parse_capabilities, 16 * MIB, "settable has 2000 words, but at most 256",

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "test-xml-parsers.h"
 #include "test-xml.h"
 #include "xml/baseline/baseline.h"
-#include "xml/compare/report.h"
-#include "xml/crossing/answer.h"
-#include "xml/crossing/cookie.h"
-#include "xml/driver-info/driver-info.h"
 #include "xml/find/offers.h"
-#include "xml/host/capabilities.h"
-#include "xml/host/requirement.h"
-#include "xml/model/model-make.h"
 #include "xml/model/model.h"
 
 /* How much of everything a document may have: as much is taken, one more is refused by a sentence
@@ -19,48 +13,6 @@
 #define UUID "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
 
 typedef gboolean (*Parse)(const char *text, gssize size, GError **error);
-
-static gboolean
-parse_model(const char *text, gssize size, GError **error)
-{
-    g_autoptr(VfModel) model = vf_model_parse(text, size, "it", error);
-    return model != NULL;
-}
-
-static gboolean
-parse_requirement(const char *text, gssize size, GError **error)
-{
-    g_autoptr(VfRequirement) requirement = vf_requirement_parse(text, size, "it", error);
-    return requirement != NULL;
-}
-
-static gboolean
-parse_capabilities(const char *text, gssize size, GError **error)
-{
-    g_autoptr(VfCapabilities) capabilities = vf_capabilities_parse(text, size, "it", error);
-    return capabilities != NULL;
-}
-
-static gboolean
-parse_migration(const char *text, gssize size, GError **error)
-{
-    g_autoptr(VfMigration) migration = vf_migration_parse(text, size, "it", error);
-    return migration != NULL;
-}
-
-static gboolean
-parse_answer(const char *text, gssize size, GError **error)
-{
-    g_autoptr(VfAnswer) answer = vf_answer_parse(text, size, "it", error);
-    return answer != NULL;
-}
-
-static gboolean
-parse_report(const char *text, gssize size, GError **error)
-{
-    g_autoptr(VfReport) report = vf_report_parse(text, size, "it", error);
-    return report != NULL;
-}
 
 static gboolean
 parse_offers(const char *text, gssize size, GError **error)
@@ -74,20 +26,6 @@ parse_baseline(const char *text, gssize size, GError **error)
 {
     g_autoptr(VfBaseline) baseline = vf_baseline_parse(text, size, "it", error);
     return baseline != NULL;
-}
-
-static gboolean
-parse_program(const char *text, gssize size, GError **error)
-{
-    g_autoptr(GPtrArray) models = vf_migration_info_parse_program(text, size, "it", error);
-    return models != NULL;
-}
-
-static gboolean
-parse_versions(const char *text, gssize size, GError **error)
-{
-    g_autoptr(GPtrArray) models = vf_migration_info_parse_versions(text, size, "it", error);
-    return models != NULL;
 }
 
 typedef struct {
