@@ -13,6 +13,7 @@
 #include "reception.h"
 
 #define LINGER_MS 1000
+#define LANE_MS 10000 /* a source that is there already brings it at once */
 
 typedef enum {
     PROGRESS_NONE,
@@ -38,6 +39,8 @@ typedef struct {
     gint64 start;       /* the source is here */
     gboolean promised;  /* LOADED was sent */
     gboolean committed; /* COMMIT has come and is on record */
+    int listener;       /* as long as somebody is to come */
+    VfTls *lane;        /* NULL: it has none */
 } Destination;
 
 /* Before anything comes: a fresh device runs, and one that is being loaded must not. */
@@ -65,7 +68,9 @@ answer(Destination *self, const VfHello *hello, GError **error)
 {
     g_autoptr(GStrvBuilder) common = g_strv_builder_new();
     g_auto(GStrv) features = NULL;
+    g_autoptr(GVariant) subject = NULL;
     g_autoptr(GBytes) reply = NULL;
+    g_autoptr(GError) mistake = NULL;
     gsize size;
     const void *data;
 
@@ -81,12 +86,25 @@ answer(Destination *self, const VfHello *hello, GError **error)
                     self->n_devices);
         return FALSE;
     }
+    if (hello->lanes != vf_session_get_lanes(self->session)) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                    _("the source has %u lanes, this side %u"), hello->lanes,
+                    vf_session_get_lanes(self->session));
+        return FALSE;
+    }
+    if (!vf_session_meet(self->session, hello->subject, error))
+        return FALSE;
+    subject = vf_session_introduce(self->session, &mistake);
+    if (mistake) {
+        g_propagate_error(error, g_steal_pointer(&mistake));
+        return FALSE;
+    }
     for (guint i = 0; hello->features[i]; i++)
         if (vf_session_wants(self->session, hello->features[i]))
             g_strv_builder_add(common, hello->features[i]);
     features = g_strv_builder_end(common);
     self->use_reinit = g_strv_contains((const char *const *)features, VF_FEATURE_REINIT);
-    reply = vf_message_pack_reply(VF_MESSAGE_VERSION, (const char *const *)features);
+    reply = vf_message_pack_reply(VF_MESSAGE_VERSION, (const char *const *)features, subject);
     data = g_bytes_get_data(reply, &size);
     return vf_stream_send(self->stream, VF_FRAME_HELLO_REPLY, VF_FRAME_NO_DEVICE, data, size,
                           error);
@@ -121,30 +139,57 @@ hear_hello(Destination *self, GError **error)
     return FALSE;
 }
 
-/* The key is used up and the listener closed when it returns. */
+/* Whoever comes: @tls is used up then. */
+static VfChannel *
+receive(Destination *self, VfTls *tls, guint64 timeout_ms, char **peer, GError **error)
+{
+    const VfSessionConfig *config = &self->session->config;
+
+    return vf_reception_wait(self->listener, tls,
+                             MIN(VF_RECEPTION_HANDSHAKE_MS, config->peer_patience_ms), timeout_ms,
+                             self->session->cancel, peer, error);
+}
+
+/* The key is used up when it returns, and the listener closed unless a lane is to come. */
 static VfChannel *
 receive_source(Destination *self, GError **error)
 {
     VfSession *session = self->session;
     const VfSessionConfig *config = &session->config;
-    g_autoptr(VfTls) tls = vf_session_make_tls(session, VF_ROLE_DESTINATION, error);
+    g_autoptr(VfTls) tls = vf_session_make_tls(session, VF_ROLE_DESTINATION, &self->lane, error);
     g_autofree char *peer = NULL;
     guint16 port = 0;
     VfChannel *channel;
-    vf_autofd int listener =
-        tls ? vf_link_listen(config->address, config->port_min, config->port_max, &port, error)
-            : -1;
 
-    if (listener < 0)
+    if (tls)
+        self->listener =
+            vf_link_listen(config->address, config->port_min, config->port_max, &port, error);
+    if (self->listener < 0)
         return NULL;
     if (session->events.listening)
         session->events.listening(config->address, port, session->events.data);
-    channel =
-        vf_reception_wait(listener, tls, MIN(VF_RECEPTION_HANDSHAKE_MS, config->peer_patience_ms),
-                          (guint64)config->accept_seconds * 1000, session->cancel, &peer, error);
+    channel = receive(self, tls, (guint64)config->accept_seconds * 1000, &peer, error);
+    if (!self->lane)
+        vf_io_clear_fd(&self->listener);
     if (channel && session->events.attached)
         session->events.attached(peer, session->events.data);
     return channel;
+}
+
+static gboolean
+receive_lane(Destination *self, GError **error)
+{
+    const VfSessionSubject *subject = self->session->subject;
+    g_autofree char *peer = NULL;
+    VfChannel *channel;
+
+    if (!self->lane)
+        return TRUE;
+    channel = receive(self, self->lane, LANE_MS, &peer, error);
+    vf_io_clear_fd(&self->listener);
+    if (channel)
+        subject->take_lane(subject->data, channel);
+    return channel != NULL;
 }
 
 static gboolean
@@ -162,7 +207,7 @@ attach(Destination *self, GError **error)
     if (!hear_hello(self, error))
         return FALSE;
     vf_stream_start_heartbeat(self->stream);
-    return TRUE;
+    return receive_lane(self, error);
 }
 
 static gboolean
@@ -385,8 +430,11 @@ static GVariant *
 make_statistics(Destination *self)
 {
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+    VfProgress progress;
 
-    g_variant_dict_insert(&dict, "bytes", "t", self->bytes);
+    vf_meter_get(self->session->meter, &progress, NULL); /* a subject's are not seen here */
+    g_variant_dict_insert(&dict, "bytes", "t",
+                          self->session->subject ? progress.done : self->bytes);
     g_variant_dict_insert(
         &dict, "seconds", "d",
         self->start ? (double)(g_get_monotonic_time() - self->start) / G_USEC_PER_SEC : 0.0);
@@ -398,7 +446,8 @@ vf_destination_run(VfSession *session, VfSessionEnd *end)
 {
     guint n_devices = vf_devices_get_count(session->devices);
     g_autofree Loading *loading = g_new0(Loading, n_devices);
-    Destination self = {.session = session, .n_devices = n_devices, .loading = loading};
+    Destination self = {
+        .session = session, .n_devices = n_devices, .loading = loading, .listener = -1};
     GError *error = NULL;
 
     vf_past_watch(session);
@@ -410,4 +459,6 @@ vf_destination_run(VfSession *session, VfSessionEnd *end)
     if (self.stream && end->kind != VF_SESSION_COMPLETED)
         vf_stream_finish(self.stream, LINGER_MS);
     g_clear_pointer(&self.stream, vf_stream_free);
+    g_clear_pointer(&self.lane, vf_tls_free);
+    vf_io_clear_fd(&self.listener);
 }

@@ -69,12 +69,21 @@ vf_hello_clear(VfHello *hello)
 {
     g_clear_pointer(&hello->job, g_free);
     g_clear_pointer(&hello->features, g_strfreev);
+    g_clear_pointer(&hello->subject, g_variant_unref);
 }
 
 void
 vf_hello_reply_clear(VfHelloReply *reply)
 {
     g_clear_pointer(&reply->features, g_strfreev);
+    g_clear_pointer(&reply->subject, g_variant_unref);
+}
+
+static void
+add_subject(GVariantDict *dict, GVariant *subject)
+{
+    if (subject)
+        g_variant_dict_insert_value(dict, "subject", subject);
 }
 
 GBytes *
@@ -89,6 +98,9 @@ vf_message_pack_hello(const VfHello *hello, const guint32 *flags, gsize n_flags)
     g_variant_dict_insert_value(
         &dict, "devices",
         g_variant_new_fixed_array(G_VARIANT_TYPE_UINT32, flags, n_flags, sizeof *flags));
+    if (hello->lanes > 0)
+        g_variant_dict_insert(&dict, "lanes", "u", hello->lanes);
+    add_subject(&dict, hello->subject);
     return pack(g_variant_dict_end(&dict));
 }
 
@@ -108,6 +120,8 @@ vf_message_parse_hello(const void *data, gsize size, VfHello *hello, GError **er
         g_variant_dict_lookup(dict, "max", "u", &hello->max) &&
         g_variant_dict_lookup(dict, "features", "^as", &hello->features)) {
         hello->n_devices = (guint)g_variant_n_children(devices);
+        g_variant_dict_lookup(dict, "lanes", "u", &hello->lanes);
+        hello->subject = g_variant_dict_lookup_value(dict, "subject", G_VARIANT_TYPE_VARDICT);
         return (vf_printable_is_word(hello->job, VF_MESSAGE_WORD_MAX) &&
                 features_are_words(hello->features)) ||
                too_much("a hello", error);
@@ -118,12 +132,13 @@ vf_message_parse_hello(const void *data, gsize size, VfHello *hello, GError **er
 }
 
 GBytes *
-vf_message_pack_reply(guint32 version, const char *const *features)
+vf_message_pack_reply(guint32 version, const char *const *features, GVariant *subject)
 {
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
 
     g_variant_dict_insert(&dict, "version", "u", version);
     g_variant_dict_insert(&dict, "features", "^as", features);
+    add_subject(&dict, subject);
     return pack(g_variant_dict_end(&dict));
 }
 
@@ -136,8 +151,10 @@ vf_message_parse_reply(const void *data, gsize size, VfHelloReply *reply, GError
     if (!value)
         return FALSE;
     if (g_variant_lookup(value, "version", "u", &reply->version) &&
-        g_variant_lookup(value, "features", "^as", &reply->features))
+        g_variant_lookup(value, "features", "^as", &reply->features)) {
+        reply->subject = g_variant_lookup_value(value, "subject", G_VARIANT_TYPE_VARDICT);
         return features_are_words(reply->features) || too_much("the answer to a hello", error);
+    }
     g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
                         _("the answer to a hello lacks something that it must have"));
     return FALSE;

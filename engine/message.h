@@ -9,7 +9,8 @@
 
 #define VF_MESSAGE_VERSION 1
 #define VF_MESSAGE_FEATURES_MAX 32
-#define VF_MESSAGE_WORD_MAX 64 /* of a job's or a feature's name */
+#define VF_MESSAGE_WORD_MAX 64      /* of a job's or a feature's name */
+#define VF_MESSAGE_SUBJECT_MAX 2048 /* of what a subject says of itself; a hello has 4 KiB */
 #define VF_FEATURE_PRE_COPY "pre-copy"
 #define VF_FEATURE_REINIT "pre-copy-reinit" /* INITIAL_END and INITIAL_LOADED can come again */
 
@@ -19,6 +20,8 @@ typedef struct {
     guint32 max;
     char **features;
     guint n_devices;
+    guint32 lanes;     /* 0 where nothing is said */
+    GVariant *subject; /* a{sv}; NULL: it says nothing of itself, or is none */
 } VfHello;
 
 void vf_hello_clear(VfHello *hello);
@@ -27,6 +30,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VfHello, vf_hello_clear)
 typedef struct {
     guint32 version;
     char **features;
+    GVariant *subject; /* as above */
 } VfHelloReply;
 
 void vf_hello_reply_clear(VfHelloReply *reply);
@@ -36,7 +40,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VfHelloReply, vf_hello_reply_clear)
 GBytes *vf_message_pack_hello(const VfHello *hello, const guint32 *flags, gsize n_flags);
 gboolean vf_message_parse_hello(const void *data, gsize size, VfHello *hello, GError **error);
 
-GBytes *vf_message_pack_reply(guint32 version, const char *const *features);
+/* @subject: nullable, not consumed. */
+GBytes *vf_message_pack_reply(guint32 version, const char *const *features, GVariant *subject);
 gboolean vf_message_parse_reply(const void *data, gsize size, VfHelloReply *reply, GError **error);
 
 GBytes *vf_message_pack_abort(const GError *reason);

@@ -3,6 +3,8 @@
 
 #include <glib.h>
 
+#include "channel.h"
+
 G_BEGIN_DECLS
 
 /* What a session hands over whose data somebody else moves: a guest, which its hypervisor does. The
@@ -11,6 +13,16 @@ G_BEGIN_DECLS
  * called in the session's thread; those that are to wait return within a second, undone, so that
  * the other side is heard meanwhile. FALSE with @error fails the session, as a device does. */
 typedef struct {
+    /* Either side: what the other one has to know of it before anything is touched, an a{sv} of at
+     * most VF_MESSAGE_SUBJECT_MAX bytes; what the other one has said. The destination meets before
+     * it introduces itself, the source the other way round; a refusal ends the session and is what
+     * the other side hears. Within a second each: the peer waits. NULL, both or none: there is
+     * nothing to say. */
+    GVariant *(*introduce)(gpointer data, GError **error);
+    gboolean (*meet)(gpointer data, GVariant *other, GError **error);
+    /* Either side, after that: its data go over this lane (lane.h). Takes @channel. NULL: they have
+     * a way of their own; both sides have to agree. */
+    void (*take_lane)(gpointer data, VfChannel *channel);
     /* Source: everything is at the other side, as far as this one can say, and it stands still here
      * until further notice. Called again until @done. */
     gboolean (*move)(gpointer data, gboolean *done, GError **error);

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include <glib/gi18n-lib.h>
+
 #include "error.h"
 
 VfSession *
@@ -45,13 +47,52 @@ vf_session_wants(const VfSession *self, const char *feature)
            g_strv_contains((const char *const *)self->config.features, feature);
 }
 
-VfTls *
-vf_session_make_tls(VfSession *self, VfRole role, GError **error)
+guint32
+vf_session_get_lanes(const VfSession *self)
 {
-    VfTls *tls = vf_tls_new(role, self->config.job, self->config.key, error);
+    return self->subject && self->subject->take_lane ? 1 : 0;
+}
 
+/* A name of its own gives a lane a key of its own (tls.c). */
+VfTls *
+vf_session_make_tls(VfSession *self, VfRole role, VfTls **lane, GError **error)
+{
+    g_autofree char *lane_name = g_strconcat(self->config.job, " lane 1", NULL);
+    g_autoptr(VfTls) tls = vf_tls_new(role, self->config.job, self->config.key, error);
+
+    *lane = tls && vf_session_get_lanes(self) > 0
+                ? vf_tls_new(role, lane_name, self->config.key, error)
+                : NULL;
     explicit_bzero(self->config.key, sizeof self->config.key);
-    return tls;
+    return *lane || vf_session_get_lanes(self) == 0 ? g_steal_pointer(&tls) : NULL;
+}
+
+GVariant *
+vf_session_introduce(VfSession *self, GError **error)
+{
+    g_autoptr(GVariant) said = self->subject && self->subject->introduce
+                                   ? self->subject->introduce(self->subject->data, error)
+                                   : NULL;
+
+    if (said && g_variant_get_size(said) > VF_MESSAGE_SUBJECT_MAX) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("what is to be said of the guest has %zu bytes; at most %d are allowed"),
+                    g_variant_get_size(said), VF_MESSAGE_SUBJECT_MAX);
+        return NULL;
+    }
+    return g_steal_pointer(&said);
+}
+
+gboolean
+vf_session_meet(VfSession *self, GVariant *other, GError **error)
+{
+    if (!self->subject || !self->subject->meet)
+        return TRUE;
+    if (other)
+        return self->subject->meet(self->subject->data, other, error);
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
+                        _("the other side says nothing of its guest"));
+    return FALSE;
 }
 
 char **
@@ -79,6 +120,8 @@ vf_session_run(VfSession *self, GError **error)
 void
 vf_session_set_phase(VfSession *self, const char *phase)
 {
+    if (g_str_equal(phase, "switchover"))
+        self->switchover = g_get_monotonic_time();
     if (self->events.phase)
         self->events.phase(phase, self->events.data);
 }

@@ -52,6 +52,7 @@ typedef struct {
     VfMeter *meter;
     gboolean committed; /* a dead mover has (vf_past_recall()) */
     gboolean touched;   /* the subject: it was asked to move, here or by a dead worker */
+    gint64 switchover;  /* monotonic, when that phase began; 0: it has not */
     VfChannel
         *channel; /* one that is up already, for tests and the benchmark; no request sets it */
 } VfSession;
@@ -77,8 +78,15 @@ void vf_session_free(VfSession *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfSession, vf_session_free)
 
 gboolean vf_session_wants(const VfSession *self, const char *feature);
-/* TLS for this job. The key is gone from the configuration afterwards. */
-VfTls *vf_session_make_tls(VfSession *self, VfRole role, GError **error);
+/* As many as its subject wants. */
+guint32 vf_session_get_lanes(const VfSession *self);
+/* TLS for this job, and in *@lane for its lane, of which the keys are different; NULL when it has
+ * none. The key is gone from the configuration afterwards. */
+VfTls *vf_session_make_tls(VfSession *self, VfRole role, VfTls **lane, GError **error);
+/* What the subject says of itself; NULL without @error when there is nothing to say. */
+GVariant *vf_session_introduce(VfSession *self, GError **error);
+/* @other: what the other side's says; NULL: nothing. */
+gboolean vf_session_meet(VfSession *self, GVariant *other, GError **error);
 /* Of each device, or of the subject, see vf_devices_describe(). Free with g_strfreev(). */
 char **vf_session_describe(const VfSession *self);
 /* Its devices, or the subject, run here. At a source only before the decision, or when somebody has

@@ -34,6 +34,7 @@ typedef struct {
     gboolean use_reinit;
     gboolean heard_loaded; /* before it was all there, as far as this side knew */
     gboolean committed;    /* the decision is on record: never again */
+    VfTls *lane;           /* NULL: it has none */
     Times times;
 } Source;
 
@@ -44,12 +45,20 @@ say_hello(Source *self, GError **error)
     VfHello hello = {.job = config->job,
                      .min = VF_MESSAGE_VERSION,
                      .max = VF_MESSAGE_VERSION,
-                     .features = config->features};
+                     .features = config->features,
+                     .lanes = vf_session_get_lanes(self->session)};
     g_autofree guint32 *flags = g_new0(guint32, self->n_devices);
+    g_autoptr(GVariant) subject = NULL;
     g_autoptr(GBytes) payload = NULL;
+    g_autoptr(GError) mistake = NULL;
     const void *data;
     gsize size;
 
+    hello.subject = subject = vf_session_introduce(self->session, &mistake);
+    if (mistake) {
+        g_propagate_error(error, g_steal_pointer(&mistake));
+        return FALSE;
+    }
     for (guint i = 0; i < self->n_devices; i++)
         flags[i] = vf_devices_get_info(self->session->devices, i)->flags;
     payload = vf_message_pack_hello(&hello, flags, self->n_devices);
@@ -92,7 +101,7 @@ hear_reply(Source *self, GError **error)
     }
     self->use_precopy = is_agreed(self, &reply, VF_FEATURE_PRE_COPY);
     self->use_reinit = is_agreed(self, &reply, VF_FEATURE_REINIT);
-    return TRUE;
+    return vf_session_meet(self->session, reply.subject, error);
 }
 
 static VfChannel *
@@ -104,10 +113,27 @@ reach_destination(Source *self, GError **error)
 
     if (session->channel)
         return g_steal_pointer(&session->channel);
-    tls = vf_session_make_tls(session, VF_ROLE_SOURCE, error);
+    tls = vf_session_make_tls(session, VF_ROLE_SOURCE, &self->lane, error);
     return tls ? vf_caller_reach(config->address, config->port, tls, config->peer_patience_ms,
                                  CONNECT_MS, session->cancel, error)
                : NULL;
+}
+
+/* After the hello, so that the other side waits for it. */
+static gboolean
+open_lane(Source *self, GError **error)
+{
+    const VfSessionConfig *config = &self->session->config;
+    const VfSessionSubject *subject = self->session->subject;
+    VfChannel *channel;
+
+    if (!self->lane)
+        return TRUE;
+    channel = vf_caller_reach(config->address, config->port, self->lane, config->peer_patience_ms,
+                              CONNECT_MS, self->session->cancel, error);
+    if (channel)
+        subject->take_lane(subject->data, channel);
+    return channel != NULL;
 }
 
 static gboolean
@@ -127,7 +153,7 @@ attach(Source *self, GError **error)
     self->precopy =
         vf_precopy_new(self->session, self->stream, (guint64)(g_get_monotonic_time() - said));
     vf_stream_start_heartbeat(self->stream);
-    return TRUE;
+    return open_lane(self, error);
 }
 
 static gboolean
@@ -170,6 +196,8 @@ move_subject(Source *self, GError **error)
         else if (frame.header.type != 0 && !vf_precopy_take(self->precopy, &frame, error))
             return FALSE;
     }
+    self->times.stop = self->session->switchover;
+    self->times.sent = g_get_monotonic_time();
     vf_meter_complete(self->session->meter);
     return TRUE;
 }
@@ -198,7 +226,7 @@ switch_over(Source *self, GError **error)
     vf_session_set_phase(self->session, "switchover");
     self->times.stop = vf_precopy_get_end(self->precopy);
     if (self->times.stop == 0)
-        self->times.stop = g_get_monotonic_time();
+        self->times.stop = self->session->switchover;
     if (!vf_devices_stop_copy(self->session->devices, error))
         return FALSE;
     self->times.stopped = g_get_monotonic_time();
@@ -366,4 +394,5 @@ vf_source_run(VfSession *session, VfSessionEnd *end)
     if (self.stream)
         vf_stream_finish(self.stream, LINGER_MS);
     g_clear_pointer(&self.stream, vf_stream_free);
+    g_clear_pointer(&self.lane, vf_tls_free);
 }

@@ -22,7 +22,7 @@ add_hello(VfTape *tape, VfRole receiver, const VfSoloSetup *setup)
     VfHello hello = {.job = (char *)VF_SOLO_JOB, .min = 1, .max = 1, .features = (char **)features};
     g_autoptr(GBytes) payload = receiver == VF_ROLE_DESTINATION
                                     ? vf_message_pack_hello(&hello, flags, setup->n_devices)
-                                    : vf_message_pack_reply(VF_MESSAGE_VERSION, features);
+                                    : vf_message_pack_reply(VF_MESSAGE_VERSION, features, NULL);
     gsize size;
     const void *data = g_bytes_get_data(payload, &size);
 

@@ -143,7 +143,13 @@ adopt(VfRequest *request, int *fds, guint n_fds, VfRecord *record, gpointer data
     request->free_own = puppet_free;
     self->fd = vf_io_steal_fd(&fds[0]);
     self->state = request->verb->needs & VF_CONFINE_CONNECT ? "running" : "stopped";
-    self->subject = (VfSessionSubject){move, check_still, give_back, load, run, describe, self};
+    self->subject = (VfSessionSubject){.move = move,
+                                       .check_still = check_still,
+                                       .give_back = give_back,
+                                       .load = load,
+                                       .run = run,
+                                       .describe = describe,
+                                       .data = self};
     self->session = vf_session_new(vf_devices_new(none), record);
     self->session->subject = &self->subject;
     return self->session;

@@ -34,7 +34,7 @@ parse_hello(const char *job, const char *const *features, GError **error)
 static gboolean
 parse_reply(const char *const *features, GError **error)
 {
-    g_autoptr(GBytes) packed = vf_message_pack_reply(1, features);
+    g_autoptr(GBytes) packed = vf_message_pack_reply(1, features, NULL);
     g_auto(VfHelloReply) reply = {0};
     gsize size;
     const void *data = g_bytes_get_data(packed, &size);
@@ -238,7 +238,7 @@ static void
 lead_source(VfStream *stream)
 {
     static const char *const none[] = {NULL};
-    g_autoptr(GBytes) reply = vf_message_pack_reply(1, none);
+    g_autoptr(GBytes) reply = vf_message_pack_reply(1, none, NULL);
 
     expect_frame(stream, VF_FRAME_HELLO);
     say_bytes(stream, VF_FRAME_HELLO_REPLY, reply);

@@ -222,8 +222,8 @@ add_hello(VfTape *tape, VfRole role)
     const guint32 flags = ALL;
     VfHello hello = {(char *)VF_SOLO_JOB, 1, 1, (char **)features, 1};
     gboolean is_source = role == VF_ROLE_SOURCE;
-    g_autoptr(GBytes) payload =
-        is_source ? vf_message_pack_hello(&hello, &flags, 1) : vf_message_pack_reply(1, features);
+    g_autoptr(GBytes) payload = is_source ? vf_message_pack_hello(&hello, &flags, 1)
+                                          : vf_message_pack_reply(1, features, NULL);
     gsize size;
     const void *data = g_bytes_get_data(payload, &size);
 

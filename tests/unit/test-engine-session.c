@@ -275,7 +275,7 @@ rewrite_hello(guint8 *frame, gsize *size)
     g_autoptr(GBytes) payload = NULL;
 
     payload = frame[4] == VF_FRAME_HELLO ? vf_message_pack_hello(&hello, flags, 1)
-                                         : vf_message_pack_reply(2, none);
+                                         : vf_message_pack_reply(2, none, NULL);
     *size = VF_FRAME_HEADER_SIZE + g_bytes_get_size(payload);
     memcpy(frame + VF_FRAME_HEADER_SIZE, g_bytes_get_data(payload, NULL),
            g_bytes_get_size(payload));

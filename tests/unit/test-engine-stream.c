@@ -204,7 +204,8 @@ test_exchange(void)
 static void
 test_truncated(void)
 {
-    g_autoptr(GBytes) payload = vf_message_pack_reply(1, (const char *const[]){"pre-copy", NULL});
+    g_autoptr(GBytes) payload =
+        vf_message_pack_reply(1, (const char *const[]){"pre-copy", NULL}, NULL);
     gsize size;
     const guint8 *data = g_bytes_get_data(payload, &size);
     VfFrameHeader header = {VF_FRAME_HELLO_REPLY, NO, (guint32)size, 0};
