@@ -59,6 +59,7 @@ enum {
     CONNECT = VF_CONFINE_CONNECT,
     LISTEN = VF_CONFINE_LISTEN,
     NETWORK = CONNECT | LISTEN,
+    SOCKET = NETWORK | VF_CONFINE_MONITOR,
     EVERY = OPEN | SHUT,
 };
 
@@ -109,10 +110,10 @@ static const Rule calls[] = {
     {SCMP_SYS(openat), OPEN},
     {SCMP_SYS(newfstatat), OPEN},
     /* the peer */
-    {SCMP_SYS(recvfrom), NETWORK},
+    {SCMP_SYS(recvfrom), SOCKET},
     {SCMP_SYS(shutdown), NETWORK},
     {SCMP_SYS(getsockname), NETWORK},
-    {SCMP_SYS(getpeername), NETWORK},
+    {SCMP_SYS(getpeername), SOCKET},
     {SCMP_SYS(connect), CONNECT},
     {SCMP_SYS(bind), LISTEN},
     {SCMP_SYS(listen), LISTEN},
@@ -195,6 +196,10 @@ static const Rule conditionals[] = {
     ALLOW_OPTION(setsockopt, LISTEN, IPPROTO_TCP, TCP_DEFER_ACCEPT),
     ALLOW_OPTION(getsockopt, NETWORK, IPPROTO_TCP, TCP_INFO),
     ALLOW_OPTION(getsockopt, NETWORK, SOL_SOCKET, SO_ERROR),
+    /* what it was given is what it was to be */
+    ALLOW_OPTION(getsockopt, VF_CONFINE_MONITOR, SOL_SOCKET, SO_DOMAIN),
+    ALLOW_OPTION(getsockopt, VF_CONFINE_MONITOR, SOL_SOCKET, SO_TYPE),
+    ALLOW_OPTION(getsockopt, VF_CONFINE_MONITOR, SOL_SOCKET, SO_PEERCRED),
 };
 
 #define REFUSE(call, needs, errnum)                                                                \

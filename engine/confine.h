@@ -14,6 +14,7 @@ typedef enum {
     VF_CONFINE_RECORD = 1 << 3, /* to append to the record, on disk */
     VF_CONFINE_CONNECT = 1 << 4,
     VF_CONFINE_LISTEN = 1 << 5,
+    VF_CONFINE_MONITOR = 1 << 7, /* to speak over a socket that it was given */
     /* and what those of vferry-mover do */
     VF_CONFINE_SETTLE = VF_CONFINE_DEVICE | VF_CONFINE_RECORD,
     VF_CONFINE_SEND = VF_CONFINE_SETTLE | VF_CONFINE_STREAM | VF_CONFINE_CONNECT,

@@ -221,7 +221,8 @@ find_verb(const VfVerb *verbs, gsize n_verbs, const char *name, GError **error)
 static gboolean
 check_fd_count(const VfVerb *verb, guint n, GError **error)
 {
-    guint min = verb->fds == VF_REQUEST_NO_FDS ? 0 : verb->fds == VF_REQUEST_ONE_FD ? 1 : 2;
+    gboolean one = verb->fds == VF_REQUEST_ONE_FD || verb->fds == VF_REQUEST_RECORD_ALONE;
+    guint min = verb->fds == VF_REQUEST_NO_FDS ? 0 : one ? 1 : 2;
     guint max = min < 2 ? min : VF_CONTROL_FDS_MAX;
 
     if (n >= min && n <= max)
@@ -246,12 +247,12 @@ vf_request_parse(const VfVerb *verbs, gsize n_verbs, VfControlMessage *message,
     if (!verb || !check_fd_count(verb, n, error))
         return NULL;
     self->verb = verb;
-    if (verb->fds == VF_REQUEST_RECORD_FIRST)
+    if (verb->fds == VF_REQUEST_RECORD_FIRST || verb->fds == VF_REQUEST_RECORD_ALONE)
         record = vf_record_new_from_fd(vf_control_message_steal_fd(message, first++));
     if (verb->fds == VF_REQUEST_RECORD_LAST)
         record = vf_record_new_from_fd(vf_control_message_steal_fd(message, n - 1));
     n -= record ? 1 : 0;
-    if (n > 0) {
+    if (n > 0 || record) {
         self->session = adopt(self, message->fds + first, n, record, data, error);
         if (!self->session)
             return NULL;

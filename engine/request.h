@@ -23,6 +23,7 @@ typedef enum {
     VF_REQUEST_ONE_FD,
     VF_REQUEST_RECORD_LAST, /* behind one at least */
     VF_REQUEST_RECORD_FIRST,
+    VF_REQUEST_RECORD_ALONE, /* what it works on comes later (hear) */
 } VfRequestFds;
 
 typedef struct {
@@ -35,6 +36,10 @@ typedef struct {
     gboolean (*take)(VfRequest *self, VfOptions *options, GError **error);
     /* In a thread of its own, as long as it takes. @error makes it `failed`, or `cancelled`. */
     void (*perform)(VfRequest *self, VfRequestResult *result, GError **error);
+    /* Nullable: it is told things while it works. In the thread of the messages, which it may not
+     * hold up; descriptors that it wants it steals. FALSE: it is nothing that can be said to it
+     * now. */
+    gboolean (*hear)(VfRequest *self, VfControlMessage *message);
 } VfVerb;
 
 /* Makes a session of what a request came with: @fds, which it takes those of that it keeps, and

@@ -280,12 +280,15 @@ take_request(Worker *self, VfControlMessage *message)
 static void
 take_message(Worker *self, VfControlMessage *message)
 {
-    if (!self->request)
+    const VfVerb *verb = self->request ? self->request->verb : NULL;
+
+    if (!verb)
         take_request(self, message);
-    else if (!g_str_equal(message->verb, "cancel"))
-        g_warning("message “%.40s” during a request is not known", message->verb);
-    else if (self->request->session)
+    else if (g_str_equal(message->verb, "cancel") && self->request->session)
         vf_cancel_trigger(self->request->session->cancel, VF_CANCEL_ASKED);
+    else if (!g_str_equal(message->verb, "cancel") &&
+             (!self->thread || !verb->hear || !verb->hear(self->request, message)))
+        g_warning("message “%.40s” is not known, or not now", message->verb);
 }
 
 static gboolean
