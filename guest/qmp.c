@@ -21,6 +21,11 @@
 #define READ_SIZE (64 * 1024)
 #define WRITE_MS 5000
 #define HEAR_MS 50
+#define LEFT_MAX (16 * 1024 * 1024) /* bytes that a process before this one may have left unread   \
+                                     */
+/* Never part of JSON: QEMU's parser drops what it was in the middle of (qobject/json-lexer.c), and
+ * says so in an answer to nobody. */
+#define RESET "\xff\n"
 #define WORDS_MAX 400 /* characters of what it says, in a message of ours */
 
 struct VfQmp {
@@ -33,6 +38,7 @@ struct VfQmp {
     guint depth;
     gboolean in_string;
     gboolean escaped;
+    gsize left; /* bytes that were dropped in vf_qmp_resume() */
 
     JsonObject *greeting;
     VfQmpVersion version;
@@ -40,7 +46,8 @@ struct VfQmp {
 
     guint64 last;        /* number given to a question */
     GHashTable *answers; /* number -> JsonObject, or NULL before it has come */
-    GError *broken;      /* what ended it */
+    guint n_events;
+    GError *broken; /* what ended it */
 };
 
 static void
@@ -170,22 +177,31 @@ next_message(VfQmp *self, GError **error)
     return node;
 }
 
+/* @qemu: nullable. */
 static gboolean
-take_greeting(VfQmp *self, JsonObject *greeting, GError **error)
+take_version(VfQmp *self, JsonObject *qemu, GError **error)
 {
-    JsonObject *version = vf_json_get_object(greeting, "version");
-    JsonObject *qemu = version ? vf_json_get_object(version, "qemu") : NULL;
-    JsonArray *offered = vf_json_get_array(greeting, "capabilities");
     guint64 numbers[3];
 
-    if (self->greeting)
-        return break_off(self, error, _("QEMU greets twice"));
     if (!qemu || !vf_json_get_u64(qemu, "major", &numbers[0]) ||
         !vf_json_get_u64(qemu, "minor", &numbers[1]) ||
         !vf_json_get_u64(qemu, "micro", &numbers[2]) ||
         MAX(MAX(numbers[0], numbers[1]), numbers[2]) > G_MAXUINT16)
-        return break_off(self, error, _("QEMU's greeting does not say which version it is"));
+        return break_off(self, error, _("QEMU does not say which version it is"));
     self->version = (VfQmpVersion){(guint)numbers[0], (guint)numbers[1], (guint)numbers[2]};
+    return TRUE;
+}
+
+static gboolean
+take_greeting(VfQmp *self, JsonObject *greeting, GError **error)
+{
+    JsonObject *version = vf_json_get_object(greeting, "version");
+    JsonArray *offered = vf_json_get_array(greeting, "capabilities");
+
+    if (self->greeting)
+        return break_off(self, error, _("QEMU greets twice"));
+    if (!take_version(self, version ? vf_json_get_object(version, "qemu") : NULL, error))
+        return FALSE;
     for (guint i = 0; offered && i < json_array_get_length(offered); i++) {
         JsonNode *name = json_array_get_element(offered, i);
 
@@ -226,6 +242,7 @@ take_message(VfQmp *self, JsonObject *message, GError **error)
         return take_answer(self, message, error);
     if (!event)
         return break_off(self, error, _("a QMP message is neither an answer nor an event"));
+    self->n_events++;
     if (self->event)
         self->event(event, vf_json_get_object(message, "data"), self->user_data);
     return TRUE;
@@ -262,12 +279,13 @@ has_come(const VfQmp *self, guint64 wanted)
 
 #define NOTHING G_MAXUINT64 /* numbers of questions fit into a gint64 */
 
-/* Until @wanted has come, or @ms have passed and what was there already is heard. Who talks without
- * end is heard for HEAR_MS longer, and no more. */
+/* Until @wanted has come, with NOTHING the first event, or @ms have passed and what was there
+ * already is heard. Who talks without end is heard for HEAR_MS longer, and no more. */
 static gboolean
 hear(VfQmp *self, guint64 wanted, guint ms, GError **error)
 {
     gint64 until = g_get_monotonic_time() + (gint64)ms * 1000;
+    guint n_events = self->n_events;
 
     if (self->broken) {
         g_propagate_error(error, g_error_copy(self->broken));
@@ -284,6 +302,9 @@ hear(VfQmp *self, guint64 wanted, guint ms, GError **error)
             return TRUE;
         if (message)
             continue;
+        if (wanted == NOTHING && self->n_events > n_events)
+            until = MIN(until, g_get_monotonic_time());
+        left = until - g_get_monotonic_time();
         if (poll(&poller, 1, (int)((MAX(left, 0) + 999) / 1000)) > 0) {
             if (!read_more(self, error))
                 return FALSE;
@@ -456,6 +477,102 @@ vf_qmp_call(VfQmp *self, const char *command, JsonObject *arguments, guint ms, G
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
                     _("QEMU has not answered “%s” for %u ms"), command, ms);
     return answer;
+}
+
+/* --- a connection that is not new --- */
+
+/* QEMU writes a message in one line, and with pretty=on in lines of which only the first and the
+ * last begin with a bracket; no string has a line's end in it. So the next message, whatever was
+ * cut off before it, is found by its lines. The size of the first whole one; 0: there is none. */
+static gsize
+find_line_end(const VfQmp *self)
+{
+    const guint8 *bytes = self->bytes->data;
+    const guint8 *end = self->bytes->len ? memchr(bytes, '\n', self->bytes->len) : NULL;
+
+    if (!end || bytes[0] != '{' || strchr("\r\n", bytes[1]) == NULL)
+        return end ? (gsize)(end - bytes) + 1 : 0;
+    for (const guint8 *next = end + 1; next < bytes + self->bytes->len; next = end + 1) {
+        end = memchr(next, '\n', (gsize)(bytes + self->bytes->len - next));
+        if (!end)
+            break;
+        if (*next == '}')
+            return (gsize)(end - bytes) + 1;
+    }
+    return 0;
+}
+
+/* The answer to @question; NULL: not yet, or with @error never. */
+static JsonObject *
+take_old(VfQmp *self, guint64 question, GError **error)
+{
+    static const VfJsonLimits limits = {
+        .size = VF_QMP_SIZE_MAX, .depth = VF_QMP_DEPTH_MAX, .large_numbers = TRUE};
+    gsize size;
+
+    while ((size = find_line_end(self)) > 0) {
+        g_autoptr(JsonNode) node = vf_json_strict_parse_within((const char *)self->bytes->data,
+                                                               (gssize)size, WHERE, &limits, NULL);
+        JsonObject *message = node ? json_node_get_object(node) : NULL;
+        guint64 number;
+
+        g_byte_array_remove_range(self->bytes, 0, (guint)size);
+        self->left += size;
+        if (message && json_object_has_member(message, "return") &&
+            vf_json_get_u64(message, "id", &number) && number == question)
+            return json_object_ref(message);
+    }
+    if (self->left + self->bytes->len > LEFT_MAX)
+        break_off(self, error, _("more than %d bytes that nobody has read come from QEMU"),
+                  LEFT_MAX);
+    return NULL;
+}
+
+static JsonObject *
+await_old(VfQmp *self, guint64 question, guint ms, GError **error)
+{
+    gint64 until = g_get_monotonic_time() + (gint64)ms * 1000;
+    gint64 left = 0;
+
+    do {
+        struct pollfd poller = {.fd = self->fd, .events = POLLIN};
+        JsonObject *message = take_old(self, question, error);
+
+        if (message || self->broken)
+            return message;
+        left = until - g_get_monotonic_time();
+        if (poll(&poller, 1, (int)((MAX(left, 0) + 999) / 1000)) > 0 && !read_more(self, error))
+            return NULL;
+    } while (left > 0);
+    break_off(self, error, _("QEMU has not answered over a connection that is not new for %u ms"),
+              ms);
+    return NULL;
+}
+
+gboolean
+vf_qmp_resume(VfQmp *self, gboolean oob, guint ms, GError **error)
+{
+    g_autoptr(JsonObject) message = NULL;
+    JsonObject *version = NULL;
+    guint32 base = 0;
+    guint64 question;
+
+    /* not the numbers of whoever spoke before */
+    if (!vf_io_random(&base, sizeof base, error))
+        return FALSE;
+    self->last = (guint64)base << 24;
+    self->oob = oob;
+    if (!write_all(self, RESET, strlen(RESET), -1, error))
+        return FALSE;
+    question = vf_qmp_send(self, "query-version", NULL, VF_QMP_IN_TURN, -1, error);
+    if (question == 0)
+        return FALSE;
+    message = await_old(self, question, ms, error);
+    if (!message)
+        return FALSE;
+    g_hash_table_remove(self->answers, &question);
+    version = vf_json_get_object(message, "return");
+    return take_version(self, version ? vf_json_get_object(version, "qemu") : NULL, error);
 }
 
 gboolean

@@ -40,7 +40,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfQmp, vf_qmp_free)
 /* Hears who is there, and asks for commands out of band where they are offered. PEER: it is no QMP,
  * or one to which somebody has spoken before. */
 gboolean vf_qmp_greet(VfQmp *self, guint ms, GError **error);
-const VfQmpVersion *vf_qmp_get_version(const VfQmp *self); /* after vf_qmp_greet() */
+/* The same for a connection over which another process of ours has spoken, which greets no more:
+ * whatever that one has left behind, half a word on either side and answers that nobody took, is
+ * done with. @oob: as that one has heard. PEER: nothing sensible comes back. */
+gboolean vf_qmp_resume(VfQmp *self, gboolean oob, guint ms, GError **error);
+const VfQmpVersion *vf_qmp_get_version(const VfQmp *self); /* after one of them */
 gboolean vf_qmp_has_oob(const VfQmp *self);
 
 typedef enum {
@@ -63,7 +67,7 @@ gboolean vf_qmp_take(VfQmp *self, guint64 question, guint ms, JsonNode **answer,
 JsonNode *vf_qmp_call(VfQmp *self, const char *command, JsonObject *arguments, guint ms,
                       GError **error);
 
-/* Hears events for so long, at least those that are there already. */
+/* Hears events: those that are there, or the first that comes within so long. */
 gboolean vf_qmp_listen(VfQmp *self, guint ms, GError **error);
 
 G_END_DECLS

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+#include <inttypes.h>
+
+#include "error.h"
+#include "guest-side.h"
+
+#define LOOK_MS 100
+#define LOOK_STOPPED_MS 5 /* the guest stands still: each is part of its pause */
+#define TAKE_BACK_MS 30000
+
+static GVariant *
+introduce(gpointer data, GError **error)
+{
+    VfGuestSide *self = data;
+    const VfGuestLook *seen = vf_guest_side_look(self, VF_RUN_RUNNING, error);
+
+    if (!seen)
+        return NULL;
+    self->state = "running";
+    return g_variant_ref_sink(vf_guest_look_introduce(seen, (const char *const *)self->known));
+}
+
+static gboolean
+meet(gpointer data, GVariant *other, GError **error)
+{
+    return vf_guest_side_agree(data, other, error); /* the rest the destination has compared */
+}
+
+static void
+show(VfGuestSide *self, const VfMigrateInfo *info)
+{
+    VfMeter *meter = self->session->meter;
+
+    vf_meter_reach(meter, info->done, info->total - info->done);
+    vf_meter_set_precopy(meter, info->rounds, info->dirty, 0);
+    if (info->has_expected_downtime)
+        vf_meter_set_expected_downtime(meter, info->expected_downtime);
+}
+
+static gboolean
+check_time(VfGuestSide *self, const VfMigrateInfo *info, GError **error)
+{
+    guint seconds = self->session->config.precopy_max_seconds;
+
+    if (self->switchover || seconds == 0 ||
+        g_get_monotonic_time() - self->begun < (gint64)seconds * G_USEC_PER_SEC)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                _("the guest has not come to its switchover within %u s: %" PRIu64
+                  " bytes are left, and a pause of %u ms is allowed. It changes its memory faster "
+                  "than that moves, or the limit is too short"),
+                seconds, info->total - info->done, self->session->config.downtime_limit_ms);
+    return FALSE;
+}
+
+static gboolean
+has_moved(VfGuestSide *self, gboolean *done, GError **error)
+{
+    VfRunState state;
+
+    if (!vf_guest_get_run_state(self->guest, &state, error))
+        return FALSE;
+    *done = state == VF_RUN_MOVED;
+    if (state != VF_RUN_RUNNING)
+        return TRUE;
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                        _("somebody has let the guest run here again while it was being moved"));
+    return FALSE;
+}
+
+static gboolean
+look(VfGuestSide *self, gboolean *done, GError **error)
+{
+    g_auto(VfMigrateInfo) info = {0};
+
+    if (!vf_guest_get_migration(self->guest, &info, error))
+        return FALSE;
+    show(self, &info);
+    switch (info.state) {
+    case VF_MIGRATE_COMPLETED:
+        return has_moved(self, done, error);
+    case VF_MIGRATE_NONE:
+    case VF_MIGRATE_FAILED:
+    case VF_MIGRATE_CANCELLED:
+        return vf_guest_side_fail(self, &info, error);
+    case VF_MIGRATE_UNDER_WAY:
+    case VF_MIGRATE_WAITING:
+        break;
+    }
+    return check_time(self, &info, error);
+}
+
+static gboolean
+move(gpointer data, gboolean *done, GError **error)
+{
+    VfGuestSide *self = data;
+    gboolean prepared = FALSE, again = FALSE;
+
+    if (self->begun == 0) {
+        if (!vf_guest_side_prepare(self, "migrate", &prepared, error))
+            return FALSE;
+        self->begun = prepared ? g_get_monotonic_time() : 0;
+        return TRUE;
+    }
+    if (!self->switchover && vf_guest_has_stopped(self->guest)) {
+        self->switchover = TRUE;
+        self->state = "stopped";
+        vf_session_set_phase(self->session, "switchover");
+    }
+    if (!vf_guest_side_wait(self, self->switchover ? LOOK_STOPPED_MS : LOOK_MS, &again, error))
+        return FALSE;
+    return !again || look(self, done, error);
+}
+
+static gboolean
+check_still(gpointer data, GError **error)
+{
+    VfGuestSide *self = data;
+    g_auto(VfMigrateInfo) info = {0};
+    VfRunState state;
+
+    if (!vf_guest_get_run_state(self->guest, &state, error) ||
+        !vf_guest_get_migration(self->guest, &info, error))
+        return FALSE;
+    if (state == VF_RUN_MOVED && info.state == VF_MIGRATE_COMPLETED)
+        return TRUE;
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                        _("the guest does not stand still here any more: somebody else has told "
+                          "QEMU something"));
+    return FALSE;
+}
+
+/* The lane first: a QEMU that waits for the other one to read hears nothing else. */
+static gboolean
+give_back(gpointer data, GError **error)
+{
+    VfGuestSide *self = data;
+
+    g_clear_pointer(&self->lane, vf_lane_free);
+    if (!vf_guest_take_back(self->guest, TAKE_BACK_MS, error))
+        return FALSE;
+    self->state = "running";
+    return TRUE;
+}
+
+const VfSessionSubject *
+vf_guest_source_get_subject(void)
+{
+    static const VfSessionSubject subject = {.introduce = introduce,
+                                             .meet = meet,
+                                             .take_lane = vf_guest_side_take_lane,
+                                             .move = move,
+                                             .check_still = check_still,
+                                             .give_back = give_back,
+                                             .describe = vf_guest_side_describe};
+
+    return &subject;
+}
