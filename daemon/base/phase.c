@@ -6,7 +6,8 @@
 static const char *const phase_names[] = {
     [VF_JOB_PREPARING] = "preparing",   [VF_JOB_PRE_COPY] = "pre-copy",
     [VF_JOB_SWITCHOVER] = "switchover", [VF_JOB_LOADING] = "loading",
-    [VF_JOB_COMMITTING] = "committing", [VF_JOB_FINISHED] = "finished",
+    [VF_JOB_ACCEPTING] = "accepting",   [VF_JOB_COMMITTING] = "committing",
+    [VF_JOB_FINISHED] = "finished",
 };
 
 const char *

@@ -14,6 +14,7 @@ typedef enum {
     VF_JOB_PRE_COPY,
     VF_JOB_SWITCHOVER,
     VF_JOB_LOADING,
+    VF_JOB_ACCEPTING, /* a guest: the kernel is asked whether it takes the devices' state */
     VF_JOB_COMMITTING,
     VF_JOB_FINISHED,
 } VfJobPhase;

@@ -198,5 +198,6 @@ vf_mover_message_parse_result(VfControlMessage *message, GError **error)
     if (!reply->outcome || !parse_info(message, reply, error))
         return NULL;
     reply->fd = vf_control_message_steal_fd(message, 0);
+    reply->args = g_variant_ref_sink(g_variant_dict_end(message->args));
     return g_steal_pointer(&reply);
 }

@@ -88,7 +88,7 @@ vf_mover_order_take_phase(VfMoverOrder *self, const char *name, GError **error)
         phase == VF_JOB_FINISHED) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
                     _("the mover said “%s”, which is no phase: those are pre-copy, switchover, "
-                      "loading and committing"),
+                      "loading, accepting and committing"),
                     name);
         return FALSE;
     }

@@ -11,8 +11,10 @@ typedef struct {
     char **flags;           /* of stop-copy, p2p, pre-copy; never NULL */
     gboolean has_data_size; /* the kernel could say */
     guint64 data_size;
-    char *state; /* of the device, the uAPI's name in lower case; "" when not said */
-    int fd;      /* of "open": the device; else -1 */
+    char *state;    /* of the device, the uAPI's name in lower case; "" when not said */
+    int fd;         /* of "open": the device; else -1 */
+    GVariant *args; /* all that it said, a{sv}: what is a program's own is for who asked it, and
+                       nobody has looked at it */
 } VfMoverReply;
 
 void vf_mover_reply_free(VfMoverReply *self);

@@ -19,7 +19,6 @@
 #include "mover-order.h"
 #include "spawn.h"
 
-#define PROGRAM "vferry-mover"
 /* A mover that has given its result has nothing left to do but exit. */
 #define EXIT_SECONDS 5
 /* What a mover may say: twice what docs/mover-control.md has it say, and at once more than its
@@ -30,6 +29,7 @@
 
 struct _VfMover {
     GObject parent_instance;
+    const char *program;
     char *verb;
     char *job; /* NULL: of none, or of one that the verb does not say */
     GVariant *args;
@@ -111,11 +111,12 @@ vf_mover_init(VfMover *self)
 }
 
 VfMover *
-vf_mover_new(const char *verb, GVariant *args, const int *fds, guint n_fds)
+vf_mover_new(const char *program, const char *verb, GVariant *args, const int *fds, guint n_fds)
 {
     VfMover *self = g_object_new(VF_TYPE_MOVER, NULL);
 
     g_return_val_if_fail(n_fds <= VF_CONTROL_FDS_MAX, self);
+    self->program = program;
     self->verb = g_strdup(verb);
     vf_mover_order_begin(&self->order, self->verb);
     self->args = g_variant_ref_sink(args ? args : g_variant_new("a{sv}", NULL));
@@ -128,10 +129,12 @@ vf_mover_new(const char *verb, GVariant *args, const int *fds, guint n_fds)
 }
 
 VfMover *
-vf_mover_adopt(const char *verb, int control, int process, const VfMoverPast *past)
+vf_mover_adopt(const char *program, const char *verb, int control, int process,
+               const VfMoverPast *past)
 {
     VfMover *self = g_object_new(VF_TYPE_MOVER, NULL);
 
+    self->program = program;
     self->verb = g_strdup(verb);
     self->job = g_strdup(past->job);
     vf_mover_order_resume(&self->order, self->verb, past->phase);
@@ -186,7 +189,8 @@ on_exit_deadline(gpointer data)
     VfMover *self = data;
 
     self->exit_timer = 0;
-    g_warning("%s %s did not exit within %d s of its last word", PROGRAM, self->verb, EXIT_SECONDS);
+    g_warning("%s %s did not exit within %d s of its last word", self->program, self->verb,
+              EXIT_SECONDS);
     vf_mover_kill(self);
     return G_SOURCE_REMOVE;
 }
@@ -386,8 +390,8 @@ conclude(VfMover *self)
         describe_exit(self);
         /* that we killed one is no news: vf_mover_blame() has said why, or somebody wanted it */
         if (!self->kill_wanted)
-            vf_log_event(VF_EVENT_MOVER_CRASHED, VF_ABOUT(.job = self->job), "%s %s: %s", PROGRAM,
-                         self->verb, self->error->message);
+            vf_log_event(VF_EVENT_MOVER_CRASHED, VF_ABOUT(.job = self->job), "%s %s: %s",
+                         self->program, self->verb, self->error->message);
     }
     emit_ended(self);
 }
@@ -464,7 +468,7 @@ fail_later(gpointer data)
 void
 vf_mover_start(VfMover *self)
 {
-    static const char *const argv[] = {PROGRAM, NULL};
+    const char *const argv[] = {self->program, NULL};
     vf_autofd int theirs = -1;
 
     g_object_ref(self); /* until "ended" */
@@ -501,6 +505,17 @@ vf_mover_cancel(VfMover *self)
     }
 }
 
+gboolean
+vf_mover_tell(VfMover *self, const char *word, GVariant *args, const int *fds, guint n_fds,
+              GError **error)
+{
+    if (self->control >= 0 && (self->process || self->pidfd >= 0) && !self->reply)
+        return vf_control_send(self->control, word, args, fds, n_fds, error);
+    g_variant_unref(g_variant_ref_sink(args));
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER, _("%s does not work on it"), self->program);
+    return FALSE;
+}
+
 void
 vf_mover_kill(VfMover *self)
 {
@@ -518,7 +533,7 @@ void
 vf_mover_blame(VfMover *self, GError *error)
 {
     vf_log_event(VF_EVENT_MOVER_BROKE_PROTOCOL, VF_ABOUT(.job = self->job),
-                 "%s %s has broken its protocol and is killed: %s", PROGRAM, self->verb,
+                 "%s %s has broken its protocol and is killed: %s", self->program, self->verb,
                  error->message);
     take_error(self, error);
     g_clear_handle_id(&self->watch, g_source_remove); /* what else it has said is nothing */
@@ -587,9 +602,9 @@ on_call_deadline(gpointer data)
 }
 
 void
-vf_mover_call_async(const char *verb, GVariant *args, const int *fds, guint n_fds,
-                    guint deadline_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
-                    gpointer data)
+vf_mover_call_async(const char *program, const char *verb, GVariant *args, const int *fds,
+                    guint n_fds, guint deadline_ms, GCancellable *cancellable,
+                    GAsyncReadyCallback callback, gpointer data)
 {
     GTask *task = g_task_new(NULL, cancellable, callback, data);
     Call *call = g_new0(Call, 1);
@@ -597,7 +612,7 @@ vf_mover_call_async(const char *verb, GVariant *args, const int *fds, guint n_fd
     g_task_set_source_tag(task, vf_mover_call_async);
     g_task_set_check_cancellable(task, FALSE);
     g_task_set_task_data(task, call, call_free);
-    call->mover = vf_mover_new(verb, args, fds, n_fds);
+    call->mover = vf_mover_new(program, verb, args, fds, n_fds);
     call->deadline_ms = deadline_ms;
     call->handler = g_signal_connect(call->mover, "ended", G_CALLBACK(on_call_ended), task);
     call->timer = g_timeout_add(deadline_ms, on_call_deadline, task);

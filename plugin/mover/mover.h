@@ -8,8 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* A vferry-mover process with one request, and what it says (docs/mover-control.md). What it says
- * is checked: it parses bytes that a stranger may have sent.
+/* A worker's process with one request, and what it says (docs/mover-control.md). What it says is
+ * checked: it parses bytes that a stranger may have sent.
  *
  * Signals, on the main loop, none after "ended":
  *   "started": it has its request; vf_mover_get_control() and vf_mover_get_process() are there
@@ -24,9 +24,14 @@ G_BEGIN_DECLS
 #define VF_TYPE_MOVER (vf_mover_get_type())
 G_DECLARE_FINAL_TYPE(VfMover, vf_mover, VF, MOVER, GObject)
 
+/* The programs. Static. */
+#define VF_MOVER_PROGRAM "vferry-mover"
+#define VF_MOVER_PROGRAM_GUEST "vferry-guest"
+
 /* Takes a floating @args; the fds stay the caller's, who may close them at once. Nothing happens
  * before vf_mover_start(). */
-VfMover *vf_mover_new(const char *verb, GVariant *args, const int *fds, guint n_fds);
+VfMover *vf_mover_new(const char *program, const char *verb, GVariant *args, const int *fds,
+                      guint n_fds);
 
 /* Of one that an earlier daemon has started. */
 typedef struct {
@@ -37,7 +42,8 @@ typedef struct {
 
 /* By its end of the control socket and a pidfd, which are taken, after vf_mover_start(). How it
  * exited nobody can know who is not its parent. */
-VfMover *vf_mover_adopt(const char *verb, int control, int process, const VfMoverPast *past);
+VfMover *vf_mover_adopt(const char *program, const char *verb, int control, int process,
+                        const VfMoverPast *past);
 
 /* For whoever is to adopt it; stay the mover's. -1 before "started" and after "ended", or when the
  * kernel gave no pidfd. */
@@ -49,6 +55,11 @@ void vf_mover_start(VfMover *self);
 
 /* Asks it to stop; a commit that was made stands. */
 void vf_mover_cancel(VfMover *self);
+
+/* Something that its request hears while it works. Takes a floating @args; the fds stay the
+ * caller's. PEER when it is not there any more, or not yet; BUSY when it does not read. */
+gboolean vf_mover_tell(VfMover *self, const char *word, GVariant *args, const int *fds, guint n_fds,
+                       GError **error);
 
 /* SIGKILL; "ended" still comes, after the process is gone. */
 void vf_mover_kill(VfMover *self);
@@ -63,9 +74,9 @@ const GError *vf_mover_get_error(VfMover *self);
 /* One request with one answer: open, inspect, return, start. Killed after @deadline_ms. For
  * vf_mover_call_finish() an outcome other than `completed` is an error; for the other it is a reply
  * as any, and an error means that none came. */
-void vf_mover_call_async(const char *verb, GVariant *args, const int *fds, guint n_fds,
-                         guint deadline_ms, GCancellable *cancellable, GAsyncReadyCallback callback,
-                         gpointer data);
+void vf_mover_call_async(const char *program, const char *verb, GVariant *args, const int *fds,
+                         guint n_fds, guint deadline_ms, GCancellable *cancellable,
+                         GAsyncReadyCallback callback, gpointer data);
 VfMoverReply *vf_mover_call_finish(GAsyncResult *result, GError **error);
 VfMoverReply *vf_mover_call_finish_reply(GAsyncResult *result, GError **error);
 

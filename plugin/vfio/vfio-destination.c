@@ -10,33 +10,13 @@
 #include "job-judge.h"
 #include "vfio-open.h"
 
-/* The lease's deadline decides, and may be moved; this only has to be later. */
-#define ACCEPT_SECONDS (24 * 3600)
-
-static GVariant *
-receive_arguments(VfJob *job)
-{
-    const VfJobChannel *channel = vf_job_get_channel(job);
-    GVariantDict args;
-
-    g_variant_dict_init(&args, NULL);
-    g_variant_dict_insert(&args, "job", "s", vf_job_get_uuid(job));
-    g_variant_dict_insert(&args, "address", "s", channel->address);
-    g_variant_dict_insert(&args, "port-min", "q", channel->port_min);
-    g_variant_dict_insert(&args, "port-max", "q", channel->port_max);
-    g_variant_dict_insert_value(&args, "key", vf_vfio_side_key(job));
-    g_variant_dict_insert(&args, "features", "^as", vf_job_get_features(job));
-    g_variant_dict_insert(&args, "accept-seconds", "u", (guint32)ACCEPT_SECONDS);
-    g_variant_dict_insert(&args, "size-max", "t", channel->size_max);
-    return g_variant_dict_end(&args);
-}
-
 /* Answers by itself when it cannot; otherwise the mover's `listening` does. */
 void
 vf_vfio_destination_listen(VfJob *job, GTask *task)
 {
     VfVfioSide *self = vf_vfio_side_get(job);
     g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+    GVariantDict args;
     GError *error = NULL;
 
     if (!vf_vfio_side_list_fds(job, TRUE, fds, &error)) {
@@ -44,10 +24,13 @@ vf_vfio_destination_listen(VfJob *job, GTask *task)
         g_object_unref(task);
         return;
     }
-    self->waiting = task;
-    vf_vfio_side_run(
-        self, vf_mover_new("receive", receive_arguments(job), (const int *)fds->data, fds->len),
-        vf_vfio_destination_ended);
+    self->worker.waiting = task;
+    g_variant_dict_init(&args, NULL);
+    vf_mover_side_fill_receive(job, &args);
+    vf_mover_side_run(&self->worker,
+                      vf_mover_new(VF_MOVER_PROGRAM, "receive", g_variant_dict_end(&args),
+                                   (const int *)fds->data, fds->len),
+                      vf_vfio_destination_ended);
 }
 
 static void open_next(VfJob *job, GTask *task);
@@ -128,12 +111,12 @@ on_judged(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 void
-vf_vfio_destination_ended(VfVfioSide *self, VfMoverReply *reply)
+vf_vfio_destination_ended(VfMoverSide *self, VfMoverReply *reply)
 {
     if (reply && (reply->outcome->result == VF_RESULT_COMPLETED ||
                   reply->outcome->result == VF_RESULT_IN_DOUBT)) {
         vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
         return;
     }
-    vf_vfio_side_judge_async(self, reply, on_judged, NULL);
+    vf_mover_side_judge_async(self, reply, on_judged, NULL);
 }

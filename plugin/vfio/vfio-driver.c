@@ -164,8 +164,8 @@ lend(VfDriver *driver, VfLoan *loan, GTask *task)
         return;
     }
     g_task_set_task_data(task, g_object_ref(loan), g_object_unref);
-    vf_mover_call_async("inspect", NULL, &fd, 1, INSPECT_DEADLINE_MS, NULL, on_lend_inspected,
-                        task);
+    vf_mover_call_async(VF_MOVER_PROGRAM, "inspect", NULL, &fd, 1, INSPECT_DEADLINE_MS, NULL,
+                        on_lend_inspected, task);
 }
 
 /* --- begin --- */
@@ -218,8 +218,8 @@ inspect_next(VfJob *job, GTask *task)
         return;
     }
     fd = vf_loan_get_fd(vf_job_get_device(job, side->next)->loan);
-    vf_mover_call_async("inspect", NULL, &fd, 1, INSPECT_DEADLINE_MS, NULL, on_begin_inspected,
-                        task);
+    vf_mover_call_async(VF_MOVER_PROGRAM, "inspect", NULL, &fd, 1, INSPECT_DEADLINE_MS, NULL,
+                        on_begin_inspected, task);
 }
 
 static void
@@ -284,8 +284,8 @@ run(VfDriver *driver, VfJob *job, GTask *task)
 
     if (vf_vfio_side_list_fds(job, FALSE, fds, &error)) {
         g_task_set_task_data(task, g_object_ref(job), g_object_unref);
-        vf_mover_call_async(verb, NULL, (const int *)fds->data, fds->len, RESOLVE_DEADLINE_MS, NULL,
-                            on_run, task);
+        vf_mover_call_async(VF_MOVER_PROGRAM, verb, NULL, (const int *)fds->data, fds->len,
+                            RESOLVE_DEADLINE_MS, NULL, on_run, task);
         return;
     }
     g_task_return_error(task, error);
@@ -360,8 +360,8 @@ stop_what_was_reset(GTask *task, GError *refuse)
     self->refuse = refuse;
     if (vf_job_get_role(self->job) == VF_JOB_SOURCE && !vf_vfio_side_said_running(self->job) &&
         vf_vfio_side_list_fds(self->job, FALSE, fds, NULL)) {
-        vf_mover_call_async("stop", NULL, (const int *)fds->data, fds->len, RESOLVE_DEADLINE_MS,
-                            NULL, on_reset_stopped, task);
+        vf_mover_call_async(VF_MOVER_PROGRAM, "stop", NULL, (const int *)fds->data, fds->len,
+                            RESOLVE_DEADLINE_MS, NULL, on_reset_stopped, task);
         return;
     }
     g_task_return_error(task, g_steal_pointer(&self->refuse));
@@ -403,8 +403,8 @@ discard_next(GTask *task)
         g_object_unref(task);
         return;
     }
-    vf_mover_call_async("inspect", NULL, &fd, 1, INSPECT_DEADLINE_MS, NULL, on_discard_inspected,
-                        task);
+    vf_mover_call_async(VF_MOVER_PROGRAM, "inspect", NULL, &fd, 1, INSPECT_DEADLINE_MS, NULL,
+                        on_discard_inspected, task);
 }
 
 /* A `run` that failed may have set some of the devices running, or all, when only the record could
@@ -426,8 +426,8 @@ cancel(VfDriver *driver, VfJob *job)
 {
     VfVfioSide *side = vf_vfio_side_get(job);
 
-    if (side->mover)
-        vf_mover_cancel(side->mover);
+    if (side->worker.mover)
+        vf_mover_cancel(side->worker.mover);
     else /* nothing has begun to listen, or to send */
         vf_job_complete(job,
                         vf_outcome_new(VF_RESULT_CANCELLED,

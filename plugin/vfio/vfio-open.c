@@ -14,6 +14,6 @@ vf_vfio_open_async(VfDevice *device, GAsyncReadyCallback callback, gpointer data
     g_variant_dict_insert(&args, "device", "s", vf_device_get_id(device));
     g_variant_dict_insert(&args, "group", "i", vf_device_get_iommu_group(device));
     g_variant_dict_insert(&args, "vfio-dev", "s", vf_device_get_vfio_dev(device));
-    vf_mover_call_async("open", g_variant_dict_end(&args), NULL, 0, DEADLINE_MS, NULL, callback,
-                        data);
+    vf_mover_call_async(VF_MOVER_PROGRAM, "open", g_variant_dict_end(&args), NULL, 0, DEADLINE_MS,
+                        NULL, callback, data);
 }

@@ -1,26 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "job.h"
-#include "mover.h"
+#include "mover-side.h"
 
 G_BEGIN_DECLS
 
-typedef struct _VfVfioSide VfVfioSide;
-
-/* How the job goes on when its mover has gone; @reply as in its "ended". */
-typedef void (*VfVfioEnded)(VfVfioSide *self, VfMoverReply *reply);
-
 /* What the driver keeps for one side of a job: its mover, and at a destination the devices that
  * were opened. It is the job's driver data; vf_vfio_side_drop() ends everything. */
-struct _VfVfioSide {
-    VfJob *job; /* not a reference: the job owns this */
-    VfMover *mover;
-    GArray *fds;    /* of int: the devices, at a destination */
-    GTask *waiting; /* listen, until it does; perform, until the mover has its request */
-    guint next;     /* device that place opens, or begin inspects */
-    VfVfioEnded ended;
-};
+typedef struct {
+    VfMoverSide worker;
+    GArray *fds; /* of int: the devices, at a destination */
+    guint next;  /* device that place opens, or begin inspects */
+} VfVfioSide;
 
 /* The job's, made when it has none. */
 VfVfioSide *vf_vfio_side_get(VfJob *job);
@@ -30,13 +21,10 @@ VfVfioSide *vf_vfio_side_get(VfJob *job);
 void vf_vfio_side_drop(VfJob *job);
 
 /* From what an earlier daemon kept. FALSE when it is not whole. */
-gboolean vf_vfio_side_restore(VfJob *job, VfVfioEnded ended, GError **error);
+gboolean vf_vfio_side_restore(VfJob *job, VfMoverSideEnded ended, GError **error);
 
 /* The next device of a destination. Takes @fd. */
 void vf_vfio_side_take_device(VfVfioSide *self, int fd);
-
-/* Takes and starts @mover; its reports go to the job. */
-void vf_vfio_side_run(VfVfioSide *self, VfMover *mover, VfVfioEnded ended);
 
 /* A device of the job's: the loan's, or the side's at a destination; it stays there. -1 when nobody
  * has it open any more. */
@@ -46,8 +34,6 @@ int vf_vfio_side_get_fd(VfJob *job, guint index);
  * and `receive` (record first). The fds stay the job's. FALSE with NOT_SUPPORTED when nobody has
  * the devices open any more. */
 gboolean vf_vfio_side_list_fds(VfJob *job, gboolean record_first, GArray *fds, GError **error);
-
-GVariant *vf_vfio_side_key(VfJob *job);
 
 /* Whether the job's mover was started as one that says in the record which devices it touches
  * (engine/past.c). What 0.1.0 has started does not. */
@@ -59,10 +45,5 @@ gboolean vf_vfio_side_said_running(VfJob *job);
 
 /* Takes note of the devices that @reply has as reset; how many they are. */
 guint vf_vfio_side_note_resets(VfJob *job, const VfMoverReply *reply);
-
-/* vf_job_judge_async() with what the mover said last: @reply, NULL when it gave no result. Finish
- * with vf_job_judge_finish(). */
-void vf_vfio_side_judge_async(VfVfioSide *self, const VfMoverReply *reply,
-                              GAsyncReadyCallback callback, gpointer data);
 
 G_END_DECLS

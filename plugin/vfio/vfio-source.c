@@ -11,24 +11,6 @@
 /* A source that failed runs again within ten seconds, whatever happened to its mover. */
 #define RETURN_DEADLINE_MS 8000
 
-static GVariant *
-send_arguments(VfJob *job, const VfEndpoint *endpoint)
-{
-    const VfJobChannel *channel = vf_job_get_channel(job);
-    GVariantDict args;
-
-    g_variant_dict_init(&args, NULL);
-    g_variant_dict_insert(&args, "job", "s", vf_job_get_uuid(job));
-    g_variant_dict_insert(&args, "address", "s", endpoint->address);
-    g_variant_dict_insert(&args, "port", "q", endpoint->port);
-    g_variant_dict_insert_value(&args, "key", vf_vfio_side_key(job));
-    g_variant_dict_insert(&args, "downtime-limit-ms", "u", channel->downtime_limit_ms);
-    g_variant_dict_insert(&args, "precopy-max-seconds", "u", channel->precopy_max_seconds);
-    g_variant_dict_insert(&args, "switchover-ack", "b", channel->switchover_ack);
-    g_variant_dict_insert(&args, "features", "^as", vf_job_get_features(job));
-    return g_variant_dict_end(&args);
-}
-
 void
 vf_vfio_source_perform(VfJob *job, GTask *task)
 {
@@ -36,6 +18,7 @@ vf_vfio_source_perform(VfJob *job, GTask *task)
     VfVfioSide *self = vf_vfio_side_get(job);
     const VfEndpoint *endpoint =
         vf_endpoint_find(vf_job_get_channel(job)->endpoints, VF_ENDPOINT_TCP);
+    GVariantDict args;
     GError *error = NULL;
 
     if (!endpoint)
@@ -47,10 +30,13 @@ vf_vfio_source_perform(VfJob *job, GTask *task)
         return;
     }
     vf_vfio_side_expect_marks(job);
-    self->waiting = task; /* until then a restart of the daemon would find nobody at work */
-    vf_vfio_side_run(
-        self, vf_mover_new("send", send_arguments(job, endpoint), (const int *)fds->data, fds->len),
-        vf_vfio_source_ended);
+    self->worker.waiting = task; /* until then a restart of the daemon would find nobody at work */
+    g_variant_dict_init(&args, NULL);
+    vf_mover_side_fill_send(job, endpoint, &args);
+    vf_mover_side_run(&self->worker,
+                      vf_mover_new(VF_MOVER_PROGRAM, "send", g_variant_dict_end(&args),
+                                   (const int *)fds->data, fds->len),
+                      vf_vfio_source_ended);
 }
 
 /* --- a mover that ended without bringing the devices back --- */
@@ -117,8 +103,9 @@ bring_back(VfJob *job, VfOutcome *outcome)
     g_variant_dict_init(&args, NULL);
     if (vf_vfio_side_expects_marks(job))
         g_variant_dict_insert(&args, "touched-only", "b", TRUE);
-    vf_mover_call_async("return", g_variant_dict_end(&args), (const int *)fds->data, fds->len,
-                        RETURN_DEADLINE_MS, NULL, on_returned, self);
+    vf_mover_call_async(VF_MOVER_PROGRAM, "return", g_variant_dict_end(&args),
+                        (const int *)fds->data, fds->len, RETURN_DEADLINE_MS, NULL, on_returned,
+                        self);
 }
 
 static gboolean
@@ -148,12 +135,12 @@ on_judged(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 void
-vf_vfio_source_ended(VfVfioSide *self, VfMoverReply *reply)
+vf_vfio_source_ended(VfMoverSide *self, VfMoverReply *reply)
 {
     if (reply && (reply->outcome->result == VF_RESULT_COMPLETED ||
                   reply->outcome->result == VF_RESULT_IN_DOUBT)) {
         vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
         return;
     }
-    vf_vfio_side_judge_async(self, reply, on_judged, NULL);
+    vf_mover_side_judge_async(self, reply, on_judged, NULL);
 }

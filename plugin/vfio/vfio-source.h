@@ -8,6 +8,6 @@ G_BEGIN_DECLS
 /* The driver's function of that name. */
 void vf_vfio_source_perform(VfJob *job, GTask *task);
 
-void vf_vfio_source_ended(VfVfioSide *self, VfMoverReply *reply);
+void vf_vfio_source_ended(VfMoverSide *self, VfMoverReply *reply);
 
 G_END_DECLS

@@ -111,7 +111,7 @@ begin(Fixture *fixture, const char *verb, const char *phase)
         close(life);
     g_assert_true(vf_control_pair(&ours, &fixture->fd, NULL));
     g_assert_true(g_unix_set_fd_nonblocking(ours, TRUE, NULL));
-    fixture->mover = vf_mover_adopt(verb, ours, fixture->has_pidfd ? process : life,
+    fixture->mover = vf_mover_adopt(VF_MOVER_PROGRAM, verb, ours, fixture->has_pidfd ? process : life,
                                     &(VfMoverPast){.job = JOB, .phase = phase});
     fixture->heard = g_string_new(NULL);
     fixture->ended = FALSE;
