@@ -3,6 +3,7 @@
 
 #include "drivers.h"
 
+#include "qemu-driver.h"
 #include "vfio-driver.h"
 #if VF_HAVE_DRIVER_FAKE
 #include "fake-driver.h"
@@ -15,6 +16,7 @@ typedef struct {
 
 static const Entry entries[] = {
     {vf_vfio_driver_new, FALSE},
+    {vf_qemu_driver_new, FALSE},
 #if VF_HAVE_DRIVER_FAKE
     {vf_fake_driver_new, TRUE},
 #endif

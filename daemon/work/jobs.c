@@ -17,6 +17,8 @@
 
 /* Its description, its record, and its mover's socket and process. */
 #define KEPT_PARTS 4
+/* A monitor and a process of a guest that it is about. */
+#define GUEST_PARTS 2
 
 struct _VfJobs {
     GObject parent_instance;
@@ -297,9 +299,10 @@ vf_jobs_reserve(VfJobs *self, VfJob *job, guint n_more, GError **error)
     gboolean source = vf_job_get_role(job) == VF_JOB_SOURCE;
     VfDriver *driver = vf_context_find_driver(self->context, vf_job_get_driver_name(job));
 
-    /* a domain ends with this process, and a job on it cannot go on without */
-    if (!driver || !vf_driver_can_restore(driver) || vf_job_get_domain(job))
+    if (!driver || !vf_driver_can_restore(driver))
         return TRUE;
+    if (vf_driver_can_attach(driver))
+        n_more += GUEST_PARTS;
     if (!vf_job_get_kept(job))
         vf_job_keep_follow(job, vf_kept_new(self->context->store,
                                             source ? VF_KEPT_SOURCE : VF_KEPT_DESTINATION,

@@ -14,6 +14,7 @@
 
 typedef struct {
     GInputStream *stream;
+    const char *program; /* static */
     char *verb;
     char *job;
     char buffer[4096];
@@ -38,7 +39,7 @@ log_free(Log *self)
 static void
 say(Log *self, const char *text)
 {
-    vf_log(G_LOG_LEVEL_MESSAGE, VF_ABOUT(.job = self->job), "vferry-mover %s: %s", self->verb,
+    vf_log(G_LOG_LEVEL_MESSAGE, VF_ABOUT(.job = self->job), "%s %s: %s", self->program, self->verb,
            text);
 }
 
@@ -127,11 +128,12 @@ on_read(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 void
-vf_mover_log_follow(GInputStream *stream, const char *verb, const char *job)
+vf_mover_log_follow(GInputStream *stream, const char *program, const char *verb, const char *job)
 {
     Log *self = g_new0(Log, 1);
 
     self->stream = g_object_ref(stream);
+    self->program = program;
     self->verb = g_strdup(verb);
     self->job = g_strdup(job);
     self->line = g_string_new(NULL);

@@ -439,7 +439,8 @@ on_spawned(GObject *source, GAsyncResult *result, gpointer data)
         emit_ended(self);
         return;
     }
-    vf_mover_log_follow(g_subprocess_get_stdout_pipe(self->process), self->verb, self->job);
+    vf_mover_log_follow(g_subprocess_get_stdout_pipe(self->process), self->program, self->verb,
+                        self->job);
     open_pidfd(self);
     if (self->kill_wanted) {
         vf_mover_kill(self);

@@ -27,6 +27,7 @@ class Test(tool.Mixin, crossing.Test):
         self.addCleanup(self.theirs.close)
 
     def arguments(self, devices=(), **options):
+        options.setdefault('driver', FAKE)  # “qemu” can, too
         options.setdefault('fake-monitor', Variant('h', 0))
         options.setdefault('fake-devices', Variant('as', list(devices) or [self.uuid]))
         return Variant('(a{sv})', ({key: value for key, value in options.items() if value is not None},))
@@ -69,9 +70,10 @@ class Attached(Test):
         self.assertIn('domains', self.manager().get('Features'))
         self.assertEqual(self.manager().get('Features'), sorted(self.manager().get('Features')))
 
-    def test_only_driver_that_can(self):
-        """It need not be named; one that cannot says so."""
-        self.assertEqual(self.attach(driver=FAKE).get('Driver'), 'fake')
+    def test_driver_that_can(self):
+        """It must be named where several can; one that cannot says so."""
+        error = self.assert_refused('InvalidArgument', self.attach, driver=None)
+        self.assertIn('option “driver” is needed: “qemu” and “fake” can attach domains', error.message)
         error = self.assert_refused('NotSupported', self.attach, driver=Variant('s', 'vfio'), name=Variant('s', 'b'))
         self.assertIn('driver “vfio” has no “attach”', error.message)
         error = self.assert_refused('NotSupported', self.attach, driver=Variant('s', 'xen'))
@@ -435,16 +437,16 @@ class DoesNotStart(Test):
     def test_nothing_is_left(self):
         device = self.wait_for_device(self.uuid)
         self.assertFalse(self.domains())
-        self.assertFalse({'domains', 'save'} & set(self.manager().get('Features')))
+        self.assertNotIn('save', self.manager().get('Features'))
         self.assert_refused('NotSupported', self.attach)
         device.call('Probe', NONE)
 
 
-class Without(crossing.Test):
-    def test_not_announced(self):
-        self.assertNotIn('domains', self.manager().get('Features'))
-        error = self.assert_refused('NotSupported', self.manager().call, 'AttachDomain', NONE)
-        self.assertIn('no driver of this daemon can attach domains', error.message)
+class Only(crossing.Test):
+    def test_need_not_be_named(self):
+        self.assertIn('domains', self.manager().get('Features'))
+        error = self.assert_refused('InvalidArgument', self.manager().call, 'AttachDomain', NONE)
+        self.assertIn('option “qmp” is needed', error.message)
 
 
 class Waiting(Test):

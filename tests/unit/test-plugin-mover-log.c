@@ -41,7 +41,7 @@ follow(GInputStream **stream)
     g_assert_true(g_unix_open_pipe(ends, FD_CLOEXEC, NULL));
     *stream = g_unix_input_stream_new(ends[0], TRUE);
     g_object_add_weak_pointer(G_OBJECT(*stream), (gpointer *)stream);
-    vf_mover_log_follow(*stream, "send", JOB);
+    vf_mover_log_follow(*stream, "vferry-mover", "send", JOB);
     g_object_unref(*stream);
     return ends[1];
 }

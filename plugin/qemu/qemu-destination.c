@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "qemu-destination.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "job-judge.h"
+#include "log.h"
+
+/* Behind all others, who take note of the end: the guest runs, and has what was made for it. */
+static void
+on_completed(VfJob *job, gpointer data)
+{
+    g_autoptr(VfJob) alive = g_object_ref(job);
+    VfDomain *domain = vf_job_get_domain(job);
+
+    if (vf_job_get_result(job) != VF_RESULT_COMPLETED)
+        return;
+    if (domain)
+        vf_domain_set_state(domain, VF_DOMAIN_RUNNING);
+    vf_job_report_adopted(job);
+}
+
+void
+vf_qemu_destination_follow(VfJob *job)
+{
+    g_signal_connect_after(job, "completed", G_CALLBACK(on_completed), NULL);
+}
+
+void
+vf_qemu_destination_listen(VfJob *job, GTask *task)
+{
+    VfQemuSide *self = vf_qemu_side_get(job);
+    int record = vf_record_get_fd(vf_job_get_record(job));
+    GVariantDict args;
+
+    vf_qemu_destination_follow(job);
+    self->worker.waiting = task;
+    g_variant_dict_init(&args, NULL);
+    vf_mover_side_fill_receive(job, &args);
+    vf_mover_side_run(
+        &self->worker,
+        vf_mover_new(VF_MOVER_PROGRAM_GUEST, "receive", g_variant_dict_end(&args), &record, 1),
+        vf_qemu_destination_ended);
+}
+
+/* Those that were made for it, each: a QEMU with another device would have the state of this one
+ * loaded into that. */
+static gboolean
+check_devices(VfJob *job, VfDomain *domain, GError **error)
+{
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++) {
+        const char *id = vf_job_get_device(job, i)->id;
+        gboolean found = FALSE;
+
+        for (guint j = 0; j < vf_domain_get_n_devices(domain); j++)
+            found = found || g_strcmp0(vf_domain_get_device(domain, j)->host_address, id) == 0;
+        if (found)
+            continue;
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                    _("the QEMU does not have device %s, which was prepared for job %s"), id,
+                    vf_job_get_uuid(job));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+vf_qemu_destination_take(VfJob *job, VfDomain *domain, VfQemuMonitor *monitor, GError **error)
+{
+    VfQemuSide *self = vf_qemu_side_get(job);
+
+    if (vf_domain_get_state(domain) != VF_DOMAIN_INCOMING) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                    _("the QEMU does not wait for a guest (it is %s): start it with -S "
+                      "-incoming defer"),
+                    vf_domain_state_to_string(vf_domain_get_state(domain)));
+        return FALSE;
+    }
+    if (!check_devices(job, domain, error))
+        return FALSE;
+    if (!self->worker.mover || self->monitor) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                    _("job %s does not wait for a QEMU any more"), vf_job_get_uuid(job));
+        return FALSE;
+    }
+    if (!vf_mover_tell(self->worker.mover, "guest", vf_qemu_monitor_make_args(monitor),
+                       &monitor->fd, 1, error))
+        return FALSE;
+    vf_qemu_side_set_monitor(self, monitor);
+    return TRUE;
+}
+
+/* --- the worker has ended --- */
+
+typedef struct {
+    VfJob *job;
+    VfOutcome *outcome;
+} End;
+
+static void
+on_quit(GObject *source, GAsyncResult *result, gpointer data)
+{
+    End *end = data;
+    g_autoptr(GError) error = NULL;
+
+    if (!vf_qemu_side_quit_finish(result, &error))
+        vf_log_job(G_LOG_LEVEL_WARNING, vf_job_get_uuid(end->job),
+                   "job %s: the QEMU that was to receive the guest goes on: %s",
+                   vf_job_get_uuid(end->job), error->message);
+    vf_job_complete(end->job, end->outcome);
+    g_object_unref(end->job);
+    g_free(end);
+}
+
+/* Nothing was committed: what has been loaded here must never run. A worker that could speak to it
+ * has told its QEMU to end, and one that died has not. */
+static void
+on_judged(GObject *source, GAsyncResult *result, gpointer data)
+{
+    VfJob *job = VF_JOB(source);
+    g_autoptr(VfOutcome) said = vf_job_judge_finish(job, result);
+    End *end;
+
+    if (!said)
+        return;
+    end = g_new0(End, 1);
+    end->job = g_object_ref(job);
+    end->outcome = vf_qemu_side_spread(job, said);
+    vf_qemu_side_quit_async(vf_qemu_side_get(job), on_quit, end);
+}
+
+void
+vf_qemu_destination_ended(VfMoverSide *self, VfMoverReply *reply)
+{
+    if (reply && (reply->outcome->result == VF_RESULT_COMPLETED ||
+                  reply->outcome->result == VF_RESULT_IN_DOUBT)) {
+        vf_job_complete(self->job, vf_qemu_side_spread(self->job, reply->outcome));
+        return;
+    }
+    vf_mover_side_judge_async(self, reply, on_judged, NULL);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "qemu-side.h"
+
+G_BEGIN_DECLS
+
+/* The driver's function of that name. */
+void vf_qemu_destination_listen(VfJob *job, GTask *task);
+
+/* The QEMU that is to receive the guest is there. BUSY when another one is. */
+gboolean vf_qemu_destination_take(VfJob *job, VfDomain *domain, VfQemuMonitor *monitor,
+                                  GError **error);
+
+void vf_qemu_destination_ended(VfMoverSide *self, VfMoverReply *reply);
+/* A job of an earlier daemon, too: its guest has its devices as soon as it has completed. */
+void vf_qemu_destination_follow(VfJob *job);
+
+G_END_DECLS

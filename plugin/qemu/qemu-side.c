@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "qemu-side.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "error.h"
+#include "io.h"
+
+#define KEPT_MONITOR "monitor"
+#define KEPT_GUEST "guest"
+#define STATE_OOB "oob"
+/* A source that failed runs again within ten seconds where its QEMU answers; one that does not is
+ * waited for. */
+#define CALL_DEADLINE_MS 60000
+#define QUIT_DEADLINE_MS 10000
+
+static void
+side_free(gpointer data)
+{
+    VfQemuSide *self = data;
+
+    vf_mover_side_clear(&self->worker);
+    g_clear_pointer(&self->monitor, vf_qemu_monitor_unref);
+    g_free(self);
+}
+
+VfQemuSide *
+vf_qemu_side_get(VfJob *job)
+{
+    VfQemuSide *self = vf_job_get_driver_data(job);
+
+    if (self)
+        return self;
+    self = g_new0(VfQemuSide, 1);
+    vf_mover_side_init(&self->worker, job);
+    vf_job_set_driver_data(job, self, side_free);
+    return self;
+}
+
+void
+vf_qemu_side_drop(VfJob *job)
+{
+    VfQemuSide *self = vf_job_get_driver_data(job);
+    VfKept *kept = vf_job_get_kept(job);
+
+    if (!self)
+        return;
+    vf_mover_side_drop(&self->worker);
+    if (kept) {
+        vf_kept_drop(kept, KEPT_MONITOR);
+        vf_kept_drop(kept, KEPT_GUEST);
+    }
+    vf_job_set_driver_data(job, NULL, NULL);
+}
+
+void
+vf_qemu_side_set_monitor(VfQemuSide *self, VfQemuMonitor *monitor)
+{
+    VfJob *job = self->worker.job;
+    VfKept *kept = vf_job_get_kept(job);
+    GVariantDict dict;
+
+    g_clear_pointer(&self->monitor, vf_qemu_monitor_unref);
+    self->monitor = vf_qemu_monitor_ref(monitor);
+    if (!kept)
+        return;
+    vf_kept_put(kept, KEPT_MONITOR, monitor->fd);
+    vf_kept_put(kept, KEPT_GUEST, monitor->process);
+    g_variant_dict_init(&dict, vf_job_get_driver_state(job));
+    g_variant_dict_insert(&dict, STATE_OOB, "b", monitor->oob);
+    vf_job_set_driver_state(job, g_variant_dict_end(&dict));
+}
+
+static void
+restore_monitor(VfQemuSide *self, VfKept *kept)
+{
+    GVariant *state = vf_job_get_driver_state(self->worker.job);
+    vf_autofd int fd = vf_kept_take(kept, KEPT_MONITOR);
+    vf_autofd int process = vf_kept_take(kept, KEPT_GUEST);
+    gboolean oob = FALSE;
+
+    if (fd < 0 || process < 0)
+        return;
+    if (state)
+        g_variant_lookup(state, STATE_OOB, "b", &oob);
+    self->monitor = vf_qemu_monitor_new_kept(vf_io_steal_fd(&fd), vf_io_steal_fd(&process), oob);
+}
+
+gboolean
+vf_qemu_side_restore(VfJob *job, VfMoverSideEnded ended, GError **error)
+{
+    VfQemuSide *self = vf_qemu_side_get(job);
+
+    restore_monitor(self, vf_job_get_kept(job));
+    return vf_job_get_outcome(job) ||
+           vf_mover_side_restore(&self->worker, VF_MOVER_PROGRAM_GUEST, ended, error);
+}
+
+gboolean
+vf_qemu_side_call_async(VfQemuSide *self, const char *verb, gboolean touched_only,
+                        GAsyncReadyCallback callback, gpointer data, GError **error)
+{
+    VfRecord *record = vf_job_get_record(self->worker.job);
+    GVariantDict args;
+    int fds[2];
+
+    if (!self->monitor || !record || vf_record_get_fd(record) < 0) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                    _("no QEMU is attached to job %s any more"), vf_job_get_uuid(self->worker.job));
+        return FALSE;
+    }
+    fds[0] = self->monitor->fd;
+    fds[1] = vf_record_get_fd(record);
+    g_variant_dict_init(&args, NULL);
+    vf_qemu_monitor_fill_args(self->monitor, &args);
+    if (touched_only)
+        g_variant_dict_insert(&args, "touched-only", "b", TRUE);
+    vf_mover_call_async(VF_MOVER_PROGRAM_GUEST, verb, g_variant_dict_end(&args), fds, 2,
+                        CALL_DEADLINE_MS, NULL, callback, data);
+    return TRUE;
+}
+
+static void
+on_quit(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GTask) task = data;
+    VfQemuMonitor *monitor = g_task_get_task_data(task);
+    GError *error = NULL;
+    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+
+    if (error && vf_qemu_monitor_has_ended(monitor))
+        g_clear_error(&error);
+    if (error)
+        g_task_return_error(task, error);
+    else
+        g_task_return_boolean(task, TRUE);
+}
+
+void
+vf_qemu_side_quit_async(VfQemuSide *self, GAsyncReadyCallback callback, gpointer data)
+{
+    GTask *task = g_task_new(NULL, NULL, callback, data);
+    VfQemuMonitor *monitor = self->monitor;
+
+    g_task_set_source_tag(task, vf_qemu_side_quit_async);
+    if (!monitor || vf_qemu_monitor_has_ended(monitor)) {
+        g_task_return_boolean(task, TRUE);
+        g_object_unref(task);
+        return;
+    }
+    g_task_set_task_data(task, vf_qemu_monitor_ref(monitor), (GDestroyNotify)vf_qemu_monitor_unref);
+    vf_mover_call_async(VF_MOVER_PROGRAM_GUEST, "quit", vf_qemu_monitor_make_args(monitor),
+                        &monitor->fd, 1, QUIT_DEADLINE_MS, NULL, on_quit, task);
+}
+
+gboolean
+vf_qemu_side_quit_finish(GAsyncResult *result, GError **error)
+{
+    return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+VfOutcome *
+vf_qemu_side_spread(VfJob *job, const VfOutcome *said)
+{
+    VfOutcome *outcome = vf_outcome_copy(said);
+    VfDeviceOutcome state = vf_outcome_get_device(said, 0);
+
+    g_array_set_size(outcome->devices, 0);
+    for (guint i = 0; said->devices->len > 0 && i < vf_job_get_n_devices(job); i++)
+        g_array_append_val(outcome->devices, state);
+    return outcome;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "mover-side.h"
+#include "qemu-monitor.h"
+
+G_BEGIN_DECLS
+
+/* What the driver keeps for one side of a job: its vferry-guest, and the monitor of the QEMU that
+ * has the guest. It is the job's driver data. */
+typedef struct {
+    VfMoverSide worker;
+    VfQemuMonitor *monitor; /* NULL at a destination until somebody has attached a QEMU */
+} VfQemuSide;
+
+/* The job's, made when it has none. */
+VfQemuSide *vf_qemu_side_get(VfJob *job);
+/* The worker is killed, the monitor closed, and the next daemon finds nothing of them. The guest
+ * goes on as it is. */
+void vf_qemu_side_drop(VfJob *job);
+/* From what an earlier daemon kept. FALSE when it is not whole. */
+gboolean vf_qemu_side_restore(VfJob *job, VfMoverSideEnded ended, GError **error);
+
+/* Has a reference of its own; the next daemon finds it. */
+void vf_qemu_side_set_monitor(VfQemuSide *self, VfQemuMonitor *monitor);
+
+/* One request about the guest with the job's record behind it: `return` or `start`. Finish with
+ * vf_mover_call_finish_reply(). FALSE with NOT_SUPPORTED when there is no QEMU. */
+gboolean vf_qemu_side_call_async(VfQemuSide *self, const char *verb, gboolean touched_only,
+                                 GAsyncReadyCallback callback, gpointer data, GError **error);
+
+/* QEMU ends, if it has not: what it has must run nowhere. Finish with vf_qemu_side_quit_finish():
+ * FALSE when it could not be told, and has not ended. */
+void vf_qemu_side_quit_async(VfQemuSide *self, GAsyncReadyCallback callback, gpointer data);
+gboolean vf_qemu_side_quit_finish(GAsyncResult *result, GError **error);
+
+/* A guest is one for its worker, and all of its devices are as it is. */
+VfOutcome *vf_qemu_side_spread(VfJob *job, const VfOutcome *said);
+
+G_END_DECLS

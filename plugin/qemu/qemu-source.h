@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "qemu-side.h"
+
+G_BEGIN_DECLS
+
+/* The driver's functions of these names. */
+void vf_qemu_source_begin(VfJob *job, VfQemuMonitor *monitor, GTask *task);
+void vf_qemu_source_perform(VfJob *job, GTask *task);
+
+void vf_qemu_source_ended(VfMoverSide *self, VfMoverReply *reply);
+
+G_END_DECLS
