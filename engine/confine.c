@@ -237,12 +237,26 @@ fail(GError **error, int errnum, const char *what)
                           what);
 }
 
+/* None but those of @kept that it has. */
 static gboolean
-drop_capabilities(GError **error)
+set_capabilities(guint64 kept, GError **error)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
 
+    if (syscall(SYS_capget, &header, sets) < 0)
+        return fail(error, errno, "capget");
+    for (guint i = 0; i < G_N_ELEMENTS(sets); i++) {
+        sets[i].permitted &= (guint32)(kept >> (32 * i));
+        sets[i].effective = sets[i].permitted;
+        sets[i].inheritable = 0;
+    }
+    return syscall(SYS_capset, &header, sets) == 0 || fail(error, errno, "capset");
+}
+
+static gboolean
+keep_capabilities(guint64 kept, GError **error)
+{
     /* the bounding set is only out of reach for who may not change it; what is in it cannot be
      * gained without new privileges */
     for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
@@ -250,9 +264,13 @@ drop_capabilities(GError **error)
             return fail(error, errno, "PR_CAPBSET_DROP");
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
         return fail(error, errno, "PR_CAP_AMBIENT_CLEAR_ALL");
-    if (syscall(SYS_capset, &header, none) < 0)
-        return fail(error, errno, "capset");
-    return TRUE;
+    return set_capabilities(kept, error);
+}
+
+gboolean
+vf_confine_drop_capabilities(GError **error)
+{
+    return set_capabilities(0, error);
 }
 
 static gboolean
@@ -302,7 +320,7 @@ settle_standard_fds(GError **error)
 }
 
 gboolean
-vf_confine_process(int control_fd, GError **error)
+vf_confine_process(int control_fd, guint64 keeps, GError **error)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return fail(error, errno, "PR_SET_NO_NEW_PRIVS");
@@ -314,7 +332,7 @@ vf_confine_process(int control_fd, GError **error)
         return fail(error, errno, "close_range");
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
         return fail(error, errno, "signal");
-    return settle_standard_fds(error) && drop_capabilities(error) && limit_resources(error);
+    return settle_standard_fds(error) && keep_capabilities(keeps, error) && limit_resources(error);
 }
 
 /* 0 or a negative errno, as libseccomp has it. */

@@ -21,9 +21,13 @@ typedef enum {
     VF_CONFINE_RECEIVE = VF_CONFINE_SETTLE | VF_CONFINE_STREAM | VF_CONFINE_LISTEN,
 } VfConfineNeed;
 
-/* At the start, before a request is known: no new privileges, no capabilities, not dumpable,
- * nothing open beyond @control_fd, limits on what may be used up. FAILED. */
-gboolean vf_confine_process(int control_fd, GError **error);
+/* At the start, before a request is known: no new privileges, no capabilities but those of @keeps
+ * that it has (1 << CAP_…), not dumpable, nothing open beyond @control_fd, limits on what may be
+ * used up. FAILED. */
+gboolean vf_confine_process(int control_fd, guint64 keeps, GError **error);
+
+/* Those, too, of this thread, for good. FAILED. */
+gboolean vf_confine_drop_capabilities(GError **error);
 
 /* Once the request is known: only the system calls that @needs (VfConfineNeed) take, for every
  * thread and for good, and no file can be made shorter than @record_size: what the record says

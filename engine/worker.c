@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -73,6 +74,8 @@ static void quit_when_done(Worker *self);
 static void
 lose_daemon(Worker *self)
 {
+    if (self->kind->leaves)
+        _exit(EXIT_SUCCESS);
     self->gone = TRUE;
     g_queue_clear_full(&self->outbox, message_free);
     if (self->request && self->request->session)
@@ -248,6 +251,8 @@ confine(Worker *self, GError **error)
     VfSession *session = self->request->session;
     gsize size = 0;
 
+    if (self->kind->keeps && !vf_confine_drop_capabilities(error))
+        return FALSE;
     if (!self->kind->confine)
         return TRUE;
     return (!session || !session->record || vf_record_get_size(session->record, &size, error)) &&
@@ -392,7 +397,7 @@ vf_worker_main(int argc, char **argv, const VfWorker *worker)
         return 3;
     }
     g_log_set_writer_func(write_log, (gpointer)worker, NULL);
-    if (!vf_confine_process(CONTROL_FD, &error)) {
+    if (!vf_confine_process(CONTROL_FD, worker->keeps, &error)) {
         g_critical("%s", error->message);
         return EXIT_FAILURE;
     }

@@ -14,6 +14,11 @@ typedef struct {
     gsize n_verbs;
     VfRequestAdopt adopt;
     gpointer data; /* of adopt */
+    /* Capabilities (1 << CAP_…) that it begins with where who starts it has them, for what its
+     * verbs take (VfVerb.take); nothing is left of them when the work begins. */
+    guint64 keeps;
+    /* It has no session to bring to an end: when the daemon is gone, it is gone. */
+    gboolean leaves;
     /* Gives up what a request with these VfVerb.needs does not take, before anything is done for
      * it: vf_confine_to(), or NULL where nothing can be. @record_size: of what its record says
      * already, 0 without one. FALSE: the request is refused with @error. */

@@ -35,6 +35,17 @@ take_number(const char *key, const char *text, guint64 max, guint64 *value, GErr
 }
 
 static gboolean
+take_yes_or_no(const char *key, const char *text, gboolean *value, GError **error)
+{
+    *value = g_str_equal(text, "yes");
+    if (*value || g_str_equal(text, "no"))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
+                _("%s is “%s”, but must be yes or no"), key, text);
+    return FALSE;
+}
+
+static gboolean
 take_key(VfConfigFile *self, const char *key, const char *text, GError **error)
 {
     guint64 number = 0;
@@ -52,6 +63,8 @@ take_key(VfConfigFile *self, const char *key, const char *text, GError **error)
     }
     if (g_str_equal(key, "size-max"))
         return take_number(key, text, G_MAXINT64, &self->size_max, error);
+    if (g_str_equal(key, "accept-from-process"))
+        return take_yes_or_no(key, text, &self->accept_from_process, error);
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT, _("unknown key “%s”"), key);
     return FALSE;
 }

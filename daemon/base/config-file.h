@@ -6,15 +6,22 @@
 /* /etc/vferry/vferry.conf, read once at start-up:
  *
  *     [migration]
- *     address=10.77.0.2      local address that destinations listen at; none: `address` must be
- * given to Prepare port-min=49300 port-max=49399 size-max=274877906944  bytes of state that a
- * source may send for one migration
+ *     # local address that destinations listen at; none: `address` must be given to Prepare
+ *     address=10.77.0.2
+ *     port-min=49300
+ *     port-max=49399
+ *     # bytes of state that a source may send for one migration
+ *     size-max=274877906944
+ *     # whether the kernel is asked through a descriptor taken out of a process that was attached,
+ *     # where there is no other (docs/guests.md, "Who asks the kernel"); no
+ *     accept-from-process=no
  */
 typedef struct {
     char *address; /* NULL: none */
     guint16 port_min;
     guint16 port_max;
     guint64 size_max;
+    gboolean accept_from_process;
 } VfConfigFile;
 
 /* A file that does not exist is the default. INVALID_ARGUMENT names the file, the key and the rule;

@@ -586,7 +586,7 @@ main(int argc, char **argv)
     for (gsize i = 0; i < G_N_ELEMENTS(sandboxes); i++) {
         if (!g_str_equal(sandboxes[i].verb, argv[1]))
             continue;
-        if (vf_confine_process(SCRATCH_FD, &error) &&
+        if (vf_confine_process(SCRATCH_FD, 0, &error) &&
             vf_confine_to(sandboxes[i].needs, sizeof record, &error))
             return attempt(argv[2]);
         fprintf(stderr, "%s\n", error->message);

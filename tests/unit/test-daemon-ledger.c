@@ -558,6 +558,10 @@ static const struct {
     {"[migration]\nport-min=50000\n", "larger than"},
     {"[migration]\nsize-max=much\n", "size-max"},
     {"[migration]\ncolour=red\n", "colour"},
+    {"[migration]\naccept-from-process=yes\n", NULL},
+    {"[migration]\naccept-from-process=no\n", NULL},
+    {"[migration]\naccept-from-process=true\n", "accept-from-process is “true”"},
+    {"[migration]\naccept-from-process=\n", "must be yes or no"},
     {"[gpu]\naddress=10.0.0.1\n", "gpu"},
     {"address=10.0.0.1\n", ""},
 };
@@ -572,6 +576,7 @@ test_config(Fixture *fixture, gconstpointer data)
     g_assert_null(none->address);
     g_assert_cmpuint(none->port_min, ==, 49300);
     g_assert_cmpuint(none->port_max, ==, 49399);
+    g_assert_false(none->accept_from_process);
     for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
         g_autoptr(GError) error = NULL;
         g_autoptr(VfConfigFile) config = NULL;
@@ -581,6 +586,8 @@ test_config(Fixture *fixture, gconstpointer data)
         g_test_message("%s", files[i].text);
         if (!files[i].complaint) {
             g_assert_no_error(error);
+            g_assert_true(config->accept_from_process ==
+                          (strstr(files[i].text, "process=yes") != NULL));
             continue;
         }
         g_assert_null(config);
