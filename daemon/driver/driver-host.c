@@ -5,6 +5,7 @@
 
 struct _VfDriverHost {
     GObject parent_instance;
+    const VfConfigFile *config;
 };
 
 G_DEFINE_FINAL_TYPE(VfDriverHost, vf_driver_host, G_TYPE_OBJECT)
@@ -25,9 +26,18 @@ vf_driver_host_init(VfDriverHost *self)
 }
 
 VfDriverHost *
-vf_driver_host_new(void)
+vf_driver_host_new(const VfConfigFile *config)
 {
-    return g_object_new(VF_TYPE_DRIVER_HOST, NULL);
+    VfDriverHost *self = g_object_new(VF_TYPE_DRIVER_HOST, NULL);
+
+    self->config = config;
+    return self;
+}
+
+const VfConfigFile *
+vf_driver_host_get_config(VfDriverHost *self)
+{
+    return self->config;
 }
 
 void

@@ -75,7 +75,6 @@ static void
 vf_domains_init(VfDomains *self)
 {
     self->entries = g_hash_table_new_full(NULL, NULL, NULL, entry_free);
-    self->host = vf_driver_host_new();
 }
 
 /* --- what of it is here --- */
@@ -600,6 +599,7 @@ vf_domains_new(const VfContext *context, VfJobs *jobs, VfLeases *leases)
     self->context = context;
     self->jobs = g_object_ref(jobs);
     self->leases = g_object_ref(leases);
+    self->host = vf_driver_host_new(context->config);
     vf_uses_add(context->uses, check_use, self);
     g_signal_connect_object(self->host, "domain-added", G_CALLBACK(on_domain_added), self, 0);
     g_signal_connect_object(self->host, "domain-removed", G_CALLBACK(on_domain_removed), self, 0);

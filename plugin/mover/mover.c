@@ -3,8 +3,11 @@
 
 #include "mover.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <gio/gio.h>
 #include <glib-unix.h>
@@ -30,6 +33,7 @@
 struct _VfMover {
     GObject parent_instance;
     const char *program;
+    char *socket; /* that it is served at; NULL: it is started here */
     char *verb;
     char *job; /* NULL: of none, or of one that the verb does not say */
     GVariant *args;
@@ -76,6 +80,7 @@ vf_mover_finalize(GObject *object)
     g_clear_pointer(&self->reply, vf_mover_reply_free);
     g_clear_pointer(&self->args, g_variant_unref);
     g_clear_error(&self->error);
+    g_free(self->socket);
     g_free(self->verb);
     g_free(self->job);
     G_OBJECT_CLASS(vf_mover_parent_class)->finalize(object);
@@ -125,6 +130,16 @@ vf_mover_new(const char *program, const char *verb, GVariant *args, const int *f
         self->fds[i] = vf_io_dup(fds[i], &self->error);
         self->n_fds = i + 1;
     }
+    return self;
+}
+
+VfMover *
+vf_mover_new_served(const char *socket, const char *program, const char *verb, GVariant *args,
+                    const int *fds, guint n_fds)
+{
+    VfMover *self = vf_mover_new(program, verb, args, fds, n_fds);
+
+    self->socket = g_strdup(socket);
     return self;
 }
 
@@ -339,6 +354,8 @@ receive_one(VfMover *self, gboolean *ended)
     return FALSE;
 }
 
+static void conclude(VfMover *self);
+
 static gboolean
 on_control(gint fd, GIOCondition condition, gpointer data)
 {
@@ -349,14 +366,20 @@ on_control(gint fd, GIOCondition condition, gpointer data)
     if (!ended)
         return G_SOURCE_CONTINUE;
     self->watch = 0; /* what is left is its exit */
-    start_exit_timer(self);
+    if (self->socket)
+        conclude(self);
+    else
+        start_exit_timer(self);
     return G_SOURCE_REMOVE;
 }
 
 static void
 describe_exit(VfMover *self)
 {
-    if (!self->process)
+    if (self->socket)
+        take_error(self, g_error_new(VFERRY_ERROR, VFERRY_ERROR_FAILED,
+                                     _("%s has hung up without a result"), self->program));
+    else if (!self->process)
         take_error(self, g_error_new_literal(
                              VFERRY_ERROR, VFERRY_ERROR_FAILED,
                              _("the mover ended without a result, while vferryd was restarted")));
@@ -466,6 +489,36 @@ fail_later(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* Never waits: where no more connections are taken it is told so. */
+static gboolean
+connect_to(VfMover *self, GError **error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (g_strlcpy(address.sun_path, self->socket, sizeof address.sun_path) >=
+        sizeof address.sun_path) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_FAILED, _("%s is no path of a socket"),
+                    self->socket);
+        return FALSE;
+    }
+    self->control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (self->control < 0 ||
+        connect(self->control, (const struct sockaddr *)&address, sizeof address) < 0)
+        return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "%s", self->socket);
+    return TRUE;
+}
+
+static gboolean
+start_served(VfMover *self)
+{
+    if (!connect_to(self, &self->error) || !vf_control_send(self->control, self->verb, self->args,
+                                                            self->fds, self->n_fds, &self->error))
+        return FALSE;
+    close_fds(self);
+    self->watch = g_unix_fd_add(self->control, G_IO_IN, on_control, self);
+    return TRUE;
+}
+
 void
 vf_mover_start(VfMover *self)
 {
@@ -473,6 +526,11 @@ vf_mover_start(VfMover *self)
     vf_autofd int theirs = -1;
 
     g_object_ref(self); /* until "ended" */
+    if (self->socket) {
+        if (self->error || !start_served(self))
+            g_idle_add(fail_later, self);
+        return;
+    }
     if (self->pidfd >= 0) {
         self->watch = g_unix_fd_add(self->control, G_IO_IN, on_control, self);
         self->pidfd_watch = g_unix_fd_add(self->pidfd, G_IO_IN, on_pidfd, self);
@@ -523,7 +581,9 @@ vf_mover_kill(VfMover *self)
     self->kill_wanted = TRUE;
     if (self->ended)
         return;
-    if (self->process)
+    if (self->socket && self->control >= 0)
+        shutdown(self->control, SHUT_RDWR); /* which it takes for our end, and so is its own */
+    else if (self->process)
         g_subprocess_force_exit(self->process);
     else if (self->pidfd >= 0)
         (void)pidfd_send_signal(self->pidfd, SIGKILL, NULL, 0); /* fails only when it has gone */
@@ -607,13 +667,21 @@ vf_mover_call_async(const char *program, const char *verb, GVariant *args, const
                     guint n_fds, guint deadline_ms, GCancellable *cancellable,
                     GAsyncReadyCallback callback, gpointer data)
 {
+    vf_mover_call_this_async(vf_mover_new(program, verb, args, fds, n_fds), deadline_ms,
+                             cancellable, callback, data);
+}
+
+void
+vf_mover_call_this_async(VfMover *mover, guint deadline_ms, GCancellable *cancellable,
+                         GAsyncReadyCallback callback, gpointer data)
+{
     GTask *task = g_task_new(NULL, cancellable, callback, data);
     Call *call = g_new0(Call, 1);
 
-    g_task_set_source_tag(task, vf_mover_call_async);
+    g_task_set_source_tag(task, vf_mover_call_this_async);
     g_task_set_check_cancellable(task, FALSE);
     g_task_set_task_data(task, call, call_free);
-    call->mover = vf_mover_new(program, verb, args, fds, n_fds);
+    call->mover = mover;
     call->deadline_ms = deadline_ms;
     call->handler = g_signal_connect(call->mover, "ended", G_CALLBACK(on_call_ended), task);
     call->timer = g_timeout_add(deadline_ms, on_call_deadline, task);

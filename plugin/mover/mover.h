@@ -27,11 +27,17 @@ G_DECLARE_FINAL_TYPE(VfMover, vf_mover, VF, MOVER, GObject)
 /* The programs. Static. */
 #define VF_MOVER_PROGRAM "vferry-mover"
 #define VF_MOVER_PROGRAM_GUEST "vferry-guest"
+#define VF_MOVER_PROGRAM_ACCEPT "vferry-accept"
 
 /* Takes a floating @args; the fds stay the caller's, who may close them at once. Nothing happens
  * before vf_mover_start(). */
 VfMover *vf_mover_new(const char *program, const char *verb, GVariant *args, const int *fds,
                       guint n_fds);
+
+/* One that systemd starts for whoever connects to @socket: it is nobody's child, and its end is
+ * that of the connection. Otherwise as vf_mover_new(). */
+VfMover *vf_mover_new_served(const char *socket, const char *program, const char *verb,
+                             GVariant *args, const int *fds, guint n_fds);
 
 /* Of one that an earlier daemon has started. */
 typedef struct {
@@ -77,6 +83,9 @@ const GError *vf_mover_get_error(VfMover *self);
 void vf_mover_call_async(const char *program, const char *verb, GVariant *args, const int *fds,
                          guint n_fds, guint deadline_ms, GCancellable *cancellable,
                          GAsyncReadyCallback callback, gpointer data);
+/* The same with one that is not started yet, which is taken. */
+void vf_mover_call_this_async(VfMover *mover, guint deadline_ms, GCancellable *cancellable,
+                              GAsyncReadyCallback callback, gpointer data);
 VfMoverReply *vf_mover_call_finish(GAsyncResult *result, GError **error);
 VfMoverReply *vf_mover_call_finish_reply(GAsyncResult *result, GError **error);
 

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "job-judge.h"
 #include "log.h"
+#include "qemu-accept.h"
 
 /* Behind all others, who take note of the end: the guest runs, and has what was made for it. */
 static void
@@ -23,27 +24,70 @@ on_completed(VfJob *job, gpointer data)
     vf_job_report_adopted(job);
 }
 
+/* --- the kernel's word --- */
+
+/* The job may have ended meanwhile, and another one not begun: @data is a reference. */
+static void
+on_accepted(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(VfJob) job = data;
+    VfQemuSide *self = vf_job_get_driver_data(job);
+    g_autoptr(GError) refusal = NULL;
+    g_autoptr(GError) error = NULL;
+    g_auto(GVariantDict) args = G_VARIANT_DICT_INIT(NULL);
+    gboolean accepted = vf_qemu_accept_finish(result, &refusal);
+
+    if (!self || !self->worker.mover)
+        return;
+    if (!accepted)
+        g_variant_dict_insert(&args, "message", "s", refusal->message);
+    if (!vf_mover_tell(self->worker.mover, accepted ? "accepted" : "refused",
+                       g_variant_dict_end(&args), NULL, 0, &error))
+        vf_log_job(G_LOG_LEVEL_WARNING, vf_job_get_uuid(job),
+                   "job %s: the worker cannot be told whether the kernel accepts: %s",
+                   vf_job_get_uuid(job), error->message);
+}
+
+static void
+on_phase(VfMover *mover, const char *phase, VfQemuSide *self)
+{
+    if (g_str_equal(phase, "accepting") && self->monitor)
+        vf_qemu_accept_async(self->worker.job, self->monitor, on_accepted,
+                             g_object_ref(self->worker.job));
+}
+
+/* What waited for the kernel's word when the last daemon ended is asked about again. A device that
+ * has given it is not in RESUMING any more, and what that one heard nobody knows: then it is a
+ * refusal, and the source goes on. */
 void
 vf_qemu_destination_follow(VfJob *job)
 {
+    VfQemuSide *self = vf_qemu_side_get(job);
+
     g_signal_connect_after(job, "completed", G_CALLBACK(on_completed), NULL);
+    if (!self->worker.mover)
+        return;
+    g_signal_connect(self->worker.mover, "phase", G_CALLBACK(on_phase), self);
+    if (vf_job_get_phase(job) == VF_JOB_ACCEPTING)
+        on_phase(self->worker.mover, "accepting", self);
 }
 
 void
-vf_qemu_destination_listen(VfJob *job, GTask *task)
+vf_qemu_destination_listen(VfJob *job, gboolean ask, GTask *task)
 {
     VfQemuSide *self = vf_qemu_side_get(job);
     int record = vf_record_get_fd(vf_job_get_record(job));
     GVariantDict args;
 
-    vf_qemu_destination_follow(job);
     self->worker.waiting = task;
     g_variant_dict_init(&args, NULL);
     vf_mover_side_fill_receive(job, &args);
+    g_variant_dict_insert(&args, "accept", "b", ask);
     vf_mover_side_run(
         &self->worker,
         vf_mover_new(VF_MOVER_PROGRAM_GUEST, "receive", g_variant_dict_end(&args), &record, 1),
         vf_qemu_destination_ended);
+    vf_qemu_destination_follow(job);
 }
 
 /* Those that were made for it, each: a QEMU with another device would have the state of this one

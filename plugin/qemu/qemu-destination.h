@@ -5,15 +5,16 @@
 
 G_BEGIN_DECLS
 
-/* The driver's function of that name. */
-void vf_qemu_destination_listen(VfJob *job, GTask *task);
+/* The driver's function of that name. @ask: the kernel is asked before the commit. */
+void vf_qemu_destination_listen(VfJob *job, gboolean ask, GTask *task);
 
 /* The QEMU that is to receive the guest is there. BUSY when another one is. */
 gboolean vf_qemu_destination_take(VfJob *job, VfDomain *domain, VfQemuMonitor *monitor,
                                   GError **error);
 
 void vf_qemu_destination_ended(VfMoverSide *self, VfMoverReply *reply);
-/* A job of an earlier daemon, too: its guest has its devices as soon as it has completed. */
+/* A job of an earlier daemon, too: its guest has its devices as soon as it has completed, and its
+ * worker may wait for the kernel's word. */
 void vf_qemu_destination_follow(VfJob *job);
 
 G_END_DECLS

@@ -199,7 +199,9 @@ begin(VfDriver *driver, VfJob *job, GTask *task)
 static void
 listen(VfDriver *driver, VfJob *job, GTask *task)
 {
-    vf_qemu_destination_listen(job, task);
+    const VfConfigFile *config = vf_driver_host_get_config(VF_QEMU_DRIVER(driver)->host);
+
+    vf_qemu_destination_listen(job, config->accept_from_process, task);
 }
 
 static void

@@ -164,7 +164,7 @@ note(VfDriverHost *host, VfDomain *domain, gpointer data)
 static void
 test_host(Fixture *fixture, gconstpointer data)
 {
-    g_autoptr(VfDriverHost) host = vf_driver_host_new();
+    g_autoptr(VfDriverHost) host = vf_driver_host_new(NULL);
     VfDomain *added = NULL, *removed = NULL;
 
     g_signal_connect(host, "domain-added", G_CALLBACK(note), &added);
