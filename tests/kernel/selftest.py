@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402  pylint: disable=wrong-import-position
 import tap  # noqa: E402  pylint: disable=wrong-import-position
-from rig import apt, beside, newc, overlay, small  # noqa: E402  pylint: disable=wrong-import-position
+from rig import apt, beside, guestvm, newc, overlay, qemus, small  # noqa: E402  pylint: disable=wrong-import-position
 from rig.cache import Cache, key_of  # noqa: E402  pylint: disable=wrong-import-position
 from rig.errors import CommandFailed, RigError  # noqa: E402  pylint: disable=wrong-import-position
 from rig.scenario import Context, Scenario, scenario  # noqa: E402  pylint: disable=wrong-import-position
@@ -184,6 +184,36 @@ class SmallKernel(unittest.TestCase):
                 mock.patch.object(small, "HEADERS", {"no/such.h": "header-package"}), \
                 self.assertRaisesRegex(RigError, ": header-package tool-package$"):
             small._check_tools()  # pylint: disable=protected-access
+
+
+class NestedGuest(unittest.TestCase):
+    """What a nested guest tells."""
+
+    LINES = "begin\n00000002 05:000000c5 06:cafe00c5,00000001\n00000004 05:000000c5 06:00000000,00000003\n"
+
+    def test_reports(self) -> None:
+        """Each line is understood; what is only begun is none, and what is no line is refused."""
+        first, second = guestvm.reports(self.LINES + "000000")
+        self.assertEqual((first.count, first.markers, first.counts), (2, {5: 0xC5, 6: 0xCAFE00C5}, {6: 1}))
+        self.assertEqual((second.count, second.markers[6]), (4, 0))
+        with self.assertRaisesRegex(CommandFailed, "“0000000g” is no line"):
+            guestvm.reports("0000000g\n")
+
+    def test_journey(self) -> None:
+        """Cut anywhere, the two texts of one guest are one; a restart, a loss and a repetition are not."""
+        for cut in range(len(self.LINES) + 1):
+            self.assertEqual(len(guestvm.journey(self.LINES[:cut], self.LINES[cut:])), 2)
+        begun, first, second = self.LINES.splitlines(keepends=True)
+        for texts in ((begun + first, begun + first), (first, second), (begun, second), (begun + first, first + second)):
+            with self.assertRaises(CommandFailed):
+                guestvm.journey(*texts)
+
+    def test_what_qemu_runs_on(self) -> None:
+        """Of a closure the libraries stay, and QEMU itself."""
+        for name in ("libc6", "libglib2.0-0t64", "zlib1g", "qemu-system-x86", "qemu-system-data"):
+            self.assertTrue(qemus.WANTED.fullmatch(name), name)
+        for name in ("debconf", "libasound2-data", "qemu-system-common", "seabios", "passwd"):
+            self.assertFalse(qemus.WANTED.fullmatch(name), name)
 
 
 class Mirror(Folder):

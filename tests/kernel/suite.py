@@ -244,6 +244,8 @@ def _arguments() -> argparse.Namespace:
                         help="ask the archive for newer versions first")
     parser.add_argument("--without-mtty", action="store_true",
                         help="leave out the kernel's sample driver (--fetch, --shell)")
+    parser.add_argument("--with-qemus", action="store_true",
+                        help="a pair whose hosts have QEMUs inside (--shell)")
     parser.add_argument("--has-turn", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--shell", choices=("a", "b"), help="boot a pair and open a shell at one")
     return parser.parse_args()
@@ -280,7 +282,7 @@ def _run_suite(options: argparse.Namespace) -> int:
     if options.list:
         _list(chosen)
         return 0
-    if len(chosen) > 1 and not options.refresh and beside.is_room():
+    if len(chosen) > 1 and not options.refresh and beside.is_room(_memory(chosen)):
         return _run_beside(options, chosen)
     logs = (options.builddir or Path.cwd()) / "kernel-logs"
     with contextlib.ExitStack() as ends:
@@ -300,6 +302,12 @@ def _run_suite(options: argparse.Namespace) -> int:
     count = sum(map(len, chosen.values()))
     note(f"{count - report.failed} passed, {report.failed} failed")
     return 1 if report.failed else 0
+
+
+def _memory(chosen: dict[str, dict[str, Scenario | str]]) -> int:
+    """What a pair of each kernel takes at most at the same time."""
+    return sum(beside.LARGE_PAIR_MEMORY if any(isinstance(item, Scenario) and item.qemu for item in items.values())
+               else beside.PAIR_MEMORY for items in chosen.values())
 
 
 def _run_beside(options: argparse.Namespace, chosen: dict[str, dict[str, Scenario | str]]) -> int:
@@ -332,8 +340,13 @@ def _groups(supplies: Supplies, items: dict[str, Scenario | str]
     """The scenarios of a kernel by what they run on."""
     with_card = {name: item for name, item in items.items()
                  if isinstance(item, Scenario) and item.card}
-    if len(with_card) < len(items):
-        yield Pair(supplies), {name: item for name, item in items.items() if name not in with_card}
+    with_qemus = {name: item for name, item in items.items()
+                  if isinstance(item, Scenario) and item.qemu}
+    plain = {name: item for name, item in items.items() if name not in {*with_card, *with_qemus}}
+    if plain:
+        yield Pair(supplies), plain
+    if with_qemus:
+        yield Pair(supplies, with_qemus=True), with_qemus
     if with_card:
         yield Card(supplies), with_card
 
@@ -353,7 +366,7 @@ def _run_shell(options: argparse.Namespace) -> int:
         print("a shell runs on one kernel: --kernel debian or --kernel small", file=sys.stderr)
         return 2
     with Pair(Supplies(options.builddir, options.destdir, not options.without_mtty,
-                       options.refresh, options.kernel)) as pair:
+                       options.refresh, options.kernel), options.with_qemus) as pair:
         pair.boot()
         return terminal.interact(pair.a if options.shell == "a" else pair.b)
 

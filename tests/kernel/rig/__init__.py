@@ -18,11 +18,13 @@ The modules, from the archive to the scenario:
     vm          one QEMU process
     host        a guest as a scenario sees it: run, spawn, read, write, wait
     pair        two guests and the cable between them
+    qemus       QEMUs for guests of the hosts' own, and what such a guest runs (nested-guest.S)
     scenario    registering and describing scenarios
     terminal    a person's terminal in a guest
     errors      what can go wrong, by kind
 
-One module builds on these for the scenarios of vferry itself:
+Two modules build on these for the scenarios of vferry itself:
 
     ferry       a device, its holder and its adopter, and a migration between the hosts
+    guestvm     a guest of a host's own, in a nested QEMU, with such devices
 """

@@ -15,6 +15,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from .errors import CommandFailed, GuestGone, RigError
 
@@ -23,6 +24,8 @@ OUTPUT_LIMIT = 64 << 20
 CHUNK = 1 << 20
 # What a guest may take to start and to end a command, beyond the command's own deadline.
 GRACE = 15.0
+
+Found = TypeVar("Found")
 
 EXITED, SIGNALLED, DEADLINE, NOT_STARTED = range(4)
 
@@ -150,21 +153,24 @@ class Process:
 
     def wait_for_output(self, pattern: str, timeout: float = 20.0) -> re.Match[str]:
         """Wait until its standard output has a match for a pattern."""
-        compiled = re.compile(pattern, re.MULTILINE)
+        return self.wait_for(re.compile(pattern, re.MULTILINE).search, f"/{pattern}/", timeout)
 
-        def search() -> re.Match[str] | None:
-            return compiled.search(self._out.decode("utf-8", "replace"))
+    def wait_for(self, look: Callable[[str], Found | None], what: str, timeout: float = 20.0) -> Found:
+        """Wait until `look` finds something in its standard output; `what` names it."""
+
+        def search() -> Found | None:
+            return look(self._out.decode("utf-8", "replace"))
 
         with self._changed:
             self._wait_until(lambda: search() is not None, timeout)
-            match = search()
-            if match is None:
+            found = search()
+            if found is None:
                 why = "it has ended" if self._end else f"{timeout:.0f} s have passed"
                 raise CommandFailed(
-                    f"'{self.command}' has not printed /{pattern}/ and {why}; so far:\n"
+                    f"'{self.command}' has not printed {what} and {why}; so far:\n"
                     f"--- stdout: {bytes(self._out[-4000:]).decode('utf-8', 'replace')}\n"
                     f"--- stderr: {bytes(self._err[-4000:]).decode('utf-8', 'replace')}")
-            return match
+            return found
 
     def send(self, data: bytes | str) -> None:
         """Write to its standard input (only if it was started with `stdin_open`)."""

@@ -9,18 +9,26 @@ the way to reach it (proxy, checks) are the machine's own.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import subprocess
 import urllib.parse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from .cache import Cache, note, remove
 from .errors import DownloadFailed, RigError
 
 RELEASE = "bookworm"
-SUITES = (RELEASE, f"{RELEASE}-backports")
+
+
+def suites_of(release: str) -> tuple[str, str]:
+    """A release and its backports."""
+    return release, f"{release}-backports"
+
+
+SUITES = suites_of(RELEASE)
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 HELPER = "/usr/lib/apt/apt-helper"
 COMMAND_DEADLINE = 600.0
@@ -81,7 +89,7 @@ def _trust(entry: str, uri: str) -> str:
 
 
 def find_mirror() -> Mirror:
-    """The mirror in the machine's apt configuration that serves the release.
+    """The mirror in the machine's apt configuration that serves the release; mirrors have all of them.
 
     `apt-get indextargets` reads deb822 and one-line sources alike; without --no-release-info it
     would leave out what the machine has no lists of.
@@ -114,11 +122,12 @@ def _transport_settings() -> list[str]:
 
 
 class Archive:
-    """apt with a configuration of its own, in the cache folder."""
+    """apt with a configuration of its own, in the cache folder, for one release and its backports."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, release: str = RELEASE) -> None:
         self._cache = cache
-        self._folder = cache.root / "apt"
+        self._suites = suites_of(release)
+        self._folder = cache.root / ("apt" if release == RELEASE else f"apt-{release}")
         self.debs = cache.root / "debs"
 
     def refresh(self) -> None:
@@ -130,7 +139,7 @@ class Archive:
         (self._folder / "status").touch()
         mirror = find_mirror()
         sources = [f"deb [{mirror.options}] {mirror.uri} {suite} main\n"
-                   for suite in SUITES]
+                   for suite in self._suites]
         (self._folder / "sources.list").write_text("".join(sources), encoding="utf-8")
         self._configure()
         self._apt("apt-get", "update")
@@ -197,6 +206,23 @@ class Archive:
         if lacking:
             raise RigError(f"apt named no address for {', '.join(sorted(lacking))}")
         return packages
+
+    def once(self, kind: str, key: str, find: Callable[[], list[Package]],
+             refresh: bool) -> list[Package]:
+        """What `find` names, asked of new lists the first time, and kept in the cache afterwards."""
+        if refresh:
+            (self._cache.root / kind / key).unlink(missing_ok=True)
+
+        def make(fresh: Path) -> None:
+            note(f"looking up packages in {' and '.join(self._suites)}")
+            self.refresh()
+            found = find()
+            self.forget_lists()
+            fresh.write_text(json.dumps([dataclasses.asdict(package) for package in found]),
+                             encoding="utf-8")
+
+        text = self._cache.entry(kind, key, make).read_text(encoding="utf-8")
+        return [Package(**fields) for fields in json.loads(text)]
 
     def download(self, packages: Sequence[Package]) -> list[Path]:
         """The packages' files, downloaded and checked where they are not there yet."""

@@ -46,7 +46,7 @@ class Card(Pair):
         image = self.prepare()
         emulator = self._supplies.newer_qemu()
         self._supplies.cache.take_turn()
-        machine = Machine(emulator.command, emulator.environment, DEVICES, ("intel_iommu=on",))
+        machine = Machine(MEMORY_MIB, emulator.command, emulator.environment, DEVICES, ("intel_iommu=on",))
         vm = Vm(self.a.name, image, self.folder, NO_CABLE, machine)
         self.a.attach(vm)
         seconds = vm.wait_ready()

@@ -8,10 +8,8 @@ that the machine's own QEMU does not bring along.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 from . import debs
@@ -43,22 +41,9 @@ class Emulator:
         return {"QEMU_MODULE_DIR": str(self.root)}
 
 
-def _resolve(cache: Cache, archive: Archive, refresh: bool) -> Sequence[Package]:
-    key = key_of(" ".join(PACKAGES), BACKPORTS)
-    path = cache.root / "emulator-manifest" / key
-    if refresh:
-        path.unlink(missing_ok=True)
-
-    def make(fresh: Path) -> None:
-        note(f"looking up QEMU in {BACKPORTS}")
-        archive.refresh()
-        found = archive.locate([f"{name}/{BACKPORTS}" for name in PACKAGES])
-        archive.forget_lists()
-        fresh.write_text(json.dumps([dataclasses.asdict(package) for package in found]),
-                         encoding="utf-8")
-
-    text = cache.entry("emulator-manifest", key, make).read_text(encoding="utf-8")
-    return [Package(**fields) for fields in json.loads(text)]
+def _resolve(archive: Archive, refresh: bool) -> list[Package]:
+    return archive.once("emulator-manifest", key_of(" ".join(PACKAGES), BACKPORTS),
+                        lambda: archive.locate([f"{name}/{BACKPORTS}" for name in PACKAGES]), refresh)
 
 
 def _check(root: Path) -> None:
@@ -75,7 +60,7 @@ def load(cache: Cache, archive: Archive) -> Emulator:
     """The emulator, from the cache or from its packages."""
 
     def get(refresh: bool) -> Path:
-        packages = _resolve(cache, archive, refresh)
+        packages = _resolve(archive, refresh)
 
         def make(fresh: Path) -> None:
             files = archive.download(packages)

@@ -41,13 +41,13 @@ def find_agent(cache: Cache, builddir: Path | None) -> Path:
     source = Path(__file__).parent.parent / "programs/rig-agent.c"
 
     def make(fresh: Path) -> None:
-        flags = _run(["pkg-config", "--cflags", "--libs", "glib-2.0"]).split()
-        _run(["cc", "-std=gnu11", "-O2", "-D_GNU_SOURCE", "-o", str(fresh), str(source), *flags])
+        flags = run_tool(["pkg-config", "--cflags", "--libs", "glib-2.0"]).split()
+        run_tool(["cc", "-std=gnu11", "-O2", "-D_GNU_SOURCE", "-o", str(fresh), str(source), *flags])
 
     return cache.entry("agent", key_of(source), make)
 
 
-def _run(command: list[str]) -> str:
+def run_tool(command: list[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False,
                               stdin=subprocess.DEVNULL, timeout=60.0)
@@ -58,18 +58,18 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
-def _needed(programs: Iterable[Path]) -> set[str]:
+def needed(programs: Iterable[Path]) -> set[str]:
     """The sonames these programs want (the NEEDED entries of their dynamic sections)."""
     names = [str(path) for path in programs]
     if not names:
         return set()
     return set(re.findall(r"\(NEEDED\)\s+Shared library: \[([^\]]+)\]",
-                          _run(["readelf", "-d", *names])))
+                          run_tool(["readelf", "-d", *names])))
 
 
 def _host_library(soname: str, asked_by: str) -> Path:
     ldconfig = shutil.which("ldconfig", path="/usr/sbin:/sbin")
-    listing = _run([ldconfig or "ldconfig", "-p"])
+    listing = run_tool([ldconfig or "ldconfig", "-p"])
     match = re.search(rf"^\s*{re.escape(soname)} \(libc6,x86-64[^)]*\) => (\S+)$", listing,
                       re.MULTILINE)
     if match is None:
@@ -97,7 +97,7 @@ def _add_missing_libraries(tree: newc.Tree, base: Path, programs: list[Path]) ->
     present = base_paths(base) | set(tree.nodes)
     pending = programs
     while pending:
-        missing = sorted(soname for soname in _needed(pending)
+        missing = sorted(soname for soname in needed(pending)
                          if not any(f"{folder}/{soname}" in present for folder in SEARCHED))
         pending = []
         for soname in missing:

@@ -14,12 +14,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import emulator, kernel, manifest, modules, overlay, rootfs, small
+from . import emulator, kernel, manifest, modules, overlay, qemus, rootfs, small
 from .apt import Archive
 from .cache import Cache, note
 from .errors import DownloadFailed, GuestGone
 from .host import Host
-from .vm import Image, Vm
+from .vm import LARGE_MEMORY_MIB, PLAIN, Image, Machine, Vm
 
 CHECKOUT_MODULE = Path(__file__).parent.parent / "module"
 TESTDEV = "vferry_testdev"
@@ -78,6 +78,7 @@ class Supplies:
         """Fill the cache."""
         self._parts()
         self.newer_qemu()
+        self._nested()
 
     def newer_qemu(self) -> emulator.Emulator:
         """The QEMU that emulates what the machine's own does not."""
@@ -98,12 +99,17 @@ class Supplies:
         agent = overlay.find_agent(self.cache, self._builddir)
         return linux, extra, base, kernel.module_archive(self.cache, linux, extra), agent
 
-    def image(self, folder: Path) -> Image:
+    def _nested(self) -> list[Path]:
+        """What the hosts run guests of their own with."""
+        return [*(qemus.load(self.cache, name) for name in qemus.QEMUS), qemus.guest(self.cache)]
+
+    def image(self, folder: Path, with_qemus: bool = False) -> Image:
         """Put together what both guests of a pair boot."""
         linux, extra, base, module_archive, agent = self._parts()
+        nested = self._nested() if with_qemus else []
         initrd = folder / "initrd"
         with open(initrd, "wb") as output:
-            for part in (base, module_archive):
+            for part in (base, module_archive, *nested):
                 with open(part, "rb") as stream:
                     shutil.copyfileobj(stream, output, 1 << 20)
             overlay.write(output, base, agent, self._builddir, self._destdir)
@@ -141,8 +147,11 @@ class Link:
 class Pair:
     """harbour-a and harbour-b, booted on demand, ended for sure."""
 
-    def __init__(self, supplies: Supplies) -> None:
+    def __init__(self, supplies: Supplies, with_qemus: bool = False) -> None:
+        """`with_qemus`: the hosts have QEMUs (qemus.py), and memory for guests of their own."""
         self._supplies = supplies
+        self._with_qemus = with_qemus
+        self._machine = Machine(LARGE_MEMORY_MIB) if with_qemus else PLAIN
         self.kernel_name = supplies.kernel_name
         _sweep()
         # UNIX socket paths have 107 characters; build directories can be deep.
@@ -162,7 +171,7 @@ class Pair:
     def prepare(self) -> Image:
         """Make what the pair boots; boot() does it too, but not apart from booting."""
         if self._image is None:
-            self._image = self._supplies.image(self.folder)
+            self._image = self._supplies.image(self.folder, self._with_qemus)
         return self._image
 
     def boot(self) -> None:
@@ -173,7 +182,8 @@ class Pair:
         cable = next(self._cables)
         for host in self.hosts:
             # The first listens on the cable's socket once its control socket has greeted.
-            host.attach(Vm(host.name, image, self.folder, self._cable(cable, host is self.a)))
+            host.attach(Vm(host.name, image, self.folder, self._cable(cable, host is self.a),
+                           self._machine))
         with concurrent.futures.ThreadPoolExecutor(len(self.hosts)) as pool:
             waiting = [pool.submit(host.vm.wait_ready) for host in self.hosts]
             try:
@@ -197,7 +207,7 @@ class Pair:
         other.qmp("netdev_add", type="stream", id="cable", server=True,
                   addr={"type": "unix", "path": f"{self.folder}/cable-{cable}"})
         other.qmp("netdev_add", type="hubport", id="socket", hubid=0, netdev="cable")
-        vm = Vm(host.name, image, self.folder, self._cable(cable, False))
+        vm = Vm(host.name, image, self.folder, self._cable(cable, False), self._machine)
         host.attach(vm)
         self._checked.pop(host.name, None)
         seconds = vm.wait_ready()

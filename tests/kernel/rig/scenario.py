@@ -73,6 +73,7 @@ class Scenario:
     only_on: str | None = None
     card: bool = False
     deep_on: tuple[str, ...] = ()
+    qemu: bool = False
 
     def is_of(self, kernel: str, depth: str) -> bool:
         """Whether it is one of the usual or the deep tests of this kernel."""
@@ -94,7 +95,7 @@ Function = TypeVar("Function", bound=Callable[[Context], None])
 def scenario(name: str | None = None, *, deadline: float = 60.0, fresh: bool = False,
              mtty: bool = True, kernel_may_say: str | None = None,
              only_on: tuple[str, str] | None = None, card: bool = False,
-             deep_on: tuple[str, ...] = ()) -> Callable[[Function], Function]:
+             deep_on: tuple[str, ...] = (), qemu: bool = False) -> Callable[[Function], Function]:
     """Register a function of a file in tests/kernel/scenarios/ as a test.
 
     name            within its file; the function's name with dashes if not given
@@ -107,6 +108,7 @@ def scenario(name: str | None = None, *, deadline: float = 60.0, fresh: bool = F
     card            it runs at one host alone, ctx.a, which has a card with SR-IOV (rig/card.py)
     deep_on         kernels on which it is one of the deep tests, `./run test --deep`: it takes long, and what it sees
                     there more than elsewhere is little
+    qemu            it starts guests in the hosts (rig/guestvm.py): it runs on a pair of 2 GiB each that has QEMUs inside
     """
     if only_on is not None and (only_on[0] not in KERNELS or not only_on[1]):
         raise ValueError(f"only_on is a kernel ({' or '.join(KERNELS)}) and a reason")
@@ -114,7 +116,7 @@ def scenario(name: str | None = None, *, deadline: float = 60.0, fresh: bool = F
     def register(function: Function) -> Function:
         setattr(function, "vferry_scenario", Scenario(
             function, name or function.__name__.replace("_", "-"), deadline, fresh, mtty,
-            kernel_may_say, only_on[0] if only_on else None, card, deep_on))
+            kernel_may_say, only_on[0] if only_on else None, card, deep_on, qemu))
         return function
 
     return register

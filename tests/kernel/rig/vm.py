@@ -20,6 +20,8 @@ from .rootfs import HOSTS
 
 BOOT_DEADLINE = 180.0
 MEMORY_MIB = 1024
+# With guests of its own.
+LARGE_MEMORY_MIB = 2048
 # What the emulator has translated; when it is full, it begins with nothing again. A boot and seven scenarios are 230.
 TRANSLATIONS_MIB = 512
 # One: with two, guests of this QEMU now and then do not finish booting, and both together have
@@ -42,6 +44,7 @@ class Image:
 class Machine:
     """What a VM is, beyond what all are."""
 
+    memory: int = MEMORY_MIB
     emulator: Sequence[str] = ()  # the machine's own QEMU if empty
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     devices: Sequence[str] = ()
@@ -122,7 +125,7 @@ class Vm:
             "setpriv", "--pdeathsig", "KILL", "--",
             *qemu, "-name", self.name, "-M", "q35,kernel-irqchip=split" if kvm else "q35",
             "-nodefaults", "-no-user-config",
-            "-display", "none", "-no-reboot", "-m", str(MEMORY_MIB), "-smp", str(CPUS),
+            "-display", "none", "-no-reboot", "-m", str(machine.memory), "-smp", str(CPUS),
             "-accel", "kvm" if kvm else f"tcg,thread=multi,tb-size={TRANSLATIONS_MIB}",
             "-cpu", "host" if kvm else CPU_MODEL,
             "-kernel", str(image.kernel), "-initrd", str(image.initrd),
