@@ -18,7 +18,7 @@ static gboolean
 begin(VfCrossing *self, GError **error)
 {
     g_autoptr(VfWait) wait = vf_wait_new();
-    const char *devices[] = {self->device_path, NULL};
+    const char *devices[] = {self->subject_path, NULL};
 
     vferry_manager_call_begin(vf_bus_get_manager(self->here), devices, self->begin_options,
                               vf_bus_get_call_flags(self->here), vf_bus_get_timeout(self->here),

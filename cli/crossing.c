@@ -16,7 +16,7 @@ vf_crossing_free(VfCrossing *self)
     g_clear_pointer(&self->secret, g_variant_unref);
     g_clear_pointer(&self->created, g_ptr_array_unref);
     g_free(self->destination_quoted);
-    g_free(self->device_path);
+    g_free(self->subject_path);
     g_free(self->job_uuid);
     g_free(self->cookie);
     g_free(self->lease_path);

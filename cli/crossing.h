@@ -17,8 +17,9 @@ typedef struct {
     GVariant *perform_options;
     char *destination_quoted; /* as it was given, for a shell */
 
+    char *subject_path; /* the device */
+
     /* what came of it */
-    char *device_path;
     char *job_uuid;
     char *cookie;
     char *lease_path;
