@@ -7,7 +7,7 @@ typedef struct VfCli VfCli;
 
 /* One for each verb; the run function is in cmd-<name>.c. */
 typedef struct {
-    const char *name;
+    const char *name;      /* one word or two, "domain list" */
     const char *arguments; /* for the usage line; translated when shown */
     const char *summary;
     VfExit (*run)(VfCli *cli, int argc, char **argv);
