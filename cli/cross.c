@@ -71,15 +71,6 @@ release(VfCrossing *self, GError **error)
     return vferry_lease_call_release_finish(lease, vf_wait_end(wait), error);
 }
 
-/* A lease that is gone was undone by the daemon itself. */
-static gboolean
-is_gone(const GError *error)
-{
-    return g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT) ||
-           g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD) ||
-           g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND);
-}
-
 /* After a failure nothing shall be left there; when we cannot see to it, say what will. */
 static void
 undo(VfCrossing *self)
@@ -89,7 +80,8 @@ undo(VfCrossing *self)
 
     if (!self->lease_path)
         return;
-    self->undone = release(self, &error) || is_gone(error);
+    /* a lease that is gone was undone by the daemon itself */
+    self->undone = release(self, &error) || vf_bus_is_gone(error);
     /* busy: the source is there, so that the end of its job will be heard */
     if (self->undone || g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_BUSY))
         return;
