@@ -29,6 +29,7 @@ VfExit vf_cmd_capabilities_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_compare_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_create_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_domain_attach_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_domain_check_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_domain_list_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_domain_show_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_explain_run(VfCli *cli, int argc, char **argv);

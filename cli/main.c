@@ -29,6 +29,8 @@ static const VfCommand commands[] = {
     {"domain list", "", N_("List the guests whose devices are known here"), vf_cmd_domain_list_run},
     {"domain show", N_("DOMAIN"), N_("Show a guest and its devices"), vf_cmd_domain_show_run},
     {"domain attach", "", N_("Hand over a guest by its QEMU's monitor"), vf_cmd_domain_attach_run},
+    {"domain check", N_("[DOMAIN] [DESTINATION]"), N_("Say what speaks against moving a guest"),
+     vf_cmd_domain_check_run},
     {"jobs", "", N_("List the migrations of a host"), vf_cmd_jobs_run},
     {"cancel", N_("JOB"), N_("Cancel a migration before it is committed"), vf_cmd_cancel_run},
     {"resolve", N_("JOB [DESTINATION]"), N_("Decide a migration that is in doubt"),

@@ -295,5 +295,138 @@ class Attach(Case):
         self.assertEqual(self.calls(self.here), [])
 
 
+CAPABILITIES = """<capabilities xmlns='https://vferry.org/ns/capabilities/1'>
+  <host id='{host}' name='{name}' arch='x86_64' kernel='6.12.95'/>
+  <models><model id='kernel.org/mtty' digest='sha256:{digest}' source='descriptor'>
+    <parameter name='ports' type='int' compare='equal'><allowed><value>1</value><value>2</value></allowed></parameter></model></models>
+  <parents><parent id='mtty' kind='mdev' path='/sys/devices/virtual/mtty/mtty' driver='mtty'>
+    <offer id='mtty/mtty-{ports}' model='kernel.org/mtty' how='create' type='mtty-{ports}' left='{left}' usable-by='{users}'>
+      <parameter name='ports' value='{ports}'/></offer></parent></parents>
+  <devices>{devices}</devices>
+</capabilities>"""
+DEVICE = """<device id='{id}' kind='mdev' path='/sys/bus/mdev/devices/{id}' parent='mtty' {model} state='open'>
+  {parameter}<migration source='probe' stop-copy='yes' p2p='yes' pre-copy='yes'/></device>"""
+C = "83b8f4f2-509f-382f-3c1e-e6bfe0fa1002"
+
+
+class Check(Case):
+    ours = [A]
+    has_model = True
+
+    def setUp(self):
+        super().setUp()
+        self.here.daemon.add(DOMAIN_PATH, "Domain", domain())
+        self.offer = {"ports": 2, "left": 3, "users": "qemu vfio"}
+        self.here.daemon.answers["GetCapabilities"] = lambda path, args: GLib.Variant("(s)", (self.source(),))
+        self.there.daemon.answers["GetCapabilities"] = lambda path, args: GLib.Variant("(s)", (self.capabilities(
+            "b", "", **self.offer),))
+
+    def source(self):
+        model = "model='kernel.org/mtty'" if self.has_model else ""
+        parameter = "<parameter name='ports' value='2' evidence='mdev-type'/>" if self.has_model else ""
+        devices = "".join(DEVICE.format(id=each, model=model, parameter=parameter) for each in self.ours)
+        return self.capabilities("a", devices, ports=2, left=0, users="qemu")
+
+    def capabilities(self, name, devices, **offer):
+        return CAPABILITIES.format(host=HOST, name=f"harbour-{name}", digest="0" * 64, devices=devices, **offer)
+
+    def check(self, status, *words, peer=True):
+        arguments = ["check", "cat"] + [self.there.bus.address] * peer
+        result = self.domain(*arguments)
+        self.assertEqual((result.returncode, result.stderr), (status, ""), result.stdout)
+        for word in words:
+            self.assertRegex(result.stdout, word)
+        document = json.loads(self.domain(*arguments, "--json").stdout)
+        self.assertEqual(document["verdict"], {0: "fits", 1: "unfit", 2: "unknown"}[status])
+        return document
+
+    def set_domain(self, *devices, **changes):
+        self.here.daemon.set(DOMAIN_PATH, "Domain", {"Devices": GLib.Variant("aa{sv}", devices)} | changes)
+
+    def test_fits(self):
+        document = self.check(0, r"0000:00:02\.0 .*fits +it migrates\n", r"fits +mtty/mtty-2\n", "cat can go to ")
+        self.assertEqual([(line["device"], line["verdict"], line["code"]) for line in document["lines"]],
+                         [("0000:00:02.0", "fits", "migrates"), ("0000:00:02.0", "fits", "identical")])
+
+    def test_without_destination(self):
+        document = self.check(0, "Nothing here speaks against a migration of cat", peer=False)
+        self.assertIsNone(document["destination"])
+        self.assertNotIn("GetCapabilities", self.calls(self.here))
+
+    def test_does_not_migrate(self):
+        self.set_domain(guest_device(migrates=False, reasons=["no dirty tracking", "its driver has no migration"]))
+        self.check(1, "does not fit +no dirty tracking", "does not fit +its driver has no migration", "cat cannot be migrated",
+                   peer=False)
+        self.set_domain(guest_device(migrates=False))
+        self.check(1, "does not fit +it does not migrate", peer=False)
+
+    def test_no_device(self):
+        self.set_domain()
+        self.check(1, "it has no VFIO device", peer=False)
+
+    def test_state(self):
+        for state, status in (("paused", 0), ("incoming", 1), ("shut-off", 1), ("unknown", 2)):
+            self.set_domain(guest_device(), State=GLib.Variant("s", state))
+            self.check(status, *([f"“{state}”"] if status else []), peer=False)
+
+    def test_busy(self):
+        self.set_domain(guest_device(), Job=GLib.Variant("o", JOB_PATH))
+        self.check(1, f"job {JOB_PATH} runs on it", peer=False)
+
+    def test_device_that_vferry_does_not_know(self):
+        self.set_domain(guest_device(path=None))
+        self.check(0, peer=False)
+        self.check(2, "unknown +vferry does not know it", "Whether cat can go to ")
+
+    def test_unknown_model(self):
+        self.has_model = False
+        self.check(2, "nobody there knows what model the device")
+
+    def test_does_not_fit(self):
+        self.offer["ports"] = 1
+        document = self.check(1, r"does not fit +mtty/mtty-1: .*ports=2.*ports=1", "cat cannot go to ")
+        self.assertEqual(document["lines"][1]["code"], "value-differs")
+
+    def test_not_for_this_driver(self):
+        self.offer["users"] = "vfio"
+        self.check(1, "does not fit +mtty/mtty-2: ")
+
+    def test_no_room_for_all(self):
+        """Each fits, and both do not."""
+        self.ours = [A, C]
+        self.here.daemon.add("/org/vferry1/device/2", "Device", device(C))
+        self.set_domain(guest_device(), guest_device("0000:00:03.0", C, path="/org/vferry1/device/2"))
+        self.check(2, "unknown +mtty/mtty-2: ")  # whether a new one has the P2P states, which two of QEMU's need
+        self.offer["left"] = 1
+        document = self.check(1, r"0000:00:03\.0 .*does not fit +mtty/mtty-2: no more is left beside the guest's other devices")
+        self.assertEqual(document["lines"][-1]["code"], "no-room")
+
+    def test_nobody_answers(self):
+        """1 would be an answer."""
+        def refuse(path, args):
+            raise Refusal("Failed", "not today")
+        self.there.daemon.answers["GetCapabilities"] = refuse
+        result = self.domain("check", "cat", self.there.bus.address)
+        self.assertEqual((result.returncode, result.stdout), (3, ""))
+        self.assertIn("not today", result.stderr)
+        for arguments in (["dog"], ["cat", "unix:path=/none"], ["cat", "harbour-b"]):
+            self.assertEqual(self.domain("check", *arguments).returncode, 3)
+
+    def test_attached_for_it(self):
+        result = self.domain("check", "--qmp", self.monitor(), self.there.bus.address)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(self.calls(self.here), ["AttachDomain", "GetCapabilities"])
+
+        def attach(path, args):
+            raise Refusal("Device", "it is no QEMU")
+        self.here.daemon.answers["AttachDomain"] = attach
+        result = self.domain("check", "--qmp", self.monitor("other"))
+        self.assertEqual((result.returncode, result.stdout), (3, ""))
+        self.assertIn("it is no QEMU", result.stderr)
+
+    def attach_here(self, path, args):
+        return GLib.Variant("(o)", (DOMAIN_PATH,))
+
+
 if __name__ == "__main__":
     tap.main()
