@@ -31,6 +31,7 @@ VfExit vf_cmd_create_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_domain_attach_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_domain_check_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_domain_list_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_domain_migrate_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_domain_show_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_explain_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_find_run(VfCli *cli, int argc, char **argv);

@@ -7,6 +7,7 @@
 #include <glib/gi18n-lib.h>
 #include <signal.h>
 
+#include "await-guest.h"
 #include "names.h"
 #include "outcome-view.h"
 #include "text-view.h"
@@ -288,6 +289,7 @@ run_calls(VfCrossing *self)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *job_path = NULL;
+    VfBus *who;
 
     if (!begin(self, &error))
         return vf_outcome_report_error(self, self->here, error);
@@ -296,6 +298,8 @@ run_calls(VfCrossing *self)
     if (!prepare(self, &error))
         return vf_outcome_report_error(self, self->there, error);
     show_lease(self);
+    if (self->guest && self->interrupts == 0 && !vf_await_guest(self, &who, &error))
+        return fail_at(self, who, error);
     if (self->interrupts > 0)
         return stop_before_perform(self);
     if (perform(self, &job_path, &error))

@@ -31,6 +31,8 @@ static const VfCommand commands[] = {
     {"domain attach", "", N_("Hand over a guest by its QEMU's monitor"), vf_cmd_domain_attach_run},
     {"domain check", N_("[DOMAIN] [DESTINATION]"), N_("Say what speaks against moving a guest"),
      vf_cmd_domain_check_run},
+    {"domain migrate", N_("[DOMAIN] DESTINATION"), N_("Move a guest to another host"),
+     vf_cmd_domain_migrate_run},
     {"jobs", "", N_("List the migrations of a host"), vf_cmd_jobs_run},
     {"cancel", N_("JOB"), N_("Cancel a migration before it is committed"), vf_cmd_cancel_run},
     {"resolve", N_("JOB [DESTINATION]"), N_("Decide a migration that is in doubt"),

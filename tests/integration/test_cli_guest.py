@@ -95,6 +95,31 @@ class Case(cli_migration.Case):
             time.sleep(0.02)
 
 
+class Words(Case):
+    def test_unknown(self):
+        result = self.domain("dance")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("There is no command “domain dance”", result.stderr)
+        result = self.run_tool(self.here, "domain")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("“domain” needs a second word", result.stderr)
+        self.assertIn("There is no command “do”", self.run_tool(self.here, "do").stderr)
+
+    def test_help(self):
+        result = self.domain("--help")
+        self.assertEqual(result.returncode, 0)
+        self.assertEqual(re.findall(r"(?m)^  domain (\w+)", result.stdout), ["list", "show", "attach", "check", "migrate"])
+        self.assertNotIn("cancel", result.stdout)
+        self.assertIn("--peer-start", self.domain("migrate", "--help").stdout)
+
+    def test_wrong_number(self):
+        for args in (("list", "x"), ("show",), ("attach",), ("check",), ("check", "a", "b", "c"), ("check", "--qmp", "x", "a", "b"),
+                     ("migrate", "cat"), ("migrate", "--qmp", "x"), ("migrate", "--qmp", "x", "cat", "ssh://b")):
+            with self.subTest(args=args):
+                result = self.domain(*args)
+                self.assertEqual((result.returncode, result.stdout), (3, ""), result.stderr)
+
+
 class Seen(Case):
     def setUp(self):
         super().setUp()
@@ -426,6 +451,366 @@ class Check(Case):
 
     def attach_here(self, path, args):
         return GLib.Variant("(o)", (DOMAIN_PATH,))
+
+
+class Migrate(Case):
+    def setUp(self):
+        super().setUp()
+        self.there.daemon.answers["AttachDomain"] = self.attach_there
+        self.qmp = self.monitor()
+        self.peer = os.path.join(self.directory, "peer")
+
+    def prepare(self, path, args):
+        path, _, secret = super().prepare(path, args).unpack()
+        self.there.daemon.add_now(INCOMING_JOB_PATH, "Job", job(JOB, "destination"))
+        return GLib.Variant("(osay)", (path, ANSWER, secret))
+
+    def attach_there(self, path, args):
+        self.there.daemon.add_now(INCOMING_PATH, "Domain", domain(Job=GLib.Variant("o", INCOMING_JOB_PATH)))
+        return GLib.Variant("(o)", (INCOMING_PATH,))
+
+    def command(self, *options, to=None):
+        return ("migrate", "--qmp", self.qmp, "--address", "10.77.0.2", *options, to or self.there.bus.address)
+
+    def listen(self, before=""):
+        """A command that starts what has a monitor: a process in the background that outlives it."""
+        pid = os.path.join(self.directory, "pid")
+        self.addCleanup(self.end_background, pid)
+        program = (f"import os, socket, time; s = socket.socket(socket.AF_UNIX); s.bind({self.peer!r}); s.listen(1); "
+                   f"open({pid!r}, 'w').write(str(os.getpid())); time.sleep(60)")
+        return f'{before} setsid python3 -c "{program}" >/dev/null 2>&1 & while ! [ -s {pid} ]; do sleep 0.02; done'
+
+    def end_background(self, path):
+        try:
+            with open(path, encoding="utf-8") as file:
+                os.kill(int(file.read()), signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+
+    def test_all_calls(self):
+        env = os.path.join(self.directory, "env")
+        command = self.listen(f'echo "$VFERRY_JOB $VFERRY_LEASE $VFERRY_DEVICES" >{env}; echo said; ')
+        result = self.domain(*self.command("--peer-start", command, "--peer-qmp", self.peer))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(self.calls(self.here), ["AttachDomain", "Begin", "Perform", "Confirm"])
+        self.assertEqual(self.calls(self.there), ["Prepare", "AttachDomain", "Finish"])
+        self.assertEqual(self.arguments(self.here, "Begin"), ([DOMAIN_PATH], {}))
+        self.assertEqual(self.arguments(self.there, "Prepare")[1], {"address": "10.77.0.2", "driver": "qemu", "deadline": 240})
+        self.assertEqual(self.arguments(self.there, "AttachDomain"), ({"driver": "qemu", "qmp": 0, "lease": LEASE_PATH},))
+        with open(env, encoding="utf-8") as file:
+            self.assertEqual(file.read(), f"{JOB} {LEASE_PATH} {A}={B}\n")
+        self.assertEqual(result.stderr, "said\n", "what the command says is no part of our output")
+        there = self.there.bus.address
+        lines = result.stdout.splitlines()
+        self.assertEqual(lines[0], f"preparing   {there}: created {B} (kernel.org/mtty, ports=2)")
+        self.assertTrue(lines[1].startswith("starting    "), lines)
+        self.assertIn(f"switchover  loaded; committed; running at {there}", lines)
+
+    def test_domain_by_name(self):
+        self.here.daemon.add(DOMAIN_PATH, "Domain", domain(Driver=GLib.Variant("s", "libvirt")))
+        result = self.domain("migrate", "cat", "--address", "10.77.0.2", "--peer-start", self.listen(), "--peer-qmp", self.peer,
+                             "--downtime-limit", "50", "--precopy-max", "7", "--no-switchover-ack", "--type", "mtty-2",
+                             "--wait", "60", "--json", self.there.bus.address)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        document = json.loads(result.stdout)
+        self.assertEqual((document["domain"], document["result"], document["created"]), ("cat", "completed", [B]))
+        self.assertEqual(self.arguments(self.there, "Prepare")[1], {
+            "address": "10.77.0.2", "driver": "libvirt", "deadline": 180, "type": "mtty-2"})
+        self.assertEqual(self.arguments(self.there, "AttachDomain")[0]["driver"], "libvirt")
+        self.assertEqual(self.arguments(self.here, "Perform")[3],
+                         {"downtime-limit-ms": 50, "precopy-max-seconds": 7, "switchover-ack": False})
+
+    def over_ssh(self):
+        """The environment: an ssh, and the other host's vferryctl in its PATH."""
+        environment, folder = self.ssh(SSH)
+        tool = os.path.join(folder, "vferryctl")
+        with open(tool, "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\nexec {" ".join(WRAPPER)} {VFERRYCTL} "$@"\n')
+        os.chmod(tool, 0o755)
+        return environment | {"THERE": self.there.bus.address}
+
+    def test_over_ssh(self):
+        """The other host's vferryctl opens the monitor."""
+        result = self.domain(*self.command("--peer-start", self.listen(), "--peer-qmp", self.peer, to="ssh://harbour-b"),
+                             **self.over_ssh())
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual(self.calls(self.there), ["Prepare", "AttachDomain", "Finish"])
+        self.assertEqual(self.arguments(self.there, "AttachDomain"), ({"driver": "qemu", "qmp": 0, "lease": LEASE_PATH},))
+        self.assertNotIn("IN THE GUEST", result.stdout)
+
+    def test_background_keeps_the_streams(self):
+        """Of ssh, which would not end then."""
+        begin = time.monotonic()
+        environment = self.over_ssh()
+        result = subprocess.run([*WRAPPER, VFERRYCTL, "domain", *self.command(
+            "--peer-start", "sleep 30 & true", "--peer-qmp", self.monitor("peer"), to="ssh://harbour-b")],
+            env=self.environment(self.here, **environment), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, timeout=DEADLINE, check=False)
+        self.assertEqual(result.returncode, 0)
+        self.assertLess(time.monotonic() - begin, 25)
+
+    def test_command_attaches_it_itself(self):
+        command = f'vferryctl domain attach --lease "$VFERRY_LEASE" --qmp {self.monitor("peer")} >/dev/null'
+        result = self.domain(*self.command("--peer-start", command, to="ssh://harbour-b"), **self.over_ssh())
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual(self.calls(self.there), ["Prepare", "AttachDomain", "Finish"])
+
+    def failed(self, result, status, *words):
+        """Nothing moved, and nothing is left."""
+        self.assertEqual(result.returncode, status, result.stderr)
+        for word in words:
+            self.assertIn(word, result.stderr)
+        self.assertNotIn("Perform", self.calls(self.here))
+        self.assertEqual(self.calls(self.there)[-1], "Release")
+
+    def test_command_fails(self):
+        for to, more in ((None, {}), ("ssh://harbour-b", self.over_ssh())):
+            for command, status in (("exit 3", 3), ("no-such-command-here", 127), ("kill -KILL $$", 137), ("exit 124", 124)):
+                with self.subTest(command=command, to=to):
+                    self.forget()
+                    self.failed(self.domain(*self.command("--peer-start", command, "--peer-qmp", self.peer, to=to), **more), 1,
+                                f"the command that starts the guest failed with exit status {status}")
+                    self.assertNotIn("AttachDomain", self.calls(self.there))
+
+    def forget(self):
+        """What an earlier migration left."""
+        for host in (self.here, self.there):
+            for path in [path for path in host.daemon.objects if path not in (ROOT, "/org/vferry1/device/1")]:
+                host.daemon.remove(path)
+            host.daemon.calls.clear()
+
+    def sleeper(self):
+        """A command that never comes back, and the file with the process that it waits for."""
+        pid = os.path.join(self.directory, "sleeper")
+        if os.path.exists(pid):
+            os.unlink(pid)
+        return f"sleep 1000 & echo $! >{pid}.new; mv {pid}.new {pid}; wait", pid
+
+    def assert_ended(self, path):
+        with open(path, encoding="utf-8") as file:
+            pid = int(file.read())
+
+        def ended():
+            try:
+                with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                    return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+            except FileNotFoundError:
+                return True
+        self.wait_until(ended, "what the command had started runs on")
+
+    def test_command_never_returns(self):
+        """It is ended, and what it has started with it."""
+        for to, more in ((None, {}), ("ssh://harbour-b", self.over_ssh())):
+            self.forget()
+            command, pid = self.sleeper()
+            result = self.domain(*self.command("--peer-start", command, "--peer-qmp", self.peer, "--wait", "1", to=to), **more)
+            self.failed(result, 1, "the command that starts the guest did not come back within 1 s, and was ended")
+            self.assert_ended(pid)
+
+    def test_command_that_does_not_want_to_end(self):
+        command = "trap '' TERM; while :; do sleep 0.1; done"
+        result = self.domain(*self.command("--peer-start", command, "--peer-qmp", self.peer, "--wait", "1"))
+        self.failed(result, 1, "did not come back within 1 s")
+
+    def test_interrupt_during_the_command(self):
+        for to, more in ((None, {}), ("ssh://harbour-b", self.over_ssh())):
+            self.forget()
+            command, pid = self.sleeper()
+            process = self.start_domain(*self.command("--peer-start", command, "--peer-qmp", self.peer, to=to), **more)
+            self.wait_until(lambda: os.path.exists(pid), "the command does not start")
+            process.send_signal(signal.SIGINT)
+            self.ended(process, 1, "Cancelled before anything moved")
+            self.assert_ended(pid)
+
+    def test_guest_goes_during_the_command(self):
+        command, pid = self.sleeper()
+        process = self.start_domain(*self.command("--peer-start", command, "--peer-qmp", self.peer))
+        self.wait_until(lambda: os.path.exists(pid), "the command does not start")
+        self.here.daemon.remove(DOMAIN_PATH)
+        self.ended(process, 1, "domain cat has gone")
+        self.assert_ended(pid)
+
+    def test_ssh_ends(self):
+        environment, _ = self.ssh('for last; do :; done\n'
+                                  'if [ "$last" = systemd-stdio-bridge ]; then exec systemd-stdio-bridge -p "$THERE"; fi\n'
+                                  'echo "Permission denied (publickey)." >&2; exit 255\n')
+        result = self.domain(*self.command("--peer-start", "true", "--peer-qmp", self.peer, to="ssh://harbour-b"),
+                             THERE=self.there.bus.address, **environment)
+        self.failed(result, 1, "Permission denied (publickey).", "ssh ended (status 255) before the command that starts the guest")
+
+    def test_attach_at_the_destination_fails(self):
+        def attach(path, args):
+            raise Refusal("Device", "it is no QEMU")
+        self.there.daemon.answers["AttachDomain"] = attach
+        self.failed(self.domain(*self.command("--peer-start", "true", "--peer-qmp", self.monitor("peer"))), 1, "it is no QEMU")
+        self.forget()
+        result = self.domain(*self.command("--peer-start", "true", "--peer-qmp", self.peer, to="ssh://harbour-b"),
+                             **self.over_ssh())
+        self.failed(result, 1, "it is no QEMU", "attaching the guest, which may still wait there, failed with exit status 1")
+        self.forget()
+        result = self.domain(*self.command("--peer-start", "true", "--peer-qmp", self.peer + "-none"))
+        self.failed(result, 3, "No such file or directory")
+
+    def wait_and_see(self, *options, **more):
+        process = self.start_domain(*self.command(*options), **more)
+        self.wait_for_call(self.there, "Prepare")
+        return process
+
+    def test_somebody_starts_it(self):
+        process = self.wait_and_see()
+        lines = [process.stdout.readline().rstrip("\n") for _ in range(4)]
+        self.assertEqual(lines[1:], [
+            f"waiting     {self.there.bus.address}: start the guest there, stopped and waiting for a migration, with",
+            f"            {B} at 0000:00:02.0 (here {A})",
+            f"            and attach it there: vferryctl domain attach --lease {LEASE_PATH} --qmp SOCKET"])
+        self.there.daemon.add("/org/vferry1/domain/1", "Domain", domain("dog", ""))  # another one
+        self.assertIsNone(process.poll())
+        self.there.daemon.add(INCOMING_PATH, "Domain", domain(Job=GLib.Variant("o", INCOMING_JOB_PATH)))
+        out, err = process.communicate(timeout=DEADLINE)
+        self.assertEqual((process.returncode, err), (0, ""), out)
+        self.assertEqual(self.calls(self.there), ["Prepare", "Finish"])
+
+    def test_somebody_attaches_what_is_there(self):
+        """A job of a domain is a property that changes."""
+        self.there.daemon.add(INCOMING_PATH, "Domain", domain())
+        process = self.wait_and_see("--peer-qmp", "/run/a b", "--json")
+        time.sleep(0.3)
+        self.assertIsNone(process.poll())
+        self.there.daemon.set(INCOMING_PATH, "Domain", {"Job": GLib.Variant("o", INCOMING_JOB_PATH)})
+        out, err = process.communicate(timeout=DEADLINE)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertEqual(json.loads(out)["result"], "completed")
+        self.assertIn("--qmp '/run/a b'", err)
+
+    def ended(self, process, status, *words):
+        _, err = process.communicate(timeout=DEADLINE)
+        self.failed(subprocess.CompletedProcess((), process.returncode, "", err), status, *words)
+
+    def test_nobody_starts_it(self):
+        self.ended(self.wait_and_see("--wait", "1"), 1, f"nobody has attached a guest to lease {LEASE_PATH} within 1 s")
+
+    def test_lease_goes(self):
+        process = self.wait_and_see()
+        self.wait_until(lambda: LEASE_PATH in self.there.daemon.objects, "the lease")
+        for _ in range(4):
+            process.stdout.readline()
+        time.sleep(0.3)
+        self.there.daemon.remove(LEASE_PATH)
+        _, err = process.communicate(timeout=DEADLINE)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn(f"lease {LEASE_PATH} has gone before a guest was attached to it", err)
+
+    def test_destination_goes(self):
+        process = self.wait_and_see()
+        for _ in range(4):
+            process.stdout.readline()
+        time.sleep(0.3)
+        self.there.daemon.loop.quit()
+        _, err = process.communicate(timeout=DEADLINE)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("the daemon there has gone", err)
+
+    def test_guest_goes_while_waiting(self):
+        process = self.wait_and_see()
+        for _ in range(4):
+            process.stdout.readline()
+        self.here.daemon.remove(DOMAIN_PATH)
+        self.ended(process, 1, "domain cat has gone")
+
+    def test_interrupt_while_waiting(self):
+        process = self.wait_and_see()
+        for _ in range(4):
+            process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        self.ended(process, 1, "Cancelled before anything moved")
+
+    def test_interrupt_while_attaching(self):
+        """The daemon lets go of what somebody had attached who leaves."""
+        def attach(path, args):
+            time.sleep(2)
+            return self.attach_here(path, args)
+        self.here.daemon.answers["AttachDomain"] = attach
+        process = self.start_domain(*self.command())
+        self.wait_for_call(self.here, "AttachDomain")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(DEADLINE), -signal.SIGINT)
+        process.communicate(timeout=DEADLINE)
+        self.assertEqual(self.calls(self.there), [])
+
+    def test_interrupt_during_prepare(self):
+        def prepare(path, args):
+            os.kill(self.process.pid, signal.SIGINT)
+            time.sleep(0.3)
+            return self.prepare(path, args)
+        self.there.daemon.answers["Prepare"] = prepare
+        self.process = self.start_domain(*self.command("--peer-start", "touch " + self.peer))
+        self.ended(self.process, 1, "Cancelled before anything moved")
+        self.assertFalse(os.path.exists(self.peer), "nothing is started for nothing")
+
+    def test_interrupt_during_the_job(self):
+        self.pace = 100
+        process = self.start_domain(*self.command("--peer-start", "true", "--peer-qmp", self.monitor("peer")))
+        self.wait_for_call(self.here, "Perform")
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=DEADLINE)
+        self.assertEqual(process.returncode, 1)
+        self.assertEqual(self.calls(self.here)[2:], ["Perform", "Cancel", "Confirm"])
+        self.assertRegex(out, "(?m)^cancelled   the guest stays at .*; nothing is left at ")
+
+    def test_source_cannot_be_attached(self):
+        def attach(path, args):
+            raise Refusal("Device", "it is no QEMU")
+        self.here.daemon.answers["AttachDomain"] = attach
+        result = self.domain(*self.command())
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual((self.calls(self.here), self.calls(self.there)), (["AttachDomain"], []))
+        self.qmp += "-none"
+        result = self.domain(*self.command())
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("No such file or directory", result.stderr)
+
+    def test_perform_refused(self):
+        def perform(path, args):
+            raise Refusal("Busy", "the guest is in another job")
+        self.here.daemon.answers["Perform"] = perform
+        result = self.domain(*self.command("--peer-start", "true", "--peer-qmp", self.monitor("peer")))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("the guest is in another job", result.stderr)
+        self.assertEqual(self.calls(self.there), ["Prepare", "AttachDomain", "Release"])
+
+    def test_failed(self):
+        self.end = ("failed", "org.vferry1.Error.Device", "the guest cannot be stopped")
+        self.outcomes = {"Finish": "failed", "Confirm": "failed"}
+        result = self.domain(*self.command("--peer-start", "true", "--peer-qmp", self.monitor("peer")))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("the guest cannot be stopped", result.stdout)
+        self.assertIn("the guest stays at", result.stderr)
+
+    def test_in_doubt(self):
+        self.end = ("in-doubt", "org.vferry1.Error.InDoubt", "the link was cut")
+        self.outcomes = {"Finish": "in-doubt", "Confirm": "in-doubt"}
+        result = self.domain(*self.command("--peer-start", "true", "--peer-qmp", self.monitor("peer")))
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("decide who runs the guest", result.stderr)
+        self.assertIn(f"vferryctl resolve {JOB}", result.stderr)
+
+    def test_answer_that_is_none(self):
+        there = self.there.daemon.answers
+
+        def prepare(path, args):
+            path, _, secret = self.prepare(path, args).unpack()
+            return GLib.Variant("(osay)", (path, "<answer/>", secret))
+        there["Prepare"] = prepare
+        self.failed(self.domain(*self.command("--peer-start", "true")), 3, "answer")
+
+    def test_options(self):
+        for option, words in ((("--wait", "0"), "--wait"), (("--wait", "3001"), "--wait"), (("--uuid", B), "--uuid"),
+                              (("--downtime-limit", "x"), "--downtime-limit"), (("--address", "here"), "--address")):
+            result = self.domain(*self.command(*option))
+            self.assertEqual(result.returncode, 3)
+            self.assertIn(words, result.stderr)
+        self.assertEqual(self.calls(self.here), [])
 
 
 if __name__ == "__main__":
