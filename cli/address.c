@@ -102,7 +102,7 @@ vf_address_get_label(const VfAddress *self)
 }
 
 char **
-vf_address_get_command(const VfAddress *self, gboolean batch)
+vf_address_get_command(const VfAddress *self, gboolean batch, const char *command)
 {
     g_autoptr(GStrvBuilder) argv = g_strv_builder_new();
     g_autofree char *port = g_strdup_printf("%u", self->port);
@@ -119,6 +119,6 @@ vf_address_get_command(const VfAddress *self, gboolean batch)
         g_strv_builder_add_many(argv, "-p", port, NULL);
     if (self->user)
         g_strv_builder_add_many(argv, "-l", self->user, NULL);
-    g_strv_builder_add_many(argv, "--", self->host, "systemd-stdio-bridge", NULL);
+    g_strv_builder_add_many(argv, "--", self->host, command, NULL);
     return g_strv_builder_end(argv);
 }

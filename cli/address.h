@@ -24,5 +24,6 @@ VfAddress *vf_address_parse(const char *text, GError **error);
 /* What to call the place in messages: a host name or a bus address. Stays the address's. */
 const char *vf_address_get_label(const VfAddress *self);
 
-/* ssh's command line; @batch: nobody is there to answer its questions. Free with g_strfreev(). */
-char **vf_address_get_command(const VfAddress *self, gboolean batch);
+/* ssh's command line, which runs @command in the user's shell there; @batch: nobody is there to
+ * answer its questions. Free with g_strfreev(). */
+char **vf_address_get_command(const VfAddress *self, gboolean batch, const char *command);

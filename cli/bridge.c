@@ -5,12 +5,12 @@
 
 #include <errno.h>
 #include <glib/gi18n-lib.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "error.h"
 #include "io.h"
+#include "remote.h"
 #include "text-view.h"
 
 #define COMPLAINT_MAX 4096
@@ -21,19 +21,11 @@ struct VfBridge {
     int log; /* ssh's standard error: a memory file, which never makes it wait for a reader */
 };
 
-/* Ctrl-C is for us: ssh must carry the cancellation. It keeps an ignored SIGINT (clientloop.c,
- * client_loop). */
-static void
-ignore_interrupt(gpointer data)
-{
-    (void)signal(SIGINT, SIG_IGN);
-}
-
 static gboolean
 spawn(VfBridge *self, const VfAddress *address, gboolean batch, int stream, GError **error)
 {
     g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_NONE);
-    g_auto(GStrv) argv = vf_address_get_command(address, batch);
+    g_auto(GStrv) argv = vf_address_get_command(address, batch, "systemd-stdio-bridge");
     vf_autofd int in = vf_io_dup(stream, error);
     vf_autofd int out = in < 0 ? -1 : vf_io_dup(stream, error);
     vf_autofd int log = out < 0 ? -1 : vf_io_dup(self->log, error);
@@ -43,7 +35,7 @@ spawn(VfBridge *self, const VfAddress *address, gboolean batch, int stream, GErr
     g_subprocess_launcher_take_stdin_fd(launcher, vf_io_steal_fd(&in));
     g_subprocess_launcher_take_stdout_fd(launcher, vf_io_steal_fd(&out));
     g_subprocess_launcher_take_stderr_fd(launcher, vf_io_steal_fd(&log));
-    g_subprocess_launcher_set_child_setup(launcher, ignore_interrupt, NULL, NULL);
+    g_subprocess_launcher_set_child_setup(launcher, vf_remote_ignore_interrupt, NULL, NULL);
     self->ssh = g_subprocess_launcher_spawnv(launcher, (const char *const *)argv, error);
     return self->ssh != NULL;
 }

@@ -66,6 +66,26 @@ vf_bus_get_label(VfBus *self)
     return vf_address_get_label(self->address);
 }
 
+const VfAddress *
+vf_bus_get_address(VfBus *self)
+{
+    return self->address;
+}
+
+gboolean
+vf_bus_is_remote(VfBus *self)
+{
+    return self->address->host != NULL;
+}
+
+gboolean
+vf_bus_is_gone(const GError *error)
+{
+    return g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT) ||
+           g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD) ||
+           g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND);
+}
+
 GDBusConnection *
 vf_bus_get_connection(VfBus *self)
 {

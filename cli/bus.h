@@ -16,8 +16,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfBus, vf_bus_free)
 
 /* All of these stay the bus's. */
 const char *vf_bus_get_label(VfBus *self);
+const VfAddress *vf_bus_get_address(VfBus *self);
 GDBusConnection *vf_bus_get_connection(VfBus *self);
 VferryManager *vf_bus_get_manager(VfBus *self);
+
+/* Whether the daemon is at another host, behind ssh. */
+gboolean vf_bus_is_remote(VfBus *self);
+
+/* Whether @error says that the object of a call is not there (any more). */
+gboolean vf_bus_is_gone(const GError *error);
 
 /* Whether the daemon announces @feature (Manager.Features); starts it when it does not run. */
 gboolean vf_bus_has_feature(VfBus *self, const char *feature);

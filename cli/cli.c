@@ -5,6 +5,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <locale.h>
+#include <string.h>
 
 #include "names.h"
 #include "output.h"
@@ -18,6 +19,21 @@ find_command(const VfCli *cli, const char *name)
         if (g_str_equal(command->name, name))
             return command;
     return NULL;
+}
+
+/* What argv[1], or argv[1] and argv[2] together, name; *@words is how many of them. */
+static const VfCommand *
+choose_command(const VfCli *cli, int argc, char *const *argv, int *words)
+{
+    const VfCommand *command = find_command(cli, argv[1]);
+    g_autofree char *both = NULL;
+
+    *words = 1;
+    if (command || argc < 3)
+        return command;
+    *words = 2;
+    both = g_strdup_printf("%s %s", argv[1], argv[2]);
+    return find_command(cli, both);
 }
 
 /* Of nothing, gettext() would give the head of the catalogue. */
@@ -158,8 +174,9 @@ describe_usage(const VfCommand *command)
     return g_strdup_printf("%s %s", command->name, arguments_of(command));
 }
 
+/* Those whose names begin with @prefix. */
 static char *
-describe_commands(const VfCli *cli)
+describe_commands(const VfCli *cli, const char *prefix)
 {
     GString *text = g_string_new(_("Commands:"));
     guint widest = 0;
@@ -172,6 +189,8 @@ describe_commands(const VfCli *cli)
     for (const VfCommand *command = cli->commands; command->name; command++) {
         g_autofree char *usage = describe_usage(command);
 
+        if (!g_str_has_prefix(command->name, prefix))
+            continue;
         g_string_append_printf(text, "\n  %s%*s%s", usage, (int)(widest + 2 - vf_text_width(usage)),
                                "", _(command->summary));
     }
@@ -183,7 +202,7 @@ static gboolean
 parse_global(VfCli *cli, gboolean *version, int *argc, char ***argv, GError **error)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(_("COMMAND [ARGUMENT…]"));
-    g_autofree char *description = describe_commands(cli);
+    g_autofree char *description = describe_commands(cli, "");
     const GOptionEntry entries[] = {
         {"version", 0, 0, G_OPTION_ARG_NONE, version, N_("Print the version"), NULL},
         {NULL},
@@ -197,6 +216,24 @@ parse_global(VfCli *cli, gboolean *version, int *argc, char ***argv, GError **er
     return g_option_context_parse(context, argc, argv, error);
 }
 
+/* No command is called so; the first of two words may be of several. */
+static VfExit
+refuse_command(const VfCli *cli, int argc, char *const *argv)
+{
+    g_autofree char *prefix = g_strdup_printf("%s ", argv[1]);
+    g_autofree char *description = describe_commands(cli, prefix);
+
+    if (!strstr(description, prefix))
+        return vf_cli_usage(NULL, _("There is no command “%s”"), argv[1]);
+    if (argc > 2 && (g_str_equal(argv[2], "--help") || g_str_equal(argv[2], "-h"))) {
+        g_print("%s\n", description);
+        return VF_EXIT_DONE;
+    }
+    if (argc > 2)
+        return vf_cli_usage(argv[1], _("There is no command “%s %s”"), argv[1], argv[2]);
+    return vf_cli_usage(argv[1], _("“%s” needs a second word"), argv[1]);
+}
+
 VfExit
 vf_cli_main(const VfCommand *commands, int argc, char **argv)
 {
@@ -208,6 +245,7 @@ vf_cli_main(const VfCommand *commands, int argc, char **argv)
     VfCli cli = {.commands = commands};
     const VfCommand *command;
     VfExit status;
+    int words;
 
     setlocale(LC_ALL, "");
     bindtextdomain(GETTEXT_PACKAGE, directory ? directory : LOCALEDIR);
@@ -225,9 +263,9 @@ vf_cli_main(const VfCommand *commands, int argc, char **argv)
     } else if (argc < 2) {
         status = vf_cli_usage(NULL, _("Which command?"));
     } else {
-        command = find_command(&cli, args[1]);
-        status = command ? command->run(&cli, argc - 1, args + 1)
-                         : vf_cli_usage(NULL, _("There is no command “%s”"), args[1]);
+        command = choose_command(&cli, argc, args, &words);
+        status = command ? command->run(&cli, argc - words, args + words)
+                         : refuse_command(&cli, argc, args);
     }
     if (status < VF_EXIT_INPUT && !vf_output_finish(&error)) {
         g_printerr("vferryctl: %s\n", error->message);

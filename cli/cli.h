@@ -7,7 +7,7 @@ typedef struct VfCli VfCli;
 
 /* One for each verb; the run function is in cmd-<name>.c. */
 typedef struct {
-    const char *name;
+    const char *name;      /* one word or two, "domain list" */
     const char *arguments; /* for the usage line; translated when shown */
     const char *summary;
     VfExit (*run)(VfCli *cli, int argc, char **argv);
@@ -28,6 +28,11 @@ VfExit vf_cmd_cancel_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_capabilities_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_compare_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_create_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_domain_attach_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_domain_check_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_domain_list_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_domain_migrate_run(VfCli *cli, int argc, char **argv);
+VfExit vf_cmd_domain_show_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_explain_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_find_run(VfCli *cli, int argc, char **argv);
 VfExit vf_cmd_jobs_run(VfCli *cli, int argc, char **argv);

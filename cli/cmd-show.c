@@ -5,12 +5,11 @@
 #include <inttypes.h>
 
 #include "bus.h"
+#include "domain-view.h"
 #include "json.h"
 #include "output.h"
-#include "terminal.h"
+#include "table.h"
 #include "text-view.h"
-
-#define LABEL_WIDTH 20
 
 typedef enum {
     AS_TEXT,
@@ -61,10 +60,6 @@ static const struct {
     {"org.vferry1.Lease", "State", N_("state"), AS_TEXT},
     {"org.vferry1.Lease", "Deadline", N_("until"), AS_TIME},
     {"org.vferry1.Lease", "OwnerUid", N_("owner's uid"), AS_TEXT},
-    {"org.vferry1.Domain", "Name", N_("domain"), AS_TEXT},
-    {"org.vferry1.Domain", "Uuid", N_("UUID"), AS_TEXT},
-    {"org.vferry1.Domain", "Driver", N_("hypervisor driver"), AS_TEXT},
-    {"org.vferry1.Domain", "State", N_("state"), AS_TEXT},
     {"org.vferry1.Job", "Uuid", N_("job"), AS_TEXT},
     {"org.vferry1.Job", "Operation", N_("operation"), AS_TEXT},
     {"org.vferry1.Job", "Role", N_("role"), AS_TEXT},
@@ -146,17 +141,6 @@ format_value(GVariant *value, Form form)
 }
 
 static void
-print_line(const char *label, const char *text, gboolean colour)
-{
-    g_autofree char *clean = vf_text_printable(text);
-    guint width = vf_text_width(label);
-
-    g_print("%s%s%s%*s%s\n", vf_terminal_begin(VF_STYLE_BOLD, colour), label,
-            vf_terminal_end(VF_STYLE_BOLD, colour),
-            width < LABEL_WIDTH ? (int)(LABEL_WIDTH - width + 2) : 2, "", clean);
-}
-
-static void
 print_offers(VferryParent *parent, gboolean colour)
 {
     g_autoptr(GPtrArray) offers = vferry_parent_list_offers(parent);
@@ -169,7 +153,7 @@ print_offers(VferryParent *parent, gboolean colour)
             g_strdup_printf(_("%s: %s, %s, %" PRIu64 " left"), vferry_offer_get_type_id(offer),
                             model ? model : "-", parameters, vferry_offer_get_left(offer));
 
-        print_line(i == 0 ? _("offers") : "", text, colour);
+        vf_table_print_label(i == 0 ? _("offers") : "", text, colour);
     }
 }
 
@@ -235,7 +219,7 @@ print_parameters(VferryModel *model, gboolean colour)
             unit ? unit : "", vferry_parameter_get_compare(parameter), description ? "  " : "",
             description ? description : "");
 
-        print_line(i == 0 ? _("parameters") : "", text, colour);
+        vf_table_print_label(i == 0 ? _("parameters") : "", text, colour);
     }
 }
 
@@ -253,7 +237,7 @@ print_interface(GDBusProxy *proxy, gboolean colour)
         value = g_dbus_proxy_get_cached_property(proxy, fields[i].property);
         text = value ? format_value(value, fields[i].form) : NULL;
         if (text && text[0])
-            print_line(_(fields[i].label), text, colour);
+            vf_table_print_label(_(fields[i].label), text, colour);
     }
     if (VFERRY_IS_PARENT(proxy))
         print_offers(VFERRY_PARENT(proxy), colour);
@@ -305,6 +289,8 @@ vf_cmd_show_run(VfCli *cli, int argc, char **argv)
         return vf_bus_report(bus, error, NULL);
     if (xml)
         return show_xml(bus, proxy);
+    if (VFERRY_IS_DOMAIN(proxy))
+        return vf_domain_view_show(cli, bus, VFERRY_DOMAIN(proxy));
     if (!cli->json)
         print_interface(proxy, cli->colour);
     else if (!vf_json_print(vf_json_from_proxy(proxy), &error))

@@ -7,6 +7,7 @@
 #include <glib/gi18n-lib.h>
 #include <signal.h>
 
+#include "await-guest.h"
 #include "names.h"
 #include "outcome-view.h"
 #include "text-view.h"
@@ -18,7 +19,7 @@ static gboolean
 begin(VfCrossing *self, GError **error)
 {
     g_autoptr(VfWait) wait = vf_wait_new();
-    const char *devices[] = {self->device_path, NULL};
+    const char *devices[] = {self->subject_path, NULL};
 
     vferry_manager_call_begin(vf_bus_get_manager(self->here), devices, self->begin_options,
                               vf_bus_get_call_flags(self->here), vf_bus_get_timeout(self->here),
@@ -71,15 +72,6 @@ release(VfCrossing *self, GError **error)
     return vferry_lease_call_release_finish(lease, vf_wait_end(wait), error);
 }
 
-/* A lease that is gone was undone by the daemon itself. */
-static gboolean
-is_gone(const GError *error)
-{
-    return g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_OBJECT) ||
-           g_error_matches(error, G_DBUS_ERROR, G_DBUS_ERROR_UNKNOWN_METHOD) ||
-           g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND);
-}
-
 /* After a failure nothing shall be left there; when we cannot see to it, say what will. */
 static void
 undo(VfCrossing *self)
@@ -89,7 +81,8 @@ undo(VfCrossing *self)
 
     if (!self->lease_path)
         return;
-    self->undone = release(self, &error) || is_gone(error);
+    /* a lease that is gone was undone by the daemon itself */
+    self->undone = release(self, &error) || vf_bus_is_gone(error);
     /* busy: the source is there, so that the end of its job will be heard */
     if (self->undone || g_error_matches(error, VFERRY_ERROR, VFERRY_ERROR_BUSY))
         return;
@@ -296,6 +289,7 @@ run_calls(VfCrossing *self)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *job_path = NULL;
+    VfBus *who;
 
     if (!begin(self, &error))
         return vf_outcome_report_error(self, self->here, error);
@@ -304,6 +298,8 @@ run_calls(VfCrossing *self)
     if (!prepare(self, &error))
         return vf_outcome_report_error(self, self->there, error);
     show_lease(self);
+    if (self->guest && self->interrupts == 0 && !vf_await_guest(self, &who, &error))
+        return fail_at(self, who, error);
     if (self->interrupts > 0)
         return stop_before_perform(self);
     if (perform(self, &job_path, &error))

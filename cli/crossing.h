@@ -2,6 +2,7 @@
 #pragma once
 
 #include "follow.h"
+#include "guest.h"
 
 /* A migration as the client that holds both connections sees it. */
 typedef struct {
@@ -17,8 +18,10 @@ typedef struct {
     GVariant *perform_options;
     char *destination_quoted; /* as it was given, for a shell */
 
+    char *subject_path; /* a device, or a domain */
+    VfGuest *guest;     /* the domain, and who starts it there; NULL: a bare device */
+
     /* what came of it */
-    char *device_path;
     char *job_uuid;
     char *cookie;
     char *lease_path;

@@ -91,13 +91,10 @@ vf_documents_read(const char *file, gsize *size, GError **error)
 }
 
 VfCapabilities *
-vf_documents_ask_capabilities(const VfCli *cli, const char *address, GError **error)
+vf_documents_ask_bus(VfBus *bus, GError **error)
 {
-    g_autoptr(VfBus) bus = vf_bus_new(cli, address, error);
     g_autofree char *xml = NULL;
 
-    if (!bus)
-        return NULL;
     if (!vferry_manager_call_get_capabilities_sync(
             vf_bus_get_manager(bus), g_variant_new("a{sv}", NULL), G_DBUS_CALL_FLAGS_NONE,
             vf_bus_get_timeout(bus), &xml, NULL, error)) {
@@ -106,6 +103,14 @@ vf_documents_ask_capabilities(const VfCli *cli, const char *address, GError **er
         return NULL;
     }
     return vf_capabilities_parse(xml, -1, vf_bus_get_label(bus), error);
+}
+
+VfCapabilities *
+vf_documents_ask_capabilities(const VfCli *cli, const char *address, GError **error)
+{
+    g_autoptr(VfBus) bus = vf_bus_new(cli, address, error);
+
+    return bus ? vf_documents_ask_bus(bus, error) : NULL;
 }
 
 /* --- parts --- */
@@ -172,8 +177,8 @@ vf_documents_find_device(const VfCapabilities *capabilities, const char *id, GEr
     return choose(&choice, error);
 }
 
-static VfRequirement *
-take_from_capabilities(const VfCapabilities *capabilities, const char *id, GError **error)
+VfRequirement *
+vf_documents_take_requirement(const VfCapabilities *capabilities, const char *id, GError **error)
 {
     const VfCapabilitiesDevice *device = vf_documents_find_device(capabilities, id, error);
     VfModel *model;
@@ -222,7 +227,8 @@ take_from_text(const char *text, gsize size, const char *where, const char *devi
         *together = cookie ? cookie->devices->len : 1;
     } else if (kind == VF_DOCUMENT_CAPABILITIES) {
         capabilities = vf_capabilities_parse(text, (gssize)size, where, error);
-        requirement = capabilities ? take_from_capabilities(capabilities, device, error) : NULL;
+        requirement =
+            capabilities ? vf_documents_take_requirement(capabilities, device, error) : NULL;
     } else {
         return vf_requirement_parse(text, (gssize)size, where, error);
     }
@@ -242,9 +248,9 @@ ask_for_device(const VfCli *cli, const char *id, GError **error)
 
     if (!device)
         return NULL;
-    capabilities = vf_documents_ask_capabilities(cli, NULL, error);
-    return capabilities ? take_from_capabilities(capabilities,
-                                                 vferry_device_get_id(VFERRY_DEVICE(device)), error)
+    capabilities = vf_documents_ask_bus(bus, error);
+    return capabilities ? vf_documents_take_requirement(
+                              capabilities, vferry_device_get_id(VFERRY_DEVICE(device)), error)
                         : NULL;
 }
 

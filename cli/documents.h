@@ -34,6 +34,14 @@ VfRequirement *vf_documents_load_requirement(const VfCli *cli, const char *argum
 const VfCapabilitiesDevice *vf_documents_find_device(const VfCapabilities *capabilities,
                                                      const char *id, GError **error);
 
+/* What takes over the state of the device with this id must be able to be: of @host, the
+ * capabilities of where it is. NOT_FOUND; UNKNOWN when nobody knows its model. */
+VfRequirement *vf_documents_take_requirement(const VfCapabilities *host, const char *id,
+                                             GError **error);
+
+/* Of a daemon that we are connected with. */
+VfCapabilities *vf_documents_ask_bus(VfBus *bus, GError **error);
+
 /* Of the daemon at @address; NULL: this host's. */
 VfCapabilities *vf_documents_ask_capabilities(const VfCli *cli, const char *address,
                                               GError **error);

@@ -126,9 +126,11 @@ describe_source(VfCrossing *self)
         return g_strdup_printf(_("the device at %s is now in the state %s"), here,
                                self->source_state);
     if (self->undone)
-        return g_strdup_printf(_("the device stays at %s; nothing is left at %s"), here,
-                               vf_bus_get_label(self->there));
-    return g_strdup_printf(_("the device stays at %s"), here);
+        return g_strdup_printf(self->guest ? _("the guest stays at %s; nothing is left at %s")
+                                           : _("the device stays at %s; nothing is left at %s"),
+                               here, vf_bus_get_label(self->there));
+    return g_strdup_printf(self->guest ? _("the guest stays at %s") : _("the device stays at %s"),
+                           here);
 }
 
 static void
@@ -159,8 +161,10 @@ say_unclear(VfCrossing *self, const VfJobEnd *end, const char *result)
                    self->job_uuid, self->job_uuid);
         return;
     }
-    g_printerr(_("vferryctl: %s says %s, %s says %s. Look at both and decide who runs the "
-                 "device:\n  %s\n"),
+    g_printerr(self->guest ? _("vferryctl: %s says %s, %s says %s. Look at both and decide who "
+                               "runs the guest:\n  %s\n")
+                           : _("vferryctl: %s says %s, %s says %s. Look at both and decide who "
+                               "runs the device:\n  %s\n"),
                vf_bus_get_label(self->here),
                self->source_outcome ? self->source_outcome : _("nothing"),
                vf_bus_get_label(self->there),
@@ -191,6 +195,8 @@ describe(VfCrossing *self, const char *result)
 
     for (guint i = 0; self->created && i < self->created->len; i++)
         json_array_add_string_element(created, g_ptr_array_index(self->created, i));
+    if (self->guest)
+        json_object_set_string_member(object, "domain", self->guest->label);
     vf_json_set_text(object, "job", self->job_uuid);
     json_object_set_string_member(object, "result", result);
     json_object_set_string_member(object, "source", vf_bus_get_label(self->here));

@@ -6,6 +6,7 @@
 #include "text-view.h"
 
 #define GAP 2
+#define LABEL_WIDTH 20
 
 typedef struct {
     char *text;
@@ -82,4 +83,15 @@ vf_table_format(VfTable *self, gboolean colour)
             g_string_append_printf(out, "%*s", (int)gap, "");
     }
     return g_string_free(out, FALSE);
+}
+
+void
+vf_table_print_label(const char *label, const char *text, gboolean colour)
+{
+    g_autofree char *clean = vf_text_printable(text);
+    guint width = vf_text_width(label);
+
+    g_print("%s%s%s%*s%s\n", vf_terminal_begin(VF_STYLE_BOLD, colour), label,
+            vf_terminal_end(VF_STYLE_BOLD, colour),
+            width < LABEL_WIDTH ? (int)(LABEL_WIDTH - width + 2) : 2, "", clean);
 }

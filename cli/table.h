@@ -17,3 +17,6 @@ void vf_table_add_styled(VfTable *self, const char *text, VfStyle style);
 
 /* Titles and rows, each line ended. Free with g_free(). */
 char *vf_table_format(VfTable *self, gboolean colour);
+
+/* A line of what is no table: @label in bold, and @text, cleaned, in the second column. */
+void vf_table_print_label(const char *label, const char *text, gboolean colour);

@@ -14,7 +14,11 @@
 #include "io.h"
 #include "options.h"
 
-#define START "VFERRY_FAKE_START" /* in the daemon's environment: how the driver starts */
+/* In the daemon's environment: how the driver starts, and, for callers who cannot say it, the
+ * devices of a guest and how long a job takes. */
+#define START "VFERRY_FAKE_START"
+#define DEVICES "VFERRY_FAKE_DEVICES"
+#define DURATION "VFERRY_FAKE_DURATION_MS"
 #define FOUND "domain:"
 #define FAIL "fail"
 #define TICK_MS 20
@@ -55,6 +59,14 @@ typedef struct {
     gboolean adopts; /* whoever waited at the destination has the devices when it is over */
 } Wishes;
 
+static guint32
+get_duration(void)
+{
+    const char *text = g_getenv(DURATION);
+
+    return text ? (guint32)g_ascii_strtoull(text, NULL, 10) : DURATION_MS_DEFAULT;
+}
+
 static gboolean
 take_wishes(GVariant *dict, Wishes *wishes, GError **error)
 {
@@ -62,7 +74,7 @@ take_wishes(GVariant *dict, Wishes *wishes, GError **error)
     g_autofree char *outcome = vf_options_take_string(options, "fake-outcome", "completed");
 
     wishes->bytes = vf_options_take_u64(options, "fake-bytes", BYTES_DEFAULT);
-    wishes->duration_ms = vf_options_take_u32(options, "fake-duration-ms", DURATION_MS_DEFAULT);
+    wishes->duration_ms = vf_options_take_u32(options, "fake-duration-ms", get_duration());
     wishes->fail = vf_options_take_boolean(options, "fake-fail", FALSE);
     wishes->hang = vf_options_take_boolean(options, "fake-hang", FALSE);
     wishes->shrug = vf_options_take_boolean(options, "fake-shrug", FALSE);
@@ -230,16 +242,34 @@ on_monitor_hung_up(int fd, GIOCondition condition, gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* As drivers for real hypervisors call it, too. */
+static GVariant *
+take_monitor(VfOptions *options)
+{
+    GVariant *handle = vf_options_take_value(options, "fake-monitor", G_VARIANT_TYPE_HANDLE);
+
+    return handle ? handle : vf_options_take_value(options, "qmp", G_VARIANT_TYPE_HANDLE);
+}
+
+static char **
+get_devices(GVariant *option)
+{
+    const char *text = g_getenv(DEVICES);
+
+    if (option)
+        return g_variant_dup_strv(option, NULL);
+    return text ? g_strsplit(text, " ", -1) : NULL;
+}
+
 static gboolean
 fill_domain(VfFakeDriver *self, VfDomain *domain, VfJob *incoming, VfOptions *options,
             GError **error)
 {
-    g_autoptr(GVariant) handle =
-        vf_options_take_value(options, "fake-monitor", G_VARIANT_TYPE_HANDLE);
+    g_autoptr(GVariant) handle = take_monitor(options);
     g_autoptr(GVariant) devices =
         vf_options_take_value(options, "fake-devices", G_VARIANT_TYPE_STRING_ARRAY);
     g_autofree char *uuid = vf_options_take_string(options, "fake-uuid", "");
-    g_autofree const char **addresses = devices ? g_variant_get_strv(devices, NULL) : NULL;
+    g_auto(GStrv) addresses = get_devices(devices);
     Monitor *monitor;
     int fd;
 
@@ -263,7 +293,7 @@ fill_domain(VfFakeDriver *self, VfDomain *domain, VfJob *incoming, VfOptions *op
     vf_domain_set_uuid(domain, uuid);
     vf_domain_set_state(domain, incoming ? VF_DOMAIN_INCOMING : VF_DOMAIN_RUNNING);
     if (addresses)
-        vf_domain_take_devices(domain, list_devices(addresses));
+        vf_domain_take_devices(domain, list_devices((const char *const *)addresses));
     return TRUE;
 }
 

@@ -63,7 +63,7 @@ class Completion(Case):
         """All that the tool knows, without a daemon."""
         self.assertEqual(self.complete(None, ""), [
             "list", "show", "capabilities", "find", "compare", "baseline", "explain", "models", "create", "remove", "probe",
-            "migrate", "jobs", "cancel", "resolve", "monitor"])
+            "migrate", "domain", "jobs", "cancel", "resolve", "monitor"])
         self.assertEqual(self.complete(None, "mi"), ["migrate"])
         self.assertEqual(self.complete(None, "--json", "c"), ["capabilities", "compare", "create", "cancel"])
 
@@ -81,6 +81,22 @@ class Completion(Case):
             self.assertEqual(self.complete(host, verb, ""), ["0000:06:0d.1", A])
         self.assertEqual(self.complete(host, "migrate", "--driver", "fake", "83"), [A])
         self.assertEqual(self.complete(host, "migrate", A, "83"), [])
+
+    def test_domains(self):
+        host = self.busy_host()
+        guest = {"Name": GLib.Variant("s", "cat"), "Uuid": GLib.Variant("s", OTHER_JOB), "Driver": GLib.Variant("s", "qemu"),
+                 "State": GLib.Variant("s", "running"), "Job": GLib.Variant("o", "/"), "Devices": GLib.Variant("aa{sv}", [])}
+        host.daemon.add("/org/vferry1/domain/1", "Domain", guest)
+        host.daemon.add("/org/vferry1/domain/2", "Domain", guest | {"Name": GLib.Variant("s", ""), "Uuid": GLib.Variant("s", JOB)})
+        self.assertEqual(self.complete(host, "domain", ""), ["list", "show", "attach", "check", "migrate"])
+        for word in ("show", "check", "migrate"):
+            self.assertEqual(sorted(self.complete(host, "domain", word, "")), [JOB, "cat"])
+        self.assertEqual(self.complete(host, "domain", "migrate", "--wait", "9", "c"), ["cat"])
+        self.assertNotIn("cat", self.complete(host, "domain", "migrate", "--qmp", "/run/qmp", ""))
+        self.assertEqual(self.complete(host, "domain", "show", "cat", ""), [])
+        self.assertIn("cat", self.complete(host, "show", ""))
+        self.assertIn("--peer-start=", self.complete(host, "domain", "migrate", "--p"))
+        self.assertNotIn("--peer-start=", self.complete(host, "domain", "check", "--"))
 
     def test_address_with_colons(self):
         """bash takes a word apart at colons and wants only what is behind the last one."""

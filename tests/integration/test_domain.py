@@ -415,7 +415,7 @@ class Found(Test):
         self.wait_for_device(self.uuid)
         status, out, _ = self.tool('show', 'found')
         self.assertEqual(status, 0)
-        self.assertRegex(out, r'^domain +found\nhypervisor driver +fake\nstate +running\n$')
+        self.assertRegex(out, rf'^domain +found\nhypervisor driver +fake\nstate +running\n\n.*\n.* {self.uuid} +kernel.org/mtty +yes\n$')
         self.assertEqual(self.tool('show', '--json', 'found')[0], 0)
         self.assertEqual(self.tool('list')[0], 0)
         status, _, err = self.tool('probe', 'found')

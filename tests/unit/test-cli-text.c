@@ -281,7 +281,7 @@ static void
 test_ssh_command(void)
 {
     g_autoptr(VfAddress) address = vf_address_parse("ssh://pilot@harbour-b:2222", NULL);
-    g_auto(GStrv) argv = vf_address_get_command(address, TRUE);
+    g_auto(GStrv) argv = vf_address_get_command(address, TRUE, "systemd-stdio-bridge");
     guint n = g_strv_length(argv);
 
     g_assert_cmpstr(argv[0], ==, "ssh");

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "presence.h"
+
+/* The guest of a migration, at both its hosts. */
+typedef struct {
+    VferryDomain *domain; /* at the source */
+    VfPresence *presence; /* of it */
+    char *label;          /* what to call it */
+    char *driver;         /* of both sides */
+
+    /* what the user wants at the destination */
+    char *start;        /* command that starts its hypervisor there; NULL: somebody does */
+    char *monitor;      /* the socket of its monitor there; NULL: whoever starts it attaches it */
+    guint wait_seconds; /* for the command, or for somebody */
+} VfGuest;
+
+void vf_guest_free(VfGuest *self);
+
+/* The guest is @domain, of the daemon at @here. Takes a reference. */
+void vf_guest_set_domain(VfGuest *self, VfBus *here, VferryDomain *domain);
