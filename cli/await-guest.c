@@ -19,7 +19,7 @@
 static char *
 format_attach(VfCrossing *crossing)
 {
-    const VfGuest *self = crossing->guest;
+    const VfCrossingGuest *self = crossing->guest;
     g_autofree char *monitor = self->monitor ? g_shell_quote(self->monitor) : g_strdup(_("SOCKET"));
     g_autofree char *quoted = g_shell_quote(self->driver);
     gboolean usual = g_str_equal(self->driver, VF_DOMAIN_DRIVER_DEFAULT);
@@ -150,7 +150,7 @@ attach_here(VfCrossing *crossing, GError **error)
 static gboolean
 start(VfCrossing *crossing, const VfAnswer *answer, VfBus **who, GError **error)
 {
-    const VfGuest *self = crossing->guest;
+    const VfCrossingGuest *self = crossing->guest;
     gboolean remote = vf_bus_is_remote(crossing->there);
     g_auto(GStrv) environment = format_environment(crossing, answer);
     g_autofree char *attach = format_attach(crossing);
@@ -254,7 +254,7 @@ wait_for_somebody(VfCrossing *crossing, VfBus **who, GError **error)
 gboolean
 vf_await_guest(VfCrossing *crossing, VfBus **who, GError **error)
 {
-    const VfGuest *self = crossing->guest;
+    const VfCrossingGuest *self = crossing->guest;
     g_autoptr(VfAnswer) answer = vf_answer_parse(crossing->answer, -1, NULL, error);
 
     *who = crossing->there;

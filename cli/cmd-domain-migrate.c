@@ -63,16 +63,16 @@ parse_options(VfCli *cli, Options *options, int *argc, char ***argv)
     return FALSE;
 }
 
-static VfGuest *
+static VfCrossingGuest *
 make_guest(const Options *options, GError **error)
 {
     guint64 seconds = WAIT_SECONDS;
-    VfGuest *guest;
+    VfCrossingGuest *guest;
 
     if (options->wait &&
         !vf_number_parse_u64(options->wait, "--wait", 1, WAIT_SECONDS_MAX, &seconds, error))
         return NULL;
-    guest = g_new0(VfGuest, 1);
+    guest = g_new0(VfCrossingGuest, 1);
     guest->start = g_strdup(options->start);
     guest->monitor = g_strdup(options->monitor);
     guest->wait_seconds = (guint)seconds;
@@ -100,7 +100,7 @@ open_guest(VfCrossing *self, const char *argument, const Options *options, GErro
     if (!domain)
         return FALSE;
     self->subject_path = g_strdup(g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)));
-    vf_guest_set_domain(self->guest, self->here, domain);
+    vf_crossing_guest_set_domain(self->guest, self->here, domain);
     complete_prepare_options(self);
     return TRUE;
 }

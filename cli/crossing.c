@@ -8,7 +8,8 @@ vf_crossing_free(VfCrossing *self)
 {
     g_clear_pointer(&self->follow, vf_follow_free);
     g_clear_pointer(&self->view, vf_view_free);
-    g_clear_pointer(&self->guest, vf_guest_free); /* before the connections that it looks at */
+    g_clear_pointer(&self->guest,
+                    vf_crossing_guest_free); /* before the connections that it looks at */
     g_clear_pointer(&self->here, vf_bus_free);
     g_clear_pointer(&self->there, vf_bus_free);
     g_clear_pointer(&self->begin_options, g_variant_unref);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "follow.h"
-#include "guest.h"
+#include "crossing-guest.h"
 
 /* A migration as the client that holds both connections sees it. */
 typedef struct {
@@ -18,8 +18,8 @@ typedef struct {
     GVariant *perform_options;
     char *destination_quoted; /* as it was given, for a shell */
 
-    char *subject_path; /* a device, or a domain */
-    VfGuest *guest;     /* the domain, and who starts it there; NULL: a bare device */
+    char *subject_path;     /* a device, or a domain */
+    VfCrossingGuest *guest; /* the domain, and who starts it there; NULL: a bare device */
 
     /* what came of it */
     char *job_uuid;

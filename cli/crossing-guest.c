@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "guest.h"
+#include "crossing-guest.h"
 
 #include "attach.h"
 
 void
-vf_guest_free(VfGuest *self)
+vf_crossing_guest_free(VfCrossingGuest *self)
 {
     g_clear_pointer(&self->presence, vf_presence_free);
     g_clear_object(&self->domain);
@@ -19,7 +19,7 @@ vf_guest_free(VfGuest *self)
 
 /* Copies: the proxy forgets what it knows when the daemon ends. */
 void
-vf_guest_set_domain(VfGuest *self, VfBus *here, VferryDomain *domain)
+vf_crossing_guest_set_domain(VfCrossingGuest *self, VfBus *here, VferryDomain *domain)
 {
     self->domain = g_object_ref(domain);
     self->presence = vf_presence_new(here, g_dbus_proxy_get_object_path(G_DBUS_PROXY(domain)));

@@ -14,9 +14,9 @@ typedef struct {
     char *start;        /* command that starts its hypervisor there; NULL: somebody does */
     char *monitor;      /* the socket of its monitor there; NULL: whoever starts it attaches it */
     guint wait_seconds; /* for the command, or for somebody */
-} VfGuest;
+} VfCrossingGuest;
 
-void vf_guest_free(VfGuest *self);
+void vf_crossing_guest_free(VfCrossingGuest *self);
 
 /* The guest is @domain, of the daemon at @here. Takes a reference. */
-void vf_guest_set_domain(VfGuest *self, VfBus *here, VferryDomain *domain);
+void vf_crossing_guest_set_domain(VfCrossingGuest *self, VfBus *here, VferryDomain *domain);
