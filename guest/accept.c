@@ -16,6 +16,10 @@ typedef struct {
     int process;       /* pidfd; -1: the device itself was given */
     VfAcceptWanted wanted;
     const VfAcceptPlaces *places;
+    gboolean wait; /* it is asked later: what takes time is done by then */
+    GMutex lock;
+    GCond told;
+    gboolean go;
 } Question;
 
 static void
@@ -26,7 +30,16 @@ question_free(gpointer data)
     g_clear_pointer(&self->device, vf_backend_free);
     vf_io_clear_fd(&self->process);
     g_free(self->wanted.path);
+    g_cond_clear(&self->told);
+    g_mutex_clear(&self->lock);
     g_free(self);
+}
+
+static gboolean
+take_given(VfRequest *request, VfOptions *options, GError **error)
+{
+    ((Question *)request->own)->wait = vf_options_take_boolean(options, "wait", FALSE);
+    return TRUE;
 }
 
 static gboolean
@@ -58,6 +71,7 @@ take_process(VfRequest *request, VfOptions *options, GError **error)
     Question *self = request->own;
     g_autoptr(GVariant) allowed = NULL;
 
+    take_given(request, options, error);
     if (!take_wanted(&self->wanted, options, error) ||
         !vf_request_take(options, "allowed", G_VARIANT_TYPE_BOOLEAN, &allowed, error) ||
         !vf_options_end(options, error))
@@ -112,9 +126,14 @@ static void
 ask_kernel(VfRequest *request, VfRequestResult *result, GError **error)
 {
     Question *self = request->own;
-    gboolean asked = FALSE;
-    gboolean taken = set_stop(self->device, &asked, error);
+    gboolean asked = FALSE, taken;
     VfMigrationState state;
+
+    g_mutex_lock(&self->lock);
+    while (self->wait && !self->go)
+        g_cond_wait(&self->told, &self->lock);
+    g_mutex_unlock(&self->lock);
+    taken = set_stop(self->device, &asked, error);
 
     result->end.untouched = !taken && !asked;
     if (vf_backend_get_state(self->device, &state, NULL)) {
@@ -126,9 +145,24 @@ ask_kernel(VfRequest *request, VfRequestResult *result, GError **error)
     g_clear_pointer(&self->device, vf_backend_free);
 }
 
+static gboolean
+hear(VfRequest *request, VfControlMessage *message)
+{
+    Question *self = request->own;
+
+    if (!g_str_equal(message->verb, "go"))
+        return FALSE;
+    g_mutex_lock(&self->lock);
+    self->go = TRUE;
+    g_cond_signal(&self->told);
+    g_mutex_unlock(&self->lock);
+    return TRUE;
+}
+
 static const VfVerb verbs[] = {
-    {"accept", VF_REQUEST_ONE_FD, VF_CONFINE_DEVICE, FALSE, NULL, ask_kernel},
-    {"accept-from-process", VF_REQUEST_ONE_FD, VF_CONFINE_DEVICE, FALSE, take_process, ask_kernel},
+    {"accept", VF_REQUEST_ONE_FD, VF_CONFINE_DEVICE, FALSE, take_given, ask_kernel, hear},
+    {"accept-from-process", VF_REQUEST_ONE_FD, VF_CONFINE_DEVICE, FALSE, take_process, ask_kernel,
+     hear},
 };
 
 static VfSession *
@@ -141,7 +175,9 @@ adopt(VfRequest *request, int *fds, guint n_fds, VfRecord *record, gpointer data
     request->free_own = question_free;
     self->places = data;
     self->process = -1;
-    if (request->verb->take)
+    g_mutex_init(&self->lock);
+    g_cond_init(&self->told);
+    if (request->verb->take == take_process)
         self->process = vf_io_steal_fd(&fds[0]);
     else
         self->device = vf_vfio_new(vf_io_steal_fd(&fds[0]));

@@ -568,7 +568,9 @@ gboolean
 vf_mover_tell(VfMover *self, const char *word, GVariant *args, const int *fds, guint n_fds,
               GError **error)
 {
-    if (self->control >= 0 && (self->process || self->pidfd >= 0) && !self->reply)
+    gboolean there = self->process || self->pidfd >= 0 || self->socket;
+
+    if (self->control >= 0 && there && !self->reply)
         return vf_control_send(self->control, word, args, fds, n_fds, error);
     g_variant_unref(g_variant_ref_sink(args));
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER, _("%s does not work on it"), self->program);

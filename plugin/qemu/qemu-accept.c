@@ -7,109 +7,176 @@
 #include <glib/gstdio.h>
 
 #include "error.h"
-#include "io.h"
 #include "mover.h"
 
 /* A kernel driver answers within a millisecond, mostly; the guest stands still meanwhile. */
-#define ACCEPT_DEADLINE_MS 10000
+#define ACCEPT_DEADLINE_SECONDS 10
 #define SOCKET "/run/vferry/accept" /* dbus/vferry-accept.socket */
 
 typedef struct {
-    VfJob *job;
-    int process; /* pidfd of QEMU */
-    guint next;  /* device that is asked about */
-} Accept;
+    VfQemuAccept *all;
+    VfMover *worker; /* NULL: it has ended */
+    char *device;    /* what to call it */
+} Question;
+
+struct VfQemuAccept {
+    GPtrArray *questions;
+    guint n_open;
+    guint timer; /* while the kernel is asked */
+    gboolean asking;
+    GError *refusal; /* the first */
+    VfQemuAccepted answered;
+    gpointer data;
+};
 
 static void
-accept_free(gpointer data)
+question_free(gpointer data)
 {
-    Accept *self = data;
+    Question *self = data;
 
-    g_object_unref(self->job);
-    vf_io_clear_fd(&self->process);
+    if (self->worker) {
+        g_signal_handlers_disconnect_by_data(self->worker, self);
+        vf_mover_kill(self->worker);
+        g_object_unref(self->worker);
+    }
+    g_free(self->device);
     g_free(self);
+}
+
+void
+vf_qemu_accept_free(VfQemuAccept *self)
+{
+    g_clear_handle_id(&self->timer, g_source_remove);
+    g_ptr_array_unref(self->questions);
+    g_clear_error(&self->refusal);
+    g_free(self);
+}
+
+/* One that refuses decides it: nobody waits for the others. */
+static void
+conclude(VfQemuAccept *self)
+{
+    if (!self->asking || (self->n_open > 0 && !self->refusal))
+        return;
+    self->asking = FALSE;
+    g_clear_handle_id(&self->timer, g_source_remove);
+    self->answered(self->data, self->refusal);
+}
+
+static void
+on_ended(VfMover *worker, VfMoverReply *reply, Question *question)
+{
+    VfQemuAccept *self = question->all;
+    const GError *error = reply ? reply->outcome->error : vf_mover_get_error(worker);
+
+    if (error && !self->refusal)
+        self->refusal = g_error_new(VFERRY_ERROR, VFERRY_ERROR_DEVICE, _("device %s: %s"),
+                                    question->device, error->message);
+    g_clear_object(&question->worker);
+    self->n_open--;
+    conclude(self);
+}
+
+static void
+tell(VfMover *worker)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!vf_mover_tell(worker, "go", g_variant_new("a{sv}", NULL), NULL, 0, &error))
+        g_debug("%s", error->message); /* it has just ended, or starts, and is told then */
+}
+
+static void
+on_started(VfMover *worker, Question *question)
+{
+    if (question->all->asking)
+        tell(worker);
 }
 
 /* vferryd's unit has no capability to give, so that systemd starts the one that needs it; without
  * systemd it is started here, with what this process has. */
 static VfMover *
-make_worker(Accept *self)
+make_worker(VfJob *job, const VfJobDevice *device, const VfQemuMonitor *monitor)
 {
-    VfDevice *device = vf_job_get_device(self->job, self->next)->device;
     const char *run_dir = g_getenv("VFERRY_RUN_DIR");
     g_autofree char *socket =
         run_dir ? g_build_filename(run_dir, "accept", NULL) : g_strdup(SOCKET);
     g_auto(GVariantDict) args = G_VARIANT_DICT_INIT(NULL);
 
-    g_variant_dict_insert(&args, "path", "s", vf_device_get_sysfs_path(device));
-    g_variant_dict_insert(&args, "inode", "t", vf_device_get_inode(device));
-    g_variant_dict_insert(&args, "uid", "u", vf_job_get_uid(self->job));
+    g_variant_dict_insert(&args, "path", "s", vf_device_get_sysfs_path(device->device));
+    g_variant_dict_insert(&args, "inode", "t", vf_device_get_inode(device->device));
+    g_variant_dict_insert(&args, "uid", "u", vf_job_get_uid(job));
     g_variant_dict_insert(&args, "allowed", "b", TRUE);
+    g_variant_dict_insert(&args, "wait", "b", TRUE);
     if (g_access(socket, F_OK) == 0)
         return vf_mover_new_served(socket, VF_MOVER_PROGRAM_ACCEPT, "accept-from-process",
-                                   g_variant_dict_end(&args), &self->process, 1);
+                                   g_variant_dict_end(&args), &monitor->process, 1);
     return vf_mover_new(VF_MOVER_PROGRAM_ACCEPT, "accept-from-process", g_variant_dict_end(&args),
-                        &self->process, 1);
+                        &monitor->process, 1);
 }
 
-static void ask_next(GTask *task);
-
 static void
-on_answered(GObject *source, GAsyncResult *result, gpointer data)
+add_question(VfQemuAccept *self, VfJob *job, const VfJobDevice *device,
+             const VfQemuMonitor *monitor)
 {
-    g_autoptr(GTask) task = data;
-    Accept *self = g_task_get_task_data(task);
-    GError *error = NULL;
-    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+    Question *question;
 
-    if (reply) {
-        self->next++;
-        ask_next(g_steal_pointer(&task));
+    if (!device->device) {
+        if (!self->refusal)
+            self->refusal = g_error_new(VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                                        _("device %s has gone"), device->id);
         return;
     }
-    g_prefix_error(&error, _("device %s: "), vf_job_get_device(self->job, self->next)->id);
-    g_task_return_error(task, error);
+    question = g_new0(Question, 1);
+    question->all = self;
+    question->device = g_strdup(device->id);
+    question->worker = make_worker(job, device, monitor);
+    g_signal_connect(question->worker, "started", G_CALLBACK(on_started), question);
+    g_signal_connect(question->worker, "ended", G_CALLBACK(on_ended), question);
+    g_ptr_array_add(self->questions, question);
+    self->n_open++;
+    vf_mover_start(question->worker);
 }
 
-static void
-ask_next(GTask *task)
+VfQemuAccept *
+vf_qemu_accept_new(VfJob *job, const VfQemuMonitor *monitor, VfQemuAccepted answered, gpointer data)
 {
-    Accept *self = g_task_get_task_data(task);
+    VfQemuAccept *self = g_new0(VfQemuAccept, 1);
 
-    if (self->next == vf_job_get_n_devices(self->job)) {
-        g_task_return_boolean(task, TRUE);
-        g_object_unref(task);
-    } else if (!vf_job_get_device(self->job, self->next)->device) {
-        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND, _("device %s has gone"),
-                                vf_job_get_device(self->job, self->next)->id);
-        g_object_unref(task);
-    } else {
-        vf_mover_call_this_async(make_worker(self), ACCEPT_DEADLINE_MS, NULL, on_answered, task);
-    }
+    self->questions = g_ptr_array_new_with_free_func(question_free);
+    self->answered = answered;
+    self->data = data;
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        add_question(self, job, vf_job_get_device(job, i), monitor);
+    return self;
+}
+
+/* A driver may block for as long as it likes: whoever asks it for us is left to it. */
+static gboolean
+on_deadline(gpointer data)
+{
+    VfQemuAccept *self = data;
+
+    self->timer = 0;
+    if (!self->refusal)
+        self->refusal = g_error_new(VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                                    _("the kernel has not said for %d s whether it takes the "
+                                      "state of a device"),
+                                    ACCEPT_DEADLINE_SECONDS);
+    conclude(self);
+    return G_SOURCE_REMOVE;
 }
 
 void
-vf_qemu_accept_async(VfJob *job, const VfQemuMonitor *monitor, GAsyncReadyCallback callback,
-                     gpointer data)
+vf_qemu_accept_ask(VfQemuAccept *self)
 {
-    GTask *task = g_task_new(NULL, NULL, callback, data);
-    Accept *self = g_new0(Accept, 1);
-    GError *error = NULL;
+    self->asking = TRUE;
+    self->timer = g_timeout_add_seconds(ACCEPT_DEADLINE_SECONDS, on_deadline, self);
+    for (guint i = 0; i < self->questions->len; i++) {
+        Question *question = self->questions->pdata[i];
 
-    g_task_set_source_tag(task, vf_qemu_accept_async);
-    self->job = g_object_ref(job);
-    self->process = vf_io_dup(monitor->process, &error);
-    g_task_set_task_data(task, self, accept_free);
-    if (self->process >= 0) {
-        ask_next(task);
-        return;
+        if (question->worker)
+            tell(question->worker);
     }
-    g_task_return_error(task, error);
-    g_object_unref(task);
-}
-
-gboolean
-vf_qemu_accept_finish(GAsyncResult *result, GError **error)
-{
-    return g_task_propagate_boolean(G_TASK(result), error);
+    conclude(self);
 }

@@ -6,11 +6,21 @@
 
 G_BEGIN_DECLS
 
-/* Asks the kernel whether it takes the state that QEMU has loaded into the devices of @job, one
- * after the other (docs/guests.md, "Who asks the kernel"). Needs accept-from-process=yes. */
-void vf_qemu_accept_async(VfJob *job, const VfQemuMonitor *monitor, GAsyncReadyCallback callback,
-                          gpointer data);
-/* FALSE: one of them it does not take, or could not be asked about; @error says which. */
-gboolean vf_qemu_accept_finish(GAsyncResult *result, GError **error);
+/* Who asks the kernel whether it takes the state that QEMU has loaded into the devices of a job
+ * (docs/guests.md, "Who asks the kernel"): a worker for each of them, which has found its device
+ * by the time that the guest stands still, so that the question is all that its pause is longer.
+ * Needs accept-from-process=yes. */
+typedef struct VfQemuAccept VfQemuAccept;
+
+/* @refusal: one of them it does not take, or could not be asked about; it says which. NULL: it
+ * takes all of them. */
+typedef void (*VfQemuAccepted)(gpointer data, const GError *refusal);
+
+/* As soon as QEMU has the devices open. @answered comes once, after vf_qemu_accept_ask(). */
+VfQemuAccept *vf_qemu_accept_new(VfJob *job, const VfQemuMonitor *monitor, VfQemuAccepted answered,
+                                 gpointer data);
+void vf_qemu_accept_ask(VfQemuAccept *self);
+/* What has not been answered never will be. */
+void vf_qemu_accept_free(VfQemuAccept *self);
 
 G_END_DECLS

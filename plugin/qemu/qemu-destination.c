@@ -26,34 +26,35 @@ on_completed(VfJob *job, gpointer data)
 
 /* --- the kernel's word --- */
 
-/* The job may have ended meanwhile, and another one not begun: @data is a reference. */
 static void
-on_accepted(GObject *source, GAsyncResult *result, gpointer data)
+on_accepted(gpointer data, const GError *refusal)
 {
-    g_autoptr(VfJob) job = data;
-    VfQemuSide *self = vf_job_get_driver_data(job);
-    g_autoptr(GError) refusal = NULL;
+    VfQemuSide *self = data;
+    VfJob *job = self->worker.job;
     g_autoptr(GError) error = NULL;
     g_auto(GVariantDict) args = G_VARIANT_DICT_INIT(NULL);
-    gboolean accepted = vf_qemu_accept_finish(result, &refusal);
 
-    if (!self || !self->worker.mover)
-        return;
-    if (!accepted)
+    if (refusal)
         g_variant_dict_insert(&args, "message", "s", refusal->message);
-    if (!vf_mover_tell(self->worker.mover, accepted ? "accepted" : "refused",
+    if (!vf_mover_tell(self->worker.mover, refusal ? "refused" : "accepted",
                        g_variant_dict_end(&args), NULL, 0, &error))
         vf_log_job(G_LOG_LEVEL_WARNING, vf_job_get_uuid(job),
                    "job %s: the worker cannot be told whether the kernel accepts: %s",
                    vf_job_get_uuid(job), error->message);
 }
 
+/* Without leave nobody says “accepting”. */
 static void
 on_phase(VfMover *mover, const char *phase, VfQemuSide *self)
 {
-    if (g_str_equal(phase, "accepting") && self->monitor)
-        vf_qemu_accept_async(self->worker.job, self->monitor, on_accepted,
-                             g_object_ref(self->worker.job));
+    gboolean now = g_str_equal(phase, "accepting");
+
+    if (!self->monitor || (!now && !(self->asks && g_str_equal(phase, "loading"))))
+        return;
+    if (!self->accept)
+        self->accept = vf_qemu_accept_new(self->worker.job, self->monitor, on_accepted, self);
+    if (now)
+        vf_qemu_accept_ask(self->accept);
 }
 
 /* What waited for the kernel's word when the last daemon ended is asked about again. A device that
@@ -80,6 +81,7 @@ vf_qemu_destination_listen(VfJob *job, gboolean ask, GTask *task)
     GVariantDict args;
 
     self->worker.waiting = task;
+    self->asks = ask;
     g_variant_dict_init(&args, NULL);
     vf_mover_side_fill_receive(job, &args);
     g_variant_dict_insert(&args, "accept", "b", ask);

@@ -22,6 +22,7 @@ side_free(gpointer data)
     VfQemuSide *self = data;
 
     vf_mover_side_clear(&self->worker);
+    g_clear_pointer(&self->accept, vf_qemu_accept_free);
     g_clear_pointer(&self->monitor, vf_qemu_monitor_unref);
     g_free(self);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "mover-side.h"
+#include "qemu-accept.h"
 #include "qemu-monitor.h"
 
 G_BEGIN_DECLS
@@ -11,6 +12,8 @@ G_BEGIN_DECLS
 typedef struct {
     VfMoverSide worker;
     VfQemuMonitor *monitor; /* NULL at a destination until somebody has attached a QEMU */
+    gboolean asks;          /* at a destination: the kernel is asked before the commit */
+    VfQemuAccept *accept;   /* at a destination, once the source has come; NULL: nobody is asked */
 } VfQemuSide;
 
 /* The job's, made when it has none. */

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from .agent import Process, Result
-from .ferry import MDEVS, RECOVERY, Ferry, create, expect, mdevs, objects, of_kind
+from .ferry import MDEVS, RECOVERY, Ferry, create, expect
 from .guestvm import FIRST_SLOT, MARKER, Device, GuestVm, Report, journey
 from .host import Host
 from .scenario import Context
@@ -48,21 +49,19 @@ class GuestFerry(Ferry):
         self.sender.wait_alive()
         return self.sender
 
-    def set_off(self, *options: str, timeout: float = 90.0) -> Process:
-        """Start vferryctl, which waits for the guest at the destination; the report comes as JSON."""
+    def set_off(self, *options: str, timeout: float = 120.0) -> Process:
+        """Start vferryctl, which waits for the guest at the destination; the report comes as JSON, behind what it tells."""
         assert self.sender is not None
         return self.source.spawn(
             f"vferryctl domain migrate --json --qmp {self.sender.socket} --address {self.destination.address} "
-            f"{' '.join(options)} ssh://{self.destination.name}", timeout=timeout)
+            f"{' '.join(options)} ssh://{self.destination.name} 2>&1", timeout=timeout)
 
-    def receive(self, options: str = "") -> GuestVm:
-        """What the destination's administrator does: start a QEMU with what was prepared, and attach it."""
-        self.destination.wait_until("busctl -j call org.vferry1 /org/vferry1 org.freedesktop.DBus.ObjectManager "
-                                    'GetManagedObjects | grep -q \'"State":{"type":"s","data":"ready"}\'', timeout=30)
-        lease = self.lease()
-        found = objects(self.destination)
-        paths = found[lease]["org.vferry1.Lease"]["Devices"]["data"]
-        self.there = [found[path]["org.vferry1.Device"]["Id"]["data"] for path in paths]
+    def receive(self, process: Process, options: str = "") -> GuestVm:
+        """What the destination's administrator does, as vferryctl says: start a QEMU with what was prepared, and attach it."""
+        told = process.wait_for_output(r"(?s)start the guest there.*--lease (\S+)", 60)
+        lease = told.group(1)
+        self.there = re.findall(r"(\S+) at \S+ \(here \S+\)", told.group(0))
+        expect(len(self.there) == len(self.types), f"it names each device: {told.group(0)}")
         self.taker = GuestVm(self.ctx, self.destination, [Device(uuid) for uuid in self.there], self.versions[1],
                              incoming=True, name="taker", options=options)
         expect(self.taker.status() == "inmigrate", "it waits")
@@ -72,10 +71,10 @@ class GuestFerry(Ferry):
     def cross_guest(self, *options: str) -> dict[str, Any]:
         """Migrate, and expect that it completes: the guest runs there, and only there."""
         process = self.set_off(*options)
-        taker = self.receive()
+        taker = self.receive(process)
         result = process.wait()
         expect(result.status == 0, f"the migration completes: {result.describe()} {taker.errors}")
-        report: dict[str, Any] = json.loads(result.text)
+        report: dict[str, Any] = json.loads(result.text[result.text.index("{"):])
         taker.wait_alive()
         return report
 

@@ -54,7 +54,7 @@ def refused(ctx: Context, source: str, destination: str) -> None:
     ferry = GuestFerry(ctx, ctx.a, ctx.b, (source, destination))
     ferry.begin()
     process = ferry.set_off()
-    ferry.receive()
+    ferry.receive(process)
     ferry.expect_guest_goes_on(process.wait(), "the kernel does not take the state")
     ferry.end()
 
