@@ -120,11 +120,8 @@ class Test(harness.Test):
         return harness.Object(client or self.client, path, 'org.vferry1.Job')
 
     def job(self, uuid, role):
-        for path, interfaces in self.client.objects().items():
-            of_job = interfaces.get('org.vferry1.Job', {})
-            if of_job.get('Uuid') == uuid and of_job.get('Role') == role:
-                return harness.Object(self.client, path, 'org.vferry1.Job')
-        return None
+        path = self.client.find('org.vferry1.Job', Uuid=uuid, Role=role)
+        return harness.Object(self.client, path, 'org.vferry1.Job') if path else None
 
     def end(self, method, uuid):
         (outcome,) = self.manager().call(method, Variant('(sa{sv})', (uuid, {})))

@@ -254,10 +254,8 @@ class Test(unittest.TestCase):
     def find_object(self, interface, key, value, client=None):
         """The object whose property `key` is `value`, or None."""
         full = f'org.vferry1.{interface}'
-        for path, interfaces in self.client.objects().items():
-            if interfaces.get(full, {}).get(key) == value:
-                return Object(client or self.client, path, full)
-        return None
+        path = self.client.find(full, **{key: value})
+        return Object(client or self.client, path, full) if path else None
 
     def find_device(self, device_id, client=None):
         return self.find_object('Device', 'Id', device_id, client)
