@@ -106,8 +106,8 @@ def in_order(tests: Iterable[HostTest]) -> list[str]:
 
 
 def _processes(plan: HostRun) -> int:
-    """Most tests wait most of the time: for deadlines, for peers. Under valgrind they also work."""
-    return (os.cpu_count() or 1) + (1 if plan.setup == "valgrind" else 4)
+    """Most tests wait most of the time: for deadlines, for peers. With sanitizers they also work, and under valgrind hardly anything else."""
+    return (os.cpu_count() or 1) + {"sanitizers": 4, "valgrind": 1}.get(plan.setup, 6)
 
 
 def _report(plan: HostRun, log: Path, expected: dict[str, HostTest], tally: Tally) -> None:
