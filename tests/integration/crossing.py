@@ -1,13 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the tests of loans, leases and jobs have in common: one daemon that is source and destination at once, over a fake mover."""
 
+import functools
 import json
 import os
+import py_compile
+import tempfile
 
 import harness
 
 Variant = harness.Variant
 HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+@functools.cache
+def compile_mover():
+    """The fake mover where its start need not compile it: the folder, which goes with this process."""
+    folder = tempfile.TemporaryDirectory(prefix='vferry-mover-')
+    for name in ('fake_mover', 'gvariant', 'slow_close'):
+        py_compile.compile(os.path.join(HERE, name + '.py'), os.path.join(folder.name, name + '.pyc'), doraise=True)
+    return folder
 
 
 class Test(harness.Test):
@@ -18,7 +30,7 @@ class Test(harness.Test):
         self.mover = self.make_directory('mover')
         self.environment = self.make_environment()
         self.environment['VFERRY_FAKE_MOVER'] = self.mover
-        self.install_program('vferry-mover', f'LD_PRELOAD= exec {HERE}/fake_mover.py')
+        self.install_program('vferry-mover', f'LD_PRELOAD= exec /usr/bin/python3 -ES {compile_mover().name}/fake_mover.pyc')
         self.start_polkit('org.vferry1.manage-devices', 'org.vferry1.migrate', 'org.vferry1.override')
         self.sysfs.add_mtty_parent()
         self.uuid = self.sysfs.add_mdev('mtty-2')
@@ -108,11 +120,8 @@ class Test(harness.Test):
         return harness.Object(client or self.client, path, 'org.vferry1.Job')
 
     def job(self, uuid, role):
-        for path, interfaces in self.client.objects().items():
-            of_job = interfaces.get('org.vferry1.Job', {})
-            if of_job.get('Uuid') == uuid and of_job.get('Role') == role:
-                return harness.Object(self.client, path, 'org.vferry1.Job')
-        return None
+        path = self.client.find('org.vferry1.Job', Uuid=uuid, Role=role)
+        return harness.Object(self.client, path, 'org.vferry1.Job') if path else None
 
     def end(self, method, uuid):
         (outcome,) = self.manager().call(method, Variant('(sa{sv})', (uuid, {})))

@@ -11,6 +11,7 @@ between them.
             self.assertEqual(device.get('Model'), 'kernel.org/mtty')
 """
 
+import functools
 import os
 import signal
 import subprocess
@@ -47,6 +48,7 @@ def error_name(code):
     return f'org.vferry1.Error.{code}'
 
 
+@functools.cache
 def find_asan(program):
     """libasan must come before every other preloaded library."""
     listing = subprocess.run(['ldd', program], capture_output=True, text=True, check=True, timeout=60).stdout
@@ -224,22 +226,23 @@ class Test(unittest.TestCase):
 
     def wait_for(self, condition, what, seconds=10):
         """Until `condition` returns something true, which is returned."""
-        deadline = time.monotonic() + seconds * SLOW
+        started = time.monotonic()
         while True:
             self.iterate()
             value = condition()
             if value:
                 return value
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - started
+            if waited > seconds * SLOW:
                 self.fail(f'{what}: not within {seconds * SLOW:.0f} s')
-            time.sleep(0.01)
+            time.sleep(min(max(0.005, waited / 32), 0.1))  # a look takes time from those who are waited for
 
     def sleep(self, seconds):
         """For what must not happen."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.iterate()
-            time.sleep(0.01)
+            time.sleep(0.05)
 
     def finish(self, call, seconds=20):
         """The result of a start_call()."""
@@ -254,10 +257,8 @@ class Test(unittest.TestCase):
     def find_object(self, interface, key, value, client=None):
         """The object whose property `key` is `value`, or None."""
         full = f'org.vferry1.{interface}'
-        for path, interfaces in self.client.objects().items():
-            if interfaces.get(full, {}).get(key) == value:
-                return Object(client or self.client, path, full)
-        return None
+        path = self.client.find(full, **{key: value})
+        return Object(client or self.client, path, full) if path else None
 
     def find_device(self, device_id, client=None):
         return self.find_object('Device', 'Id', device_id, client)

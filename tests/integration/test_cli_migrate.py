@@ -102,7 +102,9 @@ class Migration(cli_migration.Case):
         self.assertLess(len(bars), 15)
         self.assertTrue(all(len(bar) < 90 for bar in bars), bars)
         self.assertIn("61 MiB/s", bars[-1])
-        self.assertRegex(bars[-2], "━.*2[0-9]+ MiB of 256 MiB.* left")
+        self.assertRegex(bars[-2], "━.* MiB of 256 MiB.* left")
+        amounts = [int(re.search("([0-9]+) MiB of 256 MiB", bar)[1]) for bar in bars[:-1]]
+        self.assertEqual(amounts, sorted(set(amounts)), bars)
         self.assertNotRegex(bars[-1], "─| left")
         self.assertIn("            downtime 41 ms (stop 2, last bytes 21, load 12, start 6)", frames)
 

@@ -225,7 +225,7 @@ class Leases(crossing.Test):
         lease.call('Release', NONE)
         self.assert_undone()
         self.assertEqual(self.end('Finish', self.uuid_of_job), 'cancelled')
-        self.assertEqual(self.find_parent('mtty').get('Offers')[1]['left'], 11)
+        self.wait_for(lambda: self.find_parent('mtty').get('Offers')[1]['left'] == 11, 'the room given back')
 
     def test_release_options(self):
         lease = self.ready()

@@ -28,6 +28,7 @@ class HostTest:
     suite: str
     name: str
     tap: bool
+    priority: int = 0
 
     @property
     def full_name(self) -> str:
@@ -65,7 +66,7 @@ class HostRun:
                           if suite.split(":")[-1] in self.suites), None)
             if suite is None:
                 continue
-            test = HostTest(suite, item["name"], item["protocol"] == "tap")
+            test = HostTest(suite, item["name"], item["protocol"] == "tap", item["priority"])
             if (suite in self.parts or test.full_name in self.parts) and matches(globs, test.full_name, test.name):
                 found.append(test)
         return found
@@ -95,13 +96,18 @@ def run(plan: HostRun, globs: list[str], tally: Tally) -> None:
         logbase += f"-{plan.setup}"
     log = plan.builddir / "meson-logs" / f"{logbase}.json"
     log.unlink(missing_ok=True)
-    _watch(command + sorted({test.name for test in expected.values()}), plan, tally)
+    _watch(command + in_order(expected.values()), plan, tally)
     _report(plan, log, expected, tally)
 
 
+def in_order(tests: Iterable[HostTest]) -> list[str]:
+    """Their names, who has priority first: meson begins them as they are named to it (1.0, mtest.py, tests_from_args)."""
+    return list(dict.fromkeys(test.name for test in sorted(tests, key=lambda test: (-test.priority, test.full_name))))
+
+
 def _processes(plan: HostRun) -> int:
-    """Most tests wait most of the time: for deadlines, for peers. Under valgrind they also work."""
-    return (os.cpu_count() or 1) + (1 if plan.setup == "valgrind" else 4)
+    """Most tests wait most of the time: for deadlines, for peers. With sanitizers they also work, and under valgrind hardly anything else."""
+    return (os.cpu_count() or 1) + {"sanitizers": 4, "valgrind": 1}.get(plan.setup, 6)
 
 
 def _report(plan: HostRun, log: Path, expected: dict[str, HostTest], tally: Tally) -> None:

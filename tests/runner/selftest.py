@@ -148,11 +148,17 @@ class HostTest(unittest.TestCase):
         self.assertEqual(host.HostRun.parse("plain=/x=y/z=unit,integration"),
                          host.HostRun("plain", Path("/x=y/z"), ("unit", "integration")))
 
+    def test_order(self) -> None:
+        """meson's own, which it forgets when it is told names."""
+        tests = [host.HostTest("unit", "b", True), host.HostTest("unit", "a", True), host.HostTest("unit", "same", True, -1),
+                 host.HostTest("integration", "same", True, 2), host.HostTest("integration", "z", True, 1)]
+        self.assertEqual(host.in_order(tests), ["same", "z", "a", "b"])
+
     def test_part_of_a_suite(self) -> None:
         """A whole suite, and of another just one test."""
         plan = host.HostRun.parse("plain=/x=unit,integration/b")
         self.assertEqual(plan.suites, ("unit", "integration"))
-        listing = json.dumps([{"suite": [f"vferry:{suite}"], "name": name, "protocol": "tap"}
+        listing = json.dumps([{"suite": [f"vferry:{suite}"], "name": name, "protocol": "tap", "priority": 0}
                               for suite in plan.suites for name in ("a", "b")])
         with mock.patch.object(host.subprocess, "run", lambda *_, **__: mock.Mock(stdout=listing)):
             found = [test.full_name for test in plan.tests([])]
