@@ -22,7 +22,7 @@ struct VfMonitor {
     GMutex lock; /* of what follows */
     GHashTable *counts;
     GHashTable *set;
-    void (*asked)(VfMonitor *self, const char *command, int fd, gpointer data);
+    VfMonitorAsked asked;
     gpointer data;
 };
 
@@ -68,7 +68,7 @@ answer(VfMonitor *self, const char *command, gint64 id, int fd)
     g_hash_table_insert(self->counts, g_strdup(command), GUINT_TO_POINTER(nth + 1));
     g_mutex_unlock(&self->lock);
     if (self->asked)
-        self->asked(self, command, fd, self->data);
+        self->asked(self, command, id, fd, self->data);
     g_mutex_lock(&self->lock);
     words = find_answer(self, command, nth);
     words = words ? words : g_str_equal(command, "qmp_capabilities") ? "{}" : "?";
@@ -221,9 +221,7 @@ vf_monitor_count(VfMonitor *self, const char *command)
 }
 
 void
-vf_monitor_follow(VfMonitor *self,
-                  void (*asked)(VfMonitor *self, const char *command, int fd, gpointer data),
-                  gpointer data)
+vf_monitor_follow(VfMonitor *self, VfMonitorAsked asked, gpointer data)
 {
     self->asked = asked;
     self->data = data;

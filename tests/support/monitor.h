@@ -24,10 +24,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfMonitor, vf_monitor_free)
 /* How often it was asked that. */
 guint vf_monitor_count(VfMonitor *self, const char *command);
 
-/* Called in its thread before it answers. */
-void vf_monitor_follow(VfMonitor *self,
-                       void (*asked)(VfMonitor *self, const char *command, int fd, gpointer data),
-                       gpointer data);
+/* Called in its thread before it answers; @fd came along, -1: none; it stays the monitor's. */
+typedef void (*VfMonitorAsked)(VfMonitor *self, const char *command, gint64 id, int fd,
+                               gpointer data);
+void vf_monitor_follow(VfMonitor *self, VfMonitorAsked asked, gpointer data);
 
 /* From any thread: what it answers from now on, before its table. */
 void vf_monitor_set(VfMonitor *self, const char *command, const char *answer);
