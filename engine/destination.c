@@ -141,13 +141,14 @@ hear_hello(Destination *self, GError **error)
 
 /* Whoever comes: @tls is used up then. */
 static VfChannel *
-receive(Destination *self, VfTls *tls, guint64 timeout_ms, char **peer, GError **error)
+receive(Destination *self, VfTls *tls, guint64 timeout_ms, const VfReceptionBeside *beside,
+        char **peer, GError **error)
 {
     const VfSessionConfig *config = &self->session->config;
 
     return vf_reception_wait(self->listener, tls,
                              MIN(VF_RECEPTION_HANDSHAKE_MS, config->peer_patience_ms), timeout_ms,
-                             self->session->cancel, peer, error);
+                             self->session->cancel, beside, peer, error);
 }
 
 /* The key is used up when it returns, and the listener closed unless a lane is to come. */
@@ -168,7 +169,7 @@ receive_source(Destination *self, GError **error)
         return NULL;
     if (session->events.listening)
         session->events.listening(config->address, port, session->events.data);
-    channel = receive(self, tls, (guint64)config->accept_seconds * 1000, &peer, error);
+    channel = receive(self, tls, (guint64)config->accept_seconds * 1000, NULL, &peer, error);
     if (!self->lane)
         vf_io_clear_fd(&self->listener);
     if (channel && session->events.attached)
@@ -176,16 +177,28 @@ receive_source(Destination *self, GError **error)
     return channel;
 }
 
+/* A source that does not like what it has heard says so, and brings no lane. */
+static gboolean
+hear_source(gpointer data, GError **error)
+{
+    Destination *self = data;
+    VfFrame frame;
+
+    return vf_stream_try_receive(self->stream, &frame, error) &&
+           (frame.header.type == 0 || unexpected(&frame, error));
+}
+
 static gboolean
 receive_lane(Destination *self, GError **error)
 {
     const VfSessionSubject *subject = self->session->subject;
+    const VfReceptionBeside source = {vf_stream_get_fd(self->stream), hear_source, self};
     g_autofree char *peer = NULL;
     VfChannel *channel;
 
     if (!self->lane)
         return TRUE;
-    channel = receive(self, self->lane, LANE_MS, &peer, error);
+    channel = receive(self, self->lane, LANE_MS, &source, &peer, error);
     vf_io_clear_fd(&self->listener);
     if (channel)
         subject->take_lane(subject->data, channel);

@@ -22,6 +22,7 @@
 /* Before the next is let in when the kernel could not: for want of descriptors or memory, mostly.
  */
 #define PAUSE_MS 100
+#define BESIDE_MS 1000
 #define SEEN_MAX 64 /* messages of the source that are remembered; it tries 20 times a second */
 
 typedef struct {
@@ -37,8 +38,9 @@ typedef struct {
     VfTls *tls;
     guint handshake_ms;
     VfCancel *cancel;
-    GPtrArray *strangers; /* longest-waiting first */
-    gint64 pause;         /* nobody is let in before */
+    const VfReceptionBeside *beside; /* nullable */
+    GPtrArray *strangers;            /* longest-waiting first */
+    gint64 pause;                    /* nobody is let in before */
     guint n_seen;
     guint8 seen[SEEN_MAX][VF_TLS_RANDOM_SIZE];
 } Reception;
@@ -188,7 +190,7 @@ hear_all(Reception *self)
 static gboolean
 wait_for_any(Reception *self, gint64 end, GError **error)
 {
-    struct pollfd polled[VF_RECEPTION_STRANGERS_MAX + 2];
+    struct pollfd polled[VF_RECEPTION_STRANGERS_MAX + 3];
     gint64 room_time = get_room_time(self);
     gint64 now = g_get_monotonic_time();
     guint n = 0;
@@ -198,6 +200,10 @@ wait_for_any(Reception *self, gint64 end, GError **error)
     polled[n++] = (struct pollfd){.fd = vf_cancel_get_fd(self->cancel), .events = POLLIN};
     if (room_time > now)
         end = MIN(end, room_time);
+    if (self->beside) {
+        polled[n++] = (struct pollfd){.fd = self->beside->fd, .events = POLLIN};
+        end = MIN(end, now + BESIDE_MS * 1000);
+    }
     for (guint i = 0; i < self->strangers->len; i++) {
         Stranger *stranger = self->strangers->pdata[i];
         short events = vf_channel_get_unsent(stranger->channel) > 0 ? POLLIN | POLLOUT : POLLIN;
@@ -207,7 +213,8 @@ wait_for_any(Reception *self, gint64 end, GError **error)
     end -= now;
     if (poll(polled, n, (int)CLAMP((end + 999) / 1000, 0, G_MAXINT)) < 0 && errno != EINTR)
         return vf_error_errno(error, VFERRY_ERROR_FAILED, errno, "poll");
-    return !vf_cancel_set_error_if_cancelled(self->cancel, error);
+    return !vf_cancel_set_error_if_cancelled(self->cancel, error) &&
+           (!self->beside || self->beside->hear(self->beside->data, error));
 }
 
 static Stranger *
@@ -235,13 +242,14 @@ await(Reception *self, guint64 timeout_ms, GError **error)
 
 VfChannel *
 vf_reception_wait(int listener, VfTls *tls, guint handshake_ms, guint64 timeout_ms,
-                  VfCancel *cancel, char **peer, GError **error)
+                  VfCancel *cancel, const VfReceptionBeside *beside, char **peer, GError **error)
 {
     g_autoptr(GPtrArray) strangers = g_ptr_array_new_with_free_func(stranger_free);
     Reception self = {.listener = listener,
                       .tls = tls,
                       .handshake_ms = handshake_ms,
                       .cancel = cancel,
+                      .beside = beside,
                       .strangers = strangers};
     Stranger *right = await(&self, timeout_ms, error);
 

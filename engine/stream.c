@@ -410,6 +410,12 @@ vf_stream_wait(VfStream *self, const int *fds, guint n_fds, guint timeout_ms, GE
     return wait_for(self, POLLIN, fds, n_fds, (int)MIN(timeout_ms, G_MAXINT), error);
 }
 
+int
+vf_stream_get_fd(VfStream *self)
+{
+    return vf_channel_get_fd(self->channel);
+}
+
 /* Heartbeats wake it long before the patience ends. */
 gboolean
 vf_stream_receive_within(VfStream *self, guint seconds, VfFrame *frame, GError **error)

@@ -61,6 +61,9 @@ gboolean vf_stream_try_receive(VfStream *self, VfFrame *frame, GError **error);
 gboolean vf_stream_wait(VfStream *self, const int *fds, guint n_fds, guint timeout_ms,
                         GError **error);
 
+/* For whoever waits for more than it: readable when something may have come. */
+int vf_stream_get_fd(VfStream *self);
+
 /* Whether the peer has sent an ABORT, so that an error is its last word and not a broken
  * connection. */
 gboolean vf_stream_was_aborted(VfStream *self);

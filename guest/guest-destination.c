@@ -57,11 +57,14 @@ static gboolean
 await_verdict(VfGuestSide *self, gboolean *done, GError **error)
 {
     gint64 end = g_get_monotonic_time() + LOOK_MS * 1000;
+    gboolean first;
 
-    if (!self->asking) {
-        self->asking = TRUE;
+    g_mutex_lock(&self->lock);
+    first = !self->asking;
+    self->asking = TRUE; /* a verdict from before is none */
+    g_mutex_unlock(&self->lock);
+    if (first)
         vf_session_set_phase(self->session, "accepting");
-    }
     g_mutex_lock(&self->lock);
     if (!self->verdict)
         g_cond_wait_until(&self->told, &self->lock, end);

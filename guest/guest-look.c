@@ -16,7 +16,8 @@
 #define HYPERVISOR "qemu"
 #define NO_UUID "00000000-0000-0000-0000-000000000000"
 #define MACHINE_SUFFIX "-machine"
-#define VFIO_CHILD "child<vfio-pci" /* and vfio-pci-nohotplug */
+#define VFIO_CHILD "child<vfio-pci"      /* and vfio-pci-nohotplug */
+#define PERIPHERAL "/machine/peripheral" /* and -anon: what somebody asked for, below it */
 
 static void
 device_free(gpointer data)
@@ -24,6 +25,7 @@ device_free(gpointer data)
     VfGuestDevice *self = data;
 
     g_free(self->guest_address);
+    g_free(self->place);
     g_free(self->host_address);
     g_ptr_array_unref(self->reasons);
     g_free(self);
@@ -69,6 +71,18 @@ get_text_property(VfGuest *guest, const char *path, const char *property)
     return vf_printable(text, VF_GUEST_WORD_MAX);
 }
 
+/* -1 where there is no such number. */
+static gint64
+get_number_property(VfGuest *guest, const char *path, const char *property)
+{
+    g_autoptr(JsonNode) answer = get_property(guest, path, property, NULL);
+
+    return answer && JSON_NODE_HOLDS_VALUE(answer) &&
+                   json_node_get_value_type(answer) == G_TYPE_INT64
+               ? json_node_get_int(answer)
+               : -1;
+}
+
 /* The text of a member of a command's answer; "" where it is not. */
 static gboolean
 ask_text(VfGuest *guest, const char *command, const char *member, char **text, GError **error)
@@ -104,7 +118,7 @@ ask_memory(VfGuest *guest, guint64 *memory, GError **error)
 
 /* PCI devices below @list (query-pci), by their qdev ids. */
 static void
-find_addresses(JsonArray *list, guint domain, guint depth, GHashTable *addresses)
+find_addresses(JsonArray *list, guint depth, GHashTable *addresses)
 {
     for (guint i = 0; i < json_array_get_length(list) && depth > 0; i++) {
         JsonNode *node = json_array_get_element(list, i);
@@ -120,35 +134,76 @@ find_addresses(JsonArray *list, guint domain, guint depth, GHashTable *addresses
             vf_json_get_u64(device, "slot", &slot) &&
             vf_json_get_u64(device, "function", &function) && bus <= 0xff && slot <= 0x1f &&
             function <= 7)
-            g_hash_table_insert(addresses, g_strdup(id),
-                                g_strdup_printf("%04x:%02x:%02x.%x", domain, (guint)bus,
-                                                (guint)slot, (guint)function));
+            g_hash_table_insert(
+                addresses, g_strdup(id),
+                g_strdup_printf("0000:%02x:%02x.%x", (guint)bus, (guint)slot, (guint)function));
         if (behind)
-            find_addresses(behind, domain, depth - 1, addresses);
+            find_addresses(behind, depth - 1, addresses);
     }
 }
 
+/* A root bus of another number than 0 is one more of the same domain (pxb). Where several have 0
+ * there are several domains, whose numbers QEMU does not say. */
 static GHashTable *
 list_addresses(VfGuest *guest, GError **error)
 {
     g_autoptr(GHashTable) addresses =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_autoptr(JsonNode) answer = ask(guest, "query-pci", NULL, error);
+    JsonArray *roots;
+    guint n_domains = 0;
 
     if (!answer)
         return NULL;
-    for (guint i = 0;
-         JSON_NODE_HOLDS_ARRAY(answer) && i < json_array_get_length(json_node_get_array(answer));
-         i++) {
-        JsonNode *root = json_array_get_element(json_node_get_array(answer), i);
-        JsonArray *list = JSON_NODE_HOLDS_OBJECT(root)
-                              ? vf_json_get_array(json_node_get_object(root), "devices")
-                              : NULL;
+    roots = JSON_NODE_HOLDS_ARRAY(answer) ? json_node_get_array(answer) : NULL;
+    for (guint i = 0; roots && i < json_array_get_length(roots); i++) {
+        JsonNode *node = json_array_get_element(roots, i);
+        JsonObject *root = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+        JsonArray *list = root ? vf_json_get_array(root, "devices") : NULL;
+        guint64 number;
 
+        n_domains += root && vf_json_get_u64(root, "bus", &number) && number == 0;
         if (list)
-            find_addresses(list, i, VF_QMP_DEPTH_MAX, addresses);
+            find_addresses(list, VF_QMP_DEPTH_MAX, addresses);
     }
+    if (n_domains > 1)
+        g_hash_table_remove_all(addresses);
     return g_steal_pointer(&addresses);
+}
+
+/* The bridge that @bus ("/machine/peripheral/root1/root1") belongs to; NULL when it is a root. */
+static char *
+find_bridge(const char *bus)
+{
+    const char *end = strrchr(bus, '/');
+
+    return g_str_has_prefix(bus, PERIPHERAL) ? g_strndup(bus, (gsize)(end - bus)) : NULL;
+}
+
+/* The slots from the root bus to it, as QEMU itself names a device in what it sends
+ * (pcibus_get_dev_path() in hw/pci/pci.c). Numbers of buses are the firmware's, which has not run
+ * yet in a QEMU that waits for a guest. */
+static char *
+find_place(VfGuest *guest, const char *path)
+{
+    g_autofree char *device = g_strdup(path);
+    g_autofree char *place = g_strdup("");
+
+    for (guint i = 0; i <= VF_GUEST_BRIDGES_MAX; i++) {
+        g_autofree char *bus = get_text_property(guest, device, "parent_bus");
+        gint64 addr = get_number_property(guest, device, "addr");
+        g_autofree char *below = g_steal_pointer(&place);
+
+        if (addr < 0 || addr > 0xff || *bus != '/')
+            break;
+        place = g_strdup_printf("%02x.%x%s%s", (guint)addr >> 3, (guint)addr & 7, *below ? "/" : "",
+                                below);
+        g_free(device);
+        device = find_bridge(bus);
+        if (!device)
+            return g_strconcat(strrchr(bus, '/') + 1, "/", place, NULL);
+    }
+    return g_strdup(path);
 }
 
 /* --- its devices --- */
@@ -159,7 +214,8 @@ add_device(VfGuest *guest, VfGuestLook *look, GHashTable *addresses, const char 
 {
     g_autofree char *path = g_strconcat(folder, "/", name, NULL);
     g_autofree char *sysfs = get_text_property(guest, path, "sysfsdev");
-    g_autofree char *host = *sysfs ? g_path_get_basename(sysfs) : NULL;
+    g_autofree char *host =
+        *sysfs ? g_path_get_basename(sysfs) : get_text_property(guest, path, "host");
     const char *address = g_hash_table_lookup(addresses, name);
     VfGuestDevice *device;
 
@@ -170,8 +226,8 @@ add_device(VfGuest *guest, VfGuestLook *look, GHashTable *addresses, const char 
     }
     device = g_new0(VfGuestDevice, 1);
     device->guest_address = g_strdup(address ? address : path);
-    device->host_address =
-        host ? g_ascii_strdown(host, -1) : get_text_property(guest, path, "host");
+    device->place = find_place(guest, path);
+    device->host_address = g_ascii_strdown(host, -1);
     device->reasons = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_add(look->devices, device);
     return TRUE;
@@ -270,8 +326,8 @@ vf_guest_look(VfGuest *guest, GError **error)
     if (g_str_has_suffix(self->machine, MACHINE_SUFFIX))
         self->machine[strlen(self->machine) - strlen(MACHINE_SUFFIX)] = '\0';
     addresses = list_addresses(guest, error);
-    if (!addresses || !list_devices_in(guest, self, addresses, "/machine/peripheral", error) ||
-        !list_devices_in(guest, self, addresses, "/machine/peripheral-anon", error) ||
+    if (!addresses || !list_devices_in(guest, self, addresses, PERIPHERAL, error) ||
+        !list_devices_in(guest, self, addresses, PERIPHERAL "-anon", error) ||
         !take_reasons(guest, self, error))
         return NULL;
     return g_steal_pointer(&self);
@@ -329,12 +385,12 @@ compare_texts(gconstpointer a, gconstpointer b)
 
 /* Sorted: that the two QEMUs list them in another order means nothing. */
 static char **
-list_guest_addresses(const VfGuestLook *self)
+list_places(const VfGuestLook *self)
 {
     g_autoptr(GPtrArray) list = g_ptr_array_new();
 
     for (guint i = 0; i < self->devices->len; i++)
-        g_ptr_array_add(list, g_strdup(((VfGuestDevice *)self->devices->pdata[i])->guest_address));
+        g_ptr_array_add(list, g_strdup(((VfGuestDevice *)self->devices->pdata[i])->place));
     g_ptr_array_sort(list, compare_texts);
     g_ptr_array_add(list, NULL);
     return (char **)g_ptr_array_free(g_steal_pointer(&list), FALSE);
@@ -344,13 +400,13 @@ GVariant *
 vf_guest_look_introduce(const VfGuestLook *self, const char *const *capabilities)
 {
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
-    g_auto(GStrv) addresses = list_guest_addresses(self);
+    g_auto(GStrv) places = list_places(self);
 
     g_variant_dict_insert(&dict, "hypervisor", "s", HYPERVISOR);
     g_variant_dict_insert(&dict, "version", "s", self->version);
     g_variant_dict_insert(&dict, "machine", "s", self->machine);
     g_variant_dict_insert(&dict, "memory", "t", self->memory);
-    g_variant_dict_insert(&dict, "vfio-devices", "^as", addresses);
+    g_variant_dict_insert(&dict, "vfio-devices", "^as", places);
     g_variant_dict_insert(&dict, "capabilities", "^as", capabilities);
     return g_variant_dict_end(&dict);
 }
@@ -372,7 +428,7 @@ same_text(const char *what, const char *here, const char *there, GError **error)
 gboolean
 vf_guest_look_meet(const VfGuestLook *self, GVariant *other, GError **error)
 {
-    g_auto(GStrv) here = list_guest_addresses(self);
+    g_auto(GStrv) here = list_places(self);
     g_auto(GStrv) there = NULL;
     g_autofree char *listed_here = g_strjoinv(" ", here);
     g_autofree char *listed_there = NULL;
@@ -390,7 +446,7 @@ vf_guest_look_meet(const VfGuestLook *self, GVariant *other, GError **error)
     listed_there = g_strjoinv(" ", there);
     if (!same_text(_("the hypervisor"), HYPERVISOR, hypervisor, error) ||
         !same_text(_("the machine type"), self->machine, machine, error) ||
-        !same_text(_("the list of the VFIO devices' addresses in the guest"), listed_here,
+        !same_text(_("the list of the VFIO devices' places in the guest"), listed_here,
                    listed_there, error))
         return FALSE;
     if (memory == self->memory)

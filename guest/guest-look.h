@@ -10,11 +10,14 @@ G_BEGIN_DECLS
 #define VF_GUEST_DEVICES_MAX 64
 #define VF_GUEST_WORD_MAX 255 /* bytes of a name or an address */
 #define VF_GUEST_REASONS_MAX 16
+#define VF_GUEST_BRIDGES_MAX 8 /* above a device */
 
 typedef struct {
-    char *guest_address; /* "0000:00:05.0", or its path in QEMU where it has no such */
-    char *host_address;  /* UUID of an mdev, address of a PCI function */
-    GPtrArray *reasons;  /* why it cannot migrate: sentences */
+    char *guest_address; /* "0000:00:05.0", or its path in QEMU where it has no such (yet) */
+    char *place; /* "pcie.0/02.0/00.0": the same before and after firmware has numbered buses;
+                    its path in QEMU where it is on no PCI bus */
+    char *host_address; /* UUID of an mdev, address of a PCI function */
+    GPtrArray *reasons; /* why it cannot migrate: sentences */
 } VfGuestDevice;
 
 typedef struct {

@@ -105,6 +105,7 @@ vf_guest_side_look(VfGuestSide *self, VfRunState wanted, GError **error)
 
     if (self->seen)
         return self->seen;
+    self->waits = seen && seen->run_state == VF_RUN_INCOMING;
     if (!seen || !check_run_state(seen, wanted, error) || !check_reasons(seen, error))
         return NULL;
     self->known = vf_guest_list_capabilities(self->guest, error);

@@ -36,11 +36,14 @@ typedef struct {
     /* destination */
     GMutex lock; /* of the next ones, which the thread of the messages fills in */
     GCond told;
-    int brought; /* the monitor's descriptor; -1 */
+    int brought;     /* the monitor's descriptor; -1 */
+    gboolean had;    /* it was brought, once */
+    gboolean asking; /* the kernel */
     gboolean verdict;
     GError *refusal; /* of the kernel, as whoever asked it says; NULL with a verdict: it accepts */
+    /* destination, without it */
     gboolean ask_kernel;
-    gboolean asking;
+    gboolean waits; /* QEMU did for a guest when it was brought: what it has may be ended */
 } VfGuestSide;
 
 /* Makes the subject of @session, which must outlive it. */

@@ -9,6 +9,9 @@
 #include "guest-side.h"
 #include "io.h"
 
+/* Of a guest in a `result`, which is one message with everything else of it. */
+#define SAID_MAX (VF_CONTROL_SIZE_MAX / 2)
+
 static void
 side_free(gpointer data)
 {
@@ -27,7 +30,8 @@ adopt(VfRequest *request, int *fds, guint n_fds, VfRecord *record, gpointer data
 
     request->own = self;
     request->free_own = side_free;
-    if (n_fds > 0)
+    self->had = n_fds > 0;
+    if (self->had)
         self->brought = vf_io_steal_fd(&fds[0]);
     return session;
 }
@@ -98,6 +102,7 @@ look(VfRequest *request, VfRequestResult *result, GError **error)
 {
     VfGuestSide *self = request->own;
     g_autoptr(VfGuestLook) seen = NULL;
+    g_autoptr(GVariant) said = NULL;
     g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
 
     if (!connect_guest(request, error))
@@ -105,9 +110,16 @@ look(VfRequest *request, VfRequestResult *result, GError **error)
     seen = vf_guest_look(self->guest, error);
     if (!seen)
         return;
+    said = g_variant_ref_sink(vf_guest_look_to_variant(seen));
+    if (g_variant_get_size(said) > SAID_MAX) {
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED,
+                    _("what is to be said of the guest has %zu bytes; at most %d are allowed"),
+                    g_variant_get_size(said), SAID_MAX);
+        return;
+    }
     self->state = seen->run_state == VF_RUN_RUNNING ? "running" : "stopped";
     g_variant_dict_insert(&dict, "oob", "b", vf_qmp_has_oob(vf_guest_get_qmp(self->guest)));
-    g_variant_dict_insert_value(&dict, "guest", vf_guest_look_to_variant(seen));
+    g_variant_dict_insert_value(&dict, "guest", said);
     result->more = g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
@@ -130,7 +142,7 @@ send_guest(VfRequest *request, VfRequestResult *result, GError **error)
 }
 
 /* What it holds when it comes to nothing is a copy that must never run, and keeps the devices open:
- * it ends. In doubt it stays. */
+ * it ends. In doubt it stays, and so does one that had a guest of its own. */
 static void
 receive_guest(VfRequest *request, VfRequestResult *result, GError **error)
 {
@@ -138,7 +150,7 @@ receive_guest(VfRequest *request, VfRequestResult *result, GError **error)
     g_autoptr(GError) local = NULL;
 
     vf_request_receive(request, result, error);
-    if (!self->guest || result->end.kind == VF_SESSION_COMPLETED ||
+    if (!self->waits || result->end.kind == VF_SESSION_COMPLETED ||
         result->end.kind == VF_SESSION_IN_DOUBT)
         return;
     if (!vf_guest_quit(self->guest, &local))
@@ -168,14 +180,14 @@ hear(VfRequest *request, VfControlMessage *message)
     gboolean taken = FALSE;
 
     g_mutex_lock(&self->lock);
-    if (g_str_equal(message->verb, "guest") && message->n_fds == 1 && self->brought < 0) {
+    if (g_str_equal(message->verb, "guest") && message->n_fds == 1 && !self->had) {
         g_variant_dict_lookup(message->args, "resume", "b", &self->past.resume);
         g_variant_dict_lookup(message->args, "oob", "b", &self->past.oob);
         self->brought = vf_control_message_steal_fd(message, 0);
-        taken = TRUE;
-    } else if (g_str_equal(message->verb, "accepted") && !self->verdict) {
+        taken = self->had = TRUE;
+    } else if (g_str_equal(message->verb, "accepted") && self->asking && !self->verdict) {
         taken = self->verdict = TRUE;
-    } else if (g_str_equal(message->verb, "refused") && !self->verdict) {
+    } else if (g_str_equal(message->verb, "refused") && self->asking && !self->verdict) {
         g_autofree char *words = NULL;
 
         g_variant_dict_lookup(message->args, "message", "s", &words);

@@ -19,6 +19,18 @@ check_features(char **features)
         FUZZ_RULE(vf_printable_is_word(*features, VF_MESSAGE_WORD_MAX));
 }
 
+/* Whoever meets it may look for anything in it. */
+static void
+check_subject(GVariant *subject)
+{
+    g_autofree char *text = NULL;
+
+    if (!subject)
+        return;
+    FUZZ_RULE(g_variant_is_of_type(subject, G_VARIANT_TYPE_VARDICT));
+    text = g_variant_print(subject, TRUE);
+}
+
 static void
 parse_payload(const guint8 *payload, gsize size)
 {
@@ -33,10 +45,14 @@ parse_payload(const guint8 *payload, gsize size)
         FUZZ_RULE(g_unichar_isprint(g_utf8_get_char(at)));
     again = vf_message_pack_abort(reason);
     FUZZ_RULE(g_bytes_get_size(again) <= VF_FRAME_OTHER_MAX);
-    if (vf_message_parse_hello(payload, size, &hello, NULL))
+    if (vf_message_parse_hello(payload, size, &hello, NULL)) {
         check_features(hello.features);
-    if (vf_message_parse_reply(payload, size, &reply, NULL))
+        check_subject(hello.subject);
+    }
+    if (vf_message_parse_reply(payload, size, &reply, NULL)) {
         check_features(reply.features);
+        check_subject(reply.subject);
+    }
 }
 
 static void

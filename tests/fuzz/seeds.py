@@ -20,6 +20,32 @@ NO_DEVICE = 0xffff
 (T_HELLO, T_REPLY, T_DATA, T_INITIAL_END, T_INITIAL_LOADED, T_DEVICE_END, T_LOADED, T_COMMIT, T_STARTED, T_HEARTBEAT,
  T_ABORT) = range(1, 12)
 
+# GVariants of engine/message.c: both hellos of a guest's crossing, one whose subject is deep, and what a subject says.
+HELLO_SUBJECT = bytes.fromhex(
+    "6d6178000000000001000000007504006d696e000000000001000000007504006c616e657300000001000000007506006465"
+    "76696365730000617508000000006a6f6200000000006a00007304000000666561747572657300000000000000007072652d"
+    "636f707900090061730900007375626a6563740068797065727669736f7200000000000071656d750000730b6d616368696e"
+    "650070632d7133352d31302e3000007308006d656d6f72790000000000000000000000740700000000007666696f2d646576"
+    "69636573000000000061730d000000006361706162696c69746965730000000072657475726e2d70617468000c0061730d18"
+    "2f435c8100617b73767d080f001f002f003c004d006e000501")
+REPLY_SUBJECT = bytes.fromhex(
+    "76657273696f6e0001000000007508007375626a6563740068797065727669736f7200000000000071656d750000730b6d61"
+    "6368696e650070632d7133352d31302e3000007308006d656d6f72790000000000000000000000740700000000007666696f"
+    "2d64657669636573000000000061730d000000006361706162696c69746965730000000072657475726e2d70617468000c00"
+    "61730d182f435c8100617b73767d08000000666561747572657300000000000000007072652d636f70790009006173090fa5"
+    "c6")
+HELLO_DEEP = bytes.fromhex(
+    "6d6178000000000001000000007504006d696e000000000001000000007504006c616e6573000000ffffffff007506006465"
+    "76696365730000617508000000006a6f6200000000006a00007304000000666561747572657300000000000000007072652d"
+    "636f707900090061730900007375626a65637400610000000000000078000073007600760076007600760076007600760076"
+    "0076007600760076007600760076007600760076007600760076007600760076007600760076007600760076007600760076"
+    "0076007600760076007600760076007600760076007600760076007600760076007600760076007600760076007600760076"
+    "0076028500617b73767d080f001f002f003c004d006e000501")
+SUBJECT = bytes.fromhex(
+    "68797065727669736f7200000000000071656d750000730b6d616368696e650070632d7133352d31302e3000007308006d65"
+    "6d6f72790000000000000000000000740700000000007666696f2d64657669636573000000000061730d0000000063617061"
+    "62696c69746965730000000072657475726e2d70617468000c0061730d182f435c81")
+
 
 def frames_of(data: bytes) -> list[tuple[int, int, bytes]]:
     frames, at = [], 0
@@ -117,6 +143,7 @@ def for_frame() -> dict[str, bytes]:
             for number, (kind, _, payload) in enumerate(frames_of(data)):
                 if kind in (T_HELLO, T_REPLY, T_ABORT):
                     seeds[f"{name}-{side}-{number}"] = b"\x80" + payload
+    seeds.update({"subject": b"\x80" + HELLO_SUBJECT, "subject-reply": b"\x80" + REPLY_SUBJECT, "subject-deep": b"\x80" + HELLO_DEEP})
     return seeds
 
 
@@ -165,11 +192,53 @@ def for_qmp() -> dict[str, bytes]:
     }
 
 
+def for_resume() -> dict[str, bytes]:
+    """What was left unread, whole or not, before an answer."""
+    answered = b"\x02"
+    version = b'{"return": {"qemu": {"micro": 0, "minor": 1, "major": 11}, "package": ""}, "id": 1}\r\n'
+    return {
+        "nothing": answered,
+        "tail": answered + b'turn": {"a": "}{"}, "id": 7}\r\n{"event": "STOP"}\r\n',
+        "pretty": answered + b'    "a": 1\r\n    }\r\n}\r\n{\r\n    "event": "STOP"\r\n}\r\n',
+        "pretty-answer": b'\x00{\r\n    "return": {\r\n        "qemu": {\r\n            "micro": 0,\r\n            "minor": 1,\r\n'
+                         b'            "major": 11\r\n        }\r\n    },\r\n    "id": 1\r\n}\r\n',
+        "own-answer": b"\x01" + version + b'{"return": {}, "id": 2}',
+        "reset": answered + b'{"error": {"class": "GenericError", "desc": "JSON parse error, stray"}}\r\n\xff\n',
+        "lines": answered + b"{\n{\n}\n{\n\n",
+        "zeros": answered + b"{\0\n}\n\0\n",
+    }
+
+
+def for_look() -> dict[str, bytes]:
+    """Answers in the order in which a look asks: a guest with a device behind a root port, and what goes wrong."""
+    ids = [b'{"name": "web"}', b'{"UUID": "00000000-0000-0000-0000-000000000000"}', b'{"base-memory": 4096, "plugged-memory": 0}',
+           b'{"status": "running", "running": true}', b'"pc-q35-10.0-machine"']
+    pci = b'[{"bus": 0, "devices": [{"bus": 0, "slot": 2, "function": 0, "qdev_id": "rp", "pci_bridge": {"bus": {}, "devices": ' \
+          b'[{"bus": 1, "slot": 0, "function": 0, "qdev_id": "d"}]}}]}]'
+    device = [b'[{"name": "d", "type": "child<vfio-pci>"}]', b'"/sys/bus/mdev/devices/5C01b7a8-0000-4000-8000-000000000001"',
+              b'"/machine/peripheral/rp/rp"', b"0", b'"/machine/q35/pcie.0"', b"16"]
+    rest = [b"[]", b'{"status": "none", "blocked-reasons": ["5c01b7a8-0000-4000-8000-000000000001: no \\u001b[1m", 7]}',
+            b'[{"capability": "return-path", "state": false}, {"capability": "multifd", "state": true}]']
+    cooked = b"\0"
+    whole = [*ids, pci, *device, *rest]
+    raw = b"".join(b'{"return": %s, "id": %d}\r\n' % (answer, number + 2) for number, answer in enumerate(whole))
+    return {
+        "whole": cooked + b"\0".join(whole),
+        "raw": b"\x01" + raw + b'{"event": "STOP"}',
+        "none": cooked + b"\0".join([*ids, b"[]", b"[]", *rest]),
+        "cut": cooked + b"\0".join(whole[:7]),
+        "odd": cooked + b"\0".join([b"[]", b"7", b"{}", ids[3], b"{}", b"{}", b"7", *rest]),
+        "endless": cooked + b"\0".join([*ids, pci, device[0], b'""', b'"host"', *[b'"/machine/peripheral/d/d"', b"0"] * 9, *rest]),
+        "other-side": b"\x02" + SUBJECT,
+    }
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     seeds: dict[str, dict[str, bytes]] = {
         "destination": small_destination(), "source": small_source(), "frame": for_frame(),
-        "mover-message": for_mover_message(), "qmp": for_qmp(), "record": for_record(), **documents()}
+        "mover-message": for_mover_message(), "qmp": for_qmp(), "resume": for_resume(), "look": for_look(),
+        "record": for_record(), **documents()}
     for path in sorted(CAPTURES.glob("*.stream")):
         name, side = path.name.split(".")[:2]
         if side == "source":

@@ -130,7 +130,7 @@ make_session(Side *side)
                                                            : side->pair->destination_devices[i]));
     session = vf_session_new(vf_devices_new(backends), make_record(side));
     if (side->pair->guest)
-        session->subject = vf_guest_get_subject(side->pair->guest, side->role);
+        session->subject = vf_passenger_get_subject(side->pair->guest, side->role);
     session->config.job = g_strdup(setup->wrong_job && is_source ? "another" : VF_PAIR_JOB);
     memcpy(session->config.key, pair_key, sizeof pair_key);
     session->config.key[0] ^= setup->wrong_key && is_source;
@@ -333,7 +333,7 @@ make_pair(const VfPairSetup *setup)
 {
     VfPair *pair = g_new0(VfPair, 1);
 
-    pair->guest = setup->guest ? vf_guest_new(setup->guest) : NULL;
+    pair->guest = setup->guest ? vf_passenger_new(setup->guest) : NULL;
     pair->n_devices = setup->n_devices ? setup->n_devices : setup->guest ? 0 : 1;
     for (guint i = 0; i < pair->n_devices; i++) {
         pair->source_devices[i] = make_device(setup, VF_ROLE_SOURCE, i);
@@ -395,7 +395,7 @@ vf_pair_run(const VfPairSetup *setup)
 void
 vf_pair_free(VfPair *self)
 {
-    g_clear_pointer(&self->guest, vf_guest_free);
+    g_clear_pointer(&self->guest, vf_passenger_free);
     for (guint i = 0; i < self->n_devices; i++) {
         vf_memory_free(self->source_devices[i]);
         vf_memory_free(self->destination_devices[i]);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "error.h"
-#include "guest.h"
+#include "passenger.h"
 #include "memory.h"
 #include "proxy.h"
 #include "session.h"
@@ -16,8 +16,8 @@
 typedef struct VfPair VfPair;
 
 typedef struct {
-    guint n_devices;          /* 0: one, or, with @guest, none */
-    const VfGuestPlan *guest; /* a subject that somebody else moves */
+    guint n_devices;              /* 0: one, or, with @guest, none */
+    const VfPassengerPlan *guest; /* a subject that somebody else moves */
     VfMemoryOptions source;
     VfMemoryOptions destination;
     guint faulty; /* the one device that has the faults in the options */
@@ -66,7 +66,7 @@ typedef struct {
 
 struct VfPair {
     guint n_devices;
-    VfGuest *guest; /* NULL: there is none */
+    VfPassenger *guest; /* NULL: there is none */
     VfMemory *source_devices[VF_PAIR_DEVICES_MAX];
     VfMemory *destination_devices[VF_PAIR_DEVICES_MAX];
     VfPairSide sides[2]; /* by VfRole */

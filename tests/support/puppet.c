@@ -4,10 +4,12 @@
 #include "puppet.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "error.h"
 #include "io.h"
+#include "lane.h"
 #include "worker.h"
 
 #define PATIENCE_MS 100 /* for what may take long: then the peer is heard, and it is asked on */
@@ -17,6 +19,9 @@ typedef struct {
     int fd;
     gboolean asked;
     const char *state;
+    int lane_ends[2]; /* ours, and the lane's until it has it */
+    gsize through;    /* bytes */
+    VfLane *lane;
     VfSession *session; /* it is the session's subject */
     VfSessionSubject subject;
 } Puppet;
@@ -59,12 +64,57 @@ ask_at_once(Puppet *self, VfPuppetQuestion question, GError **error)
     return answer.yes != 0;
 }
 
+static GVariant *
+introduce(gpointer data, GError **error)
+{
+    return g_variant_ref_sink(g_variant_new_parsed("{'puppet': <%s>}", ((Puppet *)data)->state));
+}
+
+static gboolean
+meet(gpointer data, GVariant *other, GError **error)
+{
+    const char *own = ((Puppet *)data)->state;
+    const char *state = own;
+
+    if (!g_variant_lookup(other, "puppet", "&s", &state) || g_str_equal(state, own))
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER, "the other side is %s, too", state);
+    return !g_str_equal(state, own);
+}
+
+static void
+take_lane(gpointer data, VfChannel *channel)
+{
+    Puppet *self = data;
+
+    self->lane = vf_lane_start(channel, vf_io_steal_fd(&self->lane_ends[1]));
+}
+
+/* As much as goes without waiting. TRUE: all of it has gone, or come. */
+static gboolean
+is_through(Puppet *self, gboolean out)
+{
+    guint8 bytes[4096] = {0};
+    gsize size = MIN(sizeof bytes, VF_PUPPET_BYTES - self->through);
+    ssize_t n = 1;
+
+    for (; n > 0 && size > 0; size = MIN(sizeof bytes, VF_PUPPET_BYTES - self->through)) {
+        n = out ? send(self->lane_ends[0], bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+                : recv(self->lane_ends[0], bytes, size, MSG_DONTWAIT);
+        self->through += (gsize)MAX(n, 0);
+    }
+    return size == 0;
+}
+
 static gboolean
 move(gpointer data, gboolean *done, GError **error)
 {
     Puppet *self = data;
     VfPuppetAnswer answer = {0};
 
+    if (!is_through(self, TRUE)) {
+        g_usleep(PAUSE_US);
+        return TRUE;
+    }
     if (!ask(self, VF_PUPPET_MOVE, PATIENCE_MS, &answer, error))
         return FALSE;
     vf_meter_reach(self->session->meter, answer.done, answer.rest);
@@ -81,6 +131,10 @@ load(gpointer data, gboolean *done, GError **error)
 {
     VfPuppetAnswer answer = {0};
 
+    if (!is_through(data, FALSE)) {
+        g_usleep(PAUSE_US);
+        return TRUE;
+    }
     if (!ask(data, VF_PUPPET_LOAD, PATIENCE_MS, &answer, error))
         return FALSE;
     *done = answer.yes != 0;
@@ -129,6 +183,9 @@ puppet_free(gpointer data)
 {
     Puppet *self = data;
 
+    g_clear_pointer(&self->lane, vf_lane_free);
+    vf_io_clear_fd(&self->lane_ends[0]);
+    vf_io_clear_fd(&self->lane_ends[1]);
     vf_io_clear_fd(&self->fd);
     g_free(self);
 }
@@ -143,7 +200,12 @@ adopt(VfRequest *request, int *fds, guint n_fds, VfRecord *record, gpointer data
     request->free_own = puppet_free;
     self->fd = vf_io_steal_fd(&fds[0]);
     self->state = request->verb->needs & VF_CONFINE_CONNECT ? "running" : "stopped";
-    self->subject = (VfSessionSubject){.move = move,
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, self->lane_ends) < 0)
+        g_error("socketpair");
+    self->subject = (VfSessionSubject){.introduce = introduce,
+                                       .meet = meet,
+                                       .take_lane = take_lane,
+                                       .move = move,
                                        .check_still = check_still,
                                        .give_back = give_back,
                                        .load = load,

@@ -5,7 +5,10 @@
 
 /* vf-puppet: a worker in the frame of engine/worker.h whose subject does what a test says. With its
  * request comes, behind the record, one end of a socket (SOCK_SEQPACKET) on which it asks one thing
- * at a time and waits for the answer, as another worker would of a hypervisor. */
+ * at a time and waits for the answer, as another worker would of a hypervisor. It says who it is,
+ * wants to hear the same of the other side, and sends VF_PUPPET_BYTES over a lane. */
+
+#define VF_PUPPET_BYTES 100000
 
 typedef enum {
     VF_PUPPET_MOVE,

@@ -329,6 +329,33 @@ try_in_flight(void)
     return ioctl(SOCKET_FD, SIOCOUTQ, &n);
 }
 
+/* What a connection to a monitor is asked before anything is said over it. */
+static long
+try_monitor(void)
+{
+    static const int options[] = {SO_DOMAIN, SO_TYPE, SO_PEERCRED};
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    guint8 value[64];
+
+    for (gsize i = 0; i < G_N_ELEMENTS(options); i++) {
+        socklen_t room = sizeof value;
+
+        if (getsockopt(SOCKET_FD, SOL_SOCKET, options[i], value, &room) < 0)
+            return -1;
+    }
+    return getpeername(SOCKET_FD, (struct sockaddr *)&address, &size);
+}
+
+static long
+try_socket_option(void)
+{
+    int value;
+    socklen_t size = sizeof value;
+
+    return getsockopt(SOCKET_FD, SOL_SOCKET, SO_RCVBUF, &value, &size);
+}
+
 static long
 try_fsync(void)
 {
@@ -537,6 +564,8 @@ static const struct {
     {"vfio-feature", try_vfio_feature},
     {"vfio-precopy", try_vfio_precopy},
     {"in-flight", try_in_flight},
+    {"monitor", try_monitor},
+    {"socket-option", try_socket_option},
     {"fsync", try_fsync},
     {"write-file", try_write_file},
     {"pread", try_pread},
@@ -569,10 +598,16 @@ main(int argc, char **argv)
         const char *verb;
         guint needs;
     } sandboxes[] = {
-        {"open", VF_CONFINE_OPEN},       {"inspect", VF_CONFINE_DEVICE},
-        {"return", VF_CONFINE_SETTLE},   {"start", VF_CONFINE_SETTLE},
-        {"stop", VF_CONFINE_SETTLE},     {"send", VF_CONFINE_SEND},
-        {"receive", VF_CONFINE_RECEIVE}, {"send-subject", VF_CONFINE_RECORD | VF_CONFINE_CONNECT},
+        {"open", VF_CONFINE_OPEN},
+        {"inspect", VF_CONFINE_DEVICE},
+        {"return", VF_CONFINE_SETTLE},
+        {"start", VF_CONFINE_SETTLE},
+        {"stop", VF_CONFINE_SETTLE},
+        {"send", VF_CONFINE_SEND},
+        {"receive", VF_CONFINE_RECEIVE},
+        {"send-subject", VF_CONFINE_RECORD | VF_CONFINE_CONNECT},
+        {"look", VF_CONFINE_MONITOR},
+        {"send-guest", VF_CONFINE_MONITOR | VF_CONFINE_RECORD | VF_CONFINE_CONNECT},
     };
     g_autoptr(GError) error = NULL;
     int pair[2];

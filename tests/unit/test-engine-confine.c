@@ -21,9 +21,10 @@
 
 #define DEADLINE_MS 20000
 
-/* The last one is another worker's: its subject is moved by somebody else, and it has no device. */
-static const char *const verbs[] = {"open", "inspect", "return",  "start",
-                                    "stop", "send",    "receive", "send-subject"};
+/* The last ones are other workers': their subject is moved by somebody else, and they have no
+ * device; those of vferry-guest speak to a monitor. */
+static const char *const verbs[] = {"open", "inspect", "return",       "start", "stop",
+                                    "send", "receive", "send-subject", "look",  "send-guest"};
 
 enum {
     OPEN = 1 << 0,
@@ -34,10 +35,13 @@ enum {
     SEND_DEVICE = 1 << 5,
     RECEIVE = 1 << 6,
     SEND_SUBJECT = 1 << 7,
-    SEND = SEND_DEVICE | SEND_SUBJECT,
+    LOOK = 1 << 8,
+    SEND_GUEST = 1 << 9,
+    MONITOR = LOOK | SEND_GUEST,
+    SEND = SEND_DEVICE | SEND_SUBJECT | SEND_GUEST,
     NETWORK = SEND | RECEIVE,
     RECORD = RETURN | START | STOP | NETWORK,
-    SHUT = INSPECT | RECORD,
+    SHUT = INSPECT | RECORD | LOOK,
     EVERY = SHUT | OPEN,
 };
 
@@ -79,7 +83,7 @@ static const Attempt attempts[] = {
     {"open", OPEN, FAILS},
     {"vfio-container", OPEN, DIES},
     {"vfio-reset", OPEN, DIES},
-    {"vfio-feature", EVERY & ~SEND_SUBJECT, DIES},
+    {"vfio-feature", EVERY & ~(SEND_SUBJECT | MONITOR), DIES},
     {"vfio-precopy", SEND_DEVICE | RECEIVE | OPEN, DIES},
     {"fsync", RECORD, DIES},
     {"shorten", 0, DIES},
@@ -97,9 +101,11 @@ static const Attempt attempts[] = {
     {"bind", RECEIVE, DIES},
     {"listen", RECEIVE, DIES},
     {"accept", RECEIVE, DIES},
-    {"recv", NETWORK, DIES},
+    {"recv", NETWORK | LOOK, DIES},
     {"nodelay", NETWORK, DIES},
     {"in-flight", NETWORK, DIES},
+    {"monitor", MONITOR, DIES},
+    {"socket-option", 0, DIES},
     {"threads", EVERY, DIES},
     {"loop", EVERY, DIES},
     {"messages", EVERY, DIES},

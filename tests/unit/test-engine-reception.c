@@ -112,8 +112,9 @@ keep_door(gpointer data)
 {
     Door *door = data;
 
-    door->channel = vf_reception_wait(door->listener, door->tls, door->handshake_ms,
-                                      door->timeout_ms, door->cancel, &door->peer, &door->error);
+    door->channel =
+        vf_reception_wait(door->listener, door->tls, door->handshake_ms, door->timeout_ms,
+                          door->cancel, NULL, &door->peer, &door->error);
     return NULL;
 }
 

@@ -16,7 +16,7 @@
 
 typedef struct {
     const char *name;
-    VfGuestPlan guest;
+    VfPassengerPlan guest;
     VfPairSetup setup;
     VfSessionEndKind kinds[2];
     gboolean crashed[2];
@@ -161,7 +161,7 @@ test_case(gconstpointer data)
 
     setup.guest = &c->guest;
     pair = vf_pair_run(&setup);
-    g_assert_false(vf_guest_ran_twice(pair->guest));
+    g_assert_false(vf_passenger_ran_twice(pair->guest));
     for (guint i = 0; i < 2; i++) {
         const VfPairSide *side = &pair->sides[i];
 
@@ -172,9 +172,9 @@ test_case(gconstpointer data)
             g_assert_cmpstr(side->device_states, ==, c->runs[i] ? "running" : "stopped");
         }
         g_assert_cmpstr(side->events, ==, c->events[i]);
-        g_assert_cmpint(vf_guest_runs(pair->guest, (VfRole)i), ==, c->runs[i]);
+        g_assert_cmpint(vf_passenger_runs(pair->guest, (VfRole)i), ==, c->runs[i]);
     }
-    g_assert_cmpuint(vf_guest_count_returns(pair->guest), ==, c->returns);
+    g_assert_cmpuint(vf_passenger_count_returns(pair->guest), ==, c->returns);
     if (c->message)
         g_assert_nonnull(strstr(pair->sides[VF_ROLE_SOURCE].message, c->message));
 }
@@ -183,14 +183,14 @@ test_case(gconstpointer data)
 static void
 test_nobody_there(void)
 {
-    static const VfGuestPlan plan = {.moves = 1};
+    static const VfPassengerPlan plan = {.moves = 1};
     const VfPairSetup setup = {.guest = &plan, .wrong_job = TRUE};
     g_autoptr(VfPair) pair = vf_pair_run(&setup);
 
     g_assert_cmpint(pair->sides[VF_ROLE_SOURCE].kind, ==, VF_SESSION_FAILED);
     g_assert_cmpstr(pair->sides[VF_ROLE_SOURCE].events, ==, "");
-    g_assert_true(vf_guest_runs(pair->guest, VF_ROLE_SOURCE));
-    g_assert_cmpuint(vf_guest_count_returns(pair->guest), ==, 0);
+    g_assert_true(vf_passenger_runs(pair->guest, VF_ROLE_SOURCE));
+    g_assert_cmpuint(vf_passenger_count_returns(pair->guest), ==, 0);
 }
 
 int

@@ -39,6 +39,7 @@
 
 typedef enum {
     NEVER,
+    OPENING,   /* the source has called for its lane, and no byte of that has arrived */
     MOVING,    /* the source's hypervisor is not done */
     LOADING,   /* all is sent, and not loaded yet */
     LOADED,    /* that is on record, and LOADED on its way */
@@ -87,7 +88,8 @@ typedef struct {
 typedef struct {
     const Case *c;
     Side sides[2];
-    int listener;
+    int listener; /* -1: the stream and the lane have come, or nobody is to */
+    int lane[2];  /* the relay's ends; -1 */
     guint moves;
     gboolean sent; /* all that the source has, which stands still */
     gint64 reached;
@@ -172,17 +174,30 @@ begin_source(Play *self)
                                ntohs(here.sin_port)));
 }
 
-static void
-accept_source(Play *self)
+static int
+call_destination(Play *self)
 {
     struct sockaddr_in there = {.sin_family = AF_INET,
                                 .sin_port = htons(self->sides[D].port),
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    self->sides[S].relay = accept4(self->listener, NULL, NULL, SOCK_CLOEXEC);
-    self->sides[D].relay = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    g_assert_no_errno(connect(self->sides[D].relay, (struct sockaddr *)&there, sizeof there));
-    vf_io_clear_fd(&self->listener);
+    g_assert_no_errno(connect(fd, (struct sockaddr *)&there, sizeof there));
+    return fd;
+}
+
+/* Its stream, and then its lane. */
+static void
+accept_source(Play *self)
+{
+    gboolean second = self->sides[S].relay >= 0;
+    int *ends[] = {second ? &self->lane[S] : &self->sides[S].relay,
+                   second ? &self->lane[D] : &self->sides[D].relay};
+
+    *ends[S] = accept4(self->listener, NULL, NULL, SOCK_CLOEXEC);
+    *ends[D] = call_destination(self);
+    if (second)
+        vf_io_clear_fd(&self->listener);
 }
 
 static void
@@ -191,8 +206,26 @@ cut(Play *self)
     for (guint i = 0; i < 2; i++) {
         if (self->sides[i].relay >= 0)
             shutdown(self->sides[i].relay, SHUT_RDWR);
+        if (self->lane[i] >= 0)
+            shutdown(self->lane[i], SHUT_RDWR);
         g_byte_array_set_size(self->sides[i].held, 0);
     }
+}
+
+/* What came over the lane from @role goes on at once. */
+static void
+relay_lane(Play *self, VfRole role)
+{
+    guint8 bytes[65536];
+    ssize_t n = recv(self->lane[role], bytes, sizeof bytes, 0);
+
+    if (n > 0) {
+        (void)send(self->lane[!role], bytes, (gsize)n, MSG_NOSIGNAL);
+        return;
+    }
+    shutdown(self->lane[!role], SHUT_RDWR);
+    vf_io_clear_fd(&self->lane[S]);
+    vf_io_clear_fd(&self->lane[D]);
 }
 
 /* What came from @role, as far as it may. */
@@ -307,6 +340,8 @@ has_come(Play *self, Moment moment)
     switch (moment) {
     case NEVER:
         return FALSE;
+    case OPENING:
+        return self->lane[S] >= 0;
     case MOVING:
         return asks(self, S, VF_PUPPET_MOVE) && self->moves == MOVES - 1;
     case LOADING:
@@ -360,6 +395,8 @@ has_told(Play *self)
         return side->pid == 0 && side->shut;
     case ORPHANED:
     case ASKED:
+        if (self->c->moment == OPENING)
+            return side->shut;
         if (self->c->whom == D && self->c->moment <= (self->c->blow == ASKED ? LOADING : COMMITTED))
             return side->shut;
         if (self->c->whom == S && self->c->moment < HEARD)
@@ -386,7 +423,8 @@ release(Play *self)
 static void
 listen_to_all(Play *self)
 {
-    struct pollfd fds[7] = {{.fd = self->listener, .events = POLLIN}};
+    gboolean held = self->c->moment == OPENING && !self->released;
+    struct pollfd fds[9] = {{.fd = self->listener, .events = POLLIN}};
 
     for (guint i = 0; i < 2; i++) {
         const Side *side = &self->sides[i];
@@ -394,6 +432,7 @@ listen_to_all(Play *self)
         fds[1 + 3 * i] = (struct pollfd){.fd = side->control, .events = POLLIN};
         fds[2 + 3 * i] = (struct pollfd){.fd = side->strings, .events = POLLIN};
         fds[3 + 3 * i] = (struct pollfd){.fd = side->shut ? -1 : side->relay, .events = POLLIN};
+        fds[7 + i] = (struct pollfd){.fd = held ? -1 : self->lane[i], .events = POLLIN};
     }
     poll(fds, G_N_ELEMENTS(fds), 5);
     if (fds[0].revents)
@@ -410,6 +449,8 @@ listen_to_all(Play *self)
         }
         if (fds[3 + 3 * i].revents)
             relay(self, (VfRole)i);
+        if (fds[7 + i].revents && self->lane[i] >= 0)
+            relay_lane(self, (VfRole)i);
         if (side->pid && waitpid(side->pid, NULL, WNOHANG) == side->pid)
             side->pid = 0;
     }
@@ -460,7 +501,7 @@ play_init(Play *self, const Case *c)
     g_autofree char *folder = g_dir_make_tmp("vferry-worker-XXXXXX", NULL);
     vf_autofd int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    *self = (Play){.c = c, .listener = -1};
+    *self = (Play){.c = c, .listener = -1, .lane = {-1, -1}};
     for (guint i = 0; i < 2; i++) {
         Side *side = &self->sides[i];
 
@@ -477,9 +518,11 @@ play_init(Play *self, const Case *c)
 static void
 play_clear(Play *self)
 {
+    vf_io_clear_fd(&self->listener);
     for (guint i = 0; i < 2; i++) {
         Side *side = &self->sides[i];
 
+        vf_io_clear_fd(&self->lane[i]);
         vf_io_clear_fd(&side->relay);
         g_byte_array_unref(side->held);
         vf_record_free(side->record);
@@ -585,6 +628,14 @@ test_own_request(void)
 static const Case cases[] = {
     {NEVER, ENDS("completed", "completed"), SAYS(COMPLETED, COMPLETED), ARRIVED},
 
+    {OPENING, KILLED, S, ENDS(NULL, "failed"), SAYS(UNCOMMITTED, UNCOMMITTED), HERE},
+    {OPENING, KILLED, D, ENDS("failed", NULL), SAYS(UNCOMMITTED, UNCOMMITTED), HERE},
+    {OPENING, CUT, ENDS("failed", "failed"), SAYS(UNCOMMITTED, UNCOMMITTED), HERE},
+    {OPENING, ORPHANED, S, ENDS(NULL, "failed"), SAYS(UNCOMMITTED, UNCOMMITTED), HERE},
+    {OPENING, ORPHANED, D, ENDS("failed", NULL), SAYS(UNCOMMITTED, UNCOMMITTED), HERE},
+    {OPENING, ASKED, S, ENDS("cancelled", "failed"), SAYS(UNCOMMITTED, UNCOMMITTED), HERE},
+    {OPENING, ASKED, D, ENDS("failed", "cancelled"), SAYS(UNCOMMITTED, UNCOMMITTED), HERE},
+
     {MOVING, KILLED, S, ENDS(NULL, "failed"), SAYS(UNCOMMITTED, UNCOMMITTED), HERE},
     {LOADING, KILLED, S, ENDS(NULL, "failed"), SAYS(UNCOMMITTED, UNCOMMITTED)},
     {LOADED, KILLED, S, ENDS(NULL, "in-doubt"), SAYS(UNCOMMITTED, UNCOMMITTED)},
@@ -644,8 +695,8 @@ static const Case cases[] = {
 int
 main(int argc, char **argv)
 {
-    static const char *const moments[] = {"never", "moving",    "loading", "loaded",
-                                          "heard", "committed", "there",   "started"};
+    static const char *const moments[] = {"never", "opening",   "moving", "loading", "loaded",
+                                          "heard", "committed", "there",  "started"};
     static const char *const blows[] = {"killed", "orphaned", "cut", "asked"};
 
     g_test_init(&argc, &argv, NULL);

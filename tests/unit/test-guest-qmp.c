@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "io.h"
+#include "monitor.h"
 #include "qmp.h"
 
 #define GREETING                                                                                   \
@@ -390,6 +391,165 @@ test_deaf(void)
     g_assert_nonnull(strstr(error->message, "has not read its monitor"));
 }
 
+/* --- a connection that is not new --- */
+
+#define VERSION "{\"qemu\": {\"micro\": 3, \"minor\": 1, \"major\": 11}, \"package\": \"\"}"
+
+static const VfMonitorRow resumed[] = {{"query-version", VERSION}, {"stop", "{}"}, {NULL, NULL}};
+
+/* Answers as a monitor with pretty=on does. */
+static void
+answer_prettily(VfMonitor *monitor, const char *command, gint64 id, int fd, gpointer data)
+{
+    g_autofree char *text = g_strdup_printf("{\r\n    \"return\": {\r\n        \"qemu\": {\r\n"
+                                            "            \"micro\": 3,\r\n"
+                                            "            \"minor\": 1,\r\n"
+                                            "            \"major\": 11\r\n        }\r\n    },\r\n"
+                                            "    \"id\": %" G_GINT64_FORMAT "\r\n}\r\n",
+                                            id);
+
+    if (g_str_equal(command, "query-version"))
+        vf_monitor_say(monitor, text);
+}
+
+/* What nobody has read, or has read half of, and what somebody has left half said. */
+static void
+test_resume(void)
+{
+    static const struct {
+        const char *said; /* by QEMU */
+        const char *told; /* to it */
+        gboolean pretty;
+    } cases[] = {
+        {"", ""},
+        {"{\"event\": \"STOP\"}\r\n{\"return\": {}, \"id\": 3}\r\n", ""},
+        {"turn\": {\"a\": \"}{\\\"\"}, \"id\": 7}\r\n", ""},
+        {"{\"a\": 1}, \"id\": 7}\r\n{\"event\": \"STOP\"}\r\n", ""},
+        {"{\"error\": {\"desc\": \"no\"}, \"id\": 4}\r\n\r\nxyz\n", ""},
+        {"\xff\xfe\n", ""},
+        {"", "{\"execute\": \"st"},
+        {"", "{\"execute\": \"stop\", \"id\": 5"},
+        {"", "{\"execute\": \"stop\", \"id\": 5, \"arguments\": {\"a\": \"\\"},
+        {"{\"return\": {}, \"id\": 3}\r\n", "{", TRUE},
+        {"{\r\n    \"event\": \"STOP\"\r\n}\r\n", "", TRUE},
+        /* from the middle, where another bracket may stand first */
+        {"    \"a\": 1\r\n    }\r\n}\r\n", "", TRUE},
+        {"{\r\n        \"a\": 1\r\n    }\r\n}\r\n{\r\n    \"event\": \"STOP\"\r\n}\r\n", "", TRUE},
+        {"}\r\n", "", TRUE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        int fd;
+        g_autoptr(VfMonitor) monitor = vf_monitor_new(resumed, NULL, &fd);
+        g_autoptr(VfQmp) qmp = NULL;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(JsonNode) answer = NULL;
+        g_autoptr(GString) events = g_string_new(NULL);
+
+        if (cases[i].pretty) {
+            vf_monitor_set(monitor, "query-version", "");
+            vf_monitor_follow(monitor, answer_prettily, NULL);
+        }
+        vf_monitor_say(monitor, cases[i].said);
+        g_assert_true(vf_io_write_all(fd, cases[i].told, strlen(cases[i].told), NULL));
+        qmp = vf_qmp_new(fd, on_event, events, &error);
+        vf_qmp_resume(qmp, i % 2, 5000, &error);
+        g_assert_no_error(error);
+        g_assert_cmpuint(vf_qmp_get_version(qmp)->major, ==, 11);
+        g_assert_cmpint(vf_qmp_has_oob(qmp), ==, i % 2);
+        vf_monitor_say(monitor,
+                       "{\"event\": \"MIGRATION\", \"data\": {\"status\": \"active\"}}\r\n");
+        answer = vf_qmp_call(qmp, "stop", NULL, 5000, &error);
+        g_assert_no_error(error);
+        g_assert_cmpuint(vf_monitor_count(monitor, "stop"), ==, 1);
+        g_assert_cmpstr(events->str, ==, "MIGRATION(active) ");
+    }
+}
+
+/* Numbers are new ones: what comes for those of another process is nobody's answer. */
+static void
+test_resume_numbers(void)
+{
+    gint64 ids[2] = {0};
+
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(Play) play = play_new(NULL);
+        g_autofree char *line = NULL;
+        const char *id;
+
+        g_assert_false(vf_qmp_resume(play->qmp, FALSE, MS, NULL));
+        line = heard(play);
+        g_assert_true(g_str_has_prefix(line, "\xff\n{\"execute\":\"query-version\""));
+        id = strstr(line, "\"id\":");
+        g_assert_nonnull(id);
+        ids[i] = g_ascii_strtoll(id + 5, NULL, 10);
+        g_assert_cmpint(ids[i], >, 0);
+    }
+    g_assert_cmpint(ids[0], !=, ids[1]);
+}
+
+static void
+test_resume_broken(void)
+{
+    static const struct {
+        const char *version; /* what it answers */
+        const char *message;
+    } cases[] = {
+        {"", "has not answered over a connection that is not new for 20 ms"},
+        {"!no", "has not answered"},
+        {"x", "closed its monitor"},
+        {"{\"qemu\": {\"major\": 10}}", "which version it is"},
+        {"{}", "which version it is"},
+        {"7", "which version it is"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const VfMonitorRow rows[] = {{"query-version", cases[i].version}, {NULL, NULL}};
+        int fd;
+        g_autoptr(VfMonitor) monitor = vf_monitor_new(rows, NULL, &fd);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GError) again = NULL;
+        g_autoptr(VfQmp) qmp = vf_qmp_new(fd, NULL, NULL, &error);
+
+        g_assert_false(vf_qmp_resume(qmp, FALSE, i < 2 ? MS : 5000, &error));
+        g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+        g_test_message("%s", error->message);
+        g_assert_nonnull(strstr(error->message, cases[i].message));
+        g_assert_null(vf_qmp_call(qmp, "stop", NULL, 1000, &again));
+        g_assert_cmpstr(again->message, ==, error->message);
+    }
+}
+
+/* More than anybody has left unread: in lines, in a line without end, in a message without end. */
+static void
+test_resume_flood(void)
+{
+    static const char *const texts[] = {
+        "{\"return\": {}, \"id\": 3, \"filler\": "
+        "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}\r\n",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "{\n    \"x\": "
+        "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autoptr(Play) play = play_new(NULL);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GString) much = g_string_new(NULL);
+        Flood self = {.fd = play->peer};
+        GThread *thread;
+
+        while (much->len < 65536)
+            g_string_append(much, texts[i]);
+        self.text = much->str;
+        thread = g_thread_new("flood", flood, &self);
+        g_assert_false(vf_qmp_resume(play->qmp, FALSE, 60000, &error));
+        g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+        g_assert_nonnull(strstr(error->message, "more than 16777216 bytes"));
+        shutdown(play->peer, SHUT_RDWR);
+        g_thread_join(thread);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -407,5 +567,9 @@ main(int argc, char **argv)
     g_test_add_func("/guest/qmp/endless-message", test_endless_message);
     g_test_add_func("/guest/qmp/gone", test_gone);
     g_test_add_func("/guest/qmp/deaf", test_deaf);
+    g_test_add_func("/guest/qmp/resume", test_resume);
+    g_test_add_func("/guest/qmp/resume-numbers", test_resume_numbers);
+    g_test_add_func("/guest/qmp/resume-broken", test_resume_broken);
+    g_test_add_func("/guest/qmp/resume-flood", test_resume_flood);
     return g_test_run();
 }

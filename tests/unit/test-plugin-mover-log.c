@@ -41,7 +41,7 @@ follow(GInputStream **stream)
     g_assert_true(g_unix_open_pipe(ends, FD_CLOEXEC, NULL));
     *stream = g_unix_input_stream_new(ends[0], TRUE);
     g_object_add_weak_pointer(G_OBJECT(*stream), (gpointer *)stream);
-    vf_mover_log_follow(*stream, "vferry-mover", "send", JOB);
+    vf_mover_log_follow(*stream, "vferry-guest", "send", JOB);
     g_object_unref(*stream);
     return ends[1];
 }
@@ -55,7 +55,7 @@ put(int fd, const char *text)
 static void
 assert_line(guint index, const char *text)
 {
-    g_autofree char *whole = g_strdup_printf(JOB " vferry-mover send: %s", text);
+    g_autofree char *whole = g_strdup_printf(JOB " vferry-guest send: %s", text);
 
     g_assert_cmpuint(index, <, lines->len);
     g_assert_cmpstr(lines->pdata[index], ==, whole);

@@ -111,8 +111,9 @@ begin(Fixture *fixture, const char *verb, const char *phase)
         close(life);
     g_assert_true(vf_control_pair(&ours, &fixture->fd, NULL));
     g_assert_true(g_unix_set_fd_nonblocking(ours, TRUE, NULL));
-    fixture->mover = vf_mover_adopt(VF_MOVER_PROGRAM, verb, ours, fixture->has_pidfd ? process : life,
-                                    &(VfMoverPast){.job = JOB, .phase = phase});
+    fixture->mover =
+        vf_mover_adopt(VF_MOVER_PROGRAM, verb, ours, fixture->has_pidfd ? process : life,
+                       &(VfMoverPast){.job = JOB, .phase = phase});
     fixture->heard = g_string_new(NULL);
     fixture->ended = FALSE;
     g_signal_connect(fixture->mover, "listening", G_CALLBACK(on_listening), fixture);
@@ -217,18 +218,49 @@ test_adopted(void)
 static void
 test_adopted_phase(void)
 {
-    static const char *const phases[] = {"loading", "committing", "switchover", NULL};
+    static const char *const phases[] = {"loading", "accepting", "committing", "switchover", NULL};
     Fixture fixture = {0};
 
     begin(&fixture, "send", "switchover");
     say_all(&fixture, phases);
-    end(&fixture, "loading committing ");
+    end(&fixture, "loading accepting committing ");
     assert_blamed(&fixture, "“switchover” after “committing”");
 
     begin(&fixture, "send", "switchover");
-    say_all(&fixture, phases + 2);
+    say_all(&fixture, phases + 3);
     end(&fixture, "");
     assert_blamed(&fixture, "“switchover” after “switchover”");
+
+    begin(&fixture, "send", "accepting");
+    say_all(&fixture, phases);
+    end(&fixture, "");
+    assert_blamed(&fixture, "“loading” after “accepting”");
+}
+
+/* What its request hears while it works, with descriptors; nobody is there when it has ended. */
+static void
+test_tell(void)
+{
+    Fixture fixture = {0};
+    vf_autofd int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    g_autoptr(VfControlMessage) message = NULL;
+    g_autoptr(GError) error = NULL;
+    gboolean resume = FALSE;
+
+    begin(&fixture, "receive", "preparing");
+    g_assert_true(vf_mover_tell(fixture.mover, "guest", g_variant_new_parsed("{'resume': <true>}"),
+                                &null, 1, &error));
+    message = vf_control_receive(fixture.fd, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(message->verb, ==, "guest");
+    g_assert_true(g_variant_dict_lookup(message->args, "resume", "b", &resume) && resume);
+    g_assert_cmpuint(message->n_fds, ==, 1);
+    say(&fixture, "result", "{'outcome': <'completed'>}");
+    end(&fixture, "");
+    g_assert_false(vf_mover_tell(fixture.mover, "accepted", g_variant_new_parsed("@a{sv} {}"), NULL,
+                                 0, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+    g_assert_finalize_object(fixture.mover);
 }
 
 /* An allowance that is used up is named as it is. */
@@ -295,5 +327,6 @@ main(int argc, char **argv)
     g_test_add_func("/daemon/mover/adopted-phase", test_adopted_phase);
     g_test_add_func("/daemon/mover/descriptors", test_descriptors);
     g_test_add_func("/daemon/mover/flood", test_flood);
+    g_test_add_func("/daemon/mover/tell", test_tell);
     return g_test_run();
 }

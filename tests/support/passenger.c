@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "guest.h"
+#include "passenger.h"
 
 #include <sys/mman.h>
 
@@ -17,8 +17,8 @@ typedef struct {
     gint returns;
 } Facts;
 
-struct VfGuest {
-    VfGuestPlan plan;
+struct VfPassenger {
+    VfPassengerPlan plan;
     Facts *facts;
     guint moves;
     guint loads;
@@ -44,7 +44,7 @@ fail(gboolean wanted, const char *what, GError **error)
 static gboolean
 move(gpointer data, gboolean *done, GError **error)
 {
-    VfGuest *self = data;
+    VfPassenger *self = data;
 
     g_usleep(WAIT_US);
     if (self->plan.early && self->moves == 0)
@@ -62,7 +62,7 @@ move(gpointer data, gboolean *done, GError **error)
 static gboolean
 check_still(gpointer data, GError **error)
 {
-    VfGuest *self = data;
+    VfPassenger *self = data;
 
     return fail(self->plan.fail_check || g_atomic_int_get(&self->facts->running[VF_ROLE_SOURCE]),
                 "hold it", error);
@@ -71,7 +71,7 @@ check_still(gpointer data, GError **error)
 static gboolean
 give_back(gpointer data, GError **error)
 {
-    VfGuest *self = data;
+    VfPassenger *self = data;
 
     g_atomic_int_inc(&self->facts->returns);
     if (!fail(self->plan.fail_give_back, "go on with it", error))
@@ -83,7 +83,7 @@ give_back(gpointer data, GError **error)
 static gboolean
 load(gpointer data, gboolean *done, GError **error)
 {
-    VfGuest *self = data;
+    VfPassenger *self = data;
 
     g_usleep(WAIT_US);
     if (!g_atomic_int_get(&self->facts->sent) || self->loads++ < self->plan.loads)
@@ -95,7 +95,7 @@ load(gpointer data, gboolean *done, GError **error)
 static gboolean
 run(gpointer data, GError **error)
 {
-    VfGuest *self = data;
+    VfPassenger *self = data;
 
     if (!fail(self->plan.fail_run, "run it", error))
         return FALSE;
@@ -106,19 +106,19 @@ run(gpointer data, GError **error)
 static const char *
 describe_source(gpointer data)
 {
-    return vf_guest_runs(data, VF_ROLE_SOURCE) ? "running" : "stopped";
+    return vf_passenger_runs(data, VF_ROLE_SOURCE) ? "running" : "stopped";
 }
 
 static const char *
 describe_destination(gpointer data)
 {
-    return vf_guest_runs(data, VF_ROLE_DESTINATION) ? "running" : "stopped";
+    return vf_passenger_runs(data, VF_ROLE_DESTINATION) ? "running" : "stopped";
 }
 
-VfGuest *
-vf_guest_new(const VfGuestPlan *plan)
+VfPassenger *
+vf_passenger_new(const VfPassengerPlan *plan)
 {
-    VfGuest *self = g_new0(VfGuest, 1);
+    VfPassenger *self = g_new0(VfPassenger, 1);
 
     self->plan = *plan;
     self->facts =
@@ -136,32 +136,32 @@ vf_guest_new(const VfGuestPlan *plan)
 }
 
 void
-vf_guest_free(VfGuest *self)
+vf_passenger_free(VfPassenger *self)
 {
     munmap(self->facts, sizeof *self->facts);
     g_free(self);
 }
 
 const VfSessionSubject *
-vf_guest_get_subject(VfGuest *self, VfRole role)
+vf_passenger_get_subject(VfPassenger *self, VfRole role)
 {
     return &self->subjects[role];
 }
 
 gboolean
-vf_guest_runs(VfGuest *self, VfRole role)
+vf_passenger_runs(VfPassenger *self, VfRole role)
 {
     return g_atomic_int_get(&self->facts->running[role]);
 }
 
 gboolean
-vf_guest_ran_twice(VfGuest *self)
+vf_passenger_ran_twice(VfPassenger *self)
 {
     return g_atomic_int_get(&self->facts->twice);
 }
 
 guint
-vf_guest_count_returns(VfGuest *self)
+vf_passenger_count_returns(VfPassenger *self)
 {
     return (guint)g_atomic_int_get(&self->facts->returns);
 }

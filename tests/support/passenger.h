@@ -6,7 +6,7 @@
 
 /* A guest that its hypervisors move, at both hosts at once: what runs where is in memory that
  * processes share, too. */
-typedef struct VfGuest VfGuest;
+typedef struct VfPassenger VfPassenger;
 
 typedef struct {
     guint moves;    /* so often the source's hypervisor says that it is not done */
@@ -17,16 +17,16 @@ typedef struct {
     gboolean fail_give_back;
     gboolean fail_load;
     gboolean fail_run;
-} VfGuestPlan;
+} VfPassengerPlan;
 
-VfGuest *vf_guest_new(const VfGuestPlan *plan);
-void vf_guest_free(VfGuest *self);
+VfPassenger *vf_passenger_new(const VfPassengerPlan *plan);
+void vf_passenger_free(VfPassenger *self);
 
 /* Stays the guest's. */
-const VfSessionSubject *vf_guest_get_subject(VfGuest *self, VfRole role);
+const VfSessionSubject *vf_passenger_get_subject(VfPassenger *self, VfRole role);
 
-gboolean vf_guest_runs(VfGuest *self, VfRole role);
+gboolean vf_passenger_runs(VfPassenger *self, VfRole role);
 /* At any moment. */
-gboolean vf_guest_ran_twice(VfGuest *self);
+gboolean vf_passenger_ran_twice(VfPassenger *self);
 /* How often the source's was given back. */
-guint vf_guest_count_returns(VfGuest *self);
+guint vf_passenger_count_returns(VfPassenger *self);
