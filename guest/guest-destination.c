@@ -76,9 +76,9 @@ await_verdict(VfGuestSide *self, gboolean *done, GError **error)
 static gboolean
 has_loaded(VfGuestSide *self, gboolean *done, GError **error)
 {
-    VfRunState state;
+    VfRunState state = VF_RUN_INCOMING;
 
-    if (!vf_guest_get_run_state(self->guest, &state, error))
+    if (!vf_guest_side_ask_run_state(self, &state, error))
         return FALSE;
     if (state == VF_RUN_RUNNING) {
         g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
@@ -93,12 +93,18 @@ static gboolean
 look(VfGuestSide *self, gboolean *done, GError **error)
 {
     g_auto(VfMigrateInfo) info = {0};
+    gboolean known = FALSE;
 
-    if (!vf_guest_get_migration(self->guest, &info, error))
+    if (self->over)
+        return has_loaded(self, done, error);
+    if (!vf_guest_ask_migration(self->guest, self->seconds_max, &known, &info, error))
         return FALSE;
+    if (!known)
+        return TRUE;
     if (info.state == VF_MIGRATE_FAILED || info.state == VF_MIGRATE_CANCELLED)
         return vf_guest_side_fail(self, &info, error);
-    return info.state != VF_MIGRATE_COMPLETED || has_loaded(self, done, error);
+    self->over = info.state == VF_MIGRATE_COMPLETED;
+    return !self->over || has_loaded(self, done, error);
 }
 
 static gboolean

@@ -105,6 +105,8 @@ vf_guest_side_look(VfGuestSide *self, VfRunState wanted, GError **error)
 
     if (self->seen)
         return self->seen;
+    if (seen)
+        self->state = seen->run_state == VF_RUN_RUNNING ? "running" : "stopped";
     if (!seen || !check_run_state(seen, wanted, error) || !check_reasons(seen, error))
         return NULL;
     self->known = vf_guest_list_capabilities(self->guest, error);
@@ -160,6 +162,9 @@ vf_guest_side_describe(gpointer data)
 gboolean
 vf_guest_side_wait(VfGuestSide *self, guint ms, gboolean *again, GError **error)
 {
+    *again = self->over || vf_guest_is_asked(self->guest);
+    if (*again)
+        return TRUE;
     if (vf_guest_get_n_events(self->guest) == self->n_events &&
         !vf_guest_listen(self->guest, ms, error))
         return FALSE;
@@ -169,6 +174,17 @@ vf_guest_side_wait(VfGuestSide *self, guint ms, gboolean *again, GError **error)
         return TRUE;
     self->n_events = vf_guest_get_n_events(self->guest);
     self->looked = g_get_monotonic_time();
+    return TRUE;
+}
+
+gboolean
+vf_guest_side_ask_run_state(VfGuestSide *self, VfRunState *state, GError **error)
+{
+    gboolean known = FALSE;
+
+    if (!vf_guest_ask_run_state(self->guest, self->seconds_max, &known, state, error))
+        return FALSE;
+    self->over = !known;
     return TRUE;
 }
 

@@ -19,7 +19,6 @@ introduce(gpointer data, GError **error)
 
     if (!seen)
         return NULL;
-    self->state = "running";
     return g_variant_ref_sink(vf_guest_look_introduce(seen, (const char *const *)self->known));
 }
 
@@ -59,9 +58,9 @@ check_time(VfGuestSide *self, const VfMigrateInfo *info, GError **error)
 static gboolean
 has_moved(VfGuestSide *self, gboolean *done, GError **error)
 {
-    VfRunState state;
+    VfRunState state = VF_RUN_STOPPED;
 
-    if (!vf_guest_get_run_state(self->guest, &state, error))
+    if (!vf_guest_side_ask_run_state(self, &state, error))
         return FALSE;
     *done = state == VF_RUN_MOVED;
     if (state != VF_RUN_RUNNING)
@@ -75,12 +74,18 @@ static gboolean
 look(VfGuestSide *self, gboolean *done, GError **error)
 {
     g_auto(VfMigrateInfo) info = {0};
+    gboolean known = FALSE;
 
-    if (!vf_guest_get_migration(self->guest, &info, error))
+    if (self->over)
+        return has_moved(self, done, error);
+    if (!vf_guest_ask_migration(self->guest, self->seconds_max, &known, &info, error))
         return FALSE;
+    if (!known)
+        return TRUE;
     show(self, &info);
     switch (info.state) {
     case VF_MIGRATE_COMPLETED:
+        self->over = TRUE;
         return has_moved(self, done, error);
     case VF_MIGRATE_NONE:
     case VF_MIGRATE_FAILED:
@@ -122,8 +127,8 @@ check_still(gpointer data, GError **error)
     g_auto(VfMigrateInfo) info = {0};
     VfRunState state;
 
-    if (!vf_guest_get_run_state(self->guest, &state, error) ||
-        !vf_guest_get_migration(self->guest, &info, error))
+    if (!vf_guest_get_run_state(self->guest, VF_GUEST_ANSWER_MS, &state, error) ||
+        !vf_guest_get_migration(self->guest, VF_GUEST_ANSWER_MS, &info, error))
         return FALSE;
     if (state == VF_RUN_MOVED && info.state == VF_MIGRATE_COMPLETED)
         return TRUE;

@@ -109,21 +109,63 @@ vf_guest_ask(VfGuest *self, const char *command, JsonObject *arguments, int fd, 
 }
 
 gboolean
-vf_guest_get_run_state(VfGuest *self, VfRunState *state, GError **error)
+vf_guest_is_asked(VfGuest *self)
 {
-    g_autoptr(JsonNode) answer =
-        vf_qmp_call(self->qmp, "query-status", NULL, VF_GUEST_ANSWER_MS, error);
+    return self->question != 0;
+}
+
+gboolean
+vf_guest_get_run_state(VfGuest *self, guint ms, VfRunState *state, GError **error)
+{
+    g_autoptr(JsonNode) answer = vf_qmp_call(self->qmp, "query-status", NULL, ms, error);
 
     return answer && vf_run_state_parse(answer, state, error);
 }
 
 gboolean
-vf_guest_get_migration(VfGuest *self, VfMigrateInfo *info, GError **error)
+vf_guest_get_migration(VfGuest *self, guint ms, VfMigrateInfo *info, GError **error)
 {
-    g_autoptr(JsonNode) answer =
-        vf_qmp_call(self->qmp, "query-migrate", NULL, VF_GUEST_ANSWER_MS, error);
+    g_autoptr(JsonNode) answer = vf_qmp_call(self->qmp, "query-migrate", NULL, ms, error);
 
     return answer && vf_migrate_info_parse(answer, info, error);
+}
+
+/* FALSE only with @error; NULL in @answer: not yet. */
+static gboolean
+ask_on(VfGuest *self, const char *command, guint seconds, JsonNode **answer, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    *answer = NULL;
+    vf_guest_ask(self, command, NULL, -1, seconds, answer, &local);
+    if (!local)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&local));
+    return FALSE;
+}
+
+gboolean
+vf_guest_ask_run_state(VfGuest *self, guint seconds, gboolean *known, VfRunState *state,
+                       GError **error)
+{
+    g_autoptr(JsonNode) answer = NULL;
+
+    if (!ask_on(self, "query-status", seconds, &answer, error))
+        return FALSE;
+    *known = answer != NULL;
+    return !answer || vf_run_state_parse(answer, state, error);
+}
+
+gboolean
+vf_guest_ask_migration(VfGuest *self, guint seconds, gboolean *known, VfMigrateInfo *info,
+                       GError **error)
+{
+    g_autoptr(JsonNode) answer = NULL;
+
+    if (!ask_on(self, "query-migrate", seconds, &answer, error))
+        return FALSE;
+    *known = answer != NULL;
+    return !answer || vf_migrate_info_parse(answer, info, error);
 }
 
 char **
@@ -189,11 +231,18 @@ is_late(gint64 end)
     return g_get_monotonic_time() >= end;
 }
 
+/* For an answer, which also one that is asked at the last moment gets. */
+static guint
+left_ms(gint64 end)
+{
+    return (guint)MAX((end - g_get_monotonic_time()) / 1000, VF_GUEST_ANSWER_MS);
+}
+
 static gboolean
 await_running(VfGuest *self, gint64 end, VfRunState *state, GError **error)
 {
     do {
-        if (!vf_guest_get_run_state(self, state, error))
+        if (!vf_guest_get_run_state(self, left_ms(end), state, error))
             return FALSE;
         if (*state == VF_RUN_RUNNING)
             return TRUE;
@@ -212,7 +261,7 @@ vf_guest_run(VfGuest *self, guint ms, GError **error)
     g_autoptr(JsonNode) answer = NULL;
     VfRunState state;
 
-    if (!vf_guest_get_run_state(self, &state, error))
+    if (!vf_guest_get_run_state(self, ms, &state, error))
         return FALSE;
     if (state == VF_RUN_RUNNING)
         return TRUE;
@@ -235,13 +284,13 @@ await_quiet(VfGuest *self, gint64 end, GError **error)
     do {
         g_auto(VfMigrateInfo) info = {0};
 
-        if (!vf_guest_get_migration(self, &info, error))
+        if (!vf_guest_get_migration(self, left_ms(end), &info, error))
             return FALSE;
         if (info.state != VF_MIGRATE_UNDER_WAY && info.state != VF_MIGRATE_WAITING)
             return TRUE;
         if (!told) {
             g_autoptr(JsonNode) answer =
-                vf_qmp_call(self->qmp, "migrate_cancel", NULL, VF_GUEST_ANSWER_MS, error);
+                vf_qmp_call(self->qmp, "migrate_cancel", NULL, left_ms(end), error);
 
             if (!answer)
                 return FALSE;
@@ -269,12 +318,12 @@ vf_guest_take_back(VfGuest *self, guint ms, GError **error)
         g_autoptr(JsonNode) answer = NULL;
         VfRunState state;
 
-        if (!vf_guest_get_run_state(self, &state, error))
+        if (!vf_guest_get_run_state(self, left_ms(end), &state, error))
             return FALSE;
         if (state == VF_RUN_RUNNING)
             return TRUE;
         if (state != VF_RUN_MOVING)
-            answer = vf_qmp_call(self->qmp, "cont", NULL, VF_GUEST_ANSWER_MS, &refusal);
+            answer = vf_qmp_call(self->qmp, "cont", NULL, left_ms(end), &refusal);
         if (refusal && (is_late(end) || refusal->code == VFERRY_ERROR_PEER)) {
             g_propagate_error(error, g_steal_pointer(&refusal));
             return FALSE;

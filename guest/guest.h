@@ -40,8 +40,18 @@ gboolean vf_guest_listen(VfGuest *self, guint ms, GError **error);
 gboolean vf_guest_ask(VfGuest *self, const char *command, JsonObject *arguments, int fd,
                       guint seconds, JsonNode **answer, GError **error);
 
-gboolean vf_guest_get_run_state(VfGuest *self, VfRunState *state, GError **error);
-gboolean vf_guest_get_migration(VfGuest *self, VfMigrateInfo *info, GError **error);
+/* It waits for the answer to one: nothing else may be asked so meanwhile. */
+gboolean vf_guest_is_asked(VfGuest *self);
+
+/* Within @ms. */
+gboolean vf_guest_get_run_state(VfGuest *self, guint ms, VfRunState *state, GError **error);
+gboolean vf_guest_get_migration(VfGuest *self, guint ms, VfMigrateInfo *info, GError **error);
+/* The same as vf_guest_ask(), where a device may hold QEMU up: without *@known they are to be called
+ * again. */
+gboolean vf_guest_ask_run_state(VfGuest *self, guint seconds, gboolean *known, VfRunState *state,
+                                GError **error);
+gboolean vf_guest_ask_migration(VfGuest *self, guint seconds, gboolean *known, VfMigrateInfo *info,
+                                GError **error);
 
 /* The migration capabilities that this QEMU knows. Free with g_strfreev(). */
 char **vf_guest_list_capabilities(VfGuest *self, GError **error);
