@@ -18,6 +18,7 @@ await_guest(VfGuestSide *self, GError **error)
 
     g_mutex_lock(&self->lock);
     fd = vf_io_steal_fd(&self->brought);
+    self->met = TRUE;
     g_mutex_unlock(&self->lock);
     if (fd >= 0)
         return vf_guest_side_connect(self, fd, error);

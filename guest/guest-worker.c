@@ -161,6 +161,26 @@ start_guest(VfRequest *request, VfRequestResult *result, GError **error)
 
 /* --- what it is told --- */
 
+/* Who is to receive the guest, in place of whoever was to before; without a descriptor nobody is,
+ * and a session that has begun with it is called off. */
+static gboolean
+take_guest(VfRequest *request, VfControlMessage *message)
+{
+    VfGuestSide *self = request->own;
+
+    if (message->n_fds > 1 || (self->met && message->n_fds == 1))
+        return FALSE;
+    if (self->met) {
+        vf_cancel_trigger(request->session->cancel, VF_CANCEL_ASKED);
+        return TRUE;
+    }
+    vf_io_clear_fd(&self->brought);
+    g_variant_dict_lookup(message->args, "resume", "b", &self->past.resume);
+    g_variant_dict_lookup(message->args, "oob", "b", &self->past.oob);
+    self->brought = vf_control_message_steal_fd(message, 0);
+    return TRUE;
+}
+
 static gboolean
 hear(VfRequest *request, VfControlMessage *message)
 {
@@ -168,11 +188,8 @@ hear(VfRequest *request, VfControlMessage *message)
     gboolean taken = FALSE;
 
     g_mutex_lock(&self->lock);
-    if (g_str_equal(message->verb, "guest") && message->n_fds == 1 && self->brought < 0) {
-        g_variant_dict_lookup(message->args, "resume", "b", &self->past.resume);
-        g_variant_dict_lookup(message->args, "oob", "b", &self->past.oob);
-        self->brought = vf_control_message_steal_fd(message, 0);
-        taken = TRUE;
+    if (g_str_equal(message->verb, "guest")) {
+        taken = take_guest(request, message);
     } else if (g_str_equal(message->verb, "accepted") && !self->verdict) {
         taken = self->verdict = TRUE;
     } else if (g_str_equal(message->verb, "refused") && !self->verdict) {
