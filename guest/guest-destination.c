@@ -8,7 +8,6 @@
 #include "io.h"
 
 #define LOOK_MS 50
-#define RUN_MS 30000
 
 /* The source has come, and waits: who is to receive the guest must be there by now. */
 static gboolean
@@ -98,7 +97,7 @@ look(VfGuestSide *self, gboolean *done, GError **error)
 
     if (self->over)
         return has_loaded(self, done, error);
-    if (!vf_guest_ask_migration(self->guest, self->seconds_max, &known, &info, error))
+    if (!vf_guest_ask_migration(self->guest, self->patience->answer_ms, &known, &info, error))
         return FALSE;
     if (!known)
         return TRUE;
@@ -136,7 +135,7 @@ run(gpointer data, GError **error)
 {
     VfGuestSide *self = data;
 
-    if (!vf_guest_run(self->guest, RUN_MS, error))
+    if (!vf_guest_run(self->guest, self->patience->turn_ms, error))
         return FALSE;
     self->state = "running";
     return TRUE;

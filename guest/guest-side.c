@@ -13,7 +13,6 @@
 
 #define LANE_NAME "vferry-lane"
 #define LANE_URI "fd:" LANE_NAME
-#define ANSWER_SECONDS 60
 
 /* In the order of their worth. Without the return path nobody knows when the other side has all of
  * it, and `events` saves a wait; the destination's word that it has the initial bytes is what keeps
@@ -21,7 +20,8 @@
 static const char *const ours[] = {"return-path", "events", "switchover-ack", NULL};
 
 VfGuestSide *
-vf_guest_side_new(VfSession *session, const VfSessionSubject *subject)
+vf_guest_side_new(VfSession *session, const VfSessionSubject *subject,
+                  const VfGuestPatience *patience)
 {
     VfGuestSide *self = g_new0(VfGuestSide, 1);
 
@@ -31,7 +31,7 @@ vf_guest_side_new(VfSession *session, const VfSessionSubject *subject)
     self->state = "stopped";
     self->lane_ends[0] = self->lane_ends[1] = -1;
     self->brought = -1;
-    self->seconds_max = ANSWER_SECONDS;
+    self->patience = patience;
     g_mutex_init(&self->lock);
     g_cond_init(&self->told);
     session->subject = &self->subject;
@@ -58,7 +58,7 @@ vf_guest_side_free(VfGuestSide *self)
 gboolean
 vf_guest_side_connect(VfGuestSide *self, int fd, GError **error)
 {
-    self->guest = vf_guest_new(fd, &self->past, error);
+    self->guest = vf_guest_new(fd, &self->past, self->patience->greet_ms, error);
     return self->guest != NULL;
 }
 
@@ -182,7 +182,7 @@ vf_guest_side_ask_run_state(VfGuestSide *self, VfRunState *state, GError **error
 {
     gboolean known = FALSE;
 
-    if (!vf_guest_ask_run_state(self->guest, self->seconds_max, &known, state, error))
+    if (!vf_guest_ask_run_state(self->guest, self->patience->answer_ms, &known, state, error))
         return FALSE;
     self->over = !known;
     return TRUE;
@@ -265,7 +265,8 @@ take_step(VfGuestSide *self, const char *last, gboolean source, GError **error)
             json_object_set_boolean_member(arguments, "exit-on-error", FALSE);
         self->asked = TRUE;
     }
-    return vf_guest_ask(self->guest, command, arguments, fd, self->seconds_max, NULL, error);
+    return vf_guest_ask(self->guest, command, arguments, fd, self->patience->answer_ms, NULL,
+                        error);
 }
 
 gboolean

@@ -9,7 +9,6 @@
 
 #define LOOK_MS 100
 #define LOOK_STOPPED_MS 5 /* the guest stands still: each is part of its pause */
-#define TAKE_BACK_MS 30000
 
 static GVariant *
 introduce(gpointer data, GError **error)
@@ -78,7 +77,7 @@ look(VfGuestSide *self, gboolean *done, GError **error)
 
     if (self->over)
         return has_moved(self, done, error);
-    if (!vf_guest_ask_migration(self->guest, self->seconds_max, &known, &info, error))
+    if (!vf_guest_ask_migration(self->guest, self->patience->answer_ms, &known, &info, error))
         return FALSE;
     if (!known)
         return TRUE;
@@ -145,7 +144,7 @@ give_back(gpointer data, GError **error)
     VfGuestSide *self = data;
 
     g_clear_pointer(&self->lane, vf_lane_free);
-    if (!vf_guest_take_back(self->guest, TAKE_BACK_MS, error))
+    if (!vf_guest_take_back(self->guest, self->patience->turn_ms, error))
         return FALSE;
     self->state = "running";
     return TRUE;

@@ -22,8 +22,8 @@ adopt(VfRequest *request, int *fds, guint n_fds, VfRecord *record, gpointer data
     VfSession *session = vf_session_new(vf_devices_new(none), record);
     gboolean source =
         request->verb->needs & VF_CONFINE_CONNECT || g_str_equal(request->verb->name, "return");
-    VfGuestSide *self = vf_guest_side_new(session, source ? vf_guest_source_get_subject()
-                                                          : vf_guest_destination_get_subject());
+    VfGuestSide *self = vf_guest_side_new(
+        session, source ? vf_guest_source_get_subject() : vf_guest_destination_get_subject(), data);
 
     request->own = self;
     request->free_own = side_free;
@@ -206,7 +206,7 @@ hear(VfRequest *request, VfControlMessage *message)
 }
 
 void
-vf_guest_worker_init(VfWorker *worker)
+vf_guest_worker_init(VfWorker *worker, const VfGuestPatience *patience)
 {
     static const VfVerb verbs[] = {
         {"look", VF_REQUEST_ONE_FD, VF_CONFINE_MONITOR, FALSE, take_look, look},
@@ -226,5 +226,6 @@ vf_guest_worker_init(VfWorker *worker)
                          .verbs = verbs,
                          .n_verbs = G_N_ELEMENTS(verbs),
                          .adopt = adopt,
+                         .data = (gpointer)patience,
                          .confine = vf_confine_to};
 }

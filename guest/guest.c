@@ -8,7 +8,6 @@
 #include "error.h"
 #include "json-get.h"
 
-#define GREET_MS 5000
 #define SLICE_MS 100 /* of a wait that is interrupted for others */
 #define PAUSE_MS 20
 
@@ -34,14 +33,16 @@ on_event(const char *name, JsonObject *data, gpointer user_data)
         self->n_events++;
 }
 
+const VfGuestPatience vf_guest_patience = {.greet_ms = 5000, .answer_ms = 60000, .turn_ms = 30000};
+
 VfGuest *
-vf_guest_new(int fd, const VfGuestPast *past, GError **error)
+vf_guest_new(int fd, const VfGuestPast *past, guint greet_ms, GError **error)
 {
     g_autoptr(VfGuest) self = g_new0(VfGuest, 1);
 
     self->qmp = vf_qmp_new(fd, on_event, self, error);
-    if (!self->qmp || !(past->resume ? vf_qmp_resume(self->qmp, past->oob, GREET_MS, error)
-                                     : vf_qmp_greet(self->qmp, GREET_MS, error)))
+    if (!self->qmp || !(past->resume ? vf_qmp_resume(self->qmp, past->oob, greet_ms, error)
+                                     : vf_qmp_greet(self->qmp, greet_ms, error)))
         return NULL;
     return g_steal_pointer(&self);
 }
@@ -78,7 +79,7 @@ vf_guest_listen(VfGuest *self, guint ms, GError **error)
 }
 
 gboolean
-vf_guest_ask(VfGuest *self, const char *command, JsonObject *arguments, int fd, guint seconds,
+vf_guest_ask(VfGuest *self, const char *command, JsonObject *arguments, int fd, guint ms,
              JsonNode **answer, GError **error)
 {
     g_autoptr(JsonNode) said = NULL;
@@ -102,9 +103,9 @@ vf_guest_ask(VfGuest *self, const char *command, JsonObject *arguments, int fd, 
             *answer = g_steal_pointer(&said);
         return TRUE;
     }
-    if (g_get_monotonic_time() - self->asked > (gint64)seconds * G_USEC_PER_SEC)
+    if (g_get_monotonic_time() - self->asked > (gint64)ms * 1000)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                    _("QEMU has not answered “%s” for %u s"), command, seconds);
+                    _("QEMU has not answered “%s” for %u ms"), command, ms);
     return FALSE;
 }
 
@@ -132,12 +133,12 @@ vf_guest_get_migration(VfGuest *self, guint ms, VfMigrateInfo *info, GError **er
 
 /* FALSE only with @error; NULL in @answer: not yet. */
 static gboolean
-ask_on(VfGuest *self, const char *command, guint seconds, JsonNode **answer, GError **error)
+ask_on(VfGuest *self, const char *command, guint ms, JsonNode **answer, GError **error)
 {
     g_autoptr(GError) local = NULL;
 
     *answer = NULL;
-    vf_guest_ask(self, command, NULL, -1, seconds, answer, &local);
+    vf_guest_ask(self, command, NULL, -1, ms, answer, &local);
     if (!local)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&local));
@@ -145,24 +146,23 @@ ask_on(VfGuest *self, const char *command, guint seconds, JsonNode **answer, GEr
 }
 
 gboolean
-vf_guest_ask_run_state(VfGuest *self, guint seconds, gboolean *known, VfRunState *state,
-                       GError **error)
+vf_guest_ask_run_state(VfGuest *self, guint ms, gboolean *known, VfRunState *state, GError **error)
 {
     g_autoptr(JsonNode) answer = NULL;
 
-    if (!ask_on(self, "query-status", seconds, &answer, error))
+    if (!ask_on(self, "query-status", ms, &answer, error))
         return FALSE;
     *known = answer != NULL;
     return !answer || vf_run_state_parse(answer, state, error);
 }
 
 gboolean
-vf_guest_ask_migration(VfGuest *self, guint seconds, gboolean *known, VfMigrateInfo *info,
+vf_guest_ask_migration(VfGuest *self, guint ms, gboolean *known, VfMigrateInfo *info,
                        GError **error)
 {
     g_autoptr(JsonNode) answer = NULL;
 
-    if (!ask_on(self, "query-migrate", seconds, &answer, error))
+    if (!ask_on(self, "query-migrate", ms, &answer, error))
         return FALSE;
     *known = answer != NULL;
     return !answer || vf_migrate_info_parse(answer, info, error);
