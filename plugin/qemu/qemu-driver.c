@@ -326,7 +326,9 @@ restore(VfDriver *driver, VfJob *job, GError **error)
     if (!vf_qemu_side_restore(job, source ? vf_qemu_source_ended : vf_qemu_destination_ended,
                               error))
         return FALSE;
-    if (!source)
+    if (source)
+        vf_qemu_side_follow(job);
+    else
         vf_qemu_destination_follow(job);
     return TRUE;
 }

@@ -174,8 +174,11 @@ on_completed(VfJob *job, gpointer data)
 {
     VfDomain *domain = vf_job_get_domain(job);
     const VfOutcome *outcome = vf_job_get_outcome(job);
+    VfQemuSide *self = vf_job_get_driver_data(job);
     VfDeviceOutcome state;
 
+    if (self && !vf_job_is_in_doubt(job))
+        vf_qemu_side_set_monitor(self, NULL);
     if (!domain || outcome->untouched)
         return;
     state = vf_outcome_get_device(outcome, 0);

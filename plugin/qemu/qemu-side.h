@@ -34,7 +34,8 @@ gboolean vf_qemu_side_call_async(VfQemuSide *self, const char *verb, gboolean to
 void vf_qemu_side_quit_async(VfQemuSide *self, GAsyncReadyCallback callback, gpointer data);
 gboolean vf_qemu_side_quit_finish(GAsyncResult *result, GError **error);
 
-/* The domain's state follows what becomes of the job, of one of an earlier daemon, too. */
+/* The domain's state follows what becomes of the job, of one of an earlier daemon, too; the monitor
+ * is let go of as soon as nothing can be left to do over it. */
 void vf_qemu_side_follow(VfJob *job);
 
 /* A guest is one for its worker, and all of its devices are as it is. */
