@@ -8,7 +8,6 @@
 #include "io.h"
 
 #define LOOK_MS 50
-#define RUN_MS 30000
 
 /* The source has come, and waits: who is to receive the guest must be there by now. */
 static gboolean
@@ -18,6 +17,7 @@ await_guest(VfGuestSide *self, GError **error)
 
     g_mutex_lock(&self->lock);
     fd = vf_io_steal_fd(&self->brought);
+    self->met = TRUE;
     g_mutex_unlock(&self->lock);
     if (fd >= 0)
         return vf_guest_side_connect(self, fd, error);
@@ -79,9 +79,9 @@ await_verdict(VfGuestSide *self, gboolean *done, GError **error)
 static gboolean
 has_loaded(VfGuestSide *self, gboolean *done, GError **error)
 {
-    VfRunState state;
+    VfRunState state = VF_RUN_INCOMING;
 
-    if (!vf_guest_get_run_state(self->guest, &state, error))
+    if (!vf_guest_side_ask_run_state(self, &state, error))
         return FALSE;
     if (state == VF_RUN_RUNNING) {
         g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
@@ -96,12 +96,18 @@ static gboolean
 look(VfGuestSide *self, gboolean *done, GError **error)
 {
     g_auto(VfMigrateInfo) info = {0};
+    gboolean known = FALSE;
 
-    if (!vf_guest_get_migration(self->guest, &info, error))
+    if (self->over)
+        return has_loaded(self, done, error);
+    if (!vf_guest_ask_migration(self->guest, self->patience->answer_ms, &known, &info, error))
         return FALSE;
+    if (!known)
+        return TRUE;
     if (info.state == VF_MIGRATE_FAILED || info.state == VF_MIGRATE_CANCELLED)
         return vf_guest_side_fail(self, &info, error);
-    return info.state != VF_MIGRATE_COMPLETED || has_loaded(self, done, error);
+    self->over = info.state == VF_MIGRATE_COMPLETED;
+    return !self->over || has_loaded(self, done, error);
 }
 
 static gboolean
@@ -132,7 +138,7 @@ run(gpointer data, GError **error)
 {
     VfGuestSide *self = data;
 
-    if (!vf_guest_run(self->guest, RUN_MS, error))
+    if (!vf_guest_run(self->guest, self->patience->turn_ms, error))
         return FALSE;
     self->state = "running";
     return TRUE;

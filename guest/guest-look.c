@@ -318,7 +318,7 @@ vf_guest_look(VfGuest *guest, GError **error)
     if (!ask_text(guest, "query-name", "name", &self->name, error) ||
         !ask_text(guest, "query-uuid", "UUID", &self->uuid, error) ||
         !ask_memory(guest, &self->memory, error) ||
-        !vf_guest_get_run_state(guest, &self->run_state, error))
+        !vf_guest_get_run_state(guest, VF_GUEST_ANSWER_MS, &self->run_state, error))
         return NULL;
     if (g_str_equal(self->uuid, NO_UUID))
         *self->uuid = '\0';

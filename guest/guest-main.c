@@ -8,6 +8,6 @@ main(int argc, char **argv)
 {
     VfWorker worker;
 
-    vf_guest_worker_init(&worker);
+    vf_guest_worker_init(&worker, &vf_guest_patience);
     return vf_worker_main(argc, argv, &worker);
 }

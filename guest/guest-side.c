@@ -13,7 +13,6 @@
 
 #define LANE_NAME "vferry-lane"
 #define LANE_URI "fd:" LANE_NAME
-#define ANSWER_SECONDS 60
 
 /* In the order of their worth. Without the return path nobody knows when the other side has all of
  * it, and `events` saves a wait; the destination's word that it has the initial bytes is what keeps
@@ -21,7 +20,8 @@
 static const char *const ours[] = {"return-path", "events", "switchover-ack", NULL};
 
 VfGuestSide *
-vf_guest_side_new(VfSession *session, const VfSessionSubject *subject)
+vf_guest_side_new(VfSession *session, const VfSessionSubject *subject,
+                  const VfGuestPatience *patience)
 {
     VfGuestSide *self = g_new0(VfGuestSide, 1);
 
@@ -31,7 +31,7 @@ vf_guest_side_new(VfSession *session, const VfSessionSubject *subject)
     self->state = "stopped";
     self->lane_ends[0] = self->lane_ends[1] = -1;
     self->brought = -1;
-    self->seconds_max = ANSWER_SECONDS;
+    self->patience = patience;
     g_mutex_init(&self->lock);
     g_cond_init(&self->told);
     session->subject = &self->subject;
@@ -58,7 +58,7 @@ vf_guest_side_free(VfGuestSide *self)
 gboolean
 vf_guest_side_connect(VfGuestSide *self, int fd, GError **error)
 {
-    self->guest = vf_guest_new(fd, &self->past, error);
+    self->guest = vf_guest_new(fd, &self->past, self->patience->greet_ms, error);
     return self->guest != NULL;
 }
 
@@ -105,7 +105,10 @@ vf_guest_side_look(VfGuestSide *self, VfRunState wanted, GError **error)
 
     if (self->seen)
         return self->seen;
-    self->waits = seen && seen->run_state == VF_RUN_INCOMING;
+    if (seen) {
+        self->state = seen->run_state == VF_RUN_RUNNING ? "running" : "stopped";
+        self->waits = seen->run_state == VF_RUN_INCOMING;
+    }
     if (!seen || !check_run_state(seen, wanted, error) || !check_reasons(seen, error))
         return NULL;
     self->known = vf_guest_list_capabilities(self->guest, error);
@@ -161,6 +164,9 @@ vf_guest_side_describe(gpointer data)
 gboolean
 vf_guest_side_wait(VfGuestSide *self, guint ms, gboolean *again, GError **error)
 {
+    *again = self->over || vf_guest_is_asked(self->guest);
+    if (*again)
+        return TRUE;
     if (vf_guest_get_n_events(self->guest) == self->n_events &&
         !vf_guest_listen(self->guest, ms, error))
         return FALSE;
@@ -170,6 +176,17 @@ vf_guest_side_wait(VfGuestSide *self, guint ms, gboolean *again, GError **error)
         return TRUE;
     self->n_events = vf_guest_get_n_events(self->guest);
     self->looked = g_get_monotonic_time();
+    return TRUE;
+}
+
+gboolean
+vf_guest_side_ask_run_state(VfGuestSide *self, VfRunState *state, GError **error)
+{
+    gboolean known = FALSE;
+
+    if (!vf_guest_ask_run_state(self->guest, self->patience->answer_ms, &known, state, error))
+        return FALSE;
+    self->over = !known;
     return TRUE;
 }
 
@@ -250,7 +267,8 @@ take_step(VfGuestSide *self, const char *last, gboolean source, GError **error)
             json_object_set_boolean_member(arguments, "exit-on-error", FALSE);
         self->asked = TRUE;
     }
-    return vf_guest_ask(self->guest, command, arguments, fd, self->seconds_max, NULL, error);
+    return vf_guest_ask(self->guest, command, arguments, fd, self->patience->answer_ms, NULL,
+                        error);
 }
 
 gboolean

@@ -23,7 +23,8 @@ typedef struct {
     char **known;        /* capabilities of this QEMU */
     char **capabilities; /* that both sides have, and are switched on */
     guint step;
-    guint seconds_max; /* of a command's answer, before the guest's QEMU counts as lost */
+    const VfGuestPatience *patience;
+    gboolean over; /* QEMU says `completed`; whether it stands still is being asked */
 
     /* source */
     guint64 bandwidth;   /* bytes a second; 0: no limit */
@@ -37,7 +38,7 @@ typedef struct {
     GMutex lock; /* of the next ones, which the thread of the messages fills in */
     GCond told;
     int brought;     /* the monitor's descriptor; -1 */
-    gboolean had;    /* it was brought, once */
+    gboolean met;    /* the source is there, and that was looked for */
     gboolean asking; /* the kernel */
     gboolean verdict;
     GError *refusal; /* of the kernel, as whoever asked it says; NULL with a verdict: it accepts */
@@ -46,8 +47,9 @@ typedef struct {
     gboolean waits; /* QEMU did for a guest when it was brought: what it has may be ended */
 } VfGuestSide;
 
-/* Makes the subject of @session, which must outlive it. */
-VfGuestSide *vf_guest_side_new(VfSession *session, const VfSessionSubject *subject);
+/* Makes the subject of @session, which must outlive it, as @patience. */
+VfGuestSide *vf_guest_side_new(VfSession *session, const VfSessionSubject *subject,
+                               const VfGuestPatience *patience);
 void vf_guest_side_free(VfGuestSide *self);
 
 /* The two sockets of its lane, before the sandbox closes. FAILED. */
@@ -73,6 +75,9 @@ const char *vf_guest_side_describe(gpointer data);
 /* Whether it is time to ask again how far QEMU is: something has happened, or a while has passed.
  * Waits for that for a moment. */
 gboolean vf_guest_side_wait(VfGuestSide *self, guint ms, gboolean *again, GError **error);
+/* Once it is over. @state is left alone when the answer has not come yet, and that is asked on;
+ * else what comes next is to look again from the beginning. */
+gboolean vf_guest_side_ask_run_state(VfGuestSide *self, VfRunState *state, GError **error);
 /* Why it did not work: what QEMU says, and behind that what became of the lane. */
 gboolean vf_guest_side_fail(VfGuestSide *self, const VfMigrateInfo *info, GError **error);
 

@@ -9,7 +9,6 @@
 
 #define LOOK_MS 100
 #define LOOK_STOPPED_MS 5 /* the guest stands still: each is part of its pause */
-#define TAKE_BACK_MS 30000
 
 static GVariant *
 introduce(gpointer data, GError **error)
@@ -19,7 +18,6 @@ introduce(gpointer data, GError **error)
 
     if (!seen)
         return NULL;
-    self->state = "running";
     return g_variant_ref_sink(vf_guest_look_introduce(seen, (const char *const *)self->known));
 }
 
@@ -59,9 +57,9 @@ check_time(VfGuestSide *self, const VfMigrateInfo *info, GError **error)
 static gboolean
 has_moved(VfGuestSide *self, gboolean *done, GError **error)
 {
-    VfRunState state;
+    VfRunState state = VF_RUN_STOPPED;
 
-    if (!vf_guest_get_run_state(self->guest, &state, error))
+    if (!vf_guest_side_ask_run_state(self, &state, error))
         return FALSE;
     *done = state == VF_RUN_MOVED;
     if (state != VF_RUN_RUNNING)
@@ -75,12 +73,18 @@ static gboolean
 look(VfGuestSide *self, gboolean *done, GError **error)
 {
     g_auto(VfMigrateInfo) info = {0};
+    gboolean known = FALSE;
 
-    if (!vf_guest_get_migration(self->guest, &info, error))
+    if (self->over)
+        return has_moved(self, done, error);
+    if (!vf_guest_ask_migration(self->guest, self->patience->answer_ms, &known, &info, error))
         return FALSE;
+    if (!known)
+        return TRUE;
     show(self, &info);
     switch (info.state) {
     case VF_MIGRATE_COMPLETED:
+        self->over = TRUE;
         return has_moved(self, done, error);
     case VF_MIGRATE_NONE:
     case VF_MIGRATE_FAILED:
@@ -122,8 +126,8 @@ check_still(gpointer data, GError **error)
     g_auto(VfMigrateInfo) info = {0};
     VfRunState state;
 
-    if (!vf_guest_get_run_state(self->guest, &state, error) ||
-        !vf_guest_get_migration(self->guest, &info, error))
+    if (!vf_guest_get_run_state(self->guest, VF_GUEST_ANSWER_MS, &state, error) ||
+        !vf_guest_get_migration(self->guest, VF_GUEST_ANSWER_MS, &info, error))
         return FALSE;
     if (state == VF_RUN_MOVED && info.state == VF_MIGRATE_COMPLETED)
         return TRUE;
@@ -140,7 +144,7 @@ give_back(gpointer data, GError **error)
     VfGuestSide *self = data;
 
     g_clear_pointer(&self->lane, vf_lane_free);
-    if (!vf_guest_take_back(self->guest, TAKE_BACK_MS, error))
+    if (!vf_guest_take_back(self->guest, self->patience->turn_ms, error))
         return FALSE;
     self->state = "running";
     return TRUE;

@@ -25,13 +25,12 @@ adopt(VfRequest *request, int *fds, guint n_fds, VfRecord *record, gpointer data
     VfSession *session = vf_session_new(vf_devices_new(none), record);
     gboolean source =
         request->verb->needs & VF_CONFINE_CONNECT || g_str_equal(request->verb->name, "return");
-    VfGuestSide *self = vf_guest_side_new(session, source ? vf_guest_source_get_subject()
-                                                          : vf_guest_destination_get_subject());
+    VfGuestSide *self = vf_guest_side_new(
+        session, source ? vf_guest_source_get_subject() : vf_guest_destination_get_subject(), data);
 
     request->own = self;
     request->free_own = side_free;
-    self->had = n_fds > 0;
-    if (self->had)
+    if (n_fds > 0)
         self->brought = vf_io_steal_fd(&fds[0]);
     return session;
 }
@@ -173,6 +172,26 @@ start_guest(VfRequest *request, VfRequestResult *result, GError **error)
 
 /* --- what it is told --- */
 
+/* Who is to receive the guest, in place of whoever was to before; without a descriptor nobody is,
+ * and a session that has begun with it is called off. */
+static gboolean
+take_guest(VfRequest *request, VfControlMessage *message)
+{
+    VfGuestSide *self = request->own;
+
+    if (message->n_fds > 1 || (self->met && message->n_fds == 1))
+        return FALSE;
+    if (self->met) {
+        vf_cancel_trigger(request->session->cancel, VF_CANCEL_ASKED);
+        return TRUE;
+    }
+    vf_io_clear_fd(&self->brought);
+    g_variant_dict_lookup(message->args, "resume", "b", &self->past.resume);
+    g_variant_dict_lookup(message->args, "oob", "b", &self->past.oob);
+    self->brought = vf_control_message_steal_fd(message, 0);
+    return TRUE;
+}
+
 static gboolean
 hear(VfRequest *request, VfControlMessage *message)
 {
@@ -180,11 +199,8 @@ hear(VfRequest *request, VfControlMessage *message)
     gboolean taken = FALSE;
 
     g_mutex_lock(&self->lock);
-    if (g_str_equal(message->verb, "guest") && message->n_fds == 1 && !self->had) {
-        g_variant_dict_lookup(message->args, "resume", "b", &self->past.resume);
-        g_variant_dict_lookup(message->args, "oob", "b", &self->past.oob);
-        self->brought = vf_control_message_steal_fd(message, 0);
-        taken = self->had = TRUE;
+    if (g_str_equal(message->verb, "guest")) {
+        taken = take_guest(request, message);
     } else if (g_str_equal(message->verb, "accepted") && self->asking && !self->verdict) {
         taken = self->verdict = TRUE;
     } else if (g_str_equal(message->verb, "refused") && self->asking && !self->verdict) {
@@ -201,7 +217,7 @@ hear(VfRequest *request, VfControlMessage *message)
 }
 
 void
-vf_guest_worker_init(VfWorker *worker)
+vf_guest_worker_init(VfWorker *worker, const VfGuestPatience *patience)
 {
     static const VfVerb verbs[] = {
         {"look", VF_REQUEST_ONE_FD, VF_CONFINE_MONITOR, FALSE, take_look, look},
@@ -221,5 +237,6 @@ vf_guest_worker_init(VfWorker *worker)
                          .verbs = verbs,
                          .n_verbs = G_N_ELEMENTS(verbs),
                          .adopt = adopt,
+                         .data = (gpointer)patience,
                          .confine = vf_confine_to};
 }

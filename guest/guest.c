@@ -8,7 +8,6 @@
 #include "error.h"
 #include "json-get.h"
 
-#define GREET_MS 5000
 #define SLICE_MS 100 /* of a wait that is interrupted for others */
 #define PAUSE_MS 20
 
@@ -34,14 +33,16 @@ on_event(const char *name, JsonObject *data, gpointer user_data)
         self->n_events++;
 }
 
+const VfGuestPatience vf_guest_patience = {.greet_ms = 5000, .answer_ms = 60000, .turn_ms = 30000};
+
 VfGuest *
-vf_guest_new(int fd, const VfGuestPast *past, GError **error)
+vf_guest_new(int fd, const VfGuestPast *past, guint greet_ms, GError **error)
 {
     g_autoptr(VfGuest) self = g_new0(VfGuest, 1);
 
     self->qmp = vf_qmp_new(fd, on_event, self, error);
-    if (!self->qmp || !(past->resume ? vf_qmp_resume(self->qmp, past->oob, GREET_MS, error)
-                                     : vf_qmp_greet(self->qmp, GREET_MS, error)))
+    if (!self->qmp || !(past->resume ? vf_qmp_resume(self->qmp, past->oob, greet_ms, error)
+                                     : vf_qmp_greet(self->qmp, greet_ms, error)))
         return NULL;
     return g_steal_pointer(&self);
 }
@@ -78,7 +79,7 @@ vf_guest_listen(VfGuest *self, guint ms, GError **error)
 }
 
 gboolean
-vf_guest_ask(VfGuest *self, const char *command, JsonObject *arguments, int fd, guint seconds,
+vf_guest_ask(VfGuest *self, const char *command, JsonObject *arguments, int fd, guint ms,
              JsonNode **answer, GError **error)
 {
     g_autoptr(JsonNode) said = NULL;
@@ -102,28 +103,69 @@ vf_guest_ask(VfGuest *self, const char *command, JsonObject *arguments, int fd, 
             *answer = g_steal_pointer(&said);
         return TRUE;
     }
-    if (g_get_monotonic_time() - self->asked > (gint64)seconds * G_USEC_PER_SEC)
+    if (g_get_monotonic_time() - self->asked > (gint64)ms * 1000)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER,
-                    _("QEMU has not answered “%s” for %u s"), command, seconds);
+                    _("QEMU has not answered “%s” for %u ms"), command, ms);
     return FALSE;
 }
 
 gboolean
-vf_guest_get_run_state(VfGuest *self, VfRunState *state, GError **error)
+vf_guest_is_asked(VfGuest *self)
 {
-    g_autoptr(JsonNode) answer =
-        vf_qmp_call(self->qmp, "query-status", NULL, VF_GUEST_ANSWER_MS, error);
+    return self->question != 0;
+}
+
+gboolean
+vf_guest_get_run_state(VfGuest *self, guint ms, VfRunState *state, GError **error)
+{
+    g_autoptr(JsonNode) answer = vf_qmp_call(self->qmp, "query-status", NULL, ms, error);
 
     return answer && vf_run_state_parse(answer, state, error);
 }
 
 gboolean
-vf_guest_get_migration(VfGuest *self, VfMigrateInfo *info, GError **error)
+vf_guest_get_migration(VfGuest *self, guint ms, VfMigrateInfo *info, GError **error)
 {
-    g_autoptr(JsonNode) answer =
-        vf_qmp_call(self->qmp, "query-migrate", NULL, VF_GUEST_ANSWER_MS, error);
+    g_autoptr(JsonNode) answer = vf_qmp_call(self->qmp, "query-migrate", NULL, ms, error);
 
     return answer && vf_migrate_info_parse(answer, info, error);
+}
+
+/* FALSE only with @error; NULL in @answer: not yet. */
+static gboolean
+ask_on(VfGuest *self, const char *command, guint ms, JsonNode **answer, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    *answer = NULL;
+    vf_guest_ask(self, command, NULL, -1, ms, answer, &local);
+    if (!local)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&local));
+    return FALSE;
+}
+
+gboolean
+vf_guest_ask_run_state(VfGuest *self, guint ms, gboolean *known, VfRunState *state, GError **error)
+{
+    g_autoptr(JsonNode) answer = NULL;
+
+    if (!ask_on(self, "query-status", ms, &answer, error))
+        return FALSE;
+    *known = answer != NULL;
+    return !answer || vf_run_state_parse(answer, state, error);
+}
+
+gboolean
+vf_guest_ask_migration(VfGuest *self, guint ms, gboolean *known, VfMigrateInfo *info,
+                       GError **error)
+{
+    g_autoptr(JsonNode) answer = NULL;
+
+    if (!ask_on(self, "query-migrate", ms, &answer, error))
+        return FALSE;
+    *known = answer != NULL;
+    return !answer || vf_migrate_info_parse(answer, info, error);
 }
 
 char **
@@ -189,11 +231,18 @@ is_late(gint64 end)
     return g_get_monotonic_time() >= end;
 }
 
+/* For an answer, which also one that is asked at the last moment gets. */
+static guint
+left_ms(gint64 end)
+{
+    return (guint)MAX((end - g_get_monotonic_time()) / 1000, VF_GUEST_ANSWER_MS);
+}
+
 static gboolean
 await_running(VfGuest *self, gint64 end, VfRunState *state, GError **error)
 {
     do {
-        if (!vf_guest_get_run_state(self, state, error))
+        if (!vf_guest_get_run_state(self, left_ms(end), state, error))
             return FALSE;
         if (*state == VF_RUN_RUNNING)
             return TRUE;
@@ -212,7 +261,7 @@ vf_guest_run(VfGuest *self, guint ms, GError **error)
     g_autoptr(JsonNode) answer = NULL;
     VfRunState state;
 
-    if (!vf_guest_get_run_state(self, &state, error))
+    if (!vf_guest_get_run_state(self, ms, &state, error))
         return FALSE;
     if (state == VF_RUN_RUNNING)
         return TRUE;
@@ -235,13 +284,13 @@ await_quiet(VfGuest *self, gint64 end, GError **error)
     do {
         g_auto(VfMigrateInfo) info = {0};
 
-        if (!vf_guest_get_migration(self, &info, error))
+        if (!vf_guest_get_migration(self, left_ms(end), &info, error))
             return FALSE;
         if (info.state != VF_MIGRATE_UNDER_WAY && info.state != VF_MIGRATE_WAITING)
             return TRUE;
         if (!told) {
             g_autoptr(JsonNode) answer =
-                vf_qmp_call(self->qmp, "migrate_cancel", NULL, VF_GUEST_ANSWER_MS, error);
+                vf_qmp_call(self->qmp, "migrate_cancel", NULL, left_ms(end), error);
 
             if (!answer)
                 return FALSE;
@@ -269,12 +318,12 @@ vf_guest_take_back(VfGuest *self, guint ms, GError **error)
         g_autoptr(JsonNode) answer = NULL;
         VfRunState state;
 
-        if (!vf_guest_get_run_state(self, &state, error))
+        if (!vf_guest_get_run_state(self, left_ms(end), &state, error))
             return FALSE;
         if (state == VF_RUN_RUNNING)
             return TRUE;
         if (state != VF_RUN_MOVING)
-            answer = vf_qmp_call(self->qmp, "cont", NULL, VF_GUEST_ANSWER_MS, &refusal);
+            answer = vf_qmp_call(self->qmp, "cont", NULL, left_ms(end), &refusal);
         if (refusal && (is_late(end) || refusal->code == VFERRY_ERROR_PEER)) {
             g_propagate_error(error, g_steal_pointer(&refusal));
             return FALSE;

@@ -20,8 +20,18 @@ typedef struct {
     gboolean oob;    /* and has heard that it takes commands out of band */
 } VfGuestPast;
 
-/* Takes @fd, see vf_qmp_new(). */
-VfGuest *vf_guest_new(int fd, const VfGuestPast *past, GError **error);
+/* How long is waited for what a QEMU in order comes to, be it held up by its devices; the daemon
+ * waits longer. Tests have less of it. */
+typedef struct {
+    guint greet_ms;
+    guint answer_ms; /* to a question of vf_guest_ask() */
+    guint turn_ms;   /* until the guest runs, here or here again */
+} VfGuestPatience;
+
+extern const VfGuestPatience vf_guest_patience;
+
+/* Takes @fd, see vf_qmp_new(). It has @greet_ms to say who it is. */
+VfGuest *vf_guest_new(int fd, const VfGuestPast *past, guint greet_ms, GError **error);
 void vf_guest_free(VfGuest *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VfGuest, vf_guest_free)
 
@@ -35,13 +45,23 @@ gboolean vf_guest_has_stopped(VfGuest *self);
 gboolean vf_guest_listen(VfGuest *self, guint ms, GError **error);
 
 /* A command whose answer may take its time: FALSE without @error: not yet, and it is to be called
- * again. PEER after @seconds without one. @arguments is consumed. @answer: nullable; free with
+ * again. PEER after @ms without one. @arguments is consumed. @answer: nullable; free with
  * json_node_unref(). */
-gboolean vf_guest_ask(VfGuest *self, const char *command, JsonObject *arguments, int fd,
-                      guint seconds, JsonNode **answer, GError **error);
+gboolean vf_guest_ask(VfGuest *self, const char *command, JsonObject *arguments, int fd, guint ms,
+                      JsonNode **answer, GError **error);
 
-gboolean vf_guest_get_run_state(VfGuest *self, VfRunState *state, GError **error);
-gboolean vf_guest_get_migration(VfGuest *self, VfMigrateInfo *info, GError **error);
+/* It waits for the answer to one: nothing else may be asked so meanwhile. */
+gboolean vf_guest_is_asked(VfGuest *self);
+
+/* Within @ms. */
+gboolean vf_guest_get_run_state(VfGuest *self, guint ms, VfRunState *state, GError **error);
+gboolean vf_guest_get_migration(VfGuest *self, guint ms, VfMigrateInfo *info, GError **error);
+/* The same as vf_guest_ask(), where a device may hold QEMU up: without *@known they are to be
+ * called again. */
+gboolean vf_guest_ask_run_state(VfGuest *self, guint ms, gboolean *known, VfRunState *state,
+                                GError **error);
+gboolean vf_guest_ask_migration(VfGuest *self, guint ms, gboolean *known, VfMigrateInfo *info,
+                                GError **error);
 
 /* The migration capabilities that this QEMU knows. Free with g_strfreev(). */
 char **vf_guest_list_capabilities(VfGuest *self, GError **error);

@@ -15,13 +15,9 @@ static void
 on_completed(VfJob *job, gpointer data)
 {
     g_autoptr(VfJob) alive = g_object_ref(job);
-    VfDomain *domain = vf_job_get_domain(job);
 
-    if (vf_job_get_result(job) != VF_RESULT_COMPLETED)
-        return;
-    if (domain)
-        vf_domain_set_state(domain, VF_DOMAIN_RUNNING);
-    vf_job_report_adopted(job);
+    if (vf_job_get_result(job) == VF_RESULT_COMPLETED)
+        vf_job_report_adopted(job);
 }
 
 /* --- the kernel's word --- */
@@ -65,6 +61,7 @@ vf_qemu_destination_follow(VfJob *job)
 {
     VfQemuSide *self = vf_qemu_side_get(job);
 
+    vf_qemu_side_follow(job);
     g_signal_connect_after(job, "completed", G_CALLBACK(on_completed), NULL);
     if (!self->worker.mover)
         return;
@@ -127,7 +124,7 @@ vf_qemu_destination_take(VfJob *job, VfDomain *domain, VfQemuMonitor *monitor, G
     }
     if (!check_devices(job, domain, error))
         return FALSE;
-    if (!self->worker.mover || self->monitor) {
+    if (!self->worker.mover || (self->monitor && !vf_qemu_monitor_has_ended(self->monitor))) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
                     _("job %s does not wait for a QEMU any more"), vf_job_get_uuid(job));
         return FALSE;
@@ -137,6 +134,19 @@ vf_qemu_destination_take(VfJob *job, VfDomain *domain, VfQemuMonitor *monitor, G
         return FALSE;
     vf_qemu_side_set_monitor(self, monitor);
     return TRUE;
+}
+
+void
+vf_qemu_destination_give_up(VfJob *job, const VfQemuMonitor *monitor)
+{
+    VfQemuSide *self = vf_job_get_driver_data(job);
+    g_autoptr(GError) error = NULL;
+
+    if (!self || self->monitor != monitor || vf_job_get_outcome(job))
+        return;
+    vf_qemu_side_set_monitor(self, NULL);
+    if (!vf_mover_tell(self->worker.mover, "guest", g_variant_new("a{sv}", NULL), NULL, 0, &error))
+        vf_mover_cancel(self->worker.mover);
 }
 
 /* --- the worker has ended --- */

@@ -70,7 +70,8 @@ typedef struct {
     VfQemuDriver *driver; /* not a reference: it outlives the domains */
     VfDomain *domain;     /* nor this: the domain owns it */
     VfQemuMonitor *monitor;
-    guint watch; /* of its process */
+    guint watch;     /* of its process */
+    VfJob *incoming; /* that waits with it for a guest, or did; weak, nullable */
 } Guest;
 
 static void
@@ -79,6 +80,7 @@ guest_free(gpointer data)
     Guest *self = data;
 
     g_clear_handle_id(&self->watch, g_source_remove);
+    g_clear_weak_pointer(&self->incoming);
     vf_qemu_monitor_unref(self->monitor);
     g_free(self);
 }
@@ -135,14 +137,15 @@ on_looked(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
     Attach *attach = g_task_get_task_data(task);
-    const Guest *guest = vf_domain_get_driver_data(attach->domain);
+    Guest *guest = vf_domain_get_driver_data(attach->domain);
     gboolean running;
     GError *error = NULL;
 
     if (vf_qemu_look_finish(result, &running, NULL, &error) && !guest)
         g_set_error_literal(&error, VFERRY_ERROR, VFERRY_ERROR_DEVICE, _("the guest has ended"));
-    if (!error && attach->incoming)
-        vf_qemu_destination_take(attach->incoming, attach->domain, guest->monitor, &error);
+    if (!error && attach->incoming &&
+        vf_qemu_destination_take(attach->incoming, attach->domain, guest->monitor, &error))
+        g_set_weak_pointer(&guest->incoming, attach->incoming);
     if (error)
         g_task_return_error(task, error);
     else
@@ -175,9 +178,14 @@ attach(VfDriver *driver, VfDomain *domain, VfJob *incoming, GTask *task)
     vf_qemu_look_async(monitor, domain, on_looked, task);
 }
 
+/* While its job waits that is an AttachDomain which came to nothing. */
 static void
 detach(VfDriver *driver, VfDomain *domain)
 {
+    Guest *guest = vf_domain_get_driver_data(domain);
+
+    if (guest && guest->incoming)
+        vf_qemu_destination_give_up(guest->incoming, guest->monitor);
     vf_domain_set_driver_data(domain, NULL, NULL);
 }
 
@@ -320,7 +328,9 @@ restore(VfDriver *driver, VfJob *job, GError **error)
     if (!vf_qemu_side_restore(job, source ? vf_qemu_source_ended : vf_qemu_destination_ended,
                               error))
         return FALSE;
-    if (!source)
+    if (source)
+        vf_qemu_side_follow(job);
+    else
         vf_qemu_destination_follow(job);
     return TRUE;
 }

@@ -40,6 +40,13 @@ vf_qemu_side_get(VfJob *job)
     return self;
 }
 
+static void
+drop_kept(VfKept *kept)
+{
+    vf_kept_drop(kept, KEPT_MONITOR);
+    vf_kept_drop(kept, KEPT_GUEST);
+}
+
 void
 vf_qemu_side_drop(VfJob *job)
 {
@@ -49,10 +56,8 @@ vf_qemu_side_drop(VfJob *job)
     if (!self)
         return;
     vf_mover_side_drop(&self->worker);
-    if (kept) {
-        vf_kept_drop(kept, KEPT_MONITOR);
-        vf_kept_drop(kept, KEPT_GUEST);
-    }
+    if (kept)
+        drop_kept(kept);
     vf_job_set_driver_data(job, NULL, NULL);
 }
 
@@ -64,8 +69,10 @@ vf_qemu_side_set_monitor(VfQemuSide *self, VfQemuMonitor *monitor)
     GVariantDict dict;
 
     g_clear_pointer(&self->monitor, vf_qemu_monitor_unref);
-    self->monitor = vf_qemu_monitor_ref(monitor);
-    if (!kept)
+    self->monitor = monitor ? vf_qemu_monitor_ref(monitor) : NULL;
+    if (kept && !monitor)
+        drop_kept(kept);
+    if (!kept || !monitor)
         return;
     vf_kept_put(kept, KEPT_MONITOR, monitor->fd);
     vf_kept_put(kept, KEPT_GUEST, monitor->process);
@@ -160,6 +167,31 @@ gboolean
 vf_qemu_side_quit_finish(GAsyncResult *result, GError **error)
 {
     return g_task_propagate_boolean(G_TASK(result), error);
+}
+
+/* What was never asked to move is as it was. */
+static void
+on_completed(VfJob *job, gpointer data)
+{
+    VfDomain *domain = vf_job_get_domain(job);
+    const VfOutcome *outcome = vf_job_get_outcome(job);
+    VfQemuSide *self = vf_job_get_driver_data(job);
+    VfDeviceOutcome state;
+
+    if (self && !vf_job_is_in_doubt(job))
+        vf_qemu_side_set_monitor(self, NULL);
+    if (!domain || outcome->untouched)
+        return;
+    state = vf_outcome_get_device(outcome, 0);
+    vf_domain_set_state(domain, state == VF_DEVICE_OUTCOME_RUNNING   ? VF_DOMAIN_RUNNING
+                                : state == VF_DEVICE_OUTCOME_STOPPED ? VF_DOMAIN_PAUSED
+                                                                     : VF_DOMAIN_UNKNOWN);
+}
+
+void
+vf_qemu_side_follow(VfJob *job)
+{
+    g_signal_connect(job, "completed", G_CALLBACK(on_completed), NULL);
 }
 
 VfOutcome *

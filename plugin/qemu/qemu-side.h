@@ -24,7 +24,7 @@ void vf_qemu_side_drop(VfJob *job);
 /* From what an earlier daemon kept. FALSE when it is not whole. */
 gboolean vf_qemu_side_restore(VfJob *job, VfMoverSideEnded ended, GError **error);
 
-/* Has a reference of its own; the next daemon finds it. */
+/* Has a reference of its own; the next daemon finds it. @monitor: nullable. */
 void vf_qemu_side_set_monitor(VfQemuSide *self, VfQemuMonitor *monitor);
 
 /* One request about the guest with the job's record behind it: `return` or `start`. Finish with
@@ -36,6 +36,10 @@ gboolean vf_qemu_side_call_async(VfQemuSide *self, const char *verb, gboolean to
  * FALSE when it could not be told, and has not ended. */
 void vf_qemu_side_quit_async(VfQemuSide *self, GAsyncReadyCallback callback, gpointer data);
 gboolean vf_qemu_side_quit_finish(GAsyncResult *result, GError **error);
+
+/* The domain's state follows what becomes of the job, of one of an earlier daemon, too; the monitor
+ * is let go of as soon as nothing can be left to do over it. */
+void vf_qemu_side_follow(VfJob *job);
 
 /* A guest is one for its worker, and all of its devices are as it is. */
 VfOutcome *vf_qemu_side_spread(VfJob *job, const VfOutcome *said);

@@ -91,6 +91,7 @@ vf_qemu_source_perform(VfJob *job, GTask *task)
         g_object_unref(task);
         return;
     }
+    vf_qemu_side_follow(job);
     vf_qemu_side_set_monitor(self, self->monitor); /* from here on the next daemon has to find it */
     fds[0] = vf_record_get_fd(vf_job_get_record(job));
     fds[1] = self->monitor->fd;

@@ -107,7 +107,7 @@ look(guint8 how, FuzzBytes *bytes)
     else
         answer_all(peer, bytes);
     shutdown(peer, SHUT_WR);
-    guest = vf_guest_new(pair[0], &(VfGuestPast){0}, &error);
+    guest = vf_guest_new(pair[0], &(VfGuestPast){0}, 5000, &error);
     seen = guest ? vf_guest_look(guest, &error) : NULL;
     if (seen) {
         check_look(seen);

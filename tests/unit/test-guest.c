@@ -125,7 +125,7 @@ static VfGuest *
 guest_new(int fd)
 {
     g_autoptr(GError) error = NULL;
-    VfGuest *guest = vf_guest_new(fd, &(VfGuestPast){0}, &error);
+    VfGuest *guest = vf_guest_new(fd, &(VfGuestPast){0}, 5000, &error);
 
     g_assert_no_error(error);
     return guest;

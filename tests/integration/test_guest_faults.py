@@ -1,0 +1,461 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests of a bare QEMU, and everything that can end or lie at every step: never two run, and nothing is left."""
+
+import os
+import signal
+
+import guests
+import harness
+import tap
+
+Variant = guests.Variant
+NONE = guests.NONE
+BEFORE = ('setup', 'active', 'switchover')  # steps of the source's QEMU, in which nobody has all of it
+SLOWER = {'late': {'resume': 2}}
+
+
+class Test(guests.Test):
+    def come_to(self, step, source=None, destination=None, relay=False):
+        """Up to that step, and no further. `loaded`: the destination has promised; `committed`: it has been told to run, and does
+        not yet."""
+        self.hold['a'] = ['word'] if step == 'loaded' else [step]
+        if step == 'committed':
+            destination = {**(destination or {}), 'traps': {'cont': {'do': 'hold', 'times': 1}}}
+        self.prepare_all(source=source, destination=destination)
+        if relay:
+            self.put_relay()
+        self.perform_guest()
+        if step == 'committed':
+            self.wait_for(lambda: self.b.get('stuck') == 'cont', 'the commit')
+        else:
+            self.wait_for_step(self.a, 'word' if step == 'loaded' else step)
+        if step == 'loaded':
+            self.wait_for(lambda: 'loaded' in self.events(f'{self.job_uuid}.destination'), 'the promise')
+
+    def go_on(self, step):
+        (self.b if step == 'committed' else self.a).release()
+
+    def assert_source_died(self):
+        """The guest ended with its QEMU, and its copy never ran."""
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'failed')
+        self.assertEqual(self.running(), set())
+        self.assert_undone()
+        self.wait_for(lambda: not self.domains(), 'the end of the domains')
+        self.assert_monitor_closed('a')
+
+    def assert_discarded(self):
+        """The destination's copy ends, and what was made for it with it."""
+        self.wait_for_doubt('destination')
+        self.resolve('destination', 'discard')
+        self.assertEqual(self.end('Finish', self.job_uuid), 'cancelled')
+        self.wait_for(self.b.has_ended, 'the end of the QEMU that was to receive it')
+        self.wait_for(lambda: not self.mdevs(), 'the removal of what was made')
+        self.assertIn('resolved', self.events(f'{self.job_uuid}.destination'))
+
+
+class Killed(Test):
+    """Before the commit the guest runs at its source again; after it never, unless somebody who knows decides so."""
+
+    # --- the QEMUs
+
+    def test_source_qemu(self):
+        for step in BEFORE:
+            with self.subTest(step=step):
+                self.come_to(step)
+                self.a.kill()
+                self.assert_source_died()
+                self.again()
+
+    def test_source_qemu_loaded(self):
+        """Its copy has all of it, and nobody may say that it is the guest now: only its source could have committed."""
+        self.come_to('loaded')
+        self.a.kill()
+        self.assert_source_died()
+
+    def test_source_qemu_committed(self):
+        self.come_to('committed')
+        self.a.kill()
+        self.go_on('committed')
+        self.assertEqual(self.ends(), ('completed', 'completed'))
+        self.assertEqual(self.running(), {'b'})
+
+    def test_destination_qemu(self):
+        for step in BEFORE:
+            with self.subTest(step=step):
+                self.come_to(step, source=SLOWER)
+                self.b.kill()
+                self.assert_failed()
+                self.again()
+
+    def test_destination_qemu_new(self):
+        """The source's that goes by `failing`."""
+        self.come_to('switchover', source={'ending': 'late', **SLOWER})
+        self.b.kill()
+        self.assert_failed()
+
+    def test_destination_qemu_committed(self):
+        """Nobody runs it then but who decides that."""
+        self.come_to('committed')
+        self.b.kill()
+        self.wait_for_doubt('source')
+        self.assertEqual(self.running(), set())
+        self.assert_discarded()
+        self.resolve('source', 'run')
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'cancelled')
+        self.assertEqual(self.running(), {'a'})
+        self.assertEqual(self.domain_a.get('State'), 'running')
+
+    def test_both_after(self):
+        """What becomes of them later is nobody's business here."""
+        self.cross()
+        self.assert_crossed()
+        self.b.kill()
+        self.wait_for(lambda: len(self.domains()) == 1, 'the end of the domain')
+        self.a.kill()
+        self.wait_for(lambda: not self.domains(), 'the end of the other')
+        self.assertEqual(self.ends(), ('completed', 'completed'))
+
+    # --- the workers
+
+    def kill_worker(self, number):
+        os.kill(self.find_workers()[number], signal.SIGKILL)
+
+    def test_source_worker(self):
+        """Another one brings the guest back."""
+        for step in BEFORE:
+            with self.subTest(step=step):
+                self.come_to(step, source=SLOWER)
+                self.kill_worker(0)
+                self.assert_failed()
+                self.assertIn('signal 9', self.source.get('Error')[1])
+                self.again()
+
+    def test_source_worker_new(self):
+        self.come_to('switchover', source={'ending': 'late', **SLOWER})
+        self.kill_worker(0)
+        self.assert_failed()
+
+    def test_source_worker_loaded(self):
+        """The guest is back, and the other side cannot know that."""
+        self.come_to('loaded')
+        self.kill_worker(0)
+        self.assert_guest_back()
+        self.assert_discarded()
+        self.assertEqual(self.running(), {'a'})
+
+    def test_source_worker_committed(self):
+        self.come_to('committed')
+        self.kill_worker(0)
+        self.wait_for_doubt('source')
+        self.go_on('committed')
+        self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
+        self.wait_for_running('b')
+        self.resolve('source', 'discard')
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'completed')
+        self.wait_for(self.a.has_ended, 'the end of the QEMU that had the guest')
+        self.assertEqual(self.running(), {'b'})
+
+    def test_destination_worker(self):
+        for step in BEFORE:
+            with self.subTest(step=step):
+                self.come_to(step, source=SLOWER)
+                self.kill_worker(1)
+                self.assert_failed()
+                self.again()
+
+    def test_destination_worker_loaded(self):
+        """What it has loaded never ran, and nobody but it could have let it."""
+        self.come_to('loaded')
+        self.kill_worker(1)
+        self.assert_failed()
+
+    def test_destination_worker_committed(self):
+        """It may have told QEMU; whoever decides finds out."""
+        for heard in (True, False):
+            with self.subTest(heard=heard):
+                self.come_to('committed')
+                self.kill_worker(1)
+                self.wait_for_doubt('source')
+                self.wait_for_doubt('destination')
+                self.b.ask('release' if heard else 'forget')
+                self.assertEqual(self.b.get('run'), 'running' if heard else 'paused')
+                self.resolve('destination', 'run')
+                self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
+                self.resolve('source', 'discard')
+                self.assertEqual(self.end('Confirm', self.job_uuid), 'completed')
+                self.wait_for(self.a.has_ended, 'the end of the QEMU that had the guest')
+                self.assertEqual(self.running(), {'b'})
+                self.again()
+
+    # --- whoever asked for it
+
+    def test_client(self):
+        """A crossing that has begun is not its caller's to end by leaving."""
+        for step in ('active', 'switchover', 'loaded', 'committed'):
+            with self.subTest(step=step):
+                own, self.client = self.client, self.connect()
+                self.come_to(step)
+                self.client.close()
+                self.client = own
+                self.source = self.job(self.job_uuid, 'source')
+                self.go_on(step)
+                self.assertEqual(self.ends(), ('completed', 'completed'))
+                self.assertEqual(self.running(), {'b'})
+                self.wait_for(lambda: not self.domains(), 'the end of the domains')
+                self.assert_workers_gone()
+                self.again()
+
+
+class Cut(Test):
+    """What is between the two hosts breaks."""
+
+    def test_lane(self):
+        for step in BEFORE:
+            with self.subTest(step=step):
+                self.come_to(step, source=SLOWER, relay=True)
+                self.relay.cut(1)
+                self.assert_failed()
+                self.again()
+
+    def test_lane_loaded(self):
+        """It has done its work."""
+        self.come_to('loaded', relay=True)
+        self.relay.cut(1)
+        self.go_on('loaded')
+        self.assert_crossed()
+
+    def test_session(self):
+        for step in BEFORE:
+            with self.subTest(step=step):
+                self.come_to(step, source=SLOWER, relay=True)
+                self.relay.cut(0)
+                self.assert_failed()
+                self.again()
+
+    def test_session_loaded(self):
+        self.come_to('loaded', source=SLOWER, relay=True)
+        self.relay.cut(0)
+        self.assert_guest_back()
+        self.assert_discarded()
+        self.assertEqual(self.running(), {'a'})
+
+    def test_session_committed(self):
+        """The destination runs it, and the source cannot know."""
+        self.come_to('committed', relay=True)
+        self.relay.cut(0)
+        self.wait_for_doubt('source')
+        self.go_on('committed')
+        self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
+        self.assertEqual(self.running(), {'b'})
+        self.resolve('source', 'discard')
+        self.wait_for(self.a.has_ended, 'the end of the QEMU that had the guest')
+
+    def test_run_where_it_runs_not(self):
+        """Resolve at the source, while the destination has been discarded."""
+        self.come_to('committed', relay=True)
+        self.relay.cut(0)
+        self.wait_for_doubt('source')
+        self.b.kill()
+        self.assert_discarded()
+        self.resolve('source', 'run')
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'cancelled')
+        self.wait_for_running('a')
+
+
+class Cancelled(Test):
+    def test_source(self):
+        for step in (*BEFORE, 'loaded'):
+            for ending in ('early', 'late'):
+                with self.subTest(step=step, ending=ending):
+                    self.come_to(step, source={'ending': ending, **SLOWER})
+                    self.source.call('Cancel', NONE)
+                    self.assert_failed('cancelled')
+                    self.again()
+
+    def test_destination(self):
+        for step in BEFORE:
+            with self.subTest(step=step):
+                self.come_to(step, source=SLOWER)
+                self.destination().call('Cancel', NONE)
+                self.assert_failed('cancelled', 'cancelled')
+                self.again()
+
+    def test_too_late(self):
+        self.come_to('committed')
+        for job in (self.source, self.destination()):
+            with self.assertRaises(harness.Error):
+                job.call('Cancel', NONE)
+        self.go_on('committed')
+        self.assert_crossed()
+
+    def test_destination_has_promised(self):
+        """It is the source's to decide."""
+        self.come_to('loaded')
+        try:
+            self.destination().call('Cancel', NONE)
+        except harness.Error:
+            pass
+        self.go_on('loaded')
+        self.assert_crossed()
+
+
+class Daemon(Test):
+    """Is killed, and its descriptors are with systemd."""
+
+    kept = True
+
+    def restart(self, how=signal.SIGKILL):
+        super().restart(how)
+        self.source = self.wait_for(lambda: self.job(self.job_uuid, 'source'), 'the job')
+
+    def test_killed(self):
+        """The workers go on, and the next daemon finds them."""
+        for step in (*BEFORE, 'loaded', 'committed'):
+            with self.subTest(step=step):
+                self.come_to(step)
+                self.restart()
+                self.go_on(step)
+                self.assertEqual(self.ends(), ('completed', 'completed'))
+                self.assertEqual(self.running(), {'b'})
+                self.wait_for_property(self.lease, 'State', 'adopted')
+                self.assert_workers_gone()
+                self.assert_monitor_closed('a')
+                self.assert_monitor_closed('b')
+                self.again()
+
+    def test_fails_after(self):
+        """The next daemon has what it takes to bring the guest back, and to end the copy."""
+        for step in BEFORE:
+            with self.subTest(step=step):
+                self.come_to(step, source=SLOWER)
+                workers = self.find_workers()
+                self.restart()
+                for pid in workers:
+                    os.kill(pid, signal.SIGKILL)
+                self.assertEqual(self.ends(), ('failed', 'failed'))
+                self.wait_for_running('a')
+                self.wait_for(self.b.has_ended, 'the end of the QEMU that was to receive it')
+                self.wait_for(lambda: not self.mdevs(), 'the removal of what was made')
+                self.again()
+
+    def test_workers_die_meanwhile(self):
+        self.come_to('switchover', source=SLOWER)
+        workers = self.find_workers()
+        self.daemon.stop(signal.SIGKILL)
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
+        self.launch()
+        self.assertEqual(self.ends(), ('failed', 'failed'))
+        self.wait_for_running('a')
+        self.wait_for(self.b.has_ended, 'the end of the QEMU that was to receive it')
+        self.wait_for(lambda: not self.mdevs(), 'the removal of what was made')
+
+    def test_waits_for_a_source(self):
+        """The QEMU that is attached to the lease is so under the next daemon."""
+        self.start_source()
+        self.attach_source()
+        cookie = self.begin_guest()
+        self.prepare_guest(cookie)
+        self.start_destination()
+        self.attach_destination()
+        super().restart()
+        self.wait_for(lambda: self.find_object('Lease', 'State', 'ready'), 'the lease')
+        self.lease.call('Release', NONE)
+        self.assertEqual(self.end('Finish', self.job_uuid), 'cancelled')
+        self.wait_for(self.b.has_ended, 'the end of the QEMU that was to receive it')
+        self.wait_for(lambda: not self.mdevs(), 'the removal of what was made')
+        self.assertEqual(self.running(), {'a'})
+
+    def check_doubt(self, decisions, runs):
+        """In doubt at both sides, and decided under the next daemon."""
+        self.come_to('committed', relay=True)
+        self.relay.cut(0)
+        os.kill(self.find_workers()[-1], signal.SIGKILL)
+        self.wait_for_doubt('source')
+        self.wait_for_doubt('destination')
+        self.b.set(traps={})
+        self.b.ask('forget')
+        self.restart()
+        self.wait_for_doubt('source')
+        self.wait_for_doubt('destination')
+        self.assertEqual(self.running(), set())
+        for role in ('source', 'destination'):
+            if decisions[role] == 'discard':
+                self.resolve(role, 'discard')
+        for role in ('source', 'destination'):
+            if decisions[role] == 'run':
+                self.resolve(role, 'run')
+        self.wait_for_running(runs)
+        other = self.a if runs == 'b' else self.b
+        self.wait_for(other.has_ended, 'the end of the other QEMU')
+        self.assert_workers_gone()
+
+    def test_resolved_here(self):
+        self.check_doubt({'source': 'run', 'destination': 'discard'}, 'a')
+        self.wait_for(lambda: not self.mdevs(), 'the removal of what was made')
+        self.assertEqual(self.ends(), ('cancelled', 'cancelled'))
+
+    def test_resolved_there(self):
+        self.check_doubt({'source': 'discard', 'destination': 'run'}, 'b')
+        self.assertEqual(len(self.mdevs()), 1)
+        self.assertEqual(self.ends(), ('completed', 'completed'))
+
+    def test_discard_where_it_runs(self):
+        """Is refused."""
+        self.come_to('committed')
+        os.kill(self.find_workers()[1], signal.SIGKILL)
+        self.wait_for_doubt('destination')
+        self.go_on('committed')
+        self.wait_for_running('b')
+        error = self.assert_refused('Busy', self.resolve, 'destination', 'discard')
+        self.assertIn('the guest runs here', error.message)
+        self.assertFalse(self.b.has_ended())
+        self.resolve('destination', 'run')
+        self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
+
+
+class Records(Test):
+    """The daemon is killed, and nothing is left of it but its records."""
+
+    def restart(self, how=signal.SIGKILL):
+        self.daemon.stop(how)
+        self.assert_workers_gone()
+        super().restart(how)
+
+    def test_killed(self):
+        """The guest goes on where it was, its copy ends."""
+        for step in (*BEFORE, 'loaded'):
+            with self.subTest(step=step):
+                self.come_to(step, source=SLOWER)
+                self.restart()
+                self.wait_for_running('a')
+                self.wait_for(self.b.has_ended, 'the end of the QEMU that was to receive it')
+                self.assertEqual(self.ends(), ('failed', 'failed'))
+                self.wait_for(lambda: not self.mdevs(), 'the removal of what was made')
+                self.again()
+
+    def test_committed(self):
+        """What is decided is carried out."""
+        self.come_to('committed')
+        self.daemon.stop(signal.SIGKILL)
+        self.go_on('committed')
+        self.wait_for_running('b')
+        self.restart()
+        self.assertEqual(self.ends(), ('completed', 'completed'))
+        self.assertEqual(len(self.mdevs()), 1)
+
+    def test_after(self):
+        """The guest keeps what was made for it, whoever is asked."""
+        self.cross()
+        self.assert_crossed()
+        self.restart()
+        self.assertEqual(self.ends(), ('completed', 'completed'))
+        self.sleep(0.3)
+        self.assertEqual(len(self.mdevs()), 1)
+        self.assertEqual(self.running(), {'b'})
+
+
+if __name__ == '__main__':
+    tap.main()
