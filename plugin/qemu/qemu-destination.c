@@ -14,7 +14,7 @@
 static void
 on_completed(VfJob *job, gpointer data)
 {
-    g_autoptr(VfJob) alive = g_object_ref(job);
+    g_autoptr(VfJob) alive G_GNUC_UNUSED = g_object_ref(job);
     VfDomain *domain = vf_job_get_domain(job);
 
     if (vf_job_get_result(job) != VF_RESULT_COMPLETED)
