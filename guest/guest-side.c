@@ -105,10 +105,9 @@ vf_guest_side_look(VfGuestSide *self, VfRunState wanted, GError **error)
 
     if (self->seen)
         return self->seen;
-    if (seen) {
+    if (seen && wanted == VF_RUN_RUNNING) /* what else a destination's QEMU runs is not the guest */
         self->state = seen->run_state == VF_RUN_RUNNING ? "running" : "stopped";
-        self->waits = seen->run_state == VF_RUN_INCOMING;
-    }
+    self->waits = seen && seen->run_state == VF_RUN_INCOMING;
     if (!seen || !check_run_state(seen, wanted, error) || !check_reasons(seen, error))
         return NULL;
     self->known = vf_guest_list_capabilities(self->guest, error);

@@ -21,8 +21,8 @@
 #define READ_SIZE (64 * 1024)
 #define WRITE_MS 5000
 #define HEAR_MS 50
-#define LEFT_MAX (16 * 1024 * 1024) /* bytes that a process before this one may have left unread   \
-                                     */
+/* Bytes that a process before this one may have left unread. */
+#define LEFT_MAX (16 * 1024 * 1024)
 /* Never part of JSON: QEMU's parser drops what it was in the middle of (qobject/json-lexer.c), and
  * says so in an answer to nobody. */
 #define RESET "\xff\n"

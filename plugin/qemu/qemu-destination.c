@@ -14,7 +14,7 @@
 static void
 on_completed(VfJob *job, gpointer data)
 {
-    g_autoptr(VfJob) alive = g_object_ref(job);
+    g_autoptr(VfJob) alive G_GNUC_UNUSED = g_object_ref(job);
 
     if (vf_job_get_result(job) == VF_RESULT_COMPLETED)
         vf_job_report_adopted(job);

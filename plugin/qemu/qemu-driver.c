@@ -5,6 +5,7 @@
 
 #include <glib-unix.h>
 #include <glib/gi18n-lib.h>
+#include <inttypes.h>
 
 #include "error.h"
 #include "options.h"
@@ -58,8 +59,7 @@ check_options(VfDriver *driver, GVariant *dict, GError **error)
     if (bandwidth <= G_MAXINT64)
         return TRUE;
     g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
-                _("option “%s” is more than %" G_GINT64_FORMAT " bytes a second"), "bandwidth",
-                G_MAXINT64);
+                _("option “%s” is more than %" PRId64 " bytes a second"), "bandwidth", G_MAXINT64);
     return FALSE;
 }
 

@@ -167,10 +167,10 @@ test_ask(void)
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonNode) answer = NULL;
 
-    g_assert_false(vf_guest_ask(guest, "migrate", json_object_new(), -1, 60, &answer, &error));
+    g_assert_false(vf_guest_ask(guest, "migrate", json_object_new(), -1, 60000, &answer, &error));
     g_assert_no_error(error);
     vf_monitor_say(monitor, "{\"return\": {\"a\": 1}, \"id\": 2}");
-    while (!vf_guest_ask(guest, "migrate", json_object_new(), -1, 60, &answer, &error))
+    while (!vf_guest_ask(guest, "migrate", json_object_new(), -1, 60000, &answer, &error))
         g_assert_no_error(error);
     g_assert_true(JSON_NODE_HOLDS_OBJECT(answer));
     g_assert_cmpuint(vf_monitor_count(monitor, "migrate"), ==, 1);
