@@ -37,8 +37,8 @@ typedef struct {
     gboolean (*load)(gpointer data, gboolean *done, GError **error);
     /* Destination, after the decision: it runs here. A worker that died may have started it. */
     gboolean (*run)(gpointer data, GError **error);
-    /* Either side, at the end: one of vf_devices_describe()'s words; the daemon kills who says
-     * another one. Static. */
+    /* Either side, at the end: one of vf_devices_describe()'s words, or `unknown`; the daemon kills
+     * who says another one. Static. */
     const char *(*describe)(gpointer data);
     gpointer data;
 } VfSessionSubject;

@@ -144,6 +144,7 @@ give_back(gpointer data, GError **error)
     VfGuestSide *self = data;
 
     g_clear_pointer(&self->lane, vf_lane_free);
+    self->state = "unknown"; /* so that another worker tries again */
     if (!vf_guest_take_back(self->guest, self->patience->turn_ms, error))
         return FALSE;
     self->state = "running";

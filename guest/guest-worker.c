@@ -28,6 +28,8 @@ adopt(VfRequest *request, int *fds, guint n_fds, VfRecord *record, gpointer data
     VfGuestSide *self = vf_guest_side_new(
         session, source ? vf_guest_source_get_subject() : vf_guest_destination_get_subject(), data);
 
+    if (source) /* until it has been asked */
+        self->state = "unknown";
     request->own = self;
     request->free_own = side_free;
     if (n_fds > 0)
@@ -159,8 +161,15 @@ receive_guest(VfRequest *request, VfRequestResult *result, GError **error)
 static void
 return_guest(VfRequest *request, VfRequestResult *result, GError **error)
 {
-    if (connect_guest(request, error))
-        vf_request_return(request, result, error);
+    VfGuestSide *self = request->own;
+    VfRunState state;
+
+    if (!connect_guest(request, error))
+        return;
+    vf_request_return(request, result, error);
+    if (!request->session->touched && !*error &&
+        vf_guest_get_run_state(self->guest, VF_GUEST_ANSWER_MS, &state, NULL))
+        self->state = state == VF_RUN_RUNNING ? "running" : "stopped";
 }
 
 static void

@@ -40,7 +40,7 @@ struct VfQmp {
     gboolean escaped;
     gsize left; /* bytes that were dropped in vf_qmp_resume() */
 
-    JsonObject *greeting;
+    gboolean greeted;
     VfQmpVersion version;
     gboolean oob;
 
@@ -62,7 +62,6 @@ vf_qmp_free(VfQmp *self)
     vf_io_clear_fd(&self->fd);
     g_byte_array_unref(self->bytes);
     g_hash_table_unref(self->answers);
-    g_clear_pointer(&self->greeting, json_object_unref);
     g_clear_error(&self->broken);
     g_free(self);
 }
@@ -198,7 +197,7 @@ take_greeting(VfQmp *self, JsonObject *greeting, GError **error)
     JsonObject *version = vf_json_get_object(greeting, "version");
     JsonArray *offered = vf_json_get_array(greeting, "capabilities");
 
-    if (self->greeting)
+    if (self->greeted)
         return break_off(self, error, _("QEMU greets twice"));
     if (!take_version(self, version ? vf_json_get_object(version, "qemu") : NULL, error))
         return FALSE;
@@ -208,7 +207,7 @@ take_greeting(VfQmp *self, JsonObject *greeting, GError **error)
         if (JSON_NODE_HOLDS_VALUE(name) && g_strcmp0(json_node_get_string(name), "oob") == 0)
             self->oob = TRUE;
     }
-    self->greeting = json_object_ref(greeting);
+    self->greeted = TRUE;
     return TRUE;
 }
 
@@ -273,7 +272,7 @@ read_more(VfQmp *self, GError **error)
 static gboolean
 has_come(const VfQmp *self, guint64 wanted)
 {
-    return wanted == 0 ? self->greeting != NULL
+    return wanted == 0 ? self->greeted
                        : g_hash_table_lookup(self->answers, &wanted) != NULL;
 }
 
@@ -324,7 +323,7 @@ vf_qmp_greet(VfQmp *self, guint ms, GError **error)
 
     if (!hear(self, 0, ms, error))
         return FALSE;
-    if (!self->greeting)
+    if (!self->greeted)
         return break_off(self, error,
                          _("nothing greets within %u ms: it is no QMP, or somebody has spoken to "
                            "it over this connection already"),
@@ -562,6 +561,7 @@ vf_qmp_resume(VfQmp *self, gboolean oob, guint ms, GError **error)
         return FALSE;
     self->last = (guint64)base << 24;
     self->oob = oob;
+    self->greeted = TRUE;
     if (!write_all(self, RESET, strlen(RESET), -1, error))
         return FALSE;
     question = vf_qmp_send(self, "query-version", NULL, VF_QMP_IN_TURN, -1, error);
