@@ -556,21 +556,25 @@ test_much(void)
         side_clear(&self.sides[i]);
 }
 
-/* A second one is not taken, and not kept: whoever sent it hears its end. */
+/* Before the source is there the last one counts, and the one before is let go of: whoever sent it
+ * hears its end. */
 static void
 test_brought_twice(void)
 {
-    static const Case none = {0};
+    static const Case none = {0}, alone = {.alone = TRUE};
     int pair[2];
     char byte;
     struct pollfd polled;
     Play self;
 
     play_init(&self, &none);
-    begin_destination(&self);
     g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+    self.c = &alone;
+    begin_destination(&self);
     tell(&self.sides[D], "guest", NULL, pair[1]);
     vf_io_clear_fd(&pair[1]);
+    self.c = &none;
+    tell(&self.sides[D], "guest", NULL, self.sides[D].monitor_fd);
     polled = (struct pollfd){.fd = pair[0], .events = POLLIN};
     g_assert_cmpint(poll(&polled, 1, DEADLINE_MS * (int)vf_pair_slowness()), ==, 1);
     g_assert_cmpint(recv(pair[0], &byte, 1, 0), ==, 0);

@@ -181,7 +181,7 @@ test_ask(void)
     g_clear_error(&error);
     g_assert_false(vf_guest_ask(guest, "migrate", NULL, -1, 0, NULL, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
-    g_assert_nonnull(strstr(error->message, "“migrate” for 0 s"));
+    g_assert_nonnull(strstr(error->message, "“migrate” for 0 ms"));
 }
 
 /* Those that are ours to say are said, on or off; others and what it does not know are left. */
