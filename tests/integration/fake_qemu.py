@@ -465,9 +465,15 @@ class Qemu:
     def do_qom_get(self, path, property):  # pylint: disable=redefined-builtin
         if (path, property) == ('/machine', 'type'):
             return self.config['machine'] + '-machine'
-        for device in self.config['devices']:
-            if path.endswith('/' + device['id']) and property in ('sysfsdev', 'host'):
+        for i, device in enumerate(self.config['devices']):
+            if not path.endswith('/' + device['id']):
+                continue
+            if property in ('sysfsdev', 'host'):
                 return device.get(property, '')
+            if property == 'addr':
+                return device.get('slot', 3 + i) * 8
+            if property == 'parent_bus':
+                return '/machine/q35/pcihost/pcie.0'
         raise ValueError(f"Property '{path}.{property}' not found")
 
     def do_query_migrate_capabilities(self):

@@ -304,7 +304,7 @@ class Refused(guests.Test):
         (made,) = self.mdevs()
         self.start_destination(devices=[self.device(made, slot=9)])
         self.attach_destination()
-        self.perform_refused('Incompatible', '“0000:00:09.0” here and “0000:00:03.0” at the other side')
+        self.perform_refused('Incompatible', '“pcie.0/09.0” here and “pcie.0/03.0” at the other side')
 
     def test_return_path(self):
         self.prepare_all(source={'capabilities': ['events']})
