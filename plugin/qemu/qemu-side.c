@@ -136,7 +136,7 @@ on_quit(GObject *source, GAsyncResult *result, gpointer data)
     g_autoptr(GTask) task = data;
     VfQemuMonitor *monitor = g_task_get_task_data(task);
     GError *error = NULL;
-    g_autoptr(VfMoverReply) reply = vf_mover_call_finish(result, &error);
+    g_autoptr(VfMoverReply) reply G_GNUC_UNUSED = vf_mover_call_finish(result, &error);
 
     if (error && vf_qemu_monitor_has_ended(monitor))
         g_clear_error(&error);

@@ -203,7 +203,7 @@ test_silence(void)
 {
     g_autoptr(Play) play = play_begin();
     g_autoptr(GError) error = NULL;
-    g_autoptr(JsonNode) answer = NULL;
+    g_autoptr(JsonNode) answer G_GNUC_UNUSED = NULL;
 
     g_assert_null(vf_qmp_call(play->qmp, "stop", NULL, MS, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
@@ -506,7 +506,7 @@ test_resume_broken(void)
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         const VfMonitorRow rows[] = {{"query-version", cases[i].version}, {NULL, NULL}};
         int fd;
-        g_autoptr(VfMonitor) monitor = vf_monitor_new(rows, NULL, &fd);
+        g_autoptr(VfMonitor) monitor G_GNUC_UNUSED = vf_monitor_new(rows, NULL, &fd);
         g_autoptr(GError) error = NULL;
         g_autoptr(GError) again = NULL;
         g_autoptr(VfQmp) qmp = vf_qmp_new(fd, NULL, NULL, &error);

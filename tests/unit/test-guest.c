@@ -196,7 +196,7 @@ test_capabilities(void)
         {NULL, NULL}};
     static const char *const on[] = {"return-path", "events", NULL};
     int fd;
-    g_autoptr(VfMonitor) monitor = vf_monitor_new(rows, NULL, &fd);
+    g_autoptr(VfMonitor) monitor G_GNUC_UNUSED = vf_monitor_new(rows, NULL, &fd);
     g_autoptr(VfGuest) guest = guest_new(fd);
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) known = vf_guest_list_capabilities(guest, &error);
@@ -222,7 +222,7 @@ test_events(void)
         {"b", "{\"event\": \"MIGRATION\", \"data\": 7}\n{\"event\": \"RESUME\"}\n{}"},
         {NULL, NULL}};
     int fd;
-    g_autoptr(VfMonitor) monitor = vf_monitor_new(rows, NULL, &fd);
+    g_autoptr(VfMonitor) monitor G_GNUC_UNUSED = vf_monitor_new(rows, NULL, &fd);
     g_autoptr(VfGuest) guest = guest_new(fd);
 
     g_assert_false(vf_guest_has_stopped(guest));
