@@ -33,6 +33,9 @@ typedef struct {
     guint n_events;      /* at that time */
     gboolean asked;      /* `migrate`, or `migrate-incoming`, may have been heard */
     gboolean switchover; /* the guest stands still */
+    guint64 rate;        /* bytes a second, the most that was seen */
+    gboolean tells_rate; /* QEMU */
+    gboolean rate_told;
 
     /* destination */
     GMutex lock; /* of the next ones, which the thread of the messages fills in */

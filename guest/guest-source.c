@@ -9,6 +9,7 @@
 
 #define LOOK_MS 100
 #define LOOK_STOPPED_MS 5 /* the guest stands still: each is part of its pause */
+#define ROUNDS_ENOUGH 3   /* all of it has gone once, and what has changed since */
 
 static GVariant *
 introduce(gpointer data, GError **error)
@@ -54,6 +55,34 @@ check_time(VfGuestSide *self, const VfMigrateInfo *info, GError **error)
     return FALSE;
 }
 
+/* QEMU goes on to the switchover when what is left fits into the allowed pause, at the bandwidth of
+ * its last moments: with a guest that changes nothing, and a device whose state comes only at the
+ * end, these are next to nothing, and it goes round for ever. So it is told what was seen to go
+ * over this way before. One that does not know the parameter (before 8.2) goes round. */
+static gboolean
+tell_rate(VfGuestSide *self, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    JsonObject *arguments = json_object_new();
+
+    json_object_set_int_member(arguments, "avail-switchover-bandwidth",
+                               (gint64)MIN(self->rate, G_MAXINT64));
+    self->rate_told = vf_guest_ask(self->guest, "migrate-set-parameters", arguments, -1,
+                                   self->patience->answer_ms, NULL, &refusal) ||
+                      g_error_matches(refusal, VFERRY_ERROR, VFERRY_ERROR_FAILED);
+    if (self->rate_told || !refusal)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&refusal));
+    return FALSE;
+}
+
+static gboolean
+wants_rate(VfGuestSide *self, const VfMigrateInfo *info)
+{
+    self->rate = MAX(self->rate, info->rate);
+    return !self->rate_told && !self->switchover && info->rounds >= ROUNDS_ENOUGH && self->rate > 0;
+}
+
 static gboolean
 has_moved(VfGuestSide *self, gboolean *done, GError **error)
 {
@@ -77,6 +106,8 @@ look(VfGuestSide *self, gboolean *done, GError **error)
 
     if (self->over)
         return has_moved(self, done, error);
+    if (self->tells_rate && !self->rate_told)
+        return tell_rate(self, error);
     if (!vf_guest_ask_migration(self->guest, self->patience->answer_ms, &known, &info, error))
         return FALSE;
     if (!known)
@@ -94,7 +125,8 @@ look(VfGuestSide *self, gboolean *done, GError **error)
     case VF_MIGRATE_WAITING:
         break;
     }
-    return check_time(self, &info, error);
+    self->tells_rate = wants_rate(self, &info);
+    return check_time(self, &info, error) && (!self->tells_rate || tell_rate(self, error));
 }
 
 static gboolean

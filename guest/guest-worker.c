@@ -133,13 +133,20 @@ quit(VfRequest *request, VfRequestResult *result, GError **error)
         vf_guest_quit(self->guest, error);
 }
 
+/* What is left here when it runs there must never run again, and nobody is to try: it ends. */
 static void
 send_guest(VfRequest *request, VfRequestResult *result, GError **error)
 {
-    if (connect_guest(request, error))
-        vf_request_send(request, result, error);
-    else
+    VfGuestSide *self = request->own;
+    g_autoptr(GError) local = NULL;
+
+    if (!connect_guest(request, error)) {
         result->end.untouched = TRUE;
+        return;
+    }
+    vf_request_send(request, result, error);
+    if (result->end.kind == VF_SESSION_COMPLETED && !vf_guest_quit(self->guest, &local))
+        g_message("the QEMU that the guest has left could not be told to end: %s", local->message);
 }
 
 /* What it holds when it comes to nothing is a copy that must never run, and keeps the devices open:

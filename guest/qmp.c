@@ -272,8 +272,7 @@ read_more(VfQmp *self, GError **error)
 static gboolean
 has_come(const VfQmp *self, guint64 wanted)
 {
-    return wanted == 0 ? self->greeted
-                       : g_hash_table_lookup(self->answers, &wanted) != NULL;
+    return wanted == 0 ? self->greeted : g_hash_table_lookup(self->answers, &wanted) != NULL;
 }
 
 #define NOTHING G_MAXUINT64 /* numbers of questions fit into a gint64 */

@@ -36,6 +36,13 @@ check_reasons(VfDomain *domain, GError **error)
         const VfDomainDevice *device = vf_domain_get_device(domain, i);
         g_autofree char *reasons = NULL;
 
+        if (!device->device) {
+            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN,
+                        _("vferry does not know device %s (%s here) of domain %s: nothing can be "
+                          "prepared for it"),
+                        device->guest_address, device->host_address, vf_domain_get_label(domain));
+            return FALSE;
+        }
         if (device->migrates)
             continue;
         reasons = g_strjoinv("; ", device->reasons);

@@ -357,15 +357,15 @@ class Test(crossing.Test):
         self.assertEqual(self.ends(), ('completed', 'completed'))
         self.assertEqual(self.running(), {'b'})
         self.assertEqual(self.b.get('run'), 'running')
-        self.assertEqual(self.a.get('run'), 'postmigrate')
+        self.wait_for(self.a.has_ended, 'the end of the QEMU that the guest has left')
         self.wait_for_property(self.lease, 'State', 'adopted')
         self.assertEqual(self.domain_b.get('State'), 'running')
         self.assertEqual(self.events(f'{self.job_uuid}.source')[-2:], ['commit', 'done'])
         self.assertIn('started', self.events(f'{self.job_uuid}.destination'))
         self.assertLessEqual(self.made, self.mdevs())
         self.assert_workers_gone()
-        for label in ('a', 'b'):  # the domain's own
-            self.wait_for(lambda label=label: self.open_files(self.monitors[label]) == 1, f'the close of the job\'s monitor of {label}')
+        for label, left in (('a', 0), ('b', 1)):  # the domain's own
+            self.wait_for(lambda label=label, left=left: self.open_files(self.monitors[label]) == left, f'the close of the job\'s monitor of {label}')
 
     def wait_for_doubt(self, role):
         job = self.wait_for(lambda: self.job(self.job_uuid, role), f'the {role} job')

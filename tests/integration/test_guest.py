@@ -120,7 +120,6 @@ class Crossing(guests.Test):
     def test_there_and_back(self):
         self.cross()
         self.assert_crossed()
-        self.a.kill()
         self.wait_for(lambda: self.domains() == {self.domain_b.path}, 'the end of the first domain')
         gone, self.a, self.domain_a = self.a, self.b, self.domain_b
         self.prepare_guest(self.begin_guest())
@@ -131,10 +130,10 @@ class Crossing(guests.Test):
         self.perform_guest()
         self.assertEqual(self.ends(), ('completed', 'completed'))
         self.assertEqual(self.running(), {'c'})
-        self.assertEqual(self.a.get('run'), 'postmigrate')
+        self.wait_for(self.a.has_ended, 'the end of the QEMU that the guest has left')
         self.assertTrue(gone.has_ended())
         self.assertEqual([what[:2] for what in self.ledger()],
-                         [['a', 'run'], ['a', 'stop'], ['b', 'run'], ['a', 'end'], ['b', 'stop'], ['c', 'run']])
+                         [['a', 'run'], ['a', 'stop'], ['b', 'run'], ['a', 'end'], ['b', 'stop'], ['c', 'run'], ['b', 'end']])
 
     def test_without_dash_s(self):
         """A destination that would let the guest run by itself does not."""
