@@ -13,6 +13,7 @@
 #include "printable.h"
 
 #define REASON_MAX 400
+#define LISTED_MAX (VF_GUEST_DEVICES_MAX * VF_GUEST_REASONS_MAX) /* each is looked for in all */
 #define HYPERVISOR "qemu"
 #define NO_UUID "00000000-0000-0000-0000-000000000000"
 #define MACHINE_SUFFIX "-machine"
@@ -297,7 +298,7 @@ take_reasons(VfGuest *guest, VfGuestLook *look, GError **error)
         return FALSE;
     look->migrate_state = info.state;
     reasons = vf_json_get_array(json_node_get_object(answer), "blocked-reasons");
-    for (guint i = 0; reasons && i < json_array_get_length(reasons); i++) {
+    for (guint i = 0; reasons && i < MIN(json_array_get_length(reasons), LISTED_MAX); i++) {
         JsonNode *each = json_array_get_element(reasons, i);
 
         if (JSON_NODE_HOLDS_VALUE(each) && json_node_get_value_type(each) == G_TYPE_STRING)

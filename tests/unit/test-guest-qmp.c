@@ -203,7 +203,6 @@ test_silence(void)
 {
     g_autoptr(Play) play = play_begin();
     g_autoptr(GError) error = NULL;
-    g_autoptr(JsonNode) answer G_GNUC_UNUSED = NULL;
 
     g_assert_null(vf_qmp_call(play->qmp, "stop", NULL, MS, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
