@@ -587,7 +587,7 @@ class Qemu:
 
     def order_obey(self, command):
         """As somebody else at another monitor of it says."""
-        self.answer({'execute': command})
+        getattr(self, 'do_' + command)()
 
     def on_stream(self):
         """A step that is held takes no bytes; that the lane has ended it sees."""

@@ -114,6 +114,33 @@ class Killed(Test):
         self.assertEqual(self.running(), {'a'})
         self.assertEqual(self.domain_a.get('State'), 'running')
 
+    def test_destination_qemu_loaded(self):
+        """Its worker has promised by then, and hears of nothing but the decision."""
+        self.come_to('loaded')
+        self.b.kill()
+        self.go_on('loaded')
+        self.wait_for_doubt('source')
+        self.assert_discarded()
+        self.resolve('source', 'run')
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'cancelled')
+        self.assertEqual(self.running(), {'a'})
+
+    def test_resolve_what_is_not_there(self):
+        """Nobody lets a guest run whose QEMU has ended."""
+        self.come_to('committed', relay=True)
+        self.relay.cut(0)
+        self.a.kill()
+        self.b.kill()
+        for role in ('source', 'destination'):
+            self.wait_for_doubt(role)
+            with self.assertRaises(harness.Error) as caught:
+                self.resolve(role, 'run')
+            self.assertRegex(caught.exception.message, 'QEMU|monitor')
+            self.assertEqual(self.job(self.job_uuid, role).get('Result'), 'in-doubt')
+            self.resolve(role, 'discard')
+        self.assertEqual(self.running(), set())
+        self.wait_for(lambda: not self.made & self.mdevs(), 'the removal of what was made')
+
     def test_both_after(self):
         """What becomes of them later is nobody's business here."""
         self.cross()
@@ -333,6 +360,8 @@ class Daemon(Test):
                 self.assert_workers_gone()
                 self.assert_monitor_closed('a')
                 self.assert_monitor_closed('b')
+                kept = {part for role in ('source', 'destination') for part in self.store.parts(role)}
+                self.assertFalse(kept & {'monitor', 'guest', 'control', 'process'})
 
     def test_fails_after(self):
         """The next daemon has what it takes to bring the guest back, and to end the copy."""
@@ -490,6 +519,26 @@ class Lies(Test):
         messages = [each.get('Error')[1] for each in (job, self.destination())]
         return ' / '.join(messages)
 
+    def test_says_nothing(self):
+        """Neither who never greets, nor who has been spoken to."""
+        mute = self.start_qemu('mute', [], greeting='never', stopped=True)
+        spoken = self.start_qemu('spoken', [], stopped=True)
+        owns = [mute.connect(), spoken.connect()]
+        self.addCleanup(owns[0].close)
+        self.addCleanup(owns[1].close)
+        owns[1].recv(65536)
+        owns[1].sendall(b'{"execute": "qmp_capabilities"}\n')
+        owns[1].recv(65536)
+        calls = [self.manager().start_call('AttachDomain', Variant('(a{sv})', ({'driver': guests.QEMU, 'qmp': Variant('h', 0)},)),
+                                           fds=[own.fileno()]) for own in owns]
+        for call in calls:
+            with self.assertRaises(harness.Error) as caught:
+                self.finish(call)
+            self.assertEqual(caught.exception.name, harness.error_name('Peer'))
+            self.assertIn('nothing greets within', caught.exception.message)
+        self.assertFalse(self.domains())
+        self.assert_workers_gone()
+
     def test_completed_while_it_runs(self):
         self.hold['a'] = ['active']
         message = self.check(**self.trap('source', 'query-migrate', 'merge', value={'status': 'completed'}))
@@ -500,6 +549,18 @@ class Lies(Test):
         running = {'status': 'running', 'running': True}
         message = self.check(**self.trap('source', 'query-status', 'answer', value=running, times=1))
         self.assertIn('somebody has let the guest run here again', message)
+
+    def test_somebody_runs_it_again(self):
+        """Truly, at the source, when all of it has gone: it stays there."""
+        self.prepare_all()
+        self.b.set(traps={'query-status': {'do': 'hold', 'skip': self.LOOKS['destination'] - 1, 'times': 1}})
+        job = self.perform_guest()
+        self.wait_for(lambda: self.a.get('run') == 'postmigrate' and self.b.get('stuck'), 'that it has gone')
+        self.a.obey('cont')
+        self.b.release()
+        self.assertEqual(self.ends(), ('failed', 'failed'))
+        self.assertIn('somebody', job.get('Error')[1])
+        self.assert_failed()
 
     def test_runs_there_already(self):
         running = {'status': 'running', 'running': True}
@@ -558,11 +619,11 @@ class Lies(Test):
                  ('half', {}, 'has closed its monitor'), ('close', {}, 'has closed its monitor'),
                  ('nonsense', {'text': 'HELLO'}, 'it does not speak QMP'), ('nonsense', {'text': '{"x": 1}'}, 'neither an answer nor an event'),
                  ('nonsense', {'text': '{"return": ' + '[' * 100 + ']' * 100 + ', "id": 1}'}, ''),
-                 ('nonsense', {'text': '{"QMP": {"version": {"qemu": {"major": 1, "minor": 1, "micro": 1}}}}'}, 'greets twice'),
-                 ('flood', {}, ''), ('huge', {}, 'a QMP message has more than')]
+                 ('nonsense', {'text': '{"QMP": {"version": {"qemu": {"major": 1, "minor": 1, "micro": 1}}}}'}, 'greets twice')]
         for side in ('source', 'destination'):
             self.hold['a'] = ['active'] if side == 'source' else []  # what cannot be told anything any more at least runs
-            for kind, more, part in cases:
+            last = ('flood', {}, '') if side == 'source' else ('huge', {}, 'a QMP message has more than')
+            for kind, more, part in (*cases, last):
                 with self.case(side=side, kind=kind, more=more):
                     message = self.check(back=False, **self.trap(side, 'query-migrate', kind, times=1, **more))
                     self.assertIn(part, message)
@@ -577,8 +638,7 @@ class Lies(Test):
 
     def test_never_answers(self):
         """Once: then it is given up, and what it is told meanwhile it does."""
-        for side, commands in (('source', ('migrate-set-capabilities', 'getfd', 'migrate', 'query-migrate', 'query-status')),
-                               ('destination', ('migrate-set-capabilities', 'stop', 'migrate-incoming', 'query-migrate'))):
+        for side, commands in (('source', ('getfd', 'migrate', 'query-status')), ('destination', ('stop', 'query-migrate'))):
             for command in commands:
                 with self.case(side=side, command=command):
                     message = self.check(**self.trap(side, command, 'silence', times=1))
