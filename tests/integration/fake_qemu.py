@@ -1,4 +1,4 @@
-#!/usr/bin/python3 -IS
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A QEMU as far as its monitor shows: QMP on a unix socket, and a guest that crosses to another one over a descriptor.
 
