@@ -1,4 +1,4 @@
-#!/usr/bin/python3 -IS
+#!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A QEMU as far as its monitor shows: QMP on a unix socket, and a guest that crosses to another one over a descriptor.
 
@@ -587,7 +587,7 @@ class Qemu:
 
     def order_obey(self, command):
         """As somebody else at another monitor of it says."""
-        self.answer({'execute': command})
+        getattr(self, 'do_' + command)()
 
     def on_stream(self):
         """A step that is held takes no bytes; that the lane has ended it sees."""

@@ -2,6 +2,7 @@
 """What the tests of guests have in common: one daemon that is source and destination at once, its own vferry-guest, and two QEMUs
 that do what a test wants (fake_qemu.py)."""
 
+import contextlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import threading
 
 import crossing
@@ -19,6 +21,8 @@ Variant = harness.Variant
 NONE = Variant('(a{sv})', ({},))
 QEMU = Variant('s', 'qemu')
 CAPABILITIES = fake_qemu.CAPABILITIES
+BEFORE = ('setup', 'active', 'switchover')  # steps of the source's QEMU, in which nobody has all of it
+SLOWER = {'late': {'resume': 2}}
 MEMORY = 'the memory of the guest'
 
 
@@ -33,8 +37,8 @@ class Fake:
         if os.path.exists(self.path):  # of one that has ended
             os.unlink(self.path)
         environment = {key: value for key, value in os.environ.items() if key not in ('LD_PRELOAD', 'UMOCKDEV_DIR')}
-        self.process = subprocess.Popen([os.path.join(crossing.HERE, 'fake_qemu.py'), json.dumps(config)], env=environment, text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen([sys.executable, '-IS', os.path.join(crossing.HERE, 'fake_qemu.py'), json.dumps(config)],
+                                        env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.hear()
 
     def hear(self):
@@ -388,3 +392,53 @@ class Test(crossing.Test):
         self.daemon.stop(how)
         self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
         self.launch()
+
+
+class FaultTest(Test):
+    """Something ends, or lies, at a step of a crossing."""
+
+    @contextlib.contextmanager
+    def case(self, **what):
+        """One of several over the same daemon."""
+        with self.subTest(**what):
+            try:
+                yield
+            finally:
+                self.again()
+
+    def come_to(self, step, source=None, destination=None, relay=False):
+        """Up to that step, and no further. `loaded`: the destination has promised; `committed`: it has been told to run, and does
+        not yet."""
+        self.hold['a'] = ['word'] if step == 'loaded' else [step]
+        if step == 'committed':
+            destination = {**(destination or {}), 'traps': {'cont': {'do': 'hold', 'times': 1}}}
+        self.prepare_all(source=source, destination=destination)
+        if relay:
+            self.put_relay()
+        self.perform_guest()
+        if step == 'committed':
+            self.wait_for(lambda: self.b.get('stuck') == 'cont', 'the commit')
+        else:
+            self.wait_for_step(self.a, 'word' if step == 'loaded' else step)
+        if step == 'loaded':
+            self.wait_for(lambda: 'loaded' in self.events(f'{self.job_uuid}.destination'), 'the promise')
+
+    def go_on(self, step):
+        (self.b if step == 'committed' else self.a).release()
+
+    def assert_source_died(self):
+        """The guest ended with its QEMU, and its copy never ran."""
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'failed')
+        self.assertEqual(self.running(), set())
+        self.assert_undone()
+        self.wait_for(lambda: not self.domains(), 'the end of the domains')
+        self.assert_monitor_closed('a')
+
+    def assert_discarded(self):
+        """The destination's copy ends, and what was made for it with it."""
+        self.wait_for_doubt('destination')
+        self.resolve('destination', 'discard')
+        self.assertEqual(self.end('Finish', self.job_uuid), 'cancelled')
+        self.wait_for(self.b.has_ended, 'the end of the QEMU that was to receive it')
+        self.wait_for(lambda: not self.made & self.mdevs(), 'the removal of what was made')
+        self.assertIn('resolved', self.events(f'{self.job_uuid}.destination'))

@@ -3,6 +3,7 @@
 """Guests of a bare QEMU cross: what is said of them, and what is refused before anything moves."""
 
 import os
+import signal
 import socket
 
 import guests
@@ -135,6 +136,20 @@ class Crossing(guests.Test):
         self.assertEqual([what[:2] for what in self.ledger()],
                          [['a', 'run'], ['a', 'stop'], ['b', 'run'], ['a', 'end'], ['b', 'stop'], ['c', 'run'], ['b', 'end']])
 
+    def test_again(self):
+        """A guest that came back goes the next time."""
+        self.hold['a'] = ['switchover']
+        self.cross()
+        self.wait_for_step(self.a, 'switchover')
+        self.source.call('Cancel', NONE)
+        self.assert_failed('cancelled')
+        self.a.set(hold=[])
+        self.prepare_guest(self.begin_guest())
+        self.start_destination()
+        self.attach_destination()
+        self.perform_guest()
+        self.assert_crossed()
+
     def test_without_dash_s(self):
         """A destination that would let the guest run by itself does not."""
         self.hold['a'] = ['word']
@@ -173,6 +188,16 @@ class Timing(guests.Test):
         without = [name for name in guests.CAPABILITIES if name != 'events']
         self.cross(source={'capabilities': without})
         self.assert_crossed()
+
+    def test_no_end_in_sight(self):
+        """The guest goes on, and is told why it stays."""
+        self.hold['a'] = ['active']
+        self.prepare_all()
+        job = self.perform_guest(**{'precopy-max-seconds': Variant('u', 1)})
+        self.assert_failed()
+        self.assertIn('the guest has not come to its switchover within 1 s: 4096 bytes are left, and a pause of 300 ms is allowed',
+                      job.get('Error')[1])
+        self.assertEqual([what[:2] for what in self.ledger() if what[0] == 'a'], [['a', 'run']])
 
     def test_status_that_nobody_knows(self):
         """Is no end."""
@@ -384,26 +409,6 @@ class Attach(guests.Test):
                 self.assert_monitor_closed(greeting)
                 fake.kill()
 
-    def test_says_nothing(self):
-        """Neither who never greets, nor who has been spoken to."""
-        mute = self.start_qemu('mute', [], greeting='never', stopped=True)
-        spoken = self.start_qemu('spoken', [], stopped=True)
-        owns = [mute.connect(), spoken.connect()]
-        self.addCleanup(owns[0].close)
-        self.addCleanup(owns[1].close)
-        owns[1].recv(65536)
-        owns[1].sendall(b'{"execute": "qmp_capabilities"}\n')
-        owns[1].recv(65536)
-        calls = [self.manager().start_call('AttachDomain', Variant('(a{sv})', ({'driver': guests.QEMU, 'qmp': Variant('h', 0)},)),
-                                           fds=[own.fileno()]) for own in owns]
-        for call in calls:
-            with self.assertRaises(harness.Error) as caught:
-                self.finish(call)
-            self.assertEqual(caught.exception.name, harness.error_name('Peer'))
-            self.assertIn('nothing greets within', caught.exception.message)
-        self.assertFalse(self.domains())
-        self.assert_workers_gone()
-
     def test_caller_leaves(self):
         """While QEMU is asked."""
         self.start_source(traps={'query-uuid': {'do': 'hold'}})
@@ -420,6 +425,22 @@ class Attach(guests.Test):
         self.assert_workers_gone()
         self.assertFalse(self.domains())
         self.assertEqual(self.a.get('run'), 'running')
+
+    def test_worker_dies(self):
+        self.start_source(traps={'query-uuid': {'do': 'hold', 'times': 1}})
+        own = self.a.connect()
+        call = self.manager().start_call('AttachDomain', Variant('(a{sv})', ({'driver': guests.QEMU, 'qmp': Variant('h', 0)},)),
+                                         fds=[own.fileno()])
+        own.close()
+        self.wait_for(lambda: self.a.get('stuck'), 'the question')
+        (worker,) = self.workers()
+        os.kill(worker, signal.SIGKILL)
+        with self.assertRaises(harness.Error) as caught:
+            self.finish(call)
+        self.assertIn('signal 9', caught.exception.message)
+        self.assertFalse(self.domains())
+        self.a.release()
+        self.attach_source()
 
     def test_detached(self):
         """The guest runs on, and can be attached again."""
@@ -444,10 +465,58 @@ class Attach(guests.Test):
         error = self.assert_refused('NotSupported', self.begin_guest)
         self.assertIn('domain harbour cat has no device that is known here', error.message)
 
+    def test_hostile_words(self):
+        """Are cut, and fit for print."""
+        self.wait_for_device(self.uuid)
+        self.start_source(name='\x1b[2J\n' + 'x' * 5000, uuid='../../../etc/passwd', machine='\n' * 1000, devices=[
+            self.device('../../../etc/\x07passwd'), self.device(self.uuid, 1, id='y' * 300),
+            {'id': 'host', 'host': '0000:99:00.0', 'sysfsdev': ''}, {'id': 'none', 'sysfsdev': 'z' * 5000}])
+        self.attach_source()
+        name, uuid = self.domain_a.get('Name'), self.domain_a.get('Uuid')
+        self.assertRegex(name, r'^\?\[2J\?x+')
+        self.assertLessEqual(len(name.encode()), 255)
+        self.assertEqual(uuid, '')
+        for device in self.domain_a.get('Devices'):
+            self.assertNotIn('device', device)
+            for word in (device['guest-address'], device['host-address']):
+                self.assertTrue(word.isprintable())
+                self.assertLessEqual(len(word.encode()), 255)
+        self.assertIn('0000:99:00.0', [device['host-address'] for device in self.domain_a.get('Devices')])
+        self.assert_refused('NotSupported', self.begin_guest)
+
+    def test_device_of_another(self):
+        """Whatever QEMU says: what somebody else has, it does not get."""
+        self.lend()
+        self.start_source()
+        self.attach_source()
+        error = self.assert_refused('Busy', self.begin_guest)
+        self.assertIn(self.uuid, error.message)
+
+    def test_device_twice(self):
+        self.start_source(devices=[self.device(self.uuid), self.device(self.uuid, 1)])
+        self.attach_source()
+        self.assert_refused('InvalidArgument', self.begin_guest)
+        self.assertEqual(self.domain_a.get('Job'), '/')
+
     def test_too_many_devices(self):
         self.start_source(devices=[self.device(f'00000000-0000-4000-8000-{i:012}', i) for i in range(100)])
         error = self.assert_refused('LimitExceeded', self.attach_source)
         self.assertIn('VFIO devices', error.message)
+
+
+class Owner(guests.Test):
+    def test_leaves(self):
+        """Of the lease, before a source has come: its QEMU ends with what was made for it."""
+        self.start_source()
+        self.attach_source()
+        other = self.connect()
+        self.prepare_guest(self.begin_guest(), other)
+        self.lease = harness.Object(self.client, self.lease.path, self.lease.interface)
+        self.start_destination()
+        self.attach(self.b, other, lease=Variant('o', self.lease.path))
+        other.close()
+        self.assert_undone('cancelled')
+        self.assertEqual(self.running(), {'a'})
 
 
 class Lease(guests.Test):

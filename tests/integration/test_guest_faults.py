@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Guests of a bare QEMU, and everything that can end or lie at every step: never two run, and nothing is left."""
+"""Guests of a bare QEMU, and everything that can end at every step: never two run, and nothing is left."""
 
-import contextlib
 import os
 import signal
 
@@ -10,67 +9,16 @@ import guests
 import harness
 import tap
 
-Variant = guests.Variant
 NONE = guests.NONE
-BEFORE = ('setup', 'active', 'switchover')  # steps of the source's QEMU, in which nobody has all of it
-SLOWER = {'late': {'resume': 2}}
 
 
-class Test(guests.Test):
-    @contextlib.contextmanager
-    def case(self, **what):
-        """One of several over the same daemon."""
-        with self.subTest(**what):
-            try:
-                yield
-            finally:
-                self.again()
-
-    def come_to(self, step, source=None, destination=None, relay=False):
-        """Up to that step, and no further. `loaded`: the destination has promised; `committed`: it has been told to run, and does
-        not yet."""
-        self.hold['a'] = ['word'] if step == 'loaded' else [step]
-        if step == 'committed':
-            destination = {**(destination or {}), 'traps': {'cont': {'do': 'hold', 'times': 1}}}
-        self.prepare_all(source=source, destination=destination)
-        if relay:
-            self.put_relay()
-        self.perform_guest()
-        if step == 'committed':
-            self.wait_for(lambda: self.b.get('stuck') == 'cont', 'the commit')
-        else:
-            self.wait_for_step(self.a, 'word' if step == 'loaded' else step)
-        if step == 'loaded':
-            self.wait_for(lambda: 'loaded' in self.events(f'{self.job_uuid}.destination'), 'the promise')
-
-    def go_on(self, step):
-        (self.b if step == 'committed' else self.a).release()
-
-    def assert_source_died(self):
-        """The guest ended with its QEMU, and its copy never ran."""
-        self.assertEqual(self.end('Confirm', self.job_uuid), 'failed')
-        self.assertEqual(self.running(), set())
-        self.assert_undone()
-        self.wait_for(lambda: not self.domains(), 'the end of the domains')
-        self.assert_monitor_closed('a')
-
-    def assert_discarded(self):
-        """The destination's copy ends, and what was made for it with it."""
-        self.wait_for_doubt('destination')
-        self.resolve('destination', 'discard')
-        self.assertEqual(self.end('Finish', self.job_uuid), 'cancelled')
-        self.wait_for(self.b.has_ended, 'the end of the QEMU that was to receive it')
-        self.wait_for(lambda: not self.made & self.mdevs(), 'the removal of what was made')
-        self.assertIn('resolved', self.events(f'{self.job_uuid}.destination'))
-
-
-class Killed(Test):
+class Killed(guests.FaultTest):
     """Before the commit the guest runs at its source again; after it never, unless somebody who knows decides so."""
 
     # --- the QEMUs
 
     def test_source_qemu(self):
-        for step in BEFORE:
+        for step in guests.BEFORE:
             with self.case(step=step):
                 self.come_to(step)
                 self.a.kill()
@@ -90,15 +38,15 @@ class Killed(Test):
         self.assertEqual(self.running(), {'b'})
 
     def test_destination_qemu(self):
-        for step in BEFORE:
+        for step in guests.BEFORE:
             with self.case(step=step):
-                self.come_to(step, source=SLOWER)
+                self.come_to(step, source=guests.SLOWER)
                 self.b.kill()
                 self.assert_failed()
 
     def test_destination_qemu_new(self):
         """The source's that goes by `failing`."""
-        self.come_to('switchover', source={'ending': 'late', **SLOWER})
+        self.come_to('switchover', source={'ending': 'late', **guests.SLOWER})
         self.b.kill()
         self.assert_failed()
 
@@ -113,6 +61,33 @@ class Killed(Test):
         self.assertEqual(self.end('Confirm', self.job_uuid), 'cancelled')
         self.assertEqual(self.running(), {'a'})
         self.assertEqual(self.domain_a.get('State'), 'running')
+
+    def test_destination_qemu_loaded(self):
+        """Its worker has promised by then, and hears of nothing but the decision."""
+        self.come_to('loaded')
+        self.b.kill()
+        self.go_on('loaded')
+        self.wait_for_doubt('source')
+        self.assert_discarded()
+        self.resolve('source', 'run')
+        self.assertEqual(self.end('Confirm', self.job_uuid), 'cancelled')
+        self.assertEqual(self.running(), {'a'})
+
+    def test_resolve_what_is_not_there(self):
+        """Nobody lets a guest run whose QEMU has ended."""
+        self.come_to('committed', relay=True)
+        self.relay.cut(0)
+        self.a.kill()
+        self.b.kill()
+        for role in ('source', 'destination'):
+            self.wait_for_doubt(role)
+            with self.assertRaises(harness.Error) as caught:
+                self.resolve(role, 'run')
+            self.assertRegex(caught.exception.message, 'QEMU|monitor')
+            self.assertEqual(self.job(self.job_uuid, role).get('Result'), 'in-doubt')
+            self.resolve(role, 'discard')
+        self.assertEqual(self.running(), set())
+        self.wait_for(lambda: not self.made & self.mdevs(), 'the removal of what was made')
 
     def test_both_after(self):
         """What becomes of them later is nobody's business here."""
@@ -131,9 +106,9 @@ class Killed(Test):
 
     def test_source_worker(self):
         """Another one brings the guest back."""
-        for step in BEFORE:
+        for step in guests.BEFORE:
             with self.case(step=step):
-                self.come_to(step, source=SLOWER)
+                self.come_to(step, source=guests.SLOWER)
                 self.kill_worker(0)
                 self.assert_failed()
                 self.assertIn('signal 9', self.source.get('Error')[1])
@@ -150,7 +125,7 @@ class Killed(Test):
         self.assertNotIn('touched', self.events(f'{self.job_uuid}.source'))
 
     def test_source_worker_new(self):
-        self.come_to('switchover', source={'ending': 'late', **SLOWER})
+        self.come_to('switchover', source={'ending': 'late', **guests.SLOWER})
         self.kill_worker(0)
         self.assert_failed()
 
@@ -175,9 +150,9 @@ class Killed(Test):
         self.assertEqual(self.running(), {'b'})
 
     def test_destination_worker(self):
-        for step in BEFORE:
+        for step in guests.BEFORE:
             with self.case(step=step):
-                self.come_to(step, source=SLOWER)
+                self.come_to(step, source=guests.SLOWER)
                 self.kill_worker(1)
                 self.assert_failed()
 
@@ -222,13 +197,13 @@ class Killed(Test):
                 self.assert_workers_gone()
 
 
-class Cut(Test):
+class Cut(guests.FaultTest):
     """What is between the two hosts breaks."""
 
     def test_lane(self):
-        for step in BEFORE:
+        for step in guests.BEFORE:
             with self.case(step=step):
-                self.come_to(step, source=SLOWER, relay=True)
+                self.come_to(step, source=guests.SLOWER, relay=True)
                 self.relay.cut(1)
                 self.assert_failed()
 
@@ -240,14 +215,14 @@ class Cut(Test):
         self.assert_crossed()
 
     def test_session(self):
-        for step in BEFORE:
+        for step in guests.BEFORE:
             with self.case(step=step):
-                self.come_to(step, source=SLOWER, relay=True)
+                self.come_to(step, source=guests.SLOWER, relay=True)
                 self.relay.cut(0)
                 self.assert_failed()
 
     def test_session_loaded(self):
-        self.come_to('loaded', source=SLOWER, relay=True)
+        self.come_to('loaded', source=guests.SLOWER, relay=True)
         self.relay.cut(0)
         self.assert_guest_back()
         self.assert_discarded()
@@ -276,19 +251,19 @@ class Cut(Test):
         self.wait_for_running('a')
 
 
-class Cancelled(Test):
+class Cancelled(guests.FaultTest):
     def test_source(self):
-        for step in (*BEFORE, 'loaded'):
+        for step in (*guests.BEFORE, 'loaded'):
             for ending in ('early', 'late'):
                 with self.case(step=step, ending=ending):
-                    self.come_to(step, source={'ending': ending, **SLOWER})
+                    self.come_to(step, source={'ending': ending, **guests.SLOWER})
                     self.source.call('Cancel', NONE)
                     self.assert_failed('cancelled')
 
     def test_destination(self):
-        for step in BEFORE:
+        for step in guests.BEFORE:
             with self.case(step=step):
-                self.come_to(step, source=SLOWER)
+                self.come_to(step, source=guests.SLOWER)
                 self.destination().call('Cancel', NONE)
                 self.assert_failed('cancelled', 'cancelled')
 
@@ -311,7 +286,7 @@ class Cancelled(Test):
         self.assert_crossed()
 
 
-class Daemon(Test):
+class Daemon(guests.FaultTest):
     """Is killed, and its descriptors are with systemd."""
 
     kept = True
@@ -322,7 +297,7 @@ class Daemon(Test):
 
     def test_killed(self):
         """The workers go on, and the next daemon finds them."""
-        for step in (*BEFORE, 'loaded', 'committed'):
+        for step in (*guests.BEFORE, 'loaded', 'committed'):
             with self.case(step=step):
                 self.come_to(step)
                 self.restart()
@@ -333,12 +308,14 @@ class Daemon(Test):
                 self.assert_workers_gone()
                 self.assert_monitor_closed('a')
                 self.assert_monitor_closed('b')
+                kept = {part for role in ('source', 'destination') for part in self.store.parts(role)}
+                self.assertFalse(kept & {'monitor', 'guest', 'control', 'process'})
 
     def test_fails_after(self):
         """The next daemon has what it takes to bring the guest back, and to end the copy."""
-        for step in BEFORE:
+        for step in guests.BEFORE:
             with self.case(step=step):
-                self.come_to(step, source=SLOWER)
+                self.come_to(step, source=guests.SLOWER)
                 workers = self.find_workers()
                 self.restart()
                 for pid in workers:
@@ -349,7 +326,7 @@ class Daemon(Test):
                 self.wait_for(lambda: not self.made & self.mdevs(), 'the removal of what was made')
 
     def test_workers_die_meanwhile(self):
-        self.come_to('switchover', source=SLOWER)
+        self.come_to('switchover', source=guests.SLOWER)
         workers = self.find_workers()
         self.daemon.stop(signal.SIGKILL)
         for pid in workers:
@@ -425,7 +402,7 @@ class Daemon(Test):
         self.assertEqual(self.end('Finish', self.job_uuid), 'completed')
 
 
-class Records(Test):
+class Records(guests.FaultTest):
     """The daemon is killed, and nothing is left of it but its records."""
 
     def restart(self, how=signal.SIGKILL):
@@ -435,9 +412,9 @@ class Records(Test):
 
     def test_killed(self):
         """The guest goes on where it was, its copy ends."""
-        for step in (*BEFORE, 'loaded'):
+        for step in (*guests.BEFORE, 'loaded'):
             with self.case(step=step):
-                self.come_to(step, source=SLOWER)
+                self.come_to(step, source=guests.SLOWER)
                 self.restart()
                 self.wait_for_running('a')
                 self.wait_for(self.b.has_ended, 'the end of the QEMU that was to receive it')
@@ -463,193 +440,6 @@ class Records(Test):
         self.sleep(0.3)
         self.assertLessEqual(self.made, self.mdevs())
         self.assertEqual(self.running(), {'b'})
-
-
-class Lies(Test):
-    """A QEMU that its guest has taken over can say what it likes: that costs its own guest, and never makes two of it."""
-
-    hasty = True
-    LOOKS = {'source': 3, 'destination': 2}  # before anything is asked to move
-
-    def trap(self, side, command, do, **more):
-        """In the middle of the crossing."""
-        return {side: {'traps': {command: {'do': do, 'skip': self.LOOKS[side] if command in ('query-migrate', 'query-status') else 0, **more}}}}
-
-    def check(self, source=None, destination=None, back=True):
-        """The crossing fails, and the guest is where it was."""
-        job = self.cross(source=source, destination=destination)
-        self.assertEqual(self.ends(), ('failed', 'failed'))
-        if back:
-            self.assertEqual([each['state'] for each in job.get('Devices')], ['running'])
-        self.wait_for_running('a')
-        self.assertNotIn('commit', self.events(f'{self.job_uuid}.source'))
-        self.wait_for(lambda: not self.made & self.mdevs(), 'the removal of what was made')
-        self.assert_workers_gone()
-        self.wait_for(lambda: self.open_files(self.monitors['b']) <= (not self.b.has_ended()), 'the close of the monitor')
-        self.assertNotIn('b', [label for label, what, *_ in self.ledger() if what == 'run'])
-        messages = [each.get('Error')[1] for each in (job, self.destination())]
-        return ' / '.join(messages)
-
-    def test_completed_while_it_runs(self):
-        self.hold['a'] = ['active']
-        message = self.check(**self.trap('source', 'query-migrate', 'merge', value={'status': 'completed'}))
-        self.assertIn('somebody has let the guest run here again', message)
-
-    def test_runs_again(self):
-        """While it is moved, as it says."""
-        running = {'status': 'running', 'running': True}
-        message = self.check(**self.trap('source', 'query-status', 'answer', value=running, times=1))
-        self.assertIn('somebody has let the guest run here again', message)
-
-    def test_runs_there_already(self):
-        running = {'status': 'running', 'running': True}
-        message = self.check(**self.trap('destination', 'query-status', 'answer', value=running))
-        self.assertIn('somebody has let the guest run here before the source gave it up', message)
-
-    def test_loaded_before_it_is(self):
-        """The source knows, by the word that came back over the lane."""
-        traps = {'query-migrate': {'do': 'merge', 'value': {'status': 'completed'}, 'skip': 2},
-                 'query-status': {'do': 'answer', 'value': {'status': 'paused', 'running': False}, 'skip': 2, 'times': 1}}
-        self.cross(destination={'traps': traps, 'hold': ['loaded']})
-        self.wait_for_step(self.b, 'loaded')
-        self.wait_for(lambda: 'loaded' in self.events(f'{self.job_uuid}.destination'), 'the promise')
-        self.assertEqual(self.running(), set())
-        self.b.release()
-        self.assert_crossed()
-
-    def test_contradicts_itself(self):
-        for value in ({'status': 'running', 'running': False}, {'status': 'paused', 'running': True}, {'status': 'running'}, {}, [], 'running', 7):
-            with self.case(value=value):
-                message = self.check(**self.trap('source', 'query-status', 'answer', value=value, times=1))
-                self.assertIn('does not say whether the guest runs', message)
-
-    def test_migration_without_sense(self):
-        for value in ({'status': 7}, [], 'active', None):
-            with self.case(value=value):
-                message = self.check(**self.trap('source', 'query-migrate', 'answer', value=value, times=1))
-                self.assertIn('query-migrate', message)
-
-    def test_numbers(self):
-        """That nobody believes, and that break nothing."""
-        for value in ({'ram': {'transferred': -1, 'remaining': 1 << 62, 'dirty-sync-count': 1 << 62, 'mbps': 1e300, 'dirty-pages-rate': 1}},
-                      {'ram': [], 'vfio': 7, 'expected-downtime': (1 << 63) - 1}, {'ram': {'transferred': 'all'}, 'error-desc': [1]},
-                      {'ram': {'transferred': (1 << 63) - 1, 'remaining': (1 << 63) - 1}, 'vfio': {'transferred': -5}}):
-            with self.case(value=value):
-                self.cross(**self.trap('source', 'query-migrate', 'merge', value=value))
-                self.assert_crossed()
-
-    def test_wont_go(self):
-        """It refuses what it is told, with words of its own."""
-        for command in ('migrate-set-capabilities', 'migrate-set-parameters', 'getfd', 'migrate'):
-            with self.case(command=command):
-                message = self.check(**self.trap('source', command, 'refuse', words='not today \x1b[1m'))
-                self.assertIn('not today ?[1m', message)
-                self.assertEqual([what[:2] for what in self.ledger() if what[0] == 'a'], [['a', 'run']])
-
-    def test_wont_come(self):
-        for command in ('migrate-set-capabilities', 'stop', 'getfd', 'migrate-incoming'):
-            with self.case(command=command):
-                message = self.check(**self.trap('destination', command, 'refuse', words='not today'))
-                self.assertIn('not today', message)
-
-    def test_breaks_the_protocol(self):
-        """In the middle of it, at either side."""
-        cases = [('stray', {}, 'QEMU answers what nobody asked'), ('twice', {}, 'QEMU answers what nobody asked'),
-                 ('half', {}, 'has closed its monitor'), ('close', {}, 'has closed its monitor'),
-                 ('nonsense', {'text': 'HELLO'}, 'it does not speak QMP'), ('nonsense', {'text': '{"x": 1}'}, 'neither an answer nor an event'),
-                 ('nonsense', {'text': '{"return": ' + '[' * 100 + ']' * 100 + ', "id": 1}'}, ''),
-                 ('nonsense', {'text': '{"QMP": {"version": {"qemu": {"major": 1, "minor": 1, "micro": 1}}}}'}, 'greets twice'),
-                 ('flood', {}, ''), ('huge', {}, 'a QMP message has more than')]
-        for side in ('source', 'destination'):
-            self.hold['a'] = ['active'] if side == 'source' else []  # what cannot be told anything any more at least runs
-            for kind, more, part in cases:
-                with self.case(side=side, kind=kind, more=more):
-                    message = self.check(back=False, **self.trap(side, 'query-migrate', kind, times=1, **more))
-                    self.assertIn(part, message)
-
-    def test_closes_at_each_step(self):
-        for side, commands in (('source', ('query-migrate-capabilities', 'migrate-set-capabilities', 'getfd', 'migrate')),
-                               ('destination', ('migrate-set-capabilities', 'stop', 'getfd', 'migrate-incoming'))):
-            for command in commands:
-                with self.case(side=side, command=command):
-                    message = self.check(back=False, **self.trap(side, command, 'close'))
-                    self.assertIn('monitor', message)
-
-    def test_never_answers(self):
-        """Once: then it is given up, and what it is told meanwhile it does."""
-        for side, commands in (('source', ('migrate-set-capabilities', 'getfd', 'migrate', 'query-migrate', 'query-status')),
-                               ('destination', ('migrate-set-capabilities', 'stop', 'migrate-incoming', 'query-migrate'))):
-            for command in commands:
-                with self.case(side=side, command=command):
-                    message = self.check(**self.trap(side, command, 'silence', times=1))
-                    self.assertIn(f'QEMU has not answered “{command}” for', message)
-
-    def test_source_freezes(self):
-        """Whatever it comes to when it goes on, its copy is no more."""
-        self.come_to('active')
-        self.a.process.send_signal(signal.SIGSTOP)
-        self.assertEqual(self.ends(), ('failed', 'failed'))
-        self.assertIn('the guest could not be brought back to running', self.source.get('Error')[1])
-        self.wait_for(self.b.has_ended, 'the end of the QEMU that was to receive it')
-        self.a.process.send_signal(signal.SIGCONT)
-        self.assertEqual(self.a.get('run'), 'running')
-        self.wait_for_running('a')
-
-    def test_destination_freezes(self):
-        """It does what it was told as soon as it hears it."""
-        self.come_to('active', source=SLOWER)
-        self.b.process.send_signal(signal.SIGSTOP)
-        self.assert_guest_back()
-        self.b.process.send_signal(signal.SIGCONT)
-        self.wait_for(self.b.has_ended, 'the end of the QEMU that was to receive it')
-        self.assertEqual(self.running(), {'a'})
-
-    def test_destination_freezes_committed(self):
-        self.come_to('committed')
-        self.wait_for_doubt('destination')
-        self.wait_for_doubt('source')
-        self.go_on('committed')
-        self.wait_for_running('b')
-        self.resolve('destination', 'run')
-        self.resolve('source', 'discard')
-        self.assertEqual(self.ends(), ('completed', 'completed'))
-        self.assertEqual(self.running(), {'b'})
-
-    def test_cont_that_comes_to_nothing(self):
-        """It says that it lets the guest run, and does not."""
-        self.cross(destination={'traps': {'cont': {'do': 'answer', 'value': {}}}})
-        self.wait_for_doubt('destination')
-        self.assertIn('QEMU was told to let the guest run, and it does not', self.destination().get('Error')[1])
-        self.wait_for_doubt('source')
-        self.assertEqual(self.running(), set())
-        self.assert_discarded()
-        self.resolve('source', 'run')
-        self.wait_for_running('a')
-
-    def test_wont_run_again(self):
-        """The source's: the copy has gone by then, and whoever asked hears it."""
-        self.come_to('switchover', source={'late': {'resume': 1000}})
-        job = self.source
-        job.call('Cancel', NONE)
-        self.assertEqual(self.ends(), ('cancelled', 'failed'))
-        self.assertIn('the guest stands still for a migration that is over', job.get('Error')[1])
-        self.assertEqual([each['state'] for each in job.get('Devices')], ['unknown'])
-        self.assertEqual(self.domain_a.get('State'), 'unknown')
-        self.assertEqual(self.running(), set())
-
-    def test_wont_be_cancelled(self):
-        """It goes on with it, and has nobody to send it to."""
-        trap = {'migrate_cancel': {'do': 'answer', 'value': {}}}
-        self.come_to('switchover', source={'traps': trap, **SLOWER})
-        self.source.call('Cancel', NONE)
-        self.assert_failed('cancelled')
-
-    def test_quits(self):
-        """By itself, in the middle."""
-        for command in ('getfd', 'migrate-incoming', 'query-migrate'):
-            with self.case(command=command):
-                message = self.check(**self.trap('destination', command, 'quit'))
-                self.assertIn('monitor', message)
 
 
 if __name__ == '__main__':
