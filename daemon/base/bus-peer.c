@@ -8,6 +8,14 @@
 void
 vf_bus_return_error(GDBusMethodInvocation *invocation, GError *error)
 {
+    /* what is cut off after so many bytes (“%.40s”) may end in the middle of a character, and a bus
+     * takes no such text */
+    if (!g_utf8_validate(error->message, -1, NULL)) {
+        char *valid = g_utf8_make_valid(error->message, -1);
+
+        g_free(error->message);
+        error->message = valid;
+    }
     if (error->domain != VFERRY_ERROR) {
         VferryError code = g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)
                                ? VFERRY_ERROR_CANCELLED

@@ -95,7 +95,14 @@ class Qemu:
 
     def end(self):
         self.write('end')
+        with open(self.config['path'] + '.last', 'w', encoding='utf-8') as file:
+            json.dump(self.look(), file)
         sys.exit(0)
+
+    def look(self):
+        return {'run': self.run, 'status': self.status, 'held': self.held, 'log': self.log, 'on': sorted(self.on),
+                'stuck': self.stuck and self.stuck['execute'], 'memory': self.memory, 'parameters': self.parameters,
+                'files': len(self.arrived) + len(self.files) + bool(self.stream)}
 
     # --- a migration
 
@@ -560,9 +567,7 @@ class Qemu:
         while b'\n' in self.orders:
             line, self.orders = self.orders.split(b'\n', 1)
             getattr(self, 'order_' + (order := json.loads(line)).pop('do'))(**order)
-            print(json.dumps({'run': self.run, 'status': self.status, 'held': self.held, 'log': self.log, 'on': sorted(self.on),
-                              'stuck': self.stuck and self.stuck['execute'], 'memory': self.memory, 'parameters': self.parameters,
-                              'files': len(self.arrived) + len(self.files) + bool(self.stream)}), flush=True)
+            print(json.dumps(self.look()), flush=True)
 
     def order_look(self):
         pass

@@ -62,6 +62,11 @@ class Fake:
     def get(self, name):
         return (self.look() or {}).get(name)
 
+    def get_last(self, name):
+        """Of one that was told to quit, and has."""
+        with open(self.path + '.last', encoding='utf-8') as file:
+            return json.load(file)[name]
+
     def set(self, **config):
         return self.ask('set', **config)
 
