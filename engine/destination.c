@@ -352,15 +352,23 @@ load(Destination *self, GError **error)
     return TRUE;
 }
 
+/* What was loaded may have gone since. */
+static gboolean
+check_loaded(Destination *self, GError **error)
+{
+    const VfSessionSubject *subject = self->session->subject;
+
+    if (subject && subject->check_loaded && !subject->check_loaded(subject->data, error))
+        return FALSE;
+    return vf_devices_expect(self->session->devices, VF_STATE_STOP, error);
+}
+
 /* From here on only the source may say what happens. */
 static gboolean
 promise(Destination *self, GError **error)
 {
-    VfDevices *devices = self->session->devices;
-
-    if (!vf_devices_expect(devices, VF_STATE_STOP, error) ||
-        !vf_session_append(self->session, "loaded", error) ||
-        !vf_devices_expect(devices, VF_STATE_STOP, error))
+    if (!vf_devices_expect(self->session->devices, VF_STATE_STOP, error) ||
+        !vf_session_append(self->session, "loaded", error) || !check_loaded(self, error))
         return FALSE;
     if (!vf_cancel_promise(self->session->cancel)) {
         vf_cancel_set_error_if_cancelled(self->session->cancel, error);

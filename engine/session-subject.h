@@ -35,6 +35,9 @@ typedef struct {
     /* Destination: everything has been loaded, nothing is to come, and it stands still. Called
      * again until @done. */
     gboolean (*load)(gpointer data, gboolean *done, GError **error);
+    /* Destination, right before it promises that to the source, which may decide at once: it still
+     * has everything and stands still. NULL: nobody knows more than `load` has said. */
+    gboolean (*check_loaded)(gpointer data, GError **error);
     /* Destination, after the decision: it runs here. A worker that died may have started it. */
     gboolean (*run)(gpointer data, GError **error);
     /* Either side, at the end: one of vf_devices_describe()'s words, or `unknown`; the daemon kills

@@ -133,6 +133,20 @@ load(gpointer data, gboolean *done, GError **error)
     return TRUE;
 }
 
+/* Since it had it, the kernel was asked and the line written, and it may have ended. */
+static gboolean
+check_loaded(gpointer data, GError **error)
+{
+    gboolean loaded = FALSE;
+
+    if (!has_loaded(data, &loaded, error))
+        return FALSE;
+    if (!loaded)
+        g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                            _("QEMU has not loaded the guest"));
+    return loaded;
+}
+
 static gboolean
 run(gpointer data, GError **error)
 {
@@ -151,6 +165,7 @@ vf_guest_destination_get_subject(void)
                                              .meet = meet,
                                              .take_lane = vf_guest_side_take_lane,
                                              .load = load,
+                                             .check_loaded = check_loaded,
                                              .run = run,
                                              .describe = vf_guest_side_describe};
 

@@ -3,6 +3,7 @@
 
 #include "qemu-side.h"
 
+#include <glib-unix.h>
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
@@ -21,10 +22,42 @@ side_free(gpointer data)
 {
     VfQemuSide *self = data;
 
+    g_signal_handlers_disconnect_by_data(self->worker.job, self);
+    g_clear_handle_id(&self->watch, g_source_remove);
     vf_mover_side_clear(&self->worker);
     g_clear_pointer(&self->accept, vf_qemu_accept_free);
     g_clear_pointer(&self->monitor, vf_qemu_monitor_unref);
     g_free(self);
+}
+
+/* Whoever decides for one of two sides in doubt discards the other one first: it must not be for
+ * one that has no guest to run any more, whenever its QEMU has ended. */
+static void
+show_loss(VfQemuSide *self)
+{
+    VfJob *job = self->worker.job;
+
+    if (!vf_job_is_in_doubt(job) || !self->monitor || !vf_qemu_monitor_has_ended(self->monitor))
+        return;
+    for (guint i = 0; i < vf_job_get_n_devices(job); i++)
+        vf_job_get_device(job, i)->state = VF_DEVICE_OUTCOME_NEEDS_RESET;
+    vf_job_save(job);
+}
+
+static gboolean
+on_process_ended(int fd, GIOCondition condition, gpointer data)
+{
+    VfQemuSide *self = data;
+
+    self->watch = 0;
+    show_loss(self);
+    return G_SOURCE_REMOVE;
+}
+
+static void
+watch_process(VfQemuSide *self)
+{
+    self->watch = g_unix_fd_add(self->monitor->process, G_IO_IN, on_process_ended, self);
 }
 
 VfQemuSide *
@@ -68,8 +101,13 @@ vf_qemu_side_set_monitor(VfQemuSide *self, VfQemuMonitor *monitor)
     VfKept *kept = vf_job_get_kept(job);
     GVariantDict dict;
 
+    if (monitor) /* it may be the same */
+        vf_qemu_monitor_ref(monitor);
+    g_clear_handle_id(&self->watch, g_source_remove);
     g_clear_pointer(&self->monitor, vf_qemu_monitor_unref);
-    self->monitor = monitor ? vf_qemu_monitor_ref(monitor) : NULL;
+    self->monitor = monitor;
+    if (monitor)
+        watch_process(self);
     if (kept && !monitor)
         drop_kept(kept);
     if (!kept || !monitor)
@@ -94,6 +132,7 @@ restore_monitor(VfQemuSide *self, VfKept *kept)
     if (state)
         g_variant_lookup(state, STATE_OOB, "b", &oob);
     self->monitor = vf_qemu_monitor_new_kept(vf_io_steal_fd(&fd), vf_io_steal_fd(&process), oob);
+    watch_process(self);
 }
 
 gboolean
@@ -178,7 +217,9 @@ on_completed(VfJob *job, gpointer data)
     VfQemuSide *self = vf_job_get_driver_data(job);
     VfDeviceOutcome state;
 
-    if (self && !vf_job_is_in_doubt(job))
+    if (self && vf_job_is_in_doubt(job))
+        show_loss(self);
+    else if (self)
         vf_qemu_side_set_monitor(self, NULL);
     if (!domain || outcome->untouched)
         return;

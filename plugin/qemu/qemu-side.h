@@ -12,6 +12,7 @@ G_BEGIN_DECLS
 typedef struct {
     VfMoverSide worker;
     VfQemuMonitor *monitor; /* NULL at a destination until somebody has attached a QEMU */
+    guint watch;            /* of its process */
     gboolean asks;          /* at a destination: the kernel is asked before the commit */
     VfQemuAccept *accept;   /* at a destination, once the source has come; NULL: nobody is asked */
 } VfQemuSide;

@@ -23,24 +23,31 @@ from rig.errors import DeadlineReached, RigError  # noqa: E402
 from rig.pair import KERNELS, Pair, Supplies  # noqa: E402
 from rig.scenario import Context, reset_hosts  # noqa: E402
 from scenarios.hotplug import soak_hotplug  # noqa: E402
+from soak import guest_points  # noqa: E402
+from soak.guest_points import GuestPoint  # noqa: E402
+from soak.guest_stage import GuestStage  # noqa: E402
 from soak.points import SEED, Point, plain, point  # noqa: E402
 from soak.report import Report  # noqa: E402
 from soak.stage import SLOWEST, Stage, Verdict  # noqa: E402
 from suite import deadline  # noqa: E402
 
 POINTS = 320
+GUEST_POINTS = 188
 PLAIN_EVERY = 10
 HOTPLUG_CYCLES = 200
 HOTPLUG_DEADLINE = 900.0
 POINT_DEADLINE = 300.0
 BOOT_ATTEMPTS = 3
 
+AnyPoint = Point | GuestPoint
+
 
 class Soak:
     """One run over many points, on one pair as long as it is good."""
 
-    def __init__(self, pair: Pair, report: Report, logs: Path, kernel: str) -> None:
+    def __init__(self, pair: Pair, report: Report, logs: Path, kernel: str, kind: type[Stage]) -> None:
         self._pair = pair
+        self._kind = kind
         self._report = report
         self._logs = logs
         self._kernel = kernel
@@ -50,7 +57,7 @@ class Soak:
         for attempt in range(1, BOOT_ATTEMPTS + 1):
             try:
                 self._pair.boot()
-                stage = Stage(self._pair)
+                stage = self._kind(self._pair)
                 stage.prepare()
                 return stage
             except RigError as error:
@@ -63,7 +70,7 @@ class Soak:
         try:
             with deadline(120.0, "resetting the hosts"):
                 reset_hosts(self._pair)
-                stage = Stage(self._pair)
+                stage = self._kind(self._pair)
                 stage.prepare()
             self._stage = stage
         except (RigError, DeadlineReached) as error:
@@ -72,13 +79,13 @@ class Soak:
             self._report.replaced += 1
             self._stage = None
 
-    def _play(self, wanted: Point) -> Verdict:
+    def _play(self, wanted: AnyPoint) -> Verdict:
         if self._stage is None:
             self._stage = self._boot()
-        verdict = Verdict(wanted)
+        verdict = Verdict(wanted)  # type: ignore[arg-type]
         try:
             with deadline(POINT_DEADLINE + wanted.size / SLOWEST, "the point"):
-                verdict = self._stage.play(wanted)
+                verdict = self._stage.play(wanted)  # type: ignore[arg-type]
         except (RigError, DeadlineReached) as error:
             verdict.violations.append(str(error))
             verdict.broken = True
@@ -87,7 +94,7 @@ class Soak:
                                for line in self._pair.kernel_trouble()]
         return verdict
 
-    def point(self, wanted: Point) -> None:
+    def point(self, wanted: AnyPoint) -> None:
         """Play one, report it, and leave the stage fit for the next."""
         self._report.begin(wanted.describe)
         verdict = self._play(wanted)
@@ -131,6 +138,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=SEED, help=f"default: {SEED}")
     parser.add_argument("--points", type=int, default=POINTS, metavar="N",
                         help=f"how many; default: {POINTS}")
+    parser.add_argument("--guest-points", type=int, default=GUEST_POINTS, metavar="N",
+                        help=f"how many of guests, which come after them; default: {GUEST_POINTS}")
     parser.add_argument("--point", type=int, action="append", metavar="K", default=[],
                         help="only this one; can be given several times")
     parser.add_argument("--only", action="append", metavar="GLOB", default=[],
@@ -140,11 +149,28 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _choose(options: argparse.Namespace) -> list[Point]:
-    if options.points < 1:
-        print(f"soak: --points is {options.points}, but must be at least 1", file=sys.stderr)
-        sys.exit(3)
-    points = [point(options.seed, number) for number in options.point or range(options.points)]
+def _is_guest(number: int) -> bool:
+    return number >= guest_points.FIRST
+
+
+def _point(seed: int, number: int) -> AnyPoint:
+    return guest_points.point(seed, number) if _is_guest(number) else point(seed, number)
+
+
+def _plain(wanted: AnyPoint) -> AnyPoint:
+    make = guest_points.plain if _is_guest(wanted.number) else plain
+    return make(wanted.seed, wanted.number)
+
+
+def _choose(options: argparse.Namespace) -> list[AnyPoint]:
+    for name, least in (("points", 0 if options.guest_points > 0 else 1), ("guest_points", 0)):
+        if getattr(options, name) < least:
+            print(f"soak: --{name.replace('_', '-')} is {getattr(options, name)}, but must be at least {least}",
+                  file=sys.stderr)
+            sys.exit(3)
+    numbers = options.point or [*range(options.points),
+                                *range(guest_points.FIRST, guest_points.FIRST + options.guest_points)]
+    points = [_point(options.seed, number) for number in numbers]
     if options.only:
         points = [each for each in points
                   if any(fnmatch.fnmatch(each.cell.label, glob) for glob in options.only)]
@@ -154,35 +180,40 @@ def _choose(options: argparse.Namespace) -> list[Point]:
     return points
 
 
-def _by_kernel(options: argparse.Namespace, points: list[Point]) -> dict[str, list[Point]]:
-    if options.kernel != "both":
-        return {options.kernel: points}
-    shares = {kernel: [each for each in points if each.number % len(KERNELS) == place]
-              for place, kernel in enumerate(KERNELS)}
-    return {kernel: share for kernel, share in shares.items() if share}
+def _shares(options: argparse.Namespace, points: list[AnyPoint]) -> list[tuple[str, bool, list[AnyPoint]]]:
+    """Kernel, whether they are guests, and those: each has a pair of its own."""
+    shares = []
+    for place, kernel in enumerate(KERNELS):
+        mine = [each for each in points if options.kernel == kernel
+                or (options.kernel == "both" and each.number % len(KERNELS) == place)]
+        for guests in (False, True):
+            share = [each for each in mine if _is_guest(each.number) == guests]
+            if share:
+                shares.append((kernel, guests, share))
+    return shares
 
 
-def _play(soak: Soak, points: list[Point]) -> None:
+def _play(soak: Soak, points: list[AnyPoint]) -> None:
     for count, wanted in enumerate(points, start=1):
         soak.point(wanted)
         if count % PLAIN_EVERY == 0:
-            soak.point(plain(wanted.seed, wanted.number))
+            soak.point(_plain(wanted))
 
 
-def _run(options: argparse.Namespace, points: list[Point]) -> int:
+def _run(options: argparse.Namespace, points: list[AnyPoint]) -> int:
     report = Report(len(points))
     logs = (options.builddir / "kernel-logs").absolute()
     cache = Cache()  # a process has its turn only once
     print(f"soak: {len(points)} points, seed {options.seed}", flush=True)
     try:
-        for kernel, share in _by_kernel(options, points).items():
-            print(f"kernel: {kernel}", flush=True)
-            supplies = Supplies(options.builddir, options.destdir, want_mtty=False,
+        for kernel, guests, share in _shares(options, points):
+            print(f"kernel: {kernel}{', guests' if guests else ''}", flush=True)
+            supplies = Supplies(options.builddir, options.destdir, want_mtty=guests,
                                 kernel_name=kernel, cache=cache)
-            with Pair(supplies) as pair:
-                soak = Soak(pair, report, logs, kernel)
+            with Pair(supplies, with_qemus=guests) as pair:
+                soak = Soak(pair, report, logs, kernel, GuestStage if guests else Stage)
                 _play(soak, share)
-                if not options.only and not options.point:
+                if not options.only and not options.point and not guests:
                     soak.hotplug()
     except KeyboardInterrupt:
         note("interrupted")
@@ -200,7 +231,7 @@ def main() -> int:
     points = _choose(options)
     if options.list:
         for wanted in points:
-            print(f"{wanted.number:4} {wanted.describe}")
+            print(f"{wanted.number:5} {wanted.describe}")
         return 0
     try:
         return _run(options, points)

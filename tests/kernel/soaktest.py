@@ -15,9 +15,9 @@ sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
 import tap  # noqa: E402
-from scenarios.soak import SAMPLE, sample  # noqa: E402
+from scenarios.soak import GUEST_SAMPLE, SAMPLE, guest_sample, sample  # noqa: E402
 from rig.agent import Result  # noqa: E402
-from soak import deeds, oracle, table  # noqa: E402
+from soak import deeds, guest_oracle, guest_points, guest_stage, guest_table, oracle, table  # noqa: E402
 from soak.facts import Facts, destination_fate, mark_resets, parse, source_fate  # noqa: E402
 from soak.points import (  # noqa: E402
     AFTER_STOP, MOMENTS, PRE_COPY, PREPARING, SEED, STOP_COPY, UNDOING, Cell, Point, cells, point)
@@ -326,6 +326,127 @@ class Points(unittest.TestCase):
     def test_sample(self) -> None:
         """./run test has all that it names."""
         self.assertEqual([each.cell.label for each in sample()], list(SAMPLE))
+
+
+def tell(first: int, last: int, marker: int = 0xCAFE00C5) -> str:
+    """What the guest tells of these counts, with what is in its devices."""
+    return "".join(f"{count:08x} 05:000000{marker & 0xff:02x} 06:{marker:08x},{count - 1:08x}\n"
+                   for count in range(first, last + 1, 2))
+
+
+class Guests(unittest.TestCase):
+    """What only guests show."""
+
+    def sight(self, source: str = "", destination: str = "", statuses: tuple[str, str | None] = ("running", None),
+              told: tuple[str, str] = ("begin\n", "")) -> guest_oracle.GuestSight:
+        """Both hosts and both QEMUs."""
+        made = dataclasses.replace(guest_points.point(SEED, guest_points.FIRST), uuids=(THEIRS, OURS))
+        return guest_oracle.GuestSight(
+            made, JOB, said(source), said(destination), clock(0), clock(0), (0.5, 0.5),  # type: ignore[arg-type]
+            statuses=statuses, told=told)
+
+    def fates(self, source: str, destination: str, *statuses: str | None) -> str:
+        """Of two jobs with these results."""
+        words = [f"job {JOB} {role} {result} finished stopped\n" if result else ""
+                 for role, result in (("source", source), ("destination", destination))]
+        return self.sight(*words, statuses=(statuses[0] or "gone", statuses[1])).outcome
+
+    def test_fates(self) -> None:
+        """What the daemon says and what QEMU says make one word."""
+        for source, destination, here, there, outcome in (
+                ("completed", "completed", "postmigrate", "running", table.DONE),
+                ("completed", "completed", "gone", "running", table.DONE),
+                ("completed", "completed", "postmigrate", "gone", guest_table.LOST_THERE),
+                ("completed", "completed", "running", "running", "completed-but-runs/runs"),
+                ("completed", "completed", "postmigrate", "paused", "gone/completed-but-paused"),
+                ("failed", "failed", "running", "gone", table.BACK),
+                ("failed", "failed", "running", None, table.BACK),
+                ("failed", "failed", "running", "running", "runs/undone-but-runs"),
+                ("failed", "failed", "running", "paused", "runs/not-undone"),
+                ("failed", "failed", "gone", "gone", guest_table.LOST),
+                ("failed", "failed", "postmigrate", "gone", "stuck/undone"),
+                ("in-doubt", "in-doubt", "postmigrate", "paused", table.BOTH_IN_DOUBT),
+                ("in-doubt", "completed", "running", "running", "in-doubt-but-runs/runs"),
+                ("-", "-", "running", "inmigrate", "busy/busy"),
+                ("", "", "running", None, table.BACK),
+                ("", "", "gone", None, guest_table.LOST)):
+            self.assertEqual(self.fates(source, destination, here, there), outcome)
+
+    def test_one_guest(self) -> None:
+        """It goes on there where it stopped here, in the middle of a line or not."""
+        text = "begin\n" + tell(2, 20)
+        for cut in (6, 30, 100, len(text)):
+            self.assertEqual(guest_oracle.both_ran(self.sight(told=(text[:cut], text[cut:]))), [])
+
+    def test_two_guests(self) -> None:
+        """Told twice, or begun twice, or something is missing."""
+        for here, there in ((tell(2, 10), tell(10, 12)), (tell(2, 10), "begin\n"), (tell(2, 10), tell(14, 16))):
+            wrong = guest_oracle.both_ran(self.sight(told=("begin\n" + here, there)))
+            self.assertIn("BOTH SIDES RAN", wrong[0])
+        # somebody has decided for the source, where the destination's QEMU was killed
+        self.assertEqual(guest_oracle.both_ran(
+            self.sight(told=("begin\n" + tell(2, 10), tell(10, 12))), returned=True), [])
+
+    def test_both_say_so(self) -> None:
+        """The plainest of all; and one that runs although it has given itself away."""
+        self.assertIn("BOTH SIDES RUN: both QEMUs say so",
+                      guest_oracle.both_ran(self.sight(statuses=("running", "running"))))
+        committed = self.sight(f"record {JOB}.source begin\nrecord {JOB}.source commit\n")
+        self.assertIn("runs after its decision", guest_oracle.both_ran(committed)[0])
+        committed.resolved = True
+        self.assertEqual(guest_oracle.both_ran(committed), [])
+
+    def test_devices(self) -> None:
+        """A device that was reset has neither the marker nor the count."""
+        good = guest_stage.reports(tell(2, 8))
+        self.assertEqual(guest_oracle.wrong_devices(good), [])
+        self.assertIn("STATE LOST", guest_oracle.wrong_devices(guest_stage.reports(tell(2, 8, 0)))[0])
+        self.assertIn("count in", guest_oracle.wrong_devices(
+            guest_stage.reports("0000002a 05:000000c5 06:cafe00c5,00000000\n"))[0])
+
+    def test_offers(self) -> None:
+        """Nobody is sent where nothing is."""
+        sight = self.sight(statuses=("postmigrate", "gone"))
+        self.assertEqual(guest_oracle.wrong_offers(sight, ["source", "nowhere"]), [])
+        self.assertEqual(len(guest_oracle.wrong_offers(sight, ["source", "destination"])), 1)
+
+    def test_resolved(self) -> None:
+        """The one that was chosen runs, and no other."""
+        for source, destination, here, there, decision, wrong in (
+                ("failed", "failed", "running", "gone", "source", 0),
+                ("failed", "failed", "postmigrate", "gone", "source", 2),
+                ("completed", "completed", "postmigrate", "running", "destination", 0),
+                ("completed", "in-doubt", "postmigrate", "paused", "destination", 2)):
+            words = [f"job {JOB} {role} {result} finished stopped\n"
+                     for role, result in (("source", source), ("destination", destination))]
+            sight = self.sight(*words, statuses=(here, there))
+            self.assertEqual(len(guest_oracle.ill_resolved(sight, decision)), wrong, (here, there, decision))
+
+    def test_left_over(self) -> None:
+        """A QEMU, and a domain of one that has ended."""
+        facts = parse("daemon 7 20 0\nqemu 9\ndomain sender running\nclock 1\n")
+        self.assertEqual(guest_oracle.left_over(facts, "a", JOB, False), ["domain sender running at a", "1 QEMU(s) at a"])
+
+    def test_points(self) -> None:
+        """Each cell is in each round and has an expectation; a point stands alone; both kinds have other numbers."""
+        everything = guest_points.cells()
+        self.assertGreaterEqual(len(everything), 120)
+        numbers = range(guest_points.FIRST, guest_points.FIRST + len(everything))
+        self.assertEqual({guest_points.point(7, number).cell for number in numbers}, set(everything))
+        self.assertTrue(all(guest_table.allowed(cell) for cell in everything))
+        self.assertTrue(all(cell.label.startswith("guest-") for cell in everything))
+        self.assertEqual(guest_points.point(7, numbers[3]), guest_points.point(7, numbers[3]))
+        self.assertEqual([each.cell.label for each in guest_sample()], list(GUEST_SAMPLE))
+
+    def test_steps(self) -> None:
+        """Whoever has come to the moment is held until it is struck elsewhere."""
+        made = dataclasses.replace(guest_points.point(SEED, guest_points.FIRST), delay_ms=0)
+        here = guest_stage.steps(dataclasses.replace(made, cell=Cell("guest-kill-destination-qemu", "loaded")))
+        self.assertEqual([*here], ["destination"])
+        self.assertNotIn("stop", here["destination"])
+        there = guest_stage.steps(dataclasses.replace(made, cell=Cell("guest-kill-source-qemu", "loaded")))
+        self.assertEqual(there["source"], ["hear", "kill", "nested-qemu"])
+        self.assertIn("stop", there["destination"])
 
 
 if __name__ == "__main__":

@@ -93,6 +93,14 @@ load(gpointer data, gboolean *done, GError **error)
 }
 
 static gboolean
+check_loaded(gpointer data, GError **error)
+{
+    VfPassenger *self = data;
+
+    return fail(self->plan.fail_loaded, "keep it", error);
+}
+
+static gboolean
 run(gpointer data, GError **error)
 {
     VfPassenger *self = data;
@@ -130,8 +138,11 @@ vf_passenger_new(const VfPassengerPlan *plan)
                                                         .give_back = give_back,
                                                         .describe = describe_source,
                                                         .data = self};
-    self->subjects[VF_ROLE_DESTINATION] = (VfSessionSubject){
-        .load = load, .run = run, .describe = describe_destination, .data = self};
+    self->subjects[VF_ROLE_DESTINATION] = (VfSessionSubject){.load = load,
+                                                             .check_loaded = check_loaded,
+                                                             .run = run,
+                                                             .describe = describe_destination,
+                                                             .data = self};
     return self;
 }
 

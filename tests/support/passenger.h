@@ -16,6 +16,7 @@ typedef struct {
     gboolean fail_check;
     gboolean fail_give_back;
     gboolean fail_load;
+    gboolean fail_loaded; /* it has gone right after that */
     gboolean fail_run;
 } VfPassengerPlan;
 

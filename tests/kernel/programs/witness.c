@@ -5,10 +5,12 @@
  *
  *   clock NS                       CLOCK_MONOTONIC, the clock of the histories
  *   daemon PID FDS DEVICE-FDS      not there while nobody has the bus name
- *   mover PID
+ *   mover PID                      of any worker that a job is handed to
+ *   qemu PID                       of a nested guest
  *   job UUID ROLE RESULT PHASE STATES   “-” for none; states of its devices, with commas
  *   why UUID ROLE MESSAGE
  *   lease JOB STATE
+ *   domain NAME STATE
  *   mdev UUID STATE                as the test device shows it
  *   record NAME EVENT              for each line, in order
  *   history NS UUID STATE
@@ -36,6 +38,7 @@ lookup_string(GVariant *properties, const char *name)
 static void
 print_processes(void)
 {
+    static const char *const workers[] = {"vferry-mover", "vferry-guest", NULL};
     g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
     const char *pid;
 
@@ -43,9 +46,12 @@ print_processes(void)
         g_autofree char *path = g_build_filename("/proc", pid, "comm", NULL);
         g_autofree char *comm = NULL;
 
-        if (g_ascii_isdigit(pid[0]) && g_file_get_contents(path, &comm, NULL, NULL) &&
-            g_str_equal(g_strchomp(comm), "vferry-mover"))
+        if (!g_ascii_isdigit(pid[0]) || !g_file_get_contents(path, &comm, NULL, NULL))
+            continue;
+        if (g_strv_contains(workers, g_strchomp(comm)))
             printf("mover %s\n", pid);
+        else if (g_str_equal(comm, "nested-qemu"))
+            printf("qemu %s\n", pid);
     }
 }
 
@@ -110,6 +116,11 @@ print_objects(GVariant *reply)
         g_autoptr(GVariant) lease =
             g_variant_lookup_value(owned, BUS_NAME ".Lease", G_VARIANT_TYPE_VARDICT);
 
+        g_autoptr(GVariant) domain =
+            g_variant_lookup_value(owned, BUS_NAME ".Domain", G_VARIANT_TYPE_VARDICT);
+
+        if (domain)
+            printf("domain %s %s\n", lookup_string(domain, "Name"), lookup_string(domain, "State"));
         if (job)
             print_job(job);
         if (lease)

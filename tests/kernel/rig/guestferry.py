@@ -10,7 +10,7 @@ from typing import Any
 
 from .agent import Process, Result
 from .ferry import MDEVS, RECOVERY, Ferry, create, expect
-from .guestvm import FIRST_SLOT, MARKER, Device, GuestVm, Report, journey
+from .guestvm import FIRST_SLOT, MARKER, PROCESS, Device, GuestVm, Report, journey
 from .host import Host
 from .scenario import Context
 
@@ -102,7 +102,7 @@ class GuestFerry(Ferry):
         for slot, type_id in enumerate(self.types, start=FIRST_SLOT):
             marker = MARKER & 0xFF if type_id.startswith("mtty") else MARKER
             expect(last.markers[slot] == marker, f"{type_id} has its marker")
-        self.destination.wait_until("! pgrep -f [q]emu-system && ! pgrep -x qemu", timeout=RECOVERY)
+        self.destination.wait_until(f"! pgrep -x {PROCESS}", timeout=RECOVERY)
         self.expect_nothing_left()
 
     def end(self) -> None:

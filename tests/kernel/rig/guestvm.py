@@ -23,6 +23,8 @@ from .qemus import GUEST
 from .scenario import Context
 
 FOLDER = "/run/nested"
+# What its process is called, whose program is a loader.
+PROCESS = "nested-qemu"
 # Both QEMUs have it, and so can send to each other.
 MACHINE = "pc-q35-10.0"
 MEMORY_MIB = 64
@@ -99,7 +101,7 @@ class GuestVm:
         self._forgotten = 0
         opened, words = self._devices(ctx.kernel, devices)
         command = " ".join((
-            f"exec monitored qemu-{qemu} -name {name} -M {MACHINE} -accel tcg,tb-size=32 -m {memory}",
+            f"exec monitored qemu-{qemu} -name {name},process={PROCESS} -M {MACHINE} -accel tcg,tb-size=32 -m {memory}",
             "-nodefaults -no-user-config -display none", f"-pidfile {self._pid}", f"-bios /{GUEST}",
             f"-device loader,addr={MARKER_AT},data={MARKER},data-len=4",
             f"-device loader,addr={PAGES_AT},data={pages},data-len=4",
@@ -234,6 +236,11 @@ class GuestVm:
         return reports(line.group(1) + "\n")[0]
 
     # --- its end
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process is there, as far as is known here."""
+        return self._process.running
 
     @property
     def errors(self) -> str:

@@ -37,6 +37,8 @@ class Facts:
     daemon_fds: int = 0
     device_fds: int = 0
     movers: int = 0
+    qemus: int = 0  # of nested guests
+    domains: list[str] = dataclasses.field(default_factory=list)
     jobs: list[Job] = dataclasses.field(default_factory=list)
     why: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
     leases: dict[str, str] = dataclasses.field(default_factory=dict)  # job -> state
@@ -73,6 +75,10 @@ def parse(text: str) -> Facts:
             facts.daemon, facts.daemon_fds, facts.device_fds = (int(word) for word in words)
         elif kind == "mover":
             facts.movers += 1
+        elif kind == "qemu":
+            facts.qemus += 1
+        elif kind == "domain":
+            facts.domains.append(" ".join(words))
         elif kind == "job":
             uuid, role, result, phase, states = words
             facts.jobs.append(Job(uuid, role, _word(result), _word(phase),

@@ -174,15 +174,19 @@ def settled(sight: Sight) -> bool:
             ("reserved", "ready", "undoing"))
 
 
-def unexpected(sight: Sight, cell: Cell) -> list[str]:
-    """Whether the documented sequence has this outcome."""
-    expected = table.allowed(cell)
+def not_among(sight: Sight, expected: frozenset[str]) -> list[str]:
+    """Whether the outcome is one of these, and what the sides say of it if it is not."""
     if sight.outcome in expected:
         return []
     said = [f"{role}: {facts.why[sight.job, role]}"
             for role, facts in (("source", sight.source), ("destination", sight.destination))
             if sight.job and (sight.job, role) in facts.why]
     return [f"the outcome is {sight.outcome}, not {' or '.join(sorted(expected))}", *said]
+
+
+def unexpected(sight: Sight, cell: Cell) -> list[str]:
+    """Whether the documented sequence has this outcome."""
+    return not_among(sight, table.allowed(cell))
 
 
 def ill_resolved(sight: Sight, decision: str, before: str) -> list[str]:

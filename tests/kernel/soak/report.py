@@ -50,7 +50,7 @@ class Report:
 
     def end(self, verdict: Verdict) -> None:
         """One line for a point, and one for each thing that is wrong."""
-        plain = verdict.point.cell.strike == "plain"
+        plain = verdict.point.cell.strike.endswith("plain")
         (self.plain if plain else self.verdicts).append(verdict)
         number = "         plain" if plain else \
             f"{len(self.verdicts):4}/{self._total:<4} #{verdict.point.number:<4}"

@@ -246,7 +246,11 @@ class Stage:
         after = time.monotonic()
         if not result.ok:
             raise CommandFailed(f"at {host.name}: {result.describe()}")
-        facts = parse(result.text)
+        return self._read(host, result.text, before, after)
+
+    def _read(self, host: Host, text: str, before: float, after: float) -> Facts:
+        """What a witness told that was asked after `before`; its clock was there until `after`."""
+        facts = parse(text)
         self._clocks[host.name].saw(before, facts.clock, after)
         return facts
 
