@@ -11,6 +11,8 @@
 
 #define WORDS_MAX 400
 #define MICROSECONDS_PER_MS 1000
+/* With what JSON has for a number it fits into 64 bits. */
+#define ZEROS_MAX ((guint64)G_MAXINT64 / 2)
 /* One would be two thousand years; more is no answer. */
 #define DOWNTIME_MS_MAX ((guint64)G_MAXINT64 / MICROSECONDS_PER_MS)
 
@@ -38,6 +40,19 @@ find_state(const char *status)
     return VF_MIGRATE_UNDER_WAY;
 }
 
+/* Pages of nothing but zeros (`duplicate`) are moved in no time and count by their size, as they do
+ * in `remaining`: most of a guest's memory may be such, and whoever watches would see nothing move,
+ * and a time to wait that is a hundred times too long. */
+static guint64
+count_zeros(JsonObject *ram)
+{
+    guint64 pages = 0, size = 0;
+
+    vf_json_get_u64(ram, "duplicate", &pages);
+    vf_json_get_u64(ram, "page-size", &size);
+    return size > 0 && pages <= ZEROS_MAX / size ? pages * size : 0;
+}
+
 /* qapi/migration.json, MigrationRAMStats. `mbps` are megabits of the last second. */
 static void
 read_ram(VfMigrateInfo *self, JsonObject *ram)
@@ -49,8 +64,8 @@ read_ram(VfMigrateInfo *self, JsonObject *ram)
     vf_json_get_u64(ram, "remaining", &remaining);
     vf_json_get_u64(ram, "dirty-sync-count", &syncs);
     vf_json_get_u64(ram, "dirty-pages-rate", &dirty_rate);
-    self->done += transferred;
-    self->total += transferred + remaining;
+    self->done = transferred + count_zeros(ram);
+    self->total = self->done + MIN(remaining, G_MAXUINT64 - self->done);
     self->rounds = (guint)MIN(syncs, G_MAXUINT);
     self->dirty = syncs > 1 ? remaining : 0;
     if (vf_json_get_double(ram, "mbps", &mbps) && mbps >= 0 && mbps < 1e12)

@@ -23,10 +23,11 @@ typedef struct {
     VfMigrateState state;
     char status[32]; /* its word; "" when there is none */
     char *error;     /* error-desc, printable, or NULL */
-    guint64 done;    /* bytes of memory and devices that have gone */
-    guint64 total;   /* at least done */
-    guint64 rate;    /* bytes a second */
-    guint64 dirty;   /* bytes changed and not yet moved */
+    guint64
+        done; /* bytes of memory and devices that have gone; zeros, too, which need no sending */
+    guint64 total; /* at least done */
+    guint64 rate;  /* bytes a second */
+    guint64 dirty; /* bytes changed and not yet moved */
     guint rounds;
     gboolean has_device_bytes;
     guint64 device_bytes; /* of VFIO devices (`vfio`) */

@@ -263,7 +263,8 @@ read_more(VfQmp *self, GError **error)
     g_byte_array_set_size(self->bytes, had + (guint)MAX(n, 0));
     if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)))
         return TRUE;
-    if (n == 0)
+    /* the latter when it had not read all that it was told */
+    if (n == 0 || errno == ECONNRESET)
         return break_off(self, error, _("QEMU has closed its monitor"));
     return break_off(self, error, _("QEMU's monitor cannot be read: %s"), g_strerror(errno));
 }
@@ -324,8 +325,9 @@ vf_qmp_greet(VfQmp *self, guint ms, GError **error)
         return FALSE;
     if (!self->greeted)
         return break_off(self, error,
-                         _("nothing greets within %u ms: it is no QMP, or somebody has spoken to "
-                           "it over this connection already"),
+                         _("nothing greets within %u ms: somebody else has this monitor (QEMU "
+                           "serves one connection at a time), has spoken over this connection "
+                           "already, or it is no QMP"),
                          ms);
     arguments = json_object_new();
     if (self->oob) {

@@ -76,6 +76,36 @@ test_completed(void)
     g_assert_false(info.has_expected_downtime);
 }
 
+/* What is but zeros is not sent, and is not to be moved any more all the same. */
+static void
+test_zeros(void)
+{
+    static const struct {
+        const char *ram;
+        guint64 done, total;
+    } cases[] = {
+        {"{\"page-size\": 4096, \"duplicate\": 500, \"transferred\": 9000, \"remaining\": 8192}",
+         500 * 4096 + 9000, 500 * 4096 + 9000 + 8192},
+        {"{\"duplicate\": 500, \"transferred\": 9000, \"remaining\": 0}", 9000, 9000},
+        {"{\"page-size\": 4096, \"duplicate\": 9223372036854775807, \"transferred\": 9000, "
+         "\"remaining\": 1}",
+         9000, 9001},
+        {"{\"page-size\": 1, \"duplicate\": 4611686018427387903, \"transferred\": "
+         "9223372036854775807, \"remaining\": 9223372036854775807}",
+         G_GUINT64_CONSTANT(13835058055282163710), G_MAXUINT64},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(VfMigrateInfo) info = {0};
+        g_autofree char *text =
+            g_strdup_printf("{\"status\": \"active\", \"ram\": %s}", cases[i].ram);
+
+        read_info(text, &info);
+        g_assert_cmpuint(info.done, ==, cases[i].done);
+        g_assert_cmpuint(info.total, ==, cases[i].total);
+    }
+}
+
 /* The number is there from the beginning, a copy of the limit: QEMU knows nothing yet. */
 static void
 test_expected_downtime(void)
@@ -182,6 +212,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/guest/migrate-info/states", test_states);
     g_test_add_func("/guest/migrate-info/completed", test_completed);
+    g_test_add_func("/guest/migrate-info/zeros", test_zeros);
     g_test_add_func("/guest/migrate-info/expected-downtime", test_expected_downtime);
     g_test_add_func("/guest/migrate-info/lies", test_lies);
     g_test_add_func("/guest/migrate-info/refused", test_refused);

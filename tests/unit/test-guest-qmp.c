@@ -375,6 +375,21 @@ test_gone(void)
     g_assert_nonnull(strstr(error->message, "cannot be written to"));
 }
 
+/* A QEMU that is killed before it has read what it was told: unix(7) says ECONNRESET then. */
+static void
+test_killed(void)
+{
+    g_autoptr(Play) play = play_begin();
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(vf_qmp_call(play->qmp, "stop", NULL, MS, &error));
+    g_clear_error(&error);
+    vf_io_clear_fd(&play->peer);
+    g_assert_false(vf_qmp_listen(play->qmp, 1000, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+    g_assert_cmpstr(error->message, ==, "QEMU has closed its monitor");
+}
+
 /* It does not read: what is said to it waits for a while, and then it is over. */
 static void
 test_deaf(void)
@@ -565,6 +580,7 @@ main(int argc, char **argv)
     g_test_add_func("/guest/qmp/flood", test_flood);
     g_test_add_func("/guest/qmp/endless-message", test_endless_message);
     g_test_add_func("/guest/qmp/gone", test_gone);
+    g_test_add_func("/guest/qmp/killed", test_killed);
     g_test_add_func("/guest/qmp/deaf", test_deaf);
     g_test_add_func("/guest/qmp/resume", test_resume);
     g_test_add_func("/guest/qmp/resume-numbers", test_resume_numbers);

@@ -109,9 +109,11 @@ def _add_missing_libraries(tree: newc.Tree, base: Path, programs: list[Path]) ->
 
 
 def write(output: IO[bytes], base: Path, agent: Path, builddir: Path | None,
-          destdir: Path | None) -> None:
-    """Append the run's own archive."""
+          destdir: Path | None, folders: Iterable[Path] = ()) -> None:
+    """Append the run's own archive, with what is in folders."""
     tree = newc.Tree()
+    for folder in folders:
+        tree.folder(folder)
     programs = [agent]
     tree.file(AGENT, agent.read_bytes(), 0o755)
     if builddir is not None:

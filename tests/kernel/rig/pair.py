@@ -22,6 +22,8 @@ from .host import Host
 from .vm import LARGE_MEMORY_MIB, PLAIN, Image, Machine, Vm
 
 CHECKOUT_MODULE = Path(__file__).parent.parent / "module"
+# What hosts with QEMUs have besides.
+NESTED_FILES = Path(__file__).parent / "nested"
 TESTDEV = "vferry_testdev"
 # Debian's own, and one of ours with what Debian leaves out; see small.py.
 KERNELS = ("debian", "small")
@@ -112,7 +114,8 @@ class Supplies:
             for part in (base, module_archive, *nested):
                 with open(part, "rb") as stream:
                     shutil.copyfileobj(stream, output, 1 << 20)
-            overlay.write(output, base, agent, self._builddir, self._destdir)
+            overlay.write(output, base, agent, self._builddir, self._destdir,
+                          [NESTED_FILES] if with_qemus else [])
         return Image(linux.image, initrd, [*(["mtty"] if self._want_mtty else []), TESTDEV])
 
 
