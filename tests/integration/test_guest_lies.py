@@ -85,11 +85,17 @@ class Lies(guests.FaultTest):
         message = self.check(**self.trap('destination', 'query-status', 'answer', value=running))
         self.assertIn('somebody has let the guest run here before the source gave it up', message)
 
+    def loaded_early(self, times):
+        return {'query-migrate': {'do': 'merge', 'value': {'status': 'completed'}, 'skip': 2},
+                'query-status': {'do': 'answer', 'value': {'status': 'paused', 'running': False}, 'skip': 2, 'times': times}}
+
+    def test_not_loaded_after_all(self):
+        """It is asked again before anything is promised in its name."""
+        self.check(destination={'traps': self.loaded_early(1), 'hold': ['loaded']})
+
     def test_loaded_before_it_is(self):
         """The source knows, by the word that came back over the lane."""
-        traps = {'query-migrate': {'do': 'merge', 'value': {'status': 'completed'}, 'skip': 2},
-                 'query-status': {'do': 'answer', 'value': {'status': 'paused', 'running': False}, 'skip': 2, 'times': 1}}
-        self.cross(destination={'traps': traps, 'hold': ['loaded']})
+        self.cross(destination={'traps': self.loaded_early(2), 'hold': ['loaded']})
         self.wait_for_step(self.b, 'loaded')
         self.wait_for(lambda: 'loaded' in self.events(f'{self.job_uuid}.destination'), 'the promise')
         self.assertEqual(self.running(), set())
