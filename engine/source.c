@@ -361,8 +361,9 @@ make_statistics(Source *self)
     if (self->precopy && vf_precopy_get_unloaded(self->precopy, &unloaded))
         g_variant_dict_insert(&dict, "initial-bytes-unloaded", "t", unloaded);
     g_variant_dict_insert(&dict, "bytes", "t", progress.done);
-    g_variant_dict_insert(&dict, "rounds", "u",
-                          self->precopy ? vf_precopy_get_rounds(self->precopy) : 0);
+    if (!self->session->subject) /* of another's rounds the last progress has told */
+        g_variant_dict_insert(&dict, "rounds", "u",
+                              self->precopy ? vf_precopy_get_rounds(self->precopy) : 0);
     g_variant_dict_insert(&dict, "seconds", "d",
                           (double)(g_get_monotonic_time() - times->begin) / G_USEC_PER_SEC);
     insert_span(&dict, "downtime", times->stop, times->started);

@@ -184,6 +184,9 @@ run_side(Side *side)
         vf_destination_run(side->session, &end);
     g_assert_true((end.kind == VF_SESSION_COMPLETED) == (end.error == NULL));
     described = g_variant_ref_sink(describe(&end, side->session));
+    /* another's rounds are not the engine's */
+    g_assert_cmpint(g_variant_lookup(end.statistics, "rounds", "u", NULL), ==,
+                    side->role == VF_ROLE_SOURCE && !side->pair->guest);
     if (side->role == VF_ROLE_SOURCE)
         vf_io_clear_fd(&side->hold_fds[1]);
     /* a waiting test must not wait for a destination that never came to listen */

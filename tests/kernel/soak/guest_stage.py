@@ -19,8 +19,8 @@ from rig.scenario import Context
 
 from . import guest_oracle, guest_table
 from .guest_oracle import GONE, RUNNING, GuestSight
-from .guest_points import (CANCEL, CLIENT, KILLS, MOMENTS, MOVING_SECONDS, STOPS, TYPES, WAITING, WORKER,
-                           GuestPoint)
+from .guest_points import (ACTIVE, CANCEL, CLIENT, KILLS, MOMENTS, MOVING_SECONDS, SETUP_THERE, STOPS, SWITCHOVER, TYPES,
+                           WAITING, WORKER, GuestPoint)
 from .points import CUTS
 from .stage import (ATTEMPTS, CANCEL_SECONDS, CLIENT_DEADLINE, MDEVS, MOMENT_DEADLINE, PARENT, PIECE, REMOVE,
                     SETTLE_DEADLINE, Stage, Verdict)
@@ -28,7 +28,9 @@ from .stage import (ATTEMPTS, CANCEL_SECONDS, CLIENT_DEADLINE, MDEVS, MOMENT_DEA
 ASKS = (f"mkdir -p /etc/vferry && printf '[migration]\\naccept-from-process=yes\\n' >{CONFIGURATION}"
         " && systemctl start vferry-accept.socket && systemctl restart vferryd")
 ASKS_NOT = f"rm -f {CONFIGURATION}; systemctl stop vferry-accept.socket; systemctl restart vferryd"
-PREPARED_SECONDS = 40
+# Of the test device: much less than is read in the same time, on a machine with other work, too.
+DIRTY_RATE = 1 << 17
+PREPARED_SECONDS = 60
 WAIT_SECONDS = 60
 STATUS_SECONDS = 25.0
 
@@ -216,9 +218,10 @@ class GuestStage(Stage):
     def _board(self, play: GuestPlay) -> None:
         """Everything up to the migration."""
         point = play.point
+        slow = point.cell.moment in (SETUP_THERE, ACTIVE, SWITCHOVER)
         knobs: dict[str, int | str] = {
-            "fault": "none", "state_size": point.size, "dirty_rate": 1 << 20, "write_delay_us": 0,
-            "read_delay_us": int(MOVING_SECONDS * 1e6 * PIECE / point.size)}
+            "fault": "none", "state_size": point.size, "dirty_rate": DIRTY_RATE, "write_delay_us": 0,
+            "read_delay_us": int(MOVING_SECONDS * 1e6 * PIECE / point.size) if slow else 0}
         play.source.run(f"rm -rf {FOLDER}; " + " && ".join(
             creation(type_id, uuid, knobs if type_id.startswith("vferry_testdev") else {})
             for type_id, uuid in zip(TYPES, point.uuids)), timeout=30)
