@@ -49,7 +49,7 @@ def _prepare(stage: Stage) -> None:
 
 def _start(stage: Stage) -> None:
     a = stage.a
-    stage.say("A guest starts with both. It writes a marker into each, counts, in memory and in the second device, and tells them all.")
+    stage.say("A guest starts with both. It counts, in memory and in the second device, and tells that and the marker that each of them has.")
     stage.shell(a, f'VFERRY_DEVICES="$(ls {MDEVS})" {START}')
     a.wait_until(f"test $(wc -l <{SAYS}) -gt 4", timeout=STEP_DEADLINE)
     stage.shell(a, f"tail -n 2 {SAYS}")
@@ -60,8 +60,7 @@ def _start(stage: Stage) -> None:
 
 def _refuse(stage: Stage) -> None:
     a, b = stage.a, stage.b
-    stage.say("First what goes wrong. The kernel at harbour-b will refuse the device's state at the very last step, when QEMU by itself")
-    print("        has given the guest up here, and runs it there with a device that was reset.", flush=True)
+    stage.say("First what goes wrong: the kernel at harbour-b refuses the state at the last step. QEMU alone has given the guest up by then.")
     stage.shell(b, f"echo load-final >{TESTDEV}/defaults/fault")
     said = stage.shell(a, MIGRATE, live=True, statuses=(1,))
     if "the kernel does not take the state" not in said:
