@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 
 import suite  # noqa: E402  pylint: disable=wrong-import-position
 import tap  # noqa: E402  pylint: disable=wrong-import-position
-from rig import apt, beside, guestvm, newc, overlay, qemus, small  # noqa: E402  pylint: disable=wrong-import-position
+from rig import apt, beside, guestvm, howto, newc, overlay, qemus, small  # noqa: E402  pylint: disable=wrong-import-position
 from rig.cache import Cache, key_of  # noqa: E402  pylint: disable=wrong-import-position
 from rig.errors import CommandFailed, RigError  # noqa: E402  pylint: disable=wrong-import-position
 from rig.scenario import Context, Scenario, scenario  # noqa: E402  pylint: disable=wrong-import-position
@@ -214,6 +214,25 @@ class NestedGuest(unittest.TestCase):
             self.assertTrue(qemus.WANTED.fullmatch(name), name)
         for name in ("debconf", "libasound2-data", "qemu-system-common", "seabios", "passwd"):
             self.assertFalse(qemus.WANTED.fullmatch(name), name)
+
+
+class HowTo(unittest.TestCase):
+    """Documents whose commands are run."""
+
+    def test_steps(self) -> None:
+        """Each command is whole, with what is shown below it; other blocks are none of ours."""
+        text = ("# Do\n```sh\nroot@a# no\n```\n```console\nroot@harbour-a# cat <<END\n> one\n> END\none\n> of it\n"
+                "root@harbour-b# true\n```\nthen\n\n```console\nroot@harbour-a# false\n```\n")
+        self.assertEqual([(step.line, step.host, step.command, step.shown) for step in howto.steps(text)], [
+            (6, "harbour-a", "cat <<END\none\nEND", ["one", "> of it"]), (11, "harbour-b", "true", []), (16, "harbour-a", "false", [])])
+
+    def test_what_is_printed(self) -> None:
+        """Numbers, ids and the spaces between columns may differ; words, their order and whole lines may not."""
+        printed = ["warning", "ID 1bdc2cc7-16dd-4c36-9b7e-c7c6f06b5d8a is  at 12 of 1.5", "", "end (really)"]
+        for shown in (["ID d833e6d1-8c48-4d8c-8b98-b97172dfe96c  is at 2.25 of 7"], ["ID …", "end (really)"], []):
+            self.assertIsNone(howto.missing(shown, printed))
+        for shown in (["end (really)", "ID …"], ["end"], ["ID 7"], ["ID …", "ID …"], ["end .really."]):
+            self.assertIsNotNone(howto.missing(shown, printed), shown)
 
 
 class Mirror(Folder):
