@@ -267,7 +267,7 @@ test_no_qmp(void)
 
     g_assert_false(vf_qmp_greet(silent->qmp, MS, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
-    g_assert_nonnull(strstr(error->message, "has spoken to it"));
+    g_assert_nonnull(strstr(error->message, "somebody else has this monitor"));
     g_clear_error(&error);
     g_assert_false(vf_qmp_greet(old->qmp, MS, &error));
     g_assert_nonnull(strstr(error->message, "which version it is"));
