@@ -32,7 +32,7 @@ from soak.stage import SLOWEST, Stage, Verdict  # noqa: E402
 from suite import deadline  # noqa: E402
 
 POINTS = 320
-GUEST_POINTS = 188
+GUEST_POINTS = 202
 PLAIN_EVERY = 10
 HOTPLUG_CYCLES = 200
 HOTPLUG_DEADLINE = 900.0

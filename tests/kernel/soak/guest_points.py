@@ -10,7 +10,7 @@ import dataclasses
 import random
 import uuid as uuids
 
-from .points import ANYTIME, CUTS, Cell, Moment
+from .points import ANYTIME, CUTS, DOUBT, Cell, Moment
 
 FIRST = 10000  # number of the first one
 WORKER, CLIENT, DAEMON, QEMU, ACCEPT = "vferry-guest", "vferryctl", "vferryd", "nested-qemu", "vferry-accept"
@@ -53,6 +53,9 @@ KILLS: dict[str, dict[str, tuple[str, ...]]] = {
     "guest-kill-asker": {"destination": (ACCEPT,)},
     "guest-kill-client": {"source": (CLIENT,)},
 }
+# Whose QEMU stands still for a while, as on a host that has no time for it.
+PAUSES = {"guest-pause-source-qemu": "source", "guest-pause-destination-qemu": "destination"}
+PAUSE_SECONDS = 4
 STOPS = {"guest-stop-source-daemon": "source", "guest-stop-destination-daemon": "destination"}
 CANCEL = "guest-cancel"
 PLAIN = "guest-plain"
@@ -87,6 +90,7 @@ class GuestPoint:
     silently: bool
     uuids: tuple[str, ...]  # of the devices at the source, as TYPES
     choice: float
+    crashes: bool  # both daemons are killed in between, when it is in doubt
 
     @property
     def uuid(self) -> str:
@@ -129,6 +133,9 @@ def cells() -> list[Cell]:
     struck += [Cell(f"guest-kill-destination-{what}", SETUP_THERE) for what in ("qemu", "worker", "daemon", "both")]
     struck += [Cell(strike, moment) for strike in STOPS
                for moment in (ACTIVE, SWITCHOVER, ACCEPTING, "loaded", "commit", "commit-there", "runs")]
+    struck += [Cell(strike, moment) for strike in PAUSES for moment in (
+        ACTIVE, SWITCHOVER, ACCEPTING, "loaded", "commit", *(("commit-there", "runs") if "destination" in strike else ()))]
+    struck += [Cell(f"guest-kill-{role}-qemu", DOUBT) for role in ("source", "destination")]
     struck += [Cell(CANCEL, moment) for moment in (*early, "loaded", "commit", "commit-there")]
     struck += [Cell(f"guest-{cut}", moment) for cut in CUTS for moment in (ACTIVE, SWITCHOVER, ACCEPTING, *AFTER_LOAD[:-1])]
     struck += [Cell(f"guest-{what}", WAITING) for what in (
@@ -154,7 +161,8 @@ def point(seed: int, number: int) -> GuestPoint:
         versions=(dice.choice(VERSIONS), dice.choice(VERSIONS)), size=dice.choice(SIZES_MIB) << 20,
         delay_ms=dice.randrange(int(MOVING_SECONDS * 500)) if cell.moment == ACTIVE else 0,
         cut_seconds=round(dice.uniform(low, high), 1), silently=dice.random() < 0.5,
-        uuids=tuple(str(uuids.UUID(int=dice.getrandbits(128), version=4)) for _ in TYPES), choice=dice.random())
+        uuids=tuple(str(uuids.UUID(int=dice.getrandbits(128), version=4)) for _ in TYPES), choice=dice.random(),
+        crashes=dice.random() < 0.5)
 
 
 def plain(seed: int, number: int) -> GuestPoint:

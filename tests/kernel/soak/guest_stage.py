@@ -19,11 +19,11 @@ from rig.scenario import Context
 
 from . import guest_oracle, guest_table
 from .guest_oracle import GONE, RUNNING, GuestSight
-from .guest_points import (ACTIVE, CANCEL, CLIENT, KILLS, MOMENTS, MOVING_SECONDS, SETUP_THERE, STOPS, SWITCHOVER, TYPES,
-                           WAITING, WORKER, GuestPoint)
-from .points import CUTS
-from .stage import (ATTEMPTS, CANCEL_SECONDS, CLIENT_DEADLINE, MDEVS, MOMENT_DEADLINE, PARENT, PIECE, REMOVE,
-                    SETTLE_DEADLINE, Stage, Verdict)
+from .guest_points import (ACTIVE, CANCEL, CLIENT, KILLS, MOMENTS, MOVING_SECONDS, PAUSE_SECONDS, PAUSES, QEMU,
+                           SETUP_THERE, STOPS, SWITCHOVER, TYPES, WAITING, WORKER, GuestPoint)
+from .points import CUTS, DOUBT, Cell
+from .stage import (ATTEMPTS, CANCEL_SECONDS, CLIENT_DEADLINE, CRASH_DAEMON, DAEMON_UP, MOMENT_DEADLINE, PARENT,
+                    PIECE, REMOVE, SETTLE_DEADLINE, Stage, Verdict)
 
 ASKS = (f"mkdir -p /etc/vferry && printf '[migration]\\naccept-from-process=yes\\n' >{CONFIGURATION}"
         " && systemctl start vferry-accept.socket && systemctl restart vferryd")
@@ -53,6 +53,13 @@ class GuestPlay:
     told: tuple[str, str] = ("", "")
 
     @property
+    def approach(self) -> GuestPoint:
+        """What leads to the moment, if it is when nothing goes on any more."""
+        if self.point.cell.moment != DOUBT:
+            return self.point
+        return dataclasses.replace(self.point, cell=Cell("guest-kill-both-workers", "commit-there"))
+
+    @property
     def late(self) -> bool:
         """Whether the strike came when its moment was over."""
         return "late" in self.said.splitlines()
@@ -65,6 +72,8 @@ class GuestPlay:
 def _strike_steps(point: GuestPoint, role: str) -> list[str]:
     if point.base == CANCEL:
         return ["int", CLIENT] if role == "source" else []
+    if PAUSES.get(point.base) == role:
+        return ["stop", QEMU, "say", "paused", "sleep", str(PAUSE_SECONDS * 1000), "cont", QEMU]
     names = KILLS.get(point.base, {}).get(role)
     return ["kill", ",".join(names)] if names else []
 
@@ -92,7 +101,8 @@ def steps(point: GuestPoint) -> dict[str, list[str]]:
     else:
         # a call that it was in is ended before it is
         dying = any(WORKER in word for word in strike)
-        here += [*strike, *(["sleep", "20"] if dying else []), *check]
+        at_once = 2 if point.base in PAUSES else len(strike)
+        here += [*strike[:at_once], *(["sleep", "20"] if dying else []), *check, *strike[at_once:]]
     return {role: here, other: ["hear", *there]} if there else {role: here}
 
 
@@ -236,7 +246,7 @@ class GuestStage(Stage):
         play.job = None
         play.since = (sight.source.clock, sight.destination.clock)
         self._known |= sight.source.all_jobs() | sight.destination.all_jobs()
-        for role, words in steps(point).items():
+        for role, words in steps(play.approach).items():
             play.strikers[role] = play.host(role).spawn(
                 f"exec striker {shlex.join(words)}", timeout=CLIENT_DEADLINE, stdin_open=True)
         for striker in play.strikers.values():
@@ -272,7 +282,7 @@ class GuestStage(Stage):
         """Wait for the moment and strike; why it did not come to it, if it did not."""
         if not play.strikers:
             return None
-        moment = MOMENTS[play.point.cell.moment]
+        moment = MOMENTS[play.approach.cell.moment]
         here = play.strikers.pop(moment.role)
         strikers = [here, *play.strikers.values()]
         try:
@@ -280,13 +290,13 @@ class GuestStage(Stage):
         except CommandFailed as error:
             here.kill()
             play.host(moment.role).try_run(f"pkill -CONT -x {moment.hold}")
-            return f"moment {play.point.cell.moment} did not come: {error}"
+            return f"moment {play.approach.cell.moment} did not come: {error}"
         finally:
             play.said = b"".join(each.out for each in strikers).decode("utf-8", "replace")
         return None
 
     def _strike_at(self, play: GuestPlay, here: Process) -> None:
-        point = play.point
+        point = play.approach
         others = list(play.strikers.values())
         held = bool(others) or _from_outside(point)
         here.wait_for_output("^now" if held else "^struck", MOMENT_DEADLINE)
@@ -294,7 +304,7 @@ class GuestStage(Stage):
             return
         for other in others:
             other.send("\n")
-            other.wait_for_output("^struck", 20)
+            other.wait_for_output("^(struck|paused)", 20)
         cut = point.base.removeprefix("guest-") in CUTS
         if cut:
             self._pair.link.cut(point.silently)
@@ -346,6 +356,7 @@ class GuestStage(Stage):
     def _resolve_guest(self, play: GuestPlay, sight: GuestSight, verdict: Verdict) -> GuestSight:
         """As its advice says: ask what is safe, choose, look."""
         command = f"vferryctl resolve {play.job} ssh://{play.destination.name}"
+        sight = self._wait_in_doubt(play, sight)
         asked = play.source.try_run(command, timeout=60)
         offered = re.findall(r"(?m)^  (source|destination|nowhere) ", asked.error_text)
         if asked.status != 2 or not offered:
@@ -374,6 +385,20 @@ class GuestStage(Stage):
                 verdict.violations += wrong
                 return after
             time.sleep(0.3)
+
+    def _wait_in_doubt(self, play: GuestPlay, sight: GuestSight) -> GuestSight:
+        """While nobody decides, the daemons may end and begin again, and a QEMU may end."""
+        if play.point.crashes:
+            for host in (play.source, play.destination):
+                host.run(CRASH_DAEMON + "\n" + DAEMON_UP, timeout=40)
+        if play.point.cell.moment != DOUBT:
+            return sight
+        for role in ("source", "destination"):
+            words = _strike_steps(play.point, role)
+            if words:
+                play.host(role).run(f"exec striker {shlex.join(words)}")
+        time.sleep(1.0)  # for the daemon to see it
+        return self._look_at_guest(play)
 
     def _check_survivor(self, play: GuestPlay, sight: GuestSight, verdict: Verdict) -> None:
         """Whoever runs tells on, and has in its devices what it had left there; nobody else does."""

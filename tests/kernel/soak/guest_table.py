@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from . import guest_points as points
 from .guest_points import ACCEPTING, ACTIVE, AFTER_LOAD, CANCEL, FAULTS, PLAIN, REFUSED_AND, SETUP, SETUP_THERE, SWITCHOVER
-from .points import Cell
+from .points import DOUBT, Cell
 from .table import (ARRIVED_UNHEARD, BACK, BOTH_IN_DOUBT, DESTINATION_IN_DOUBT, DONE, SOURCE_IN_DOUBT)
 
 # Its own QEMU was killed: before the decision at the source, after it at the destination.
@@ -59,6 +59,9 @@ _STRUCK: dict[str, dict[str, frozenset[str]]] = {
         BACK, BACK, (BACK, SOURCE_IN_DOUBT), SOURCE_IN_DOUBT, BOTH_IN_DOUBT, BOTH_IN_DOUBT, LOST_THERE, LOST_THERE),
     "guest-kill-asker": _row(BACK, (BACK, DONE), DONE, DONE, DONE, DONE, DONE, DONE),
     "guest-kill-client": _NOTHING,
+    # whoever asks it may give it up, as long as that costs nothing but the migration
+    "guest-pause-source-qemu": _row((BACK, DONE), (BACK, DONE), (BACK, DONE), DONE, DONE, DONE, DONE, DONE),
+    "guest-pause-destination-qemu": _row((BACK, DONE), (BACK, DONE), (BACK, DONE), DONE, DONE, DONE, DONE, DONE),
     "guest-stop-source-daemon": _row(BACK, BACK, (BACK, DONE), DONE, DONE, DONE, DONE, DONE),
     # its QEMU has the devices, whoever holds the lease: what was committed runs
     "guest-stop-destination-daemon": _row(
@@ -83,9 +86,11 @@ def allowed(cell: Cell) -> frozenset[str]:
     # nothing that the destination has is ever accepted, or nothing has moved
     if cell.strike in FAULTS or cell.strike.startswith(REFUSED_AND) or cell.moment == points.WAITING:
         return frozenset((LOST if lost else BACK,))
+    if cell.moment == DOUBT:
+        return frozenset((BOTH_IN_DOUBT,))
     if cell.moment == SETUP_THERE:
         return _STRUCK[cell.strike][ACTIVE]
     return _STRUCK[cell.strike][cell.moment]
 
 
-assert set(_STRUCK) == {*points.KILLS, *points.STOPS, CANCEL, "guest-cut-short", "guest-cut-edge", "guest-cut-long"}
+assert set(_STRUCK) == {*points.KILLS, *points.STOPS, *points.PAUSES, CANCEL, "guest-cut-short", "guest-cut-edge", "guest-cut-long"}
