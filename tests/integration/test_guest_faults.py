@@ -352,6 +352,34 @@ class Daemon(guests.FaultTest):
         self.wait_for(lambda: not self.made & self.mdevs(), 'the removal of what was made')
         self.assertEqual(self.running(), {'a'})
 
+    def test_ends_in_doubt(self):
+        """Whoever decides hears that there is no guest to run, before he discards the other one for it: under the next daemon, too."""
+        self.come_to('committed', relay=True)
+        self.relay.cut(0)
+        os.kill(self.find_workers()[-1], signal.SIGKILL)
+        for role in ('source', 'destination'):
+            self.wait_for_doubt(role)
+            self.assert_states(role, 'stopped')
+        self.b.kill()
+        self.assert_states('destination', 'failed-needs-reset')
+        self.assert_states('source', 'stopped')
+        self.restart()
+        self.wait_for_doubt('source')
+        self.assert_states('destination', 'failed-needs-reset')
+        self.a.kill()
+        self.assert_states('source', 'failed-needs-reset')
+
+    def test_has_ended_before_the_doubt(self):
+        """With its worker, so that nobody has heard of it from QEMU."""
+        self.come_to('committed')
+        self.b.kill()
+        self.wait_for_doubt('destination')
+        self.assert_states('destination', 'failed-needs-reset')
+
+    def assert_states(self, role, state):
+        self.wait_for(lambda: {device['state'] for device in self.job(self.job_uuid, role).get('Devices')} == {state},
+                      f'devices of the {role} that are {state}')
+
     def check_doubt(self, decisions, runs):
         """In doubt at both sides, and decided under the next daemon."""
         self.come_to('committed', relay=True)

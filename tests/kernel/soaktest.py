@@ -447,6 +447,8 @@ class Guests(unittest.TestCase):
         there = guest_stage.steps(dataclasses.replace(made, cell=Cell("guest-kill-source-qemu", "loaded")))
         self.assertEqual(there["source"], ["hear", "kill", "nested-qemu"])
         self.assertIn("stop", there["destination"])
+        pause = guest_stage.steps(dataclasses.replace(made, cell=Cell("guest-pause-destination-qemu", "accepting")))
+        self.assertLess(pause["destination"].index("before"), pause["destination"].index("sleep"))
 
 
 if __name__ == "__main__":

@@ -101,7 +101,8 @@ def steps(point: GuestPoint) -> dict[str, list[str]]:
     else:
         # a call that it was in is ended before it is
         dying = any(WORKER in word for word in strike)
-        here += [*strike, *(["sleep", "20"] if dying else []), *check]
+        at_once = 2 if point.base in PAUSES else len(strike)
+        here += [*strike[:at_once], *(["sleep", "20"] if dying else []), *check, *strike[at_once:]]
     return {role: here, other: ["hear", *there]} if there else {role: here}
 
 
