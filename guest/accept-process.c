@@ -261,7 +261,8 @@ explain_refusal(const Process *process, const char *yama, GError **error)
     if (!may_trace())
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_AUTHORIZED,
                     _("the descriptors of process %d cannot be taken without the capability "
-                      "CAP_SYS_PTRACE, which vferry-accept does not have"),
+                      "CAP_SYS_PTRACE, which vferry-accept has when it is started by "
+                      "vferry-accept.socket"),
                     process->pid);
     else if (scope >= NOBODY_MAY_TRACE)
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_AUTHORIZED,
