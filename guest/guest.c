@@ -238,6 +238,17 @@ left_ms(gint64 end)
     return (guint)MAX((end - g_get_monotonic_time()) / 1000, VF_GUEST_ANSWER_MS);
 }
 
+/* QEMU takes a `cont` then, and lets the guest run when it is there, whoever else has it. */
+static gboolean
+check_loaded(VfRunState state, GError **error)
+{
+    if (state != VF_RUN_INCOMING)
+        return TRUE;
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                        _("QEMU has not loaded the guest"));
+    return FALSE;
+}
+
 static gboolean
 await_running(VfGuest *self, gint64 end, VfRunState *state, GError **error)
 {
@@ -265,11 +276,8 @@ vf_guest_run(VfGuest *self, guint ms, GError **error)
         return FALSE;
     if (state == VF_RUN_RUNNING)
         return TRUE;
-    if (state == VF_RUN_INCOMING) {
-        g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
-                            _("QEMU has not loaded the guest"));
+    if (!check_loaded(state, error))
         return FALSE;
-    }
     answer = vf_qmp_call(self->qmp, "cont", NULL, ms, error);
     return answer && await_running(self, end, &state, error);
 }
@@ -322,6 +330,8 @@ vf_guest_take_back(VfGuest *self, guint ms, GError **error)
             return FALSE;
         if (state == VF_RUN_RUNNING)
             return TRUE;
+        if (!check_loaded(state, error))
+            return FALSE;
         if (state != VF_RUN_MOVING)
             answer = vf_qmp_call(self->qmp, "cont", NULL, left_ms(end), &refusal);
         if (refusal && (is_late(end) || refusal->code == VFERRY_ERROR_PEER)) {
