@@ -75,19 +75,24 @@ await_verdict(VfGuestSide *self, gboolean *done, GError **error)
     return *done || !self->refusal;
 }
 
+static gboolean
+check_still(VfRunState state, GError **error)
+{
+    if (state != VF_RUN_RUNNING)
+        return TRUE;
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                        _("somebody has let the guest run here before the source gave it up"));
+    return FALSE;
+}
+
 /* QEMU has it all when it says so and does not wait for it any more: the latter comes later. */
 static gboolean
 has_loaded(VfGuestSide *self, gboolean *done, GError **error)
 {
     VfRunState state = VF_RUN_INCOMING;
 
-    if (!vf_guest_side_ask_run_state(self, &state, error))
+    if (!vf_guest_side_ask_run_state(self, &state, error) || !check_still(state, error))
         return FALSE;
-    if (state == VF_RUN_RUNNING) {
-        g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
-                            _("somebody has let the guest run here before the source gave it up"));
-        return FALSE;
-    }
     *done = state != VF_RUN_INCOMING;
     return TRUE;
 }
@@ -137,14 +142,17 @@ load(gpointer data, gboolean *done, GError **error)
 static gboolean
 check_loaded(gpointer data, GError **error)
 {
-    gboolean loaded = FALSE;
+    VfGuestSide *self = data;
+    VfRunState state;
 
-    if (!has_loaded(data, &loaded, error))
+    if (!vf_guest_get_run_state(self->guest, VF_GUEST_ANSWER_MS, &state, error) ||
+        !check_still(state, error))
         return FALSE;
-    if (!loaded)
-        g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
-                            _("QEMU has not loaded the guest"));
-    return loaded;
+    if (state != VF_RUN_INCOMING)
+        return TRUE;
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                        _("QEMU has not loaded the guest"));
+    return FALSE;
 }
 
 static gboolean

@@ -67,6 +67,7 @@ typedef struct {
     gboolean alone;          /* nobody brings a QEMU */
     gboolean fail_load;
     gboolean kill; /* the destination's worker, when it loads */
+    gboolean slow; /* the destination's QEMU, to say that it has it */
     const char *ends[2];
     gboolean runs[2];
     gboolean quits; /* the destination's QEMU */
@@ -167,6 +168,9 @@ on_asked(VfMonitor *monitor, const char *command, gint64 id, int fd, gpointer da
     VfRole role = monitor == self->sides[S].monitor ? S : D;
     Side *side = &self->sides[role];
 
+    if (self->c->slow && role == D && g_str_equal(command, "query-status") &&
+        (guint)g_atomic_int_get(&side->bytes) == BYTES)
+        g_usleep(300000);
     if (g_str_equal(command, "getfd"))
         side->lane = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     else if (g_str_equal(command, "migrate"))
@@ -459,6 +463,7 @@ static const Case cases[] = {
     {"accepted", .accept = TRUE, CROSSED},
     {"refused-by-the-kernel", .accept = TRUE, .refuse = TRUE, RETURNED, .words = "EINVAL at STOP"},
     {"cannot-load", .fail_load = TRUE, RETURNED, .words = "“failed”: no room for it"},
+    {"slow-to-say-so", .slow = TRUE, CROSSED},
     {"killed", .kill = TRUE, HERE, ENDS("failed", NULL), .events = {"returned", ""}},
     {"nobody-there", .alone = TRUE, UNSEEN, .words = "no QEMU is attached"},
     {"another-machine",
