@@ -23,6 +23,9 @@ typedef struct {
     /* Either side, after that: its data go over this lane (lane.h). Takes @channel. NULL: they have
      * a way of their own; both sides have to agree. */
     void (*take_lane)(gpointer data, VfChannel *channel);
+    /* Source, after that: what has to be before it is asked to move. It is as it was then, and
+     * nothing of it is given back. Called again until @done; NULL: nothing. */
+    gboolean (*prepare)(gpointer data, gboolean *done, GError **error);
     /* Source: everything is at the other side, as far as this one can say, and it stands still here
      * until further notice. Called again until @done. */
     gboolean (*move)(gpointer data, gboolean *done, GError **error);

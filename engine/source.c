@@ -175,27 +175,39 @@ look_up(Source *self, GError **error)
     return frame.header.type == 0 || vf_precopy_take(self->precopy, &frame, error);
 }
 
-/* Its own data go their own way, and the other side may have all of them before this one knows. */
+/* Until it is done, and the other side is heard meanwhile: it may have all of the data, which go
+ * their own way, before this one knows, but not before it was touched. */
 static gboolean
-move_subject(Source *self, GError **error)
+drive_subject(Source *self, gboolean (*step)(gpointer data, gboolean *done, GError **error),
+              GError **error)
 {
-    const VfSessionSubject *subject = self->session->subject;
     gboolean done = FALSE;
 
-    if (!vf_past_touch_subject(self->session, error))
-        return FALSE;
-    vf_session_set_phase(self->session, "pre-copy");
     while (!done) {
         VfFrame frame;
         if (vf_cancel_set_error_if_cancelled(self->session->cancel, error) ||
-            !subject->move(subject->data, &done, error) ||
+            !step(self->session->subject->data, &done, error) ||
             !vf_stream_try_receive(self->stream, &frame, error))
             return FALSE;
-        if (frame.header.type == VF_FRAME_LOADED && !self->heard_loaded)
+        if (frame.header.type == VF_FRAME_LOADED && self->session->touched && !self->heard_loaded)
             self->heard_loaded = TRUE;
         else if (frame.header.type != 0 && !vf_precopy_take(self->precopy, &frame, error))
             return FALSE;
     }
+    return TRUE;
+}
+
+static gboolean
+move_subject(Source *self, GError **error)
+{
+    const VfSessionSubject *subject = self->session->subject;
+
+    if ((subject->prepare && !drive_subject(self, subject->prepare, error)) ||
+        !vf_past_touch_subject(self->session, error))
+        return FALSE;
+    vf_session_set_phase(self->session, "pre-copy");
+    if (!drive_subject(self, subject->move, error))
+        return FALSE;
     self->times.stop = self->session->switchover;
     self->times.sent = g_get_monotonic_time();
     vf_meter_complete(self->session->meter);

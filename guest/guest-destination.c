@@ -121,12 +121,9 @@ load(gpointer data, gboolean *done, GError **error)
     VfGuestSide *self = data;
     gboolean prepared = FALSE, again = FALSE, loaded = FALSE;
 
-    if (self->begun == 0) {
-        if (!vf_guest_side_prepare(self, "migrate-incoming", &prepared, error))
-            return FALSE;
-        self->begun = prepared ? g_get_monotonic_time() : 0;
-        return TRUE;
-    }
+    if (self->begun == 0)
+        return vf_guest_side_prepare(self, FALSE, &prepared, error) &&
+               (!prepared || vf_guest_side_begin(self, "migrate-incoming", error));
     if (self->asking)
         return await_verdict(self, done, error);
     vf_meter_reach(self->session->meter, vf_lane_get_received(self->lane), 0);

@@ -228,14 +228,13 @@ enum {
     SET_PARAMETERS, /* source */
     STAND_STILL,    /* destination */
     PASS_LANE,
-    BEGIN,
     ALL_DONE,
 };
 
 /* A destination that was started without -S would let the guest run by itself as soon as it has it:
  * `stop` before that is the same as -S (qmp_stop() in QEMU's monitor/qmp-cmds.c). */
 static gboolean
-take_step(VfGuestSide *self, const char *last, gboolean source, GError **error)
+take_step(VfGuestSide *self, GError **error)
 {
     JsonObject *arguments = NULL;
     const char *command = NULL;
@@ -254,36 +253,44 @@ take_step(VfGuestSide *self, const char *last, gboolean source, GError **error)
     case STAND_STILL:
         command = "stop";
         break;
-    case PASS_LANE:
+    default:
         command = "getfd";
         arguments = make_name("fdname", LANE_NAME);
         fd = self->lane_ends[1];
-        break;
-    default:
-        command = last;
-        arguments = make_name("uri", LANE_URI);
-        if (!source) /* it is to say why, and to answer us */
-            json_object_set_boolean_member(arguments, "exit-on-error", FALSE);
-        self->asked = TRUE;
     }
     return vf_guest_ask(self->guest, command, arguments, fd, self->patience->answer_ms, NULL,
                         error);
 }
 
 gboolean
-vf_guest_side_prepare(VfGuestSide *self, const char *last, gboolean *done, GError **error)
+vf_guest_side_prepare(VfGuestSide *self, gboolean source, gboolean *done, GError **error)
 {
-    gboolean source = g_str_equal(last, "migrate");
     g_autoptr(GError) local = NULL;
 
     if (self->step == (source ? STAND_STILL : SET_PARAMETERS))
         self->step++;
-    if (self->step < ALL_DONE && take_step(self, last, source, &local)) {
+    if (self->step < ALL_DONE && take_step(self, &local)) {
         if (self->step == PASS_LANE)
             vf_io_clear_fd(&self->lane_ends[1]);
         self->step++;
     }
     *done = self->step == ALL_DONE;
+    if (!local)
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&local));
+    return FALSE;
+}
+
+gboolean
+vf_guest_side_begin(VfGuestSide *self, const char *command, GError **error)
+{
+    JsonObject *arguments = make_name("uri", LANE_URI);
+    g_autoptr(GError) local = NULL;
+
+    if (g_str_equal(command, "migrate-incoming")) /* it is to say why, and to answer us */
+        json_object_set_boolean_member(arguments, "exit-on-error", FALSE);
+    if (vf_guest_ask(self->guest, command, arguments, -1, self->patience->answer_ms, NULL, &local))
+        self->begun = g_get_monotonic_time();
     if (!local)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&local));

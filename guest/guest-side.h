@@ -23,15 +23,14 @@ typedef struct {
     char **known;        /* capabilities of this QEMU */
     char **capabilities; /* that both sides have, and are switched on */
     guint step;
+    gint64 begun; /* monotonic, when QEMU began to move it, or to wait for it */
     const VfGuestPatience *patience;
     gboolean over; /* QEMU says `completed`; whether it stands still is being asked */
 
     /* source */
     guint64 bandwidth;   /* bytes a second; 0: no limit */
-    gint64 begun;        /* monotonic, when it began to move */
     gint64 looked;       /* when it was asked last how far it is */
     guint n_events;      /* at that time */
-    gboolean asked;      /* `migrate`, or `migrate-incoming`, may have been heard */
     gboolean switchover; /* the guest stands still */
     guint64 rate;        /* bytes a second, the most that was seen */
     gboolean tells_rate; /* QEMU */
@@ -85,7 +84,9 @@ gboolean vf_guest_side_ask_run_state(VfGuestSide *self, VfRunState *state, GErro
 gboolean vf_guest_side_fail(VfGuestSide *self, const VfMigrateInfo *info, GError **error);
 
 /* The next of the questions that come before the data, and its answer when it is there. *@done: all
- * of them have been answered. @last: what begins it, `migrate` or `migrate-incoming`. */
-gboolean vf_guest_side_prepare(VfGuestSide *self, const char *last, gboolean *done, GError **error);
+ * of them have been answered. */
+gboolean vf_guest_side_prepare(VfGuestSide *self, gboolean source, gboolean *done, GError **error);
+/* What comes then, `migrate` or `migrate-incoming`: to be called again until `begun`. */
+gboolean vf_guest_side_begin(VfGuestSide *self, const char *command, GError **error);
 
 G_END_DECLS

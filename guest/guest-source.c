@@ -129,18 +129,40 @@ look(VfGuestSide *self, gboolean *done, GError **error)
     return check_time(self, &info, error) && (!self->tells_rate || tell_rate(self, error));
 }
 
+/* It may have been stopped since it was looked at, and is left so then. */
+static gboolean
+check_runs(VfGuestSide *self, gboolean *known, GError **error)
+{
+    VfRunState state = VF_RUN_STOPPED;
+
+    if (!vf_guest_ask_run_state(self->guest, self->patience->answer_ms, known, &state, error))
+        return FALSE;
+    if (!*known || state == VF_RUN_RUNNING)
+        return TRUE;
+    self->state = "stopped";
+    g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                        _("the guest does not run: only one that does is migrated"));
+    return FALSE;
+}
+
+static gboolean
+prepare(gpointer data, gboolean *done, GError **error)
+{
+    VfGuestSide *self = data;
+    gboolean prepared = FALSE;
+
+    return vf_guest_side_prepare(self, TRUE, &prepared, error) &&
+           (!prepared || check_runs(self, done, error));
+}
+
 static gboolean
 move(gpointer data, gboolean *done, GError **error)
 {
     VfGuestSide *self = data;
-    gboolean prepared = FALSE, again = FALSE;
+    gboolean again = FALSE;
 
-    if (self->begun == 0) {
-        if (!vf_guest_side_prepare(self, "migrate", &prepared, error))
-            return FALSE;
-        self->begun = prepared ? g_get_monotonic_time() : 0;
-        return TRUE;
-    }
+    if (self->begun == 0)
+        return vf_guest_side_begin(self, "migrate", error);
     if (!self->switchover && vf_guest_has_stopped(self->guest)) {
         self->switchover = TRUE;
         self->state = "stopped";
@@ -189,6 +211,7 @@ vf_guest_source_get_subject(void)
     static const VfSessionSubject subject = {.introduce = introduce,
                                              .meet = meet,
                                              .take_lane = vf_guest_side_take_lane,
+                                             .prepare = prepare,
                                              .move = move,
                                              .check_still = check_still,
                                              .give_back = give_back,

@@ -19,8 +19,9 @@ class Lies(guests.FaultTest):
     LOOKS = {'source': 3, 'destination': 2}  # before anything is asked to move
 
     def trap(self, side, command, do, **more):
-        """In the middle of the crossing."""
-        return {side: {'traps': {command: {'do': do, 'skip': self.LOOKS[side] if command in ('query-migrate', 'query-status') else 0, **more}}}}
+        """In the middle of the crossing. The source's is asked whether its guest runs once more before that."""
+        skip = {'query-migrate': self.LOOKS[side], 'query-status': self.LOOKS[side] + (side == 'source')}.get(command, 0)
+        return {side: {'traps': {command: {'do': do, 'skip': skip, **more}}}}
 
     def check(self, source=None, destination=None, back=True):
         """The crossing fails, and the guest is where it was."""
@@ -63,10 +64,13 @@ class Lies(guests.FaultTest):
         self.assertIn('somebody has let the guest run here again', message)
 
     def test_runs_again(self):
-        """While it is moved, as it says."""
-        running = {'status': 'running', 'running': True}
-        message = self.check(**self.trap('source', 'query-status', 'answer', value=running, times=1))
-        self.assertIn('somebody has let the guest run here again', message)
+        """When all of it has gone, as it says."""
+        self.come_to('loaded')
+        self.wait_for_property(self.source, 'Phase', 'switchover')
+        self.a.trap('query-status', 'answer', value={'status': 'running', 'running': True}, times=1)
+        self.go_on('loaded')
+        self.assert_failed()
+        self.assertIn('somebody has let the guest run here again', self.source.get('Error')[1])
 
     def test_somebody_runs_it_again(self):
         """Truly, at the source, when all of it has gone: it stays there."""

@@ -68,6 +68,7 @@ typedef struct {
     gboolean fail_load;
     gboolean kill; /* the destination's worker, when it loads */
     gboolean slow; /* the destination's QEMU, to say that it has it */
+    gboolean owns; /* the guest's owner pauses it before it is asked to move */
     const char *ends[2];
     gboolean runs[2];
     gboolean quits; /* the destination's QEMU */
@@ -171,6 +172,8 @@ on_asked(VfMonitor *monitor, const char *command, gint64 id, int fd, gpointer da
     if (self->c->slow && role == D && g_str_equal(command, "query-status") &&
         (guint)g_atomic_int_get(&side->bytes) == BYTES)
         g_usleep(300000);
+    if (self->c->owns && role == S && g_str_equal(command, "getfd"))
+        set_running(self, S, FALSE);
     if (g_str_equal(command, "getfd"))
         side->lane = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     else if (g_str_equal(command, "migrate"))
@@ -464,6 +467,10 @@ static const Case cases[] = {
     {"refused-by-the-kernel", .accept = TRUE, .refuse = TRUE, RETURNED, .words = "EINVAL at STOP"},
     {"cannot-load", .fail_load = TRUE, RETURNED, .words = "“failed”: no room for it"},
     {"slow-to-say-so", .slow = TRUE, CROSSED},
+    {"paused-before-it-moves", .owns = TRUE, ENDS("failed", "failed"), .events = {"", ""},
+     .quits = TRUE, .untouched = TRUE, .words = "only one that does"},
+    {"refuses-the-lane", .rows = {{{"getfd", "!not today"}, {NULL, NULL}}, {{NULL, NULL}}}, REFUSED,
+     .words = "not today"},
     {"killed", .kill = TRUE, HERE, ENDS("failed", NULL), .events = {"returned", ""}},
     {"nobody-there", .alone = TRUE, UNSEEN, .words = "no QEMU is attached"},
     {"another-machine",
