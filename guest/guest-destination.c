@@ -116,6 +116,19 @@ look(VfGuestSide *self, gboolean *done, GError **error)
 }
 
 static gboolean
+begin(VfGuestSide *self, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    self->asked = TRUE;
+    if (vf_guest_side_begin(self, "migrate-incoming", &local))
+        return TRUE;
+    self->asked = !g_error_matches(local, VFERRY_ERROR, VFERRY_ERROR_FAILED);
+    g_propagate_error(error, g_steal_pointer(&local));
+    return FALSE;
+}
+
+static gboolean
 load(gpointer data, gboolean *done, GError **error)
 {
     VfGuestSide *self = data;
@@ -123,7 +136,7 @@ load(gpointer data, gboolean *done, GError **error)
 
     if (self->begun == 0)
         return vf_guest_side_prepare(self, FALSE, &prepared, error) &&
-               (!prepared || vf_guest_side_begin(self, "migrate-incoming", error));
+               (!prepared || begin(self, error));
     if (self->asking)
         return await_verdict(self, done, error);
     vf_meter_reach(self->session->meter, vf_lane_get_received(self->lane), 0);

@@ -47,6 +47,7 @@ typedef struct {
     /* destination, without it */
     gboolean ask_kernel;
     gboolean waits; /* QEMU did for a guest when it was brought: what it has may be ended */
+    gboolean asked; /* `migrate-incoming` was, and not refused: what it has is this guest */
 } VfGuestSide;
 
 /* Makes the subject of @session, which must outlive it, as @patience. */

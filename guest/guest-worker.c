@@ -56,6 +56,16 @@ take_look(VfRequest *request, VfOptions *options, GError **error)
 }
 
 static gboolean
+take_quit(VfRequest *request, VfOptions *options, GError **error)
+{
+    VfGuestSide *self = request->own;
+
+    take_past(request, options);
+    self->waits = vf_options_take_boolean(options, "waiting", FALSE);
+    return TRUE;
+}
+
+static gboolean
 take_send(VfRequest *request, VfOptions *options, GError **error)
 {
     VfGuestSide *self = request->own;
@@ -124,12 +134,21 @@ look(VfRequest *request, VfRequestResult *result, GError **error)
     result->more = g_variant_ref_sink(g_variant_dict_end(&dict));
 }
 
+static gboolean
+waits_no_more(VfGuestSide *self)
+{
+    VfRunState state;
+
+    return vf_guest_get_run_state(self->guest, VF_GUEST_ANSWER_MS, &state, NULL) &&
+           state != VF_RUN_INCOMING;
+}
+
 static void
 quit(VfRequest *request, VfRequestResult *result, GError **error)
 {
     VfGuestSide *self = request->own;
 
-    if (connect_guest(request, error))
+    if (connect_guest(request, error) && !(self->waits && waits_no_more(self)))
         vf_guest_quit(self->guest, error);
 }
 
@@ -149,8 +168,15 @@ send_guest(VfRequest *request, VfRequestResult *result, GError **error)
         g_message("the QEMU that the guest has left could not be told to end: %s", local->message);
 }
 
+/* It had one when it was looked at, or has been given one since by somebody else. */
+static gboolean
+has_another_guest(VfGuestSide *self)
+{
+    return self->guest && !self->asked && waits_no_more(self);
+}
+
 /* What it holds when it comes to nothing is a copy that must never run, and keeps the devices open:
- * it ends. In doubt it stays, and so does one that had a guest of its own. */
+ * it ends. In doubt it stays, and so does one that has another guest. */
 static void
 receive_guest(VfRequest *request, VfRequestResult *result, GError **error)
 {
@@ -158,11 +184,16 @@ receive_guest(VfRequest *request, VfRequestResult *result, GError **error)
     g_autoptr(GError) local = NULL;
 
     vf_request_receive(request, result, error);
-    if (!self->waits || result->end.kind == VF_SESSION_COMPLETED ||
-        result->end.kind == VF_SESSION_IN_DOUBT)
+    if (result->end.kind == VF_SESSION_COMPLETED || result->end.kind == VF_SESSION_IN_DOUBT)
         return;
-    if (!vf_guest_quit(self->guest, &local))
+    if (has_another_guest(self)) {
+        g_auto(GVariantDict) dict = G_VARIANT_DICT_INIT(NULL);
+
+        g_variant_dict_insert(&dict, "another-guest", "b", TRUE);
+        result->more = g_variant_ref_sink(g_variant_dict_end(&dict));
+    } else if (self->waits && !vf_guest_quit(self->guest, &local)) {
         g_message("QEMU could not be told to end: %s", local->message);
+    }
 }
 
 static void
@@ -237,7 +268,7 @@ vf_guest_worker_init(VfWorker *worker, const VfGuestPatience *patience)
 {
     static const VfVerb verbs[] = {
         {"look", VF_REQUEST_ONE_FD, VF_CONFINE_MONITOR, FALSE, take_look, look},
-        {"quit", VF_REQUEST_ONE_FD, VF_CONFINE_MONITOR, FALSE, take_look, quit},
+        {"quit", VF_REQUEST_ONE_FD, VF_CONFINE_MONITOR, FALSE, take_quit, quit},
         {"return", VF_REQUEST_RECORD_LAST, VF_CONFINE_MONITOR | VF_CONFINE_RECORD, FALSE,
          take_return, return_guest},
         {"start", VF_REQUEST_RECORD_LAST, VF_CONFINE_MONITOR | VF_CONFINE_RECORD, FALSE, take_start,

@@ -172,7 +172,7 @@ on_quit(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 /* Nothing was committed: what has been loaded here must never run. A worker that could speak to it
- * has told its QEMU to end, and one that died has not. */
+ * has told its QEMU to end, and one that died, or to whom no source came, has not. */
 static void
 on_judged(GObject *source, GAsyncResult *result, gpointer data)
 {
@@ -185,16 +185,23 @@ on_judged(GObject *source, GAsyncResult *result, gpointer data)
     end = g_new0(End, 1);
     end->job = g_object_ref(job);
     end->outcome = vf_qemu_side_spread(job, said);
-    vf_qemu_side_quit_async(vf_qemu_side_get(job), on_quit, end);
+    vf_qemu_side_quit_async(vf_qemu_side_get(job), vf_job_get_phase(job) < VF_JOB_LOADING, on_quit,
+                            end);
 }
 
 void
 vf_qemu_destination_ended(VfMoverSide *self, VfMoverReply *reply)
 {
+    gboolean another_guest = FALSE;
+
     if (reply && (reply->outcome->result == VF_RESULT_COMPLETED ||
                   reply->outcome->result == VF_RESULT_IN_DOUBT)) {
         vf_job_complete(self->job, vf_qemu_side_spread(self->job, reply->outcome));
         return;
     }
+    if (reply)
+        g_variant_lookup(reply->args, "another-guest", "b", &another_guest);
+    if (another_guest)
+        vf_qemu_side_set_monitor(vf_qemu_side_get(self->job), NULL);
     vf_mover_side_judge_async(self, reply, on_judged, NULL);
 }

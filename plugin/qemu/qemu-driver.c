@@ -284,7 +284,7 @@ on_discard_looked(GObject *source, GAsyncResult *result, gpointer data)
             _("whether the guest runs here cannot be told, and nothing may run it elsewhere: %s"),
             error->message);
     else
-        vf_qemu_side_quit_async(side, on_discarded, g_steal_pointer(&task));
+        vf_qemu_side_quit_async(side, FALSE, on_discarded, g_steal_pointer(&task));
 }
 
 static void

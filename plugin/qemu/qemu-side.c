@@ -186,8 +186,10 @@ on_quit(GObject *source, GAsyncResult *result, gpointer data)
 }
 
 void
-vf_qemu_side_quit_async(VfQemuSide *self, GAsyncReadyCallback callback, gpointer data)
+vf_qemu_side_quit_async(VfQemuSide *self, gboolean waiting, GAsyncReadyCallback callback,
+                        gpointer data)
 {
+    g_auto(GVariantDict) args = G_VARIANT_DICT_INIT(NULL);
     GTask *task = g_task_new(NULL, NULL, callback, data);
     VfQemuMonitor *monitor = self->monitor;
 
@@ -198,8 +200,10 @@ vf_qemu_side_quit_async(VfQemuSide *self, GAsyncReadyCallback callback, gpointer
         return;
     }
     g_task_set_task_data(task, vf_qemu_monitor_ref(monitor), (GDestroyNotify)vf_qemu_monitor_unref);
-    vf_mover_call_async(VF_MOVER_PROGRAM_GUEST, "quit", vf_qemu_monitor_make_args(monitor),
-                        &monitor->fd, 1, QUIT_DEADLINE_MS, NULL, on_quit, task);
+    vf_qemu_monitor_fill_args(monitor, &args);
+    g_variant_dict_insert(&args, "waiting", "b", waiting);
+    vf_mover_call_async(VF_MOVER_PROGRAM_GUEST, "quit", g_variant_dict_end(&args), &monitor->fd, 1,
+                        QUIT_DEADLINE_MS, NULL, on_quit, task);
 }
 
 gboolean

@@ -33,9 +33,11 @@ void vf_qemu_side_set_monitor(VfQemuSide *self, VfQemuMonitor *monitor);
 gboolean vf_qemu_side_call_async(VfQemuSide *self, const char *verb, gboolean touched_only,
                                  GAsyncReadyCallback callback, gpointer data, GError **error);
 
-/* QEMU ends, if it has not: what it has must run nowhere. Finish with vf_qemu_side_quit_finish():
- * FALSE when it could not be told, and has not ended. */
-void vf_qemu_side_quit_async(VfQemuSide *self, GAsyncReadyCallback callback, gpointer data);
+/* QEMU ends, if it has not: what it has must run nowhere. @waiting: only one that still waits for a
+ * guest, since nothing has been sent to it. Finish with vf_qemu_side_quit_finish(): FALSE when it
+ * could not be told, and has not ended. */
+void vf_qemu_side_quit_async(VfQemuSide *self, gboolean waiting, GAsyncReadyCallback callback,
+                             gpointer data);
 gboolean vf_qemu_side_quit_finish(GAsyncResult *result, GError **error);
 
 /* The domain's state follows what becomes of the job, of one of an earlier daemon, too; the monitor

@@ -89,6 +89,26 @@ class Lies(guests.FaultTest):
         message = self.check(**self.trap('destination', 'query-status', 'answer', value=running))
         self.assertIn('somebody has let the guest run here before the source gave it up', message)
 
+    def test_has_another_guest(self):
+        """Since it was attached: that is nobody's of ours, and stays."""
+        running = {'do': 'answer', 'value': {'status': 'running', 'running': True}}
+        refusal = {'do': 'refuse', 'words': 'The incoming migration has already been started'}
+        for traps in ({'query-status': {**running, 'skip': 1}}, {'query-status': {**running, 'skip': 2}, 'migrate-incoming': refusal}):
+            with self.case(traps=traps):
+                self.cross(destination={'traps': traps})
+                self.assertEqual(self.ends(), ('failed', 'failed'))
+                self.wait_for_running('a')
+                self.assert_workers_gone()
+                self.assertNotIn('quit', self.b.get('log'))
+
+    def test_has_another_guest_later(self):
+        """Nobody has come for it."""
+        self.prepare_all(destination={'traps': {'query-status': {'do': 'answer', 'value': {'status': 'running', 'running': True}, 'skip': 1}}})
+        self.lease.call('Release', NONE)
+        self.assertEqual(self.end('Finish', self.job_uuid), 'cancelled')
+        self.assert_workers_gone()
+        self.assertNotIn('quit', self.b.get('log'))
+
     def loaded_early(self, times):
         return {'query-migrate': {'do': 'merge', 'value': {'status': 'completed'}, 'skip': 2},
                 'query-status': {'do': 'answer', 'value': {'status': 'paused', 'running': False}, 'skip': 2, 'times': times}}
