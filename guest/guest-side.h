@@ -31,7 +31,9 @@ typedef struct {
     guint64 bandwidth;   /* bytes a second; 0: no limit */
     gint64 looked;       /* when it was asked last how far it is */
     guint n_events;      /* at that time */
-    gboolean switchover; /* the guest stands still */
+    gboolean wonders;    /* why the guest has stopped */
+    gboolean paused;     /* it was for something else, or it runs again */
+    gboolean switchover; /* it stands still for good */
     guint64 rate;        /* bytes a second, the most that was seen */
     gboolean tells_rate; /* QEMU */
     gboolean rate_told;

@@ -91,11 +91,32 @@ has_moved(VfGuestSide *self, gboolean *done, GError **error)
     if (!vf_guest_side_ask_run_state(self, &state, error))
         return FALSE;
     *done = state == VF_RUN_MOVED;
+    if (*done)
+        self->state = "stopped";
     if (state != VF_RUN_RUNNING)
         return TRUE;
     g_set_error_literal(error, VFERRY_ERROR, VFERRY_ERROR_DEVICE,
                         _("somebody has let the guest run here again while it was being moved"));
     return FALSE;
+}
+
+/* The guest has stopped: for the switchover, as QEMU says itself then, or because somebody else
+ * wants it so, and that may be over any time. */
+static gboolean
+see_why(VfGuestSide *self, GError **error)
+{
+    VfRunState state = VF_RUN_STOPPED;
+    gboolean known = FALSE;
+
+    if (!vf_guest_ask_run_state(self->guest, self->patience->answer_ms, &known, &state, error))
+        return FALSE;
+    self->paused = known && state != VF_RUN_MOVING && state != VF_RUN_MOVED;
+    self->switchover = known && !self->paused;
+    if (self->switchover) {
+        self->state = "stopped";
+        vf_session_set_phase(self->session, "switchover");
+    }
+    return TRUE;
 }
 
 static gboolean
@@ -106,6 +127,10 @@ look(VfGuestSide *self, gboolean *done, GError **error)
 
     if (self->over)
         return has_moved(self, done, error);
+    if (!vf_guest_is_asked(self->guest))
+        self->wonders = vf_guest_has_stopped(self->guest) && !self->switchover && !self->paused;
+    if (self->wonders)
+        return see_why(self, error);
     if (self->tells_rate && !self->rate_told)
         return tell_rate(self, error);
     if (!vf_guest_ask_migration(self->guest, self->patience->answer_ms, &known, &info, error))
@@ -163,11 +188,7 @@ move(gpointer data, gboolean *done, GError **error)
 
     if (self->begun == 0)
         return vf_guest_side_begin(self, "migrate", error);
-    if (!self->switchover && vf_guest_has_stopped(self->guest)) {
-        self->switchover = TRUE;
-        self->state = "stopped";
-        vf_session_set_phase(self->session, "switchover");
-    }
+    self->paused = self->paused && vf_guest_has_stopped(self->guest);
     if (!vf_guest_side_wait(self, self->switchover ? LOOK_STOPPED_MS : LOOK_MS, &again, error))
         return FALSE;
     return !again || look(self, done, error);

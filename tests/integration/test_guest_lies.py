@@ -72,6 +72,15 @@ class Lies(guests.FaultTest):
         self.assert_failed()
         self.assertIn('somebody has let the guest run here again', self.source.get('Error')[1])
 
+    def test_stops_and_runs(self):
+        """At once, as it says: how far it is, is asked all the same."""
+        self.come_to('active')
+        self.a.set(traps={'query-status': {'do': 'answer', 'value': {'status': 'running', 'running': True}}})
+        self.a.release()
+        self.wait_for(lambda: self.a.get('run') == 'postmigrate', 'that it has gone')
+        self.assertEqual(self.ends(), ('failed', 'failed'))
+        self.assertIn('somebody has let the guest run here again', self.source.get('Error')[1])
+
     def test_somebody_runs_it_again(self):
         """Truly, at the source, when all of it has gone: it stays there."""
         self.prepare_all()

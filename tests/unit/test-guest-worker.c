@@ -66,9 +66,10 @@ typedef struct {
     gboolean refuse;         /* no */
     gboolean alone;          /* nobody brings a QEMU */
     gboolean fail_load;
-    gboolean kill; /* the destination's worker, when it loads */
-    gboolean slow; /* the destination's QEMU, to say that it has it */
-    gboolean owns; /* the guest's owner pauses it before it is asked to move */
+    gboolean kill;   /* the destination's worker, when it loads */
+    gboolean slow;   /* the destination's QEMU, to say that it has it */
+    gboolean dwells; /* the guest is stopped for a moment as it moves, and goes on for ever */
+    gboolean owns;   /* the guest's owner pauses it before it is asked to move */
     const char *ends[2];
     gboolean runs[2];
     gboolean quits; /* the destination's QEMU */
@@ -123,6 +124,14 @@ send_guest(gpointer data)
     guint8 byte = 0;
 
     vf_monitor_set(side->monitor, "query-migrate", MIGRATES("active"));
+    if (self->c->dwells) {
+        set_running(self, S, FALSE);
+        vf_monitor_say(side->monitor, "{\"event\": \"STOP\"}\r\n");
+        g_usleep(300000);
+        set_running(self, S, TRUE);
+        vf_monitor_say(side->monitor, "{\"event\": \"RESUME\"}\r\n");
+        (void)!read(side->lane, &byte, 1);
+    }
     if (vf_io_write_all(side->lane, memory, BYTES - 1, NULL)) {
         set_running(self, S, FALSE);
         vf_monitor_set(side->monitor, "query-status", STATUS("finish-migrate", "false"));
@@ -366,8 +375,8 @@ begin_source(Play *self)
 
     begin(side, "send",
           g_variant_new_parsed("{" COMMON ", 'port': <%q>, 'downtime-limit-ms': <uint32 300>, "
-                               "'precopy-max-seconds': <uint32 30>, 'switchover-ack': <true>}",
-                               self->sides[D].port),
+                               "'precopy-max-seconds': <%u>, 'switchover-ack': <true>}",
+                               self->sides[D].port, self->c->dwells ? 1 : 30),
           fds, 2);
 }
 
@@ -469,6 +478,8 @@ static const Case cases[] = {
     {"slow-to-say-so", .slow = TRUE, CROSSED},
     {"paused-before-it-moves", .owns = TRUE, ENDS("failed", "failed"), .events = {"", ""},
      .quits = TRUE, .untouched = TRUE, .words = "only one that does"},
+    {"stopped-for-a-moment", .dwells = TRUE, RETURNED,
+     .words = "has not come to its switchover within 1 s"},
     {"refuses-the-lane", .rows = {{{"getfd", "!not today"}, {NULL, NULL}}, {{NULL, NULL}}}, REFUSED,
      .words = "not today"},
     {"killed", .kill = TRUE, HERE, ENDS("failed", NULL), .events = {"returned", ""}},
