@@ -10,6 +10,7 @@
 
 #include "error.h"
 #include "io.h"
+#include "json-get.h"
 
 #define LANE_NAME "vferry-lane"
 #define LANE_URI "fd:" LANE_NAME
@@ -48,6 +49,8 @@ vf_guest_side_free(VfGuestSide *self)
     vf_io_clear_fd(&self->brought);
     g_clear_pointer(&self->seen, vf_guest_look_free);
     g_strfreev(self->known);
+    g_strfreev(self->were_on);
+    g_clear_pointer(&self->parameters, json_object_unref);
     g_strfreev(self->capabilities);
     g_clear_error(&self->refusal);
     g_cond_clear(&self->told);
@@ -110,7 +113,7 @@ vf_guest_side_look(VfGuestSide *self, VfRunState wanted, GError **error)
     self->waits = seen && seen->run_state == VF_RUN_INCOMING;
     if (!seen || !check_run_state(seen, wanted, error) || !check_reasons(seen, error))
         return NULL;
-    self->known = vf_guest_list_capabilities(self->guest, error);
+    self->known = vf_guest_list_capabilities(self->guest, &self->were_on, error);
     if (self->known)
         self->seen = g_steal_pointer(&seen);
     return self->seen;
@@ -223,8 +226,23 @@ make_name(const char *member, const char *value)
     return arguments;
 }
 
+/* Of query-migrate-parameters: those that are set here, as far as this QEMU has them. */
+static void
+keep_parameters(VfGuestSide *self, JsonNode *answer)
+{
+    static const char *const names[] = {"downtime-limit", "max-bandwidth", VF_GUEST_SIDE_RATE};
+    JsonObject *from = JSON_NODE_HOLDS_OBJECT(answer) ? json_node_get_object(answer) : NULL;
+    guint64 value;
+
+    self->parameters = json_object_new();
+    for (gsize i = 0; from && i < G_N_ELEMENTS(names); i++)
+        if (vf_json_get_u64(from, names[i], &value) && value <= G_MAXINT64)
+            json_object_set_int_member(self->parameters, names[i], (gint64)value);
+}
+
 enum {
     SET_CAPABILITIES,
+    GET_PARAMETERS, /* source */
     SET_PARAMETERS, /* source */
     STAND_STILL,    /* destination */
     PASS_LANE,
@@ -236,6 +254,7 @@ enum {
 static gboolean
 take_step(VfGuestSide *self, GError **error)
 {
+    g_autoptr(JsonNode) answer = NULL;
     JsonObject *arguments = NULL;
     const char *command = NULL;
     int fd = -1;
@@ -245,6 +264,9 @@ take_step(VfGuestSide *self, GError **error)
         command = "migrate-set-capabilities";
         arguments = vf_guest_make_capabilities((const char *const *)self->known,
                                                (const char *const *)self->capabilities);
+        break;
+    case GET_PARAMETERS:
+        command = "query-migrate-parameters";
         break;
     case SET_PARAMETERS:
         command = "migrate-set-parameters";
@@ -258,8 +280,14 @@ take_step(VfGuestSide *self, GError **error)
         arguments = make_name("fdname", LANE_NAME);
         fd = self->lane_ends[1];
     }
-    return vf_guest_ask(self->guest, command, arguments, fd, self->patience->answer_ms, NULL,
-                        error);
+    if (!vf_guest_ask(self->guest, command, arguments, fd, self->patience->answer_ms, &answer,
+                      error))
+        return FALSE;
+    if (self->step == GET_PARAMETERS)
+        keep_parameters(self, answer);
+    if (self->step == PASS_LANE)
+        vf_io_clear_fd(&self->lane_ends[1]);
+    return TRUE;
 }
 
 gboolean
@@ -267,13 +295,10 @@ vf_guest_side_prepare(VfGuestSide *self, gboolean source, gboolean *done, GError
 {
     g_autoptr(GError) local = NULL;
 
-    if (self->step == (source ? STAND_STILL : SET_PARAMETERS))
+    if (self->step == (source ? STAND_STILL : GET_PARAMETERS))
+        self->step = source ? PASS_LANE : STAND_STILL;
+    if (self->step < ALL_DONE && take_step(self, &local))
         self->step++;
-    if (self->step < ALL_DONE && take_step(self, &local)) {
-        if (self->step == PASS_LANE)
-            vf_io_clear_fd(&self->lane_ends[1]);
-        self->step++;
-    }
     *done = self->step == ALL_DONE;
     if (!local)
         return TRUE;
@@ -295,4 +320,28 @@ vf_guest_side_begin(VfGuestSide *self, const char *command, GError **error)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&local));
     return FALSE;
+}
+
+static void
+tell(VfGuestSide *self, const char *command, JsonObject *arguments)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(JsonNode) answer G_GNUC_UNUSED =
+        vf_qmp_call(vf_guest_get_qmp(self->guest), command, arguments, VF_GUEST_ANSWER_MS, &error);
+
+    if (error)
+        g_message("QEMU is not left as it was found: %s", error->message);
+}
+
+void
+vf_guest_side_leave(VfGuestSide *self)
+{
+    if (self->step > PASS_LANE && self->begun == 0)
+        tell(self, "closefd", make_name("fdname", LANE_NAME));
+    if (self->parameters && json_object_get_size(self->parameters) > 0)
+        tell(self, "migrate-set-parameters", json_object_ref(self->parameters));
+    if (self->step > SET_CAPABILITIES)
+        tell(self, "migrate-set-capabilities",
+             vf_guest_make_capabilities((const char *const *)self->known,
+                                        (const char *const *)self->were_on));
 }

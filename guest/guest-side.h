@@ -8,6 +8,8 @@
 
 G_BEGIN_DECLS
 
+#define VF_GUEST_SIDE_RATE "avail-switchover-bandwidth" /* QEMU's name for it, from 8.2 on */
+
 /* One side of a guest's crossing: the subject of a session (session-subject.h) whose data QEMU
  * moves. QEMU's end of the lane is handed to it as a descriptor (getfd), so that it needs no
  * address, no key and no file of its own; what it writes there comes out at the other QEMU. */
@@ -21,6 +23,7 @@ typedef struct {
     VfLane *lane;
     int lane_ends[2];    /* ours until the lane has it, and QEMU's until it has it; -1 */
     char **known;        /* capabilities of this QEMU */
+    char **were_on;      /* of them, when it was looked at */
     char **capabilities; /* that both sides have, and are switched on */
     guint step;
     gint64 begun; /* monotonic, when QEMU began to move it, or to wait for it */
@@ -28,14 +31,15 @@ typedef struct {
     gboolean over; /* QEMU says `completed`; whether it stands still is being asked */
 
     /* source */
-    guint64 bandwidth;   /* bytes a second; 0: no limit */
-    gint64 looked;       /* when it was asked last how far it is */
-    guint n_events;      /* at that time */
-    gboolean wonders;    /* why the guest has stopped */
-    gboolean paused;     /* it was for something else, or it runs again */
-    gboolean switchover; /* it stands still for good */
-    guint64 rate;        /* bytes a second, the most that was seen */
-    gboolean tells_rate; /* QEMU */
+    guint64 bandwidth;      /* bytes a second; 0: no limit */
+    JsonObject *parameters; /* that it had before; NULL: none were set */
+    gint64 looked;          /* when it was asked last how far it is */
+    guint n_events;         /* at that time */
+    gboolean wonders;       /* why the guest has stopped */
+    gboolean paused;        /* it was for something else, or it runs again */
+    gboolean switchover;    /* it stands still for good */
+    guint64 rate;           /* bytes a second, the most that was seen */
+    gboolean tells_rate;    /* QEMU */
     gboolean rate_told;
 
     /* destination */
@@ -91,5 +95,9 @@ gboolean vf_guest_side_fail(VfGuestSide *self, const VfMigrateInfo *info, GError
 gboolean vf_guest_side_prepare(VfGuestSide *self, gboolean source, gboolean *done, GError **error);
 /* What comes then, `migrate` or `migrate-incoming`: to be called again until `begun`. */
 gboolean vf_guest_side_begin(VfGuestSide *self, const char *command, GError **error);
+
+/* The source's QEMU, when the guest stays: what was set there before is so again, and it keeps no
+ * descriptor of ours. */
+void vf_guest_side_leave(VfGuestSide *self);
 
 G_END_DECLS

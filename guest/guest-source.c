@@ -65,8 +65,7 @@ tell_rate(VfGuestSide *self, GError **error)
     g_autoptr(GError) refusal = NULL;
     JsonObject *arguments = json_object_new();
 
-    json_object_set_int_member(arguments, "avail-switchover-bandwidth",
-                               (gint64)MIN(self->rate, G_MAXINT64));
+    json_object_set_int_member(arguments, VF_GUEST_SIDE_RATE, (gint64)MIN(self->rate, G_MAXINT64));
     self->rate_told = vf_guest_ask(self->guest, "migrate-set-parameters", arguments, -1,
                                    self->patience->answer_ms, NULL, &refusal) ||
                       g_error_matches(refusal, VFERRY_ERROR, VFERRY_ERROR_FAILED);

@@ -164,6 +164,9 @@ send_guest(VfRequest *request, VfRequestResult *result, GError **error)
         return;
     }
     vf_request_send(request, result, error);
+    if ((result->end.kind == VF_SESSION_FAILED || result->end.kind == VF_SESSION_CANCELLED) &&
+        !g_str_equal(self->state, "unknown")) /* it may not even answer */
+        vf_guest_side_leave(self);
     if (result->end.kind == VF_SESSION_COMPLETED && !vf_guest_quit(self->guest, &local))
         g_message("the QEMU that the guest has left could not be told to end: %s", local->message);
 }

@@ -169,11 +169,12 @@ vf_guest_ask_migration(VfGuest *self, guint ms, gboolean *known, VfMigrateInfo *
 }
 
 char **
-vf_guest_list_capabilities(VfGuest *self, GError **error)
+vf_guest_list_capabilities(VfGuest *self, char ***on, GError **error)
 {
     g_autoptr(JsonNode) answer =
         vf_qmp_call(self->qmp, "query-migrate-capabilities", NULL, VF_GUEST_ANSWER_MS, error);
     g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+    g_autoptr(GStrvBuilder) names_on = g_strv_builder_new();
     JsonArray *list;
 
     if (!answer)
@@ -185,14 +186,18 @@ vf_guest_list_capabilities(VfGuest *self, GError **error)
     }
     list = json_node_get_array(answer);
     for (guint i = 0; i < json_array_get_length(list); i++) {
-        JsonNode *each = json_array_get_element(list, i);
-        const char *name = JSON_NODE_HOLDS_OBJECT(each)
-                               ? vf_json_get_string(json_node_get_object(each), "capability")
-                               : NULL;
+        JsonNode *node = json_array_get_element(list, i);
+        JsonObject *each = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+        const char *name = each ? vf_json_get_string(each, "capability") : NULL;
+        gboolean state = FALSE;
 
-        if (name)
-            g_strv_builder_add(names, name);
+        if (!name)
+            continue;
+        g_strv_builder_add(names, name);
+        if (vf_json_get_boolean(each, "state", &state) && state)
+            g_strv_builder_add(names_on, name);
     }
+    *on = g_strv_builder_end(names_on);
     return g_strv_builder_end(names);
 }
 

@@ -63,8 +63,9 @@ gboolean vf_guest_ask_run_state(VfGuest *self, guint ms, gboolean *known, VfRunS
 gboolean vf_guest_ask_migration(VfGuest *self, guint ms, gboolean *known, VfMigrateInfo *info,
                                 GError **error);
 
-/* The migration capabilities that this QEMU knows. Free with g_strfreev(). */
-char **vf_guest_list_capabilities(VfGuest *self, GError **error);
+/* The migration capabilities that this QEMU knows, and in *@on those that are on. Free with
+ * g_strfreev(), both. */
+char **vf_guest_list_capabilities(VfGuest *self, char ***on, GError **error);
 /* For migrate-set-capabilities: those of @on are on, and each that would send the data another way
  * or later is off; what this QEMU does not know is left out. */
 JsonObject *vf_guest_make_capabilities(const char *const *known, const char *const *on);

@@ -96,6 +96,7 @@ look(guint8 how, FuzzBytes *bytes)
 {
     g_autoptr(VfGuest) guest = NULL;
     g_autoptr(VfGuestLook) seen = NULL;
+    g_auto(GStrv) on = NULL;
     g_auto(GStrv) known = NULL;
     g_autoptr(GError) error = NULL;
     vf_autofd int peer = -1;
@@ -113,10 +114,10 @@ look(guint8 how, FuzzBytes *bytes)
     seen = guest ? vf_guest_look(guest, &error) : NULL;
     if (seen) {
         check_look(seen);
-        known = vf_guest_list_capabilities(guest, &error);
+        known = vf_guest_list_capabilities(guest, &on, &error);
         if (known)
             json_object_unref(
-                vf_guest_make_capabilities((const char *const *)known, (const char *const *)known));
+                vf_guest_make_capabilities((const char *const *)known, (const char *const *)on));
     }
     if (error)
         check_error(error);

@@ -25,7 +25,7 @@ DEFAULTS = {
     'label': '', 'version': [10, 0, 2], 'name': '', 'uuid': '00000000-0000-0000-0000-000000000000', 'machine': 'pc-q35-10.0', 'memory': 1 << 28,
     'devices': [], 'capabilities': CAPABILITIES, 'reasons': [], 'oob': True, 'greeting': 'normal',
     'incoming': False, 'stopped': False,  # -incoming defer, -S
-    'on': [], 'marker': '', 'pages': 8,
+    'on': [], 'parameters': {}, 'marker': '', 'pages': 8,
     'hold': [],      # steps: setup, active, switchover, word (source); setup, active, loaded (destination)
     'traps': {},     # command: what happens in place of its answer
     'ending': 'early',   # a failure: `failed`, then the guest runs (10.0); 'late': `failing`, the guest runs, `failed` (11.1)
@@ -60,7 +60,7 @@ class Qemu:
         self.released = set()
         self.stream = None
         self.sent = 0
-        self.parameters = {}
+        self.parameters = dict(self.config['parameters'])
         self.client = None
         self.negotiated = False
         self.bytes = b''
@@ -494,6 +494,14 @@ class Qemu:
 
     def do_migrate_set_parameters(self, **parameters):
         self.parameters.update(parameters)
+
+    def do_query_migrate_parameters(self):
+        return {key.replace('_', '-'): value for key, value in self.parameters.items()}
+
+    def do_closefd(self, fdname):
+        if fdname not in self.files:
+            raise ValueError(f"File descriptor named '{fdname}' not found")
+        os.close(self.files.pop(fdname))
 
     def do_getfd(self, fdname):
         if not self.arrived:

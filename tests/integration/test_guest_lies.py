@@ -164,6 +164,18 @@ class Lies(guests.FaultTest):
                 self.assertIn('not today ?[1m', message)
                 self.assertEqual([what[:2] for what in self.ledger() if what[0] == 'a'], [['a', 'run']])
 
+    def test_left_as_it_was(self):
+        """What the source's QEMU was set to it is set to again, and it keeps no descriptor."""
+        refusal = {'do': 'refuse', 'words': 'not today'}
+        before = {'downtime_limit': 301, 'max_bandwidth': 1 << 27, 'avail_switchover_bandwidth': 5}
+        usual = {'on': ['multifd', 'xbzrle'], 'parameters': {**before, 'max_postcopy_bandwidth': 7}}
+        cases = [({'traps': {name: {**refusal, 'times': 1}}}, {}) for name in ('migrate-set-parameters', 'migrate')]
+        for source, destination in (*cases, ({}, {'traps': {'migrate-incoming': refusal}})):
+            with self.case(source=source, destination=destination):
+                self.check(source={**usual, **source}, destination=destination)
+                self.assertEqual([self.a.get(name) for name in ('on', 'files', 'parameters')],
+                                 [usual['on'], 0, usual['parameters']])
+
     def test_wont_come(self):
         for command in ('migrate-set-capabilities', 'stop', 'getfd', 'migrate-incoming'):
             with self.case(command=command):

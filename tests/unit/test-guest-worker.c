@@ -48,6 +48,7 @@ static const VfMonitorRow usual[] = {
     {"query-migrate-capabilities", "[" CAN("return-path") ", " CAN("events") ", " CAN("later") "]"},
     {"migrate-set-capabilities", "{}"},
     {"migrate-set-parameters", "{}"},
+    {"query-migrate-parameters", "{\"downtime-limit\": 300, \"max-bandwidth\": 134217728}"},
     {"getfd", "{}"},
     {"migrate", "{}"},
     {"migrate-incoming", "{}"},

@@ -202,18 +202,20 @@ test_capabilities(void)
     g_autoptr(VfMonitor) monitor G_GNUC_UNUSED = vf_monitor_new(rows, NULL, &fd);
     g_autoptr(VfGuest) guest = guest_new(fd);
     g_autoptr(GError) error = NULL;
-    g_auto(GStrv) known = vf_guest_list_capabilities(guest, &error);
+    g_auto(GStrv) were_on = NULL;
+    g_auto(GStrv) known = vf_guest_list_capabilities(guest, &were_on, &error);
     g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
     g_autofree char *said = NULL;
 
     g_assert_no_error(error);
     g_assert_cmpstrv(known, ((const char *const[]){"return-path", "multifd", "xbzrle", NULL}));
+    g_assert_cmpstrv(were_on, ((const char *const[]){"multifd", NULL}));
     json_node_take_object(node, vf_guest_make_capabilities((const char *const *)known, on));
     said = json_to_string(node, FALSE);
     g_assert_cmpstr(said, ==,
                     "{\"capabilities\":[{\"capability\":\"multifd\",\"state\":false},"
                     "{\"capability\":\"return-path\",\"state\":true}]}");
-    g_assert_null(vf_guest_list_capabilities(guest, &error));
+    g_assert_null(vf_guest_list_capabilities(guest, &were_on, &error));
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
 }
 
