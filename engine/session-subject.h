@@ -16,8 +16,8 @@ typedef struct {
     /* Either side: what the other one has to know of it before anything is touched, an a{sv} of at
      * most VF_MESSAGE_SUBJECT_MAX bytes; what the other one has said. The destination meets before
      * it introduces itself, the source the other way round; a refusal ends the session and is what
-     * the other side hears. Within a second each: the peer waits. NULL, both or none: there is
-     * nothing to say. */
+     * the other side hears. Within a few seconds each: the peer waits, for VF_STREAM_PATIENCE_MS.
+     * NULL, both or none: there is nothing to say. */
     GVariant *(*introduce)(gpointer data, GError **error);
     gboolean (*meet)(gpointer data, GVariant *other, GError **error);
     /* Either side, after that: its data go over this lane (lane.h). Takes @channel. NULL: they have

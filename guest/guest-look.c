@@ -20,6 +20,15 @@
 #define VFIO_CHILD "child<vfio-pci"      /* and vfio-pci-nohotplug */
 #define PERIPHERAL "/machine/peripheral" /* and -anon: what somebody asked for, below it */
 
+/* Which may have to be said while the other side waits for a hello. */
+#define LOOK_MS 3000
+
+typedef struct {
+    VfGuest *guest;
+    gint64 end;
+    GError *broken;
+} Looker;
+
 static void
 device_free(gpointer data)
 {
@@ -43,27 +52,46 @@ vf_guest_look_free(VfGuestLook *self)
     g_free(self);
 }
 
+/* What QEMU does not answer, or not in time, is no look: `broken`, and nothing more is asked. */
 static JsonNode *
-ask(VfGuest *guest, const char *command, JsonObject *arguments, GError **error)
+ask(Looker *looker, const char *command, JsonObject *arguments, GError **error)
 {
-    return vf_qmp_call(vf_guest_get_qmp(guest), command, arguments, VF_GUEST_ANSWER_MS, error);
+    g_autoptr(GError) refusal = NULL;
+    JsonNode *answer = NULL;
+
+    if (!looker->broken && g_get_monotonic_time() >= looker->end)
+        looker->broken =
+            g_error_new(VFERRY_ERROR, VFERRY_ERROR_PEER,
+                        _("QEMU takes more than %d ms to say what its guest is"), LOOK_MS);
+    if (looker->broken) {
+        g_clear_pointer(&arguments, json_object_unref);
+        g_propagate_error(error, g_error_copy(looker->broken));
+        return NULL;
+    }
+    answer = vf_qmp_call(vf_guest_get_qmp(looker->guest), command, arguments, VF_GUEST_ANSWER_MS,
+                         &refusal);
+    if (g_error_matches(refusal, VFERRY_ERROR, VFERRY_ERROR_PEER))
+        looker->broken = g_error_copy(refusal);
+    if (refusal)
+        g_propagate_error(error, g_steal_pointer(&refusal));
+    return answer;
 }
 
 static JsonNode *
-get_property(VfGuest *guest, const char *path, const char *property, GError **error)
+get_property(Looker *looker, const char *path, const char *property, GError **error)
 {
     JsonObject *arguments = json_object_new();
 
     json_object_set_string_member(arguments, "path", path);
     json_object_set_string_member(arguments, "property", property);
-    return ask(guest, "qom-get", arguments, error);
+    return ask(looker, "qom-get", arguments, error);
 }
 
 /* "" where there is no such text. */
 static char *
-get_text_property(VfGuest *guest, const char *path, const char *property)
+get_text_property(Looker *looker, const char *path, const char *property)
 {
-    g_autoptr(JsonNode) answer = get_property(guest, path, property, NULL);
+    g_autoptr(JsonNode) answer = get_property(looker, path, property, NULL);
     const char *text =
         answer && JSON_NODE_HOLDS_VALUE(answer) && json_node_get_value_type(answer) == G_TYPE_STRING
             ? json_node_get_string(answer)
@@ -74,9 +102,9 @@ get_text_property(VfGuest *guest, const char *path, const char *property)
 
 /* -1 where there is no such number. */
 static gint64
-get_number_property(VfGuest *guest, const char *path, const char *property)
+get_number_property(Looker *looker, const char *path, const char *property)
 {
-    g_autoptr(JsonNode) answer = get_property(guest, path, property, NULL);
+    g_autoptr(JsonNode) answer = get_property(looker, path, property, NULL);
 
     return answer && JSON_NODE_HOLDS_VALUE(answer) &&
                    json_node_get_value_type(answer) == G_TYPE_INT64
@@ -86,9 +114,9 @@ get_number_property(VfGuest *guest, const char *path, const char *property)
 
 /* The text of a member of a command's answer; "" where it is not. */
 static gboolean
-ask_text(VfGuest *guest, const char *command, const char *member, char **text, GError **error)
+ask_text(Looker *looker, const char *command, const char *member, char **text, GError **error)
 {
-    g_autoptr(JsonNode) answer = ask(guest, command, NULL, error);
+    g_autoptr(JsonNode) answer = ask(looker, command, NULL, error);
     const char *said;
 
     if (!answer)
@@ -100,9 +128,9 @@ ask_text(VfGuest *guest, const char *command, const char *member, char **text, G
 }
 
 static gboolean
-ask_memory(VfGuest *guest, guint64 *memory, GError **error)
+ask_memory(Looker *looker, guint64 *memory, GError **error)
 {
-    g_autoptr(JsonNode) answer = ask(guest, "query-memory-size-summary", NULL, error);
+    g_autoptr(JsonNode) answer = ask(looker, "query-memory-size-summary", NULL, error);
     guint64 base = 0, plugged = 0;
 
     if (!answer)
@@ -146,11 +174,11 @@ find_addresses(JsonArray *list, guint depth, GHashTable *addresses)
 /* A root bus of another number than 0 is one more of the same domain (pxb). Where several have 0
  * there are several domains, whose numbers QEMU does not say. */
 static GHashTable *
-list_addresses(VfGuest *guest, GError **error)
+list_addresses(Looker *looker, GError **error)
 {
     g_autoptr(GHashTable) addresses =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    g_autoptr(JsonNode) answer = ask(guest, "query-pci", NULL, error);
+    g_autoptr(JsonNode) answer = ask(looker, "query-pci", NULL, error);
     JsonArray *roots;
     guint n_domains = 0;
 
@@ -185,14 +213,14 @@ find_bridge(const char *bus)
  * (pcibus_get_dev_path() in hw/pci/pci.c). Numbers of buses are the firmware's, which has not run
  * yet in a QEMU that waits for a guest. */
 static char *
-find_place(VfGuest *guest, const char *path)
+find_place(Looker *looker, const char *path)
 {
     g_autofree char *device = g_strdup(path);
     g_autofree char *place = g_strdup("");
 
     for (guint i = 0; i <= VF_GUEST_BRIDGES_MAX; i++) {
-        g_autofree char *bus = get_text_property(guest, device, "parent_bus");
-        gint64 addr = get_number_property(guest, device, "addr");
+        g_autofree char *bus = get_text_property(looker, device, "parent_bus");
+        gint64 addr = get_number_property(looker, device, "addr");
         g_autofree char *below = g_steal_pointer(&place);
 
         if (addr < 0 || addr > 0xff || *bus != '/')
@@ -210,13 +238,13 @@ find_place(VfGuest *guest, const char *path)
 /* --- its devices --- */
 
 static gboolean
-add_device(VfGuest *guest, VfGuestLook *look, GHashTable *addresses, const char *folder,
+add_device(Looker *looker, VfGuestLook *look, GHashTable *addresses, const char *folder,
            const char *name, GError **error)
 {
     g_autofree char *path = g_strconcat(folder, "/", name, NULL);
-    g_autofree char *sysfs = get_text_property(guest, path, "sysfsdev");
+    g_autofree char *sysfs = get_text_property(looker, path, "sysfsdev");
     g_autofree char *host =
-        *sysfs ? g_path_get_basename(sysfs) : get_text_property(guest, path, "host");
+        *sysfs ? g_path_get_basename(sysfs) : get_text_property(looker, path, "host");
     const char *address = g_hash_table_lookup(addresses, name);
     VfGuestDevice *device;
 
@@ -227,7 +255,7 @@ add_device(VfGuest *guest, VfGuestLook *look, GHashTable *addresses, const char 
     }
     device = g_new0(VfGuestDevice, 1);
     device->guest_address = g_strdup(address ? address : path);
-    device->place = find_place(guest, path);
+    device->place = find_place(looker, path);
     device->host_address = g_ascii_strdown(host, -1);
     device->reasons = g_ptr_array_new_with_free_func(g_free);
     g_ptr_array_add(look->devices, device);
@@ -235,7 +263,7 @@ add_device(VfGuest *guest, VfGuestLook *look, GHashTable *addresses, const char 
 }
 
 static gboolean
-list_devices_in(VfGuest *guest, VfGuestLook *look, GHashTable *addresses, const char *folder,
+list_devices_in(Looker *looker, VfGuestLook *look, GHashTable *addresses, const char *folder,
                 GError **error)
 {
     JsonObject *arguments = json_object_new();
@@ -243,7 +271,7 @@ list_devices_in(VfGuest *guest, VfGuestLook *look, GHashTable *addresses, const 
     JsonArray *list;
 
     json_object_set_string_member(arguments, "path", folder);
-    answer = ask(guest, "qom-list", arguments, error);
+    answer = ask(looker, "qom-list", arguments, error);
     if (!answer)
         return FALSE;
     list = JSON_NODE_HOLDS_ARRAY(answer) ? json_node_get_array(answer) : NULL;
@@ -255,7 +283,7 @@ list_devices_in(VfGuest *guest, VfGuestLook *look, GHashTable *addresses, const 
 
         if (type && name && g_str_has_prefix(type, VFIO_CHILD) &&
             vf_printable_is_word(name, VF_GUEST_WORD_MAX) &&
-            !add_device(guest, look, addresses, folder, name, error))
+            !add_device(looker, look, addresses, folder, name, error))
             return FALSE;
     }
     return TRUE;
@@ -288,9 +316,9 @@ add_reason(VfGuestLook *look, const char *words)
 
 /* query-migrate has them, before anything was asked, too. */
 static gboolean
-take_reasons(VfGuest *guest, VfGuestLook *look, GError **error)
+take_reasons(Looker *looker, VfGuestLook *look, GError **error)
 {
-    g_autoptr(JsonNode) answer = ask(guest, "query-migrate", NULL, error);
+    g_autoptr(JsonNode) answer = ask(looker, "query-migrate", NULL, error);
     g_auto(VfMigrateInfo) info = {0};
     JsonArray *reasons;
 
@@ -307,31 +335,43 @@ take_reasons(VfGuest *guest, VfGuestLook *look, GError **error)
     return TRUE;
 }
 
-VfGuestLook *
-vf_guest_look(VfGuest *guest, GError **error)
+static VfGuestLook *
+look(Looker *looker, GError **error)
 {
     g_autoptr(VfGuestLook) self = g_new0(VfGuestLook, 1);
-    const VfQmpVersion *version = vf_qmp_get_version(vf_guest_get_qmp(guest));
+    const VfQmpVersion *version = vf_qmp_get_version(vf_guest_get_qmp(looker->guest));
     g_autoptr(GHashTable) addresses = NULL;
+    g_autoptr(JsonNode) status = NULL;
 
     self->devices = g_ptr_array_new_with_free_func(device_free);
     self->version = g_strdup_printf("%u.%u.%u", version->major, version->minor, version->micro);
-    if (!ask_text(guest, "query-name", "name", &self->name, error) ||
-        !ask_text(guest, "query-uuid", "UUID", &self->uuid, error) ||
-        !ask_memory(guest, &self->memory, error) ||
-        !vf_guest_get_run_state(guest, VF_GUEST_ANSWER_MS, &self->run_state, error))
+    if (!ask_text(looker, "query-name", "name", &self->name, error) ||
+        !ask_text(looker, "query-uuid", "UUID", &self->uuid, error) ||
+        !ask_memory(looker, &self->memory, error) ||
+        !(status = ask(looker, "query-status", NULL, error)) ||
+        !vf_run_state_parse(status, &self->run_state, error))
         return NULL;
     if (g_str_equal(self->uuid, NO_UUID))
         *self->uuid = '\0';
-    self->machine = get_text_property(guest, "/machine", "type");
+    self->machine = get_text_property(looker, "/machine", "type");
     if (g_str_has_suffix(self->machine, MACHINE_SUFFIX))
         self->machine[strlen(self->machine) - strlen(MACHINE_SUFFIX)] = '\0';
-    addresses = list_addresses(guest, error);
-    if (!addresses || !list_devices_in(guest, self, addresses, PERIPHERAL, error) ||
-        !list_devices_in(guest, self, addresses, PERIPHERAL "-anon", error) ||
-        !take_reasons(guest, self, error))
+    addresses = list_addresses(looker, error);
+    if (!addresses || !list_devices_in(looker, self, addresses, PERIPHERAL, error) ||
+        !list_devices_in(looker, self, addresses, PERIPHERAL "-anon", error) ||
+        !take_reasons(looker, self, error))
         return NULL;
     return g_steal_pointer(&self);
+}
+
+VfGuestLook *
+vf_guest_look(VfGuest *guest, GError **error)
+{
+    Looker looker = {.guest = guest, .end = g_get_monotonic_time() + LOOK_MS * 1000};
+    VfGuestLook *seen = look(&looker, error);
+
+    g_clear_error(&looker.broken);
+    return seen;
 }
 
 /* --- what is said of it --- */

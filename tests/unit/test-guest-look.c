@@ -216,6 +216,37 @@ test_many(void)
     g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_LIMIT_EXCEEDED);
 }
 
+static void
+dawdle(VfMonitor *monitor, const char *command, gint64 id, int fd, gpointer data)
+{
+    g_usleep(200000);
+}
+
+/* Each answer in its time, and all of them in an hour: nobody waits for that. */
+static void
+test_slow(void)
+{
+    g_autoptr(GString) list = g_string_new("[" VFIO("d"));
+    VfMonitorRow rows[] = {{"qom-list " P, NULL}, {NULL, NULL}};
+    int fd;
+    g_autoptr(VfMonitor) monitor = NULL;
+    g_autoptr(VfGuest) guest = NULL;
+    g_autoptr(GError) error = NULL;
+    gint64 begin = g_get_monotonic_time();
+
+    for (guint i = 0; i < VF_GUEST_DEVICES_MAX - 2; i++)
+        g_string_append_printf(list, ", " VFIO("d%u"), i);
+    rows[0].answer = g_string_append(list, "]")->str;
+    monitor = vf_monitor_new(rows, usual, &fd);
+    vf_monitor_follow(monitor, dawdle, NULL);
+    guest = vf_guest_new(fd, &(VfGuestPast){0}, 5000, &error);
+    g_assert_no_error(error);
+    g_assert_null(vf_guest_look(guest, &error));
+    g_assert_error(error, VFERRY_ERROR, VFERRY_ERROR_PEER);
+    g_assert_nonnull(strstr(error->message, "to say what its guest is"));
+    g_assert_cmpint(g_get_monotonic_time() - begin, <, 20 * G_USEC_PER_SEC);
+}
+
 typedef struct {
     const char *name;
     VfMonitorRow rows[4];
@@ -259,6 +290,7 @@ static const Odd odds[] = {
     {"no-list", {{"qom-list " P, "!gone"}}, VFERRY_ERROR_FAILED},
     {"unknown-command", {{"query-pci", "?what"}}, VFERRY_ERROR_NOT_SUPPORTED},
     {"silence", {{"query-uuid", ""}}, VFERRY_ERROR_PEER},
+    {"silence-about-a-property", {{"qom-get /machine type", ""}, NO_DEVICES}, VFERRY_ERROR_PEER},
     {"hang-up", {{"qom-get /machine type", "x"}}, VFERRY_ERROR_PEER},
 };
 
@@ -371,6 +403,7 @@ main(int argc, char **argv)
         g_test_add_data_func(path, &odds[i], test_odd);
     }
     g_test_add_func("/guest/look/odd-device", test_odd_device);
+    g_test_add_func("/guest/look/slow", test_slow);
     g_test_add_func("/guest/look/meet", test_meet);
     return g_test_run();
 }
