@@ -170,6 +170,7 @@ run(gpointer data, GError **error)
 {
     VfGuestSide *self = data;
 
+    self->state = "unknown"; /* it may run all the same, or later */
     if (!vf_guest_run(self->guest, self->patience->turn_ms, error))
         return FALSE;
     self->state = "running";

@@ -249,6 +249,8 @@ class Lies(guests.FaultTest):
         self.cross(destination={'traps': {'cont': {'do': 'answer', 'value': {}}}})
         self.wait_for_doubt('destination')
         self.assertIn('QEMU was told to let the guest run, and it does not', self.destination().get('Error')[1])
+        self.assertEqual([each['state'] for each in self.destination().get('Devices')], ['unknown'])
+        self.assertEqual(self.domain_b.get('State'), 'unknown')
         self.wait_for_doubt('source')
         self.assertEqual(self.running(), set())
         self.assert_discarded()
