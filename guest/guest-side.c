@@ -84,7 +84,7 @@ check_run_state(const VfGuestLook *look, VfRunState wanted, GError **error)
     return FALSE;
 }
 
-/* The first reason, and how many more there are. */
+/* Of the first device that has one, the first. */
 static gboolean
 check_reasons(const VfGuestLook *look, GError **error)
 {

@@ -56,7 +56,7 @@ typedef struct {
     gboolean asked; /* `migrate-incoming` was, and not refused: what it has is this guest */
 } VfGuestSide;
 
-/* Makes the subject of @session, which must outlive it, as @patience. */
+/* Makes the subject of @session, which ends before it does. @patience outlives both. */
 VfGuestSide *vf_guest_side_new(VfSession *session, const VfSessionSubject *subject,
                                const VfGuestPatience *patience);
 void vf_guest_side_free(VfGuestSide *self);
