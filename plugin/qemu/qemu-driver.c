@@ -104,6 +104,7 @@ take_monitor(VfDomain *domain, GError **error)
 {
     g_autoptr(VfOptions) options = vf_options_new(vf_domain_get_options(domain));
     g_autoptr(GVariant) handle = vf_options_take_value(options, "qmp", G_VARIANT_TYPE_HANDLE);
+    VfQemuMonitor *monitor;
     int fd;
 
     if (!vf_options_end(options, error))
@@ -114,7 +115,9 @@ take_monitor(VfDomain *domain, GError **error)
         return NULL;
     }
     fd = vf_domain_take_fd(domain, g_variant_get_handle(handle), error);
-    return fd >= 0 ? vf_qemu_monitor_new(fd, error) : NULL;
+    monitor = fd >= 0 ? vf_qemu_monitor_new(&fd, error) : NULL;
+    vf_domain_close_fd(domain, &fd); /* whatever it is, if it is no monitor */
+    return monitor;
 }
 
 typedef struct {

@@ -50,15 +50,14 @@ vf_qemu_monitor_new_kept(int fd, int process, gboolean oob)
 }
 
 VfQemuMonitor *
-vf_qemu_monitor_new(int fd, GError **error)
+vf_qemu_monitor_new(int *fd, GError **error)
 {
-    vf_autofd int taken = fd;
-    int process = open_process(fd, error);
+    int process = open_process(*fd, error);
     VfQemuMonitor *self;
 
     if (process < 0)
         return NULL;
-    self = vf_qemu_monitor_new_kept(vf_io_steal_fd(&taken), process, FALSE);
+    self = vf_qemu_monitor_new_kept(vf_io_steal_fd(fd), process, FALSE);
     self->answered = FALSE;
     return self;
 }
