@@ -27,14 +27,14 @@ open_process(int fd, GError **error)
     int process = -1;
     socklen_t process_size = sizeof process;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &process, &process_size) == 0)
-        return process;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                     _("option “%s” is no connected unix socket of a process on this host"), "qmp");
         return -1;
     }
-    process = pidfd_open(peer.pid, 0);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &process, &process_size) == 0)
+        return process;
+    process = errno == ENOPROTOOPT ? pidfd_open(peer.pid, 0) : -1;
     if (process < 0)
         vf_error_errno(error, VFERRY_ERROR_DEVICE, errno, _("the process at option “%s”"), "qmp");
     return process;
