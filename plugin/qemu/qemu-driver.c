@@ -207,12 +207,16 @@ begin(VfDriver *driver, VfJob *job, GTask *task)
     g_object_unref(task);
 }
 
+static gboolean
+may_ask(VfDriver *driver)
+{
+    return vf_driver_host_get_config(VF_QEMU_DRIVER(driver)->host)->accept_from_process;
+}
+
 static void
 listen(VfDriver *driver, VfJob *job, GTask *task)
 {
-    const VfConfigFile *config = vf_driver_host_get_config(VF_QEMU_DRIVER(driver)->host);
-
-    vf_qemu_destination_listen(job, config->accept_from_process, task);
+    vf_qemu_destination_listen(job, may_ask(driver), task);
 }
 
 static void
@@ -334,7 +338,7 @@ restore(VfDriver *driver, VfJob *job, GError **error)
     if (source)
         vf_qemu_side_follow(job);
     else
-        vf_qemu_destination_follow(job);
+        vf_qemu_destination_follow(job, may_ask(driver));
     return TRUE;
 }
 
