@@ -10,6 +10,7 @@
 #include "error.h"
 #include "options.h"
 #include "qemu-destination.h"
+#include "qemu-discard.h"
 #include "qemu-look.h"
 #include "qemu-source.h"
 
@@ -226,6 +227,12 @@ perform(VfDriver *driver, VfJob *job, GTask *task)
 }
 
 static void
+discard(VfDriver *driver, VfJob *job, GTask *task)
+{
+    vf_qemu_discard(job, task);
+}
+
+static void
 nothing_to_do(VfDriver *driver, VfJob *job, GTask *task)
 {
     g_task_return_boolean(task, TRUE);
@@ -255,56 +262,6 @@ run(VfDriver *driver, VfJob *job, GTask *task)
         return;
     g_task_return_error(task, error);
     g_object_unref(task);
-}
-
-/* --- discard: the guest does not run here, and never will --- */
-
-static void
-on_discarded(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-    g_autoptr(GError) error = NULL;
-
-    if (vf_qemu_side_quit_finish(result, &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_BUSY,
-                                _("the QEMU here cannot be told to end, and nothing may run it "
-                                  "elsewhere: %s"),
-                                error->message);
-}
-
-static void
-on_discard_looked(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-    VfQemuSide *side = vf_qemu_side_get(g_task_get_task_data(task));
-    gboolean running = FALSE;
-    g_autoptr(GError) error = NULL;
-
-    if (vf_qemu_look_finish(result, &running, NULL, &error) && running)
-        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_BUSY,
-                                _("the guest runs here: nothing may run it elsewhere"));
-    else if (error && !vf_qemu_monitor_has_ended(side->monitor))
-        g_task_return_new_error(
-            task, VFERRY_ERROR, VFERRY_ERROR_BUSY,
-            _("whether the guest runs here cannot be told, and nothing may run it elsewhere: %s"),
-            error->message);
-    else
-        vf_qemu_side_quit_async(side, on_discarded, g_steal_pointer(&task));
-}
-
-static void
-discard(VfDriver *driver, VfJob *job, GTask *task)
-{
-    VfQemuSide *side = vf_qemu_side_get(job);
-
-    if (!side->monitor || vf_qemu_monitor_has_ended(side->monitor)) {
-        nothing_to_do(driver, job, task);
-        return;
-    }
-    g_task_set_task_data(task, g_object_ref(job), g_object_unref);
-    vf_qemu_look_async(side->monitor, NULL, on_discard_looked, task);
 }
 
 static void

@@ -416,6 +416,30 @@ class Daemon(guests.FaultTest):
         self.assertLessEqual(self.made, self.mdevs())
         self.assertEqual(self.ends(), ('completed', 'completed'))
 
+    def test_monitor_lost(self):
+        """Whoever cannot ask the QEMU lets nobody run it elsewhere before it has ended."""
+        self.come_to('committed')
+        worker = self.find_workers()[1]
+        os.kill(worker, signal.SIGSTOP)  # before it can write down that the guest runs
+        self.go_on('committed')
+        self.wait_for_running('b')
+        os.kill(worker, signal.SIGKILL)
+        self.wait_for_doubt('destination')
+        self.daemon.stop(signal.SIGKILL)
+        self.assertTrue(self.store.lose('destination', 'monitor'))
+        self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
+        self.launch()
+        self.wait_for_doubt('destination')
+        self.script('open', ['result', {'outcome': 'failed', 'error': harness.error_name('Device'), 'message': 'Device or resource busy'}])
+        error = self.assert_refused('Busy', self.resolve, 'destination', 'discard')
+        self.assertRegex(error.message, f'end that QEMU first. Device {self.made.pop()} cannot be opened.*: Device or resource busy')
+        self.assertEqual(self.running(), {'b'})
+        self.b.kill()
+        os.unlink(os.path.join(self.mover, 'open.json'))
+        self.resolve('destination', 'discard')
+        self.resolve('source', 'run')
+        self.wait_for_running('a')
+
     def test_discard_where_it_runs(self):
         """Is refused."""
         self.come_to('committed')
