@@ -9,8 +9,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
-#include "vfio-destination.h"
 #include "mover-open.h"
+#include "vfio-destination.h"
 #include "vfio-source.h"
 
 #define INSPECT_DEADLINE_MS 10000
