@@ -501,6 +501,19 @@ class Attach(guests.Test):
         self.assertRegex(error.message, f'device {self.uuid} is in (job|domain)')
         self.assertEqual(self.domains(), {self.domain_a.path})
 
+    def test_devices_change(self):
+        """What a guest had when it was attached is not all that it has."""
+        second = self.sysfs.add_mdev('mtty-1')
+        self.wait_for_device(second)
+        self.start_source()
+        self.attach_source()
+        for devices in ([self.uuid, second], [second], [self.uuid]):
+            self.a.set(devices=[self.device(uuid, i) for i, uuid in enumerate(devices)])
+            error = self.assert_refused('Busy', self.begin_guest)
+            self.assertIn('domain harbour cat has other devices now', error.message)
+            self.assertEqual({each['host-address'] for each in self.domain_a.get('Devices')}, set(devices))
+        self.begin_guest()
+
     def test_device_twice(self):
         self.start_source(devices=[self.device(self.uuid), self.device(self.uuid, 1)])
         self.attach_source()
