@@ -204,6 +204,20 @@ class Ends(Test):
                 self.assert_let_go(question)
 
 
+class Silent(Test):
+    hasty = True
+
+    def test_daemon_stands_still(self):
+        """The guest does not wait for it."""
+        self.come_to_accepting()
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        self.wait_for_running('a')
+        self.wait_for(self.b.has_ended, 'the end of the QEMU that was to receive it')
+        self.daemon.process.send_signal(signal.SIGCONT)
+        self.assert_failed()
+        self.assertIn('nobody has said within 1500 ms', self.destination().get('Error')[1])
+
+
 class Daemon(Test):
     kept = True
 
