@@ -382,6 +382,21 @@ class Daemon(guests.FaultTest):
         self.wait_for(lambda: {device['state'] for device in self.job(self.job_uuid, role).get('Devices')} == {state},
                       f'devices of the {role} that are {state}')
 
+    def test_begun(self):
+        """The domain ends with its daemon, and with it what was only begun: whoever had attached it does so again."""
+        self.start_source()
+        self.attach_source()
+        cookie = self.begin_guest()
+        super().restart()
+        self.assertEqual(self.store.names(), [])
+        self.attach_source()
+        self.assert_refused('NotFound', self.perform, self.job_uuid, cookie, bytes(32))
+        self.prepare_guest(self.begin_guest())
+        self.start_destination()
+        self.attach_destination()
+        self.perform_guest()
+        self.assert_crossed()
+
     def check_doubt(self, decisions, runs):
         """In doubt at both sides, and decided under the next daemon."""
         self.come_to('committed', relay=True)
