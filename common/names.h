@@ -24,6 +24,7 @@
 /* Tests only: another root for state, run time and descriptors than the built-in ones. */
 #define VF_ENV_STATE_DIR "VFERRY_STATE_DIR"
 #define VF_ENV_RUN_DIR "VFERRY_RUN_DIR"
+#define VF_ENV_CONFIG_DIR "VFERRY_CONFIG_DIR"
 #define VF_ENV_MODEL_PATH "VFERRY_MODEL_PATH"   /* colon-separated, first wins */
 #define VF_ENV_LIBEXEC_DIR "VFERRY_LIBEXEC_DIR" /* where vferry-mover and vferry-helper are */
 #define VF_ENV_SCHEMA_DIR "VFERRY_SCHEMA_DIR"

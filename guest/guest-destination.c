@@ -52,22 +52,32 @@ introduce(gpointer data, GError **error)
 }
 
 /* Whoever can has asked the kernel whether it takes the devices' state, before anybody commits to
- * it: QEMU does so only when the guest is to run, and then it is too late. */
+ * it: QEMU does so only when the guest is to run, and then it is too late. A daemon that stands
+ * still, or is not started again, is waited for as long as one that asks a second time takes. */
 static gboolean
 await_verdict(VfGuestSide *self, gboolean *done, GError **error)
 {
-    gint64 end = g_get_monotonic_time() + LOOK_MS * 1000;
+    gint64 now = g_get_monotonic_time();
     gboolean first;
 
     g_mutex_lock(&self->lock);
     first = !self->asking;
     self->asking = TRUE; /* a verdict from before is none */
     g_mutex_unlock(&self->lock);
-    if (first)
+    if (first) {
+        self->asked_time = now;
         vf_session_set_phase(self->session, "accepting");
+    }
     g_mutex_lock(&self->lock);
     if (!self->verdict)
-        g_cond_wait_until(&self->told, &self->lock, end);
+        g_cond_wait_until(&self->told, &self->lock, now + LOOK_MS * 1000);
+    if (!self->verdict && now - self->asked_time >= (gint64)self->patience->verdict_ms * 1000) {
+        self->refusal = g_error_new(VFERRY_ERROR, VFERRY_ERROR_DEVICE,
+                                    _("nobody has said within %u ms whether the kernel takes the "
+                                      "state of the devices"),
+                                    self->patience->verdict_ms);
+        self->verdict = TRUE;
+    }
     *done = self->verdict && !self->refusal;
     if (self->refusal)
         g_propagate_error(error, g_error_copy(self->refusal));

@@ -45,9 +45,10 @@ typedef struct {
     /* destination */
     GMutex lock; /* of the next ones, which the thread of the messages fills in */
     GCond told;
-    int brought;     /* the monitor's descriptor; -1 */
-    gboolean met;    /* the source is there, and that was looked for */
-    gboolean asking; /* the kernel */
+    int brought;       /* the monitor's descriptor; -1 */
+    gboolean met;      /* the source is there, and that was looked for */
+    gint64 asked_time; /* since when the kernel's word is waited for */
+    gboolean asking;   /* the kernel */
     gboolean verdict;
     GError *refusal; /* of the kernel, as whoever asked it says; NULL with a verdict: it accepts */
     /* destination, without it */

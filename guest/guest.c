@@ -33,7 +33,8 @@ on_event(const char *name, JsonObject *data, gpointer user_data)
         self->n_events++;
 }
 
-const VfGuestPatience vf_guest_patience = {.greet_ms = 5000, .answer_ms = 60000, .turn_ms = 30000};
+const VfGuestPatience vf_guest_patience = {
+    .greet_ms = 5000, .answer_ms = 60000, .turn_ms = 30000, .verdict_ms = 30000};
 
 VfGuest *
 vf_guest_new(int fd, const VfGuestPast *past, guint greet_ms, GError **error)

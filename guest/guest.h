@@ -24,8 +24,9 @@ typedef struct {
  * waits longer. Tests have less of it. */
 typedef struct {
     guint greet_ms;
-    guint answer_ms; /* to a question of vf_guest_ask() */
-    guint turn_ms;   /* until the guest runs, here or here again */
+    guint answer_ms;  /* to a question of vf_guest_ask() */
+    guint turn_ms;    /* until the guest runs, here or here again */
+    guint verdict_ms; /* until somebody says whether the kernel takes the devices' state */
 } VfGuestPatience;
 
 extern const VfGuestPatience vf_guest_patience;

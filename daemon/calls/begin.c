@@ -295,6 +295,29 @@ check_models(VfJob *job, GError **error)
     return TRUE;
 }
 
+/* Its driver has asked what the guest has, perhaps for the second time. */
+static gboolean
+check_domain(VfJob *job, VfDomain *domain, GError **error)
+{
+    guint n = 0;
+
+    if (!vf_domain_check_stays(domain, error))
+        return FALSE;
+    for (guint i = 0; i < vf_domain_get_n_devices(domain); i++) {
+        const VfDomainDevice *device = vf_domain_get_device(domain, i);
+        const VfTouch touch = {.id = device->host_address, .inode = device->inode};
+
+        if (device->device)
+            n += vf_job_has_device(job, &touch) ? 1 : VF_JOB_DEVICES_MAX;
+    }
+    if (n == vf_job_get_n_devices(job))
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_BUSY,
+                _("domain %s has other devices now than when it was attached: begin again"),
+                vf_domain_get_label(domain));
+    return FALSE;
+}
+
 static char *
 make_cookie(VfBegin *self, VfJob *job)
 {
@@ -330,7 +353,7 @@ on_begun(GObject *source, GAsyncResult *result, gpointer data)
     if (!error && !pending)
         error = g_error_new(VFERRY_ERROR, VFERRY_ERROR_CANCELLED, _("the caller left the bus"));
     if (!error && vf_job_get_domain(call->job))
-        vf_domain_check_stays(vf_job_get_domain(call->job), &error);
+        check_domain(call->job, vf_job_get_domain(call->job), &error);
     if (!error)
         check_models(call->job, &error);
     if (error) {

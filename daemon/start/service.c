@@ -97,6 +97,9 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
 {
     g_autoptr(VfService) self = g_object_new(VF_TYPE_SERVICE, NULL);
     const char *state_dir = g_getenv(VF_ENV_STATE_DIR);
+    const char *config_dir = g_getenv(VF_ENV_CONFIG_DIR);
+    g_autofree char *config_file =
+        g_build_filename(config_dir && *config_dir ? config_dir : VF_SYSCONFDIR, CONFIG_FILE, NULL);
 
     self->context.connection = g_object_ref(connection);
     self->context.registry = g_object_ref(registry);
@@ -105,7 +108,7 @@ vf_service_new(GDBusConnection *connection, VfRegistry *registry, VfGate *gate, 
     self->context.uses = vf_uses_new();
     self->context.drivers = g_ptr_array_ref(drivers);
     self->context.providers = g_ptr_array_ref(providers);
-    self->config = vf_config_file_load(VF_SYSCONFDIR "/" CONFIG_FILE, error);
+    self->config = vf_config_file_load(config_file, error);
     self->context.config = self->config;
     if (!self->config)
         return NULL;

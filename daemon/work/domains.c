@@ -384,6 +384,23 @@ check_label(VfDomains *self, VfDomain *domain, const char *name, const char *uui
     return TRUE;
 }
 
+/* A guest that says that it has another's device would keep everybody else from it. Those of the
+ * lease that waits for it are its own. */
+static gboolean
+check_devices(VfDomains *self, VfDomain *domain, VfJob *incoming, GError **error)
+{
+    for (guint i = 0; i < vf_domain_get_n_devices(domain); i++) {
+        const VfDomainDevice *device = vf_domain_get_device(domain, i);
+        const VfTouch touch = {
+            .id = device->host_address, .inode = device->inode, .domain = domain};
+
+        if (*touch.id && !(incoming && vf_job_has_device(incoming, &touch)) &&
+            !vf_uses_check(self->context->uses, &touch, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean
 check_name(const char *name, GError **error)
 {
@@ -526,8 +543,9 @@ on_attached(GObject *source, GAsyncResult *result, gpointer data)
         error = g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_DEVICE, _("the guest has ended"));
     if (!error && attach->name) /* whatever the hypervisor calls it */
         vf_domain_set_name(domain, attach->name);
-    if (!error)
-        check_label(self, domain, vf_domain_get_name(domain), vf_domain_get_uuid(domain), &error);
+    if (!error &&
+        check_label(self, domain, vf_domain_get_name(domain), vf_domain_get_uuid(domain), &error))
+        check_devices(self, domain, attach->incoming, &error);
     if (error) {
         if (attach->incoming) {
             vf_job_set_domain(attach->incoming, NULL);

@@ -106,12 +106,20 @@ vf_job_keep_fill(VfJob *job, GVariantDict *state)
         g_variant_dict_insert_value(state, "driver-state", vf_job_get_driver_state(job));
 }
 
+/* What was only begun has nothing but its domain, which ends with this process. */
+static gboolean
+ends_with_daemon(VfJob *job)
+{
+    return vf_job_get_role(job) == VF_JOB_SOURCE && vf_job_get_domain(job) &&
+           !vf_job_get_record(job);
+}
+
 static void
 on_changed(VfJob *job, gpointer data)
 {
     g_auto(GVariantDict) state = G_VARIANT_DICT_INIT(NULL);
 
-    if (!vf_job_get_kept(job)) /* forgotten */
+    if (!vf_job_get_kept(job) /* forgotten */ || ends_with_daemon(job))
         return;
     vf_job_keep_fill(job, &state);
     vf_kept_write(vf_job_get_kept(job), &state);

@@ -251,13 +251,19 @@ take_monitor(VfOptions *options)
     return handle ? handle : vf_options_take_value(options, "qmp", G_VARIANT_TYPE_HANDLE);
 }
 
+/* One that waits has what was made for it. */
 static char **
-get_devices(GVariant *option)
+get_devices(GVariant *option, VfJob *incoming)
 {
     const char *text = g_getenv(DEVICES);
+    g_autoptr(GStrvBuilder) made = g_strv_builder_new();
 
     if (option)
         return g_variant_dup_strv(option, NULL);
+    for (guint i = 0; incoming && i < vf_job_get_n_devices(incoming); i++)
+        g_strv_builder_add(made, vf_job_get_device(incoming, i)->id);
+    if (incoming)
+        return g_strv_builder_end(made);
     return text ? g_strsplit(text, " ", -1) : NULL;
 }
 
@@ -269,7 +275,7 @@ fill_domain(VfFakeDriver *self, VfDomain *domain, VfJob *incoming, VfOptions *op
     g_autoptr(GVariant) devices =
         vf_options_take_value(options, "fake-devices", G_VARIANT_TYPE_STRING_ARRAY);
     g_autofree char *uuid = vf_options_take_string(options, "fake-uuid", "");
-    g_auto(GStrv) addresses = get_devices(devices);
+    g_auto(GStrv) addresses = get_devices(devices, incoming);
     Monitor *monitor;
     int fd;
 

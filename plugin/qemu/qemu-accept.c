@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "mover.h"
+#include "names.h"
 
 /* A kernel driver answers within a millisecond, mostly; the guest stands still meanwhile. */
 #define ACCEPT_DEADLINE_SECONDS 10
@@ -68,10 +69,13 @@ on_ended(VfMover *worker, VfMoverReply *reply, Question *question)
 {
     VfQemuAccept *self = question->all;
     const GError *error = reply ? reply->outcome->error : vf_mover_get_error(worker);
+    const char *words = error           ? error->message
+                        : !self->asking ? _("the kernel was not asked, but an answer came")
+                                        : NULL;
 
-    if (error && !self->refusal)
+    if (words && !self->refusal)
         self->refusal = g_error_new(VFERRY_ERROR, VFERRY_ERROR_DEVICE, _("device %s: %s"),
-                                    question->device, error->message);
+                                    question->device, words);
     g_clear_object(&question->worker);
     self->n_open--;
     conclude(self);
@@ -96,9 +100,9 @@ on_started(VfMover *worker, Question *question)
 /* vferryd's unit has no capability to give, so that systemd starts the one that needs it; without
  * systemd it is started here, with what this process has. */
 static VfMover *
-make_worker(VfJob *job, const VfJobDevice *device, const VfQemuMonitor *monitor)
+make_worker(VfJob *job, const VfJobDevice *device, const VfQemuMonitor *monitor, gboolean allowed)
 {
-    const char *run_dir = g_getenv("VFERRY_RUN_DIR");
+    const char *run_dir = g_getenv(VF_ENV_RUN_DIR);
     g_autofree char *socket =
         run_dir ? g_build_filename(run_dir, "accept", NULL) : g_strdup(SOCKET);
     g_auto(GVariantDict) args = G_VARIANT_DICT_INIT(NULL);
@@ -106,7 +110,7 @@ make_worker(VfJob *job, const VfJobDevice *device, const VfQemuMonitor *monitor)
     g_variant_dict_insert(&args, "path", "s", vf_device_get_sysfs_path(device->device));
     g_variant_dict_insert(&args, "inode", "t", vf_device_get_inode(device->device));
     g_variant_dict_insert(&args, "uid", "u", vf_job_get_uid(job));
-    g_variant_dict_insert(&args, "allowed", "b", TRUE);
+    g_variant_dict_insert(&args, "allowed", "b", allowed);
     g_variant_dict_insert(&args, "wait", "b", TRUE);
     if (g_access(socket, F_OK) == 0)
         return vf_mover_new_served(socket, VF_MOVER_PROGRAM_ACCEPT, "accept-from-process",
@@ -117,7 +121,7 @@ make_worker(VfJob *job, const VfJobDevice *device, const VfQemuMonitor *monitor)
 
 static void
 add_question(VfQemuAccept *self, VfJob *job, const VfJobDevice *device,
-             const VfQemuMonitor *monitor)
+             const VfQemuMonitor *monitor, gboolean allowed)
 {
     Question *question;
 
@@ -130,7 +134,7 @@ add_question(VfQemuAccept *self, VfJob *job, const VfJobDevice *device,
     question = g_new0(Question, 1);
     question->all = self;
     question->device = g_strdup(device->id);
-    question->worker = make_worker(job, device, monitor);
+    question->worker = make_worker(job, device, monitor, allowed);
     g_signal_connect(question->worker, "started", G_CALLBACK(on_started), question);
     g_signal_connect(question->worker, "ended", G_CALLBACK(on_ended), question);
     g_ptr_array_add(self->questions, question);
@@ -139,7 +143,8 @@ add_question(VfQemuAccept *self, VfJob *job, const VfJobDevice *device,
 }
 
 VfQemuAccept *
-vf_qemu_accept_new(VfJob *job, const VfQemuMonitor *monitor, VfQemuAccepted answered, gpointer data)
+vf_qemu_accept_new(VfJob *job, const VfQemuMonitor *monitor, gboolean allowed,
+                   VfQemuAccepted answered, gpointer data)
 {
     VfQemuAccept *self = g_new0(VfQemuAccept, 1);
 
@@ -147,7 +152,7 @@ vf_qemu_accept_new(VfJob *job, const VfQemuMonitor *monitor, VfQemuAccepted answ
     self->answered = answered;
     self->data = data;
     for (guint i = 0; i < vf_job_get_n_devices(job); i++)
-        add_question(self, job, vf_job_get_device(job, i), monitor);
+        add_question(self, job, vf_job_get_device(job, i), monitor, allowed);
     return self;
 }
 

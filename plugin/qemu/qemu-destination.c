@@ -39,28 +39,38 @@ on_accepted(gpointer data, const GError *refusal)
                    vf_job_get_uuid(job), error->message);
 }
 
-/* Without leave nobody says “accepting”. */
+/* Whoever says “accepting” waits for a word, and the guest stands still meanwhile. Without leave
+ * nobody says it, unless an earlier daemon had that. */
 static void
 on_phase(VfMover *mover, const char *phase, VfQemuSide *self)
 {
     gboolean now = g_str_equal(phase, "accepting");
 
-    if (!self->monitor || (!now && !(self->asks && g_str_equal(phase, "loading"))))
+    if (!now && !(self->asks && g_str_equal(phase, "loading")))
         return;
-    if (!self->accept)
-        self->accept = vf_qemu_accept_new(self->worker.job, self->monitor, on_accepted, self);
-    if (now)
+    if (!self->accept && self->monitor)
+        self->accept =
+            vf_qemu_accept_new(self->worker.job, self->monitor, self->asks, on_accepted, self);
+    if (now && self->accept) {
         vf_qemu_accept_ask(self->accept);
+    } else if (now) {
+        g_autoptr(GError) error =
+            g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_NOT_FOUND,
+                                _("the QEMU whose devices were to be asked about has gone"));
+
+        on_accepted(self, error);
+    }
 }
 
 /* What waited for the kernel's word when the last daemon ended is asked about again. A device that
  * has given it is not in RESUMING any more, and what that one heard nobody knows: then it is a
  * refusal, and the source goes on. */
 void
-vf_qemu_destination_follow(VfJob *job)
+vf_qemu_destination_follow(VfJob *job, gboolean ask)
 {
     VfQemuSide *self = vf_qemu_side_get(job);
 
+    self->asks = ask;
     vf_qemu_side_follow(job);
     g_signal_connect_after(job, "completed", G_CALLBACK(on_completed), NULL);
     if (!self->worker.mover)
@@ -78,7 +88,6 @@ vf_qemu_destination_listen(VfJob *job, gboolean ask, GTask *task)
     GVariantDict args;
 
     self->worker.waiting = task;
-    self->asks = ask;
     g_variant_dict_init(&args, NULL);
     vf_mover_side_fill_receive(job, &args);
     g_variant_dict_insert(&args, "accept", "b", ask);
@@ -86,7 +95,7 @@ vf_qemu_destination_listen(VfJob *job, gboolean ask, GTask *task)
         &self->worker,
         vf_mover_new(VF_MOVER_PROGRAM_GUEST, "receive", g_variant_dict_end(&args), &record, 1),
         vf_qemu_destination_ended);
-    vf_qemu_destination_follow(job);
+    vf_qemu_destination_follow(job, ask);
 }
 
 /* Those that were made for it, each: a QEMU with another device would have the state of this one

@@ -17,7 +17,7 @@ void vf_qemu_destination_give_up(VfJob *job, const VfQemuMonitor *monitor);
 
 void vf_qemu_destination_ended(VfMoverSide *self, VfMoverReply *reply);
 /* A job of an earlier daemon, too: its guest has its devices as soon as it has completed, and its
- * worker may wait for the kernel's word. */
-void vf_qemu_destination_follow(VfJob *job);
+ * worker may wait for the kernel's word. @ask: as the administrator has it now. */
+void vf_qemu_destination_follow(VfJob *job, gboolean ask);
 
 G_END_DECLS

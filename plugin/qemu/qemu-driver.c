@@ -10,6 +10,7 @@
 #include "error.h"
 #include "options.h"
 #include "qemu-destination.h"
+#include "qemu-discard.h"
 #include "qemu-look.h"
 #include "qemu-source.h"
 
@@ -104,6 +105,7 @@ take_monitor(VfDomain *domain, GError **error)
 {
     g_autoptr(VfOptions) options = vf_options_new(vf_domain_get_options(domain));
     g_autoptr(GVariant) handle = vf_options_take_value(options, "qmp", G_VARIANT_TYPE_HANDLE);
+    VfQemuMonitor *monitor;
     int fd;
 
     if (!vf_options_end(options, error))
@@ -114,7 +116,9 @@ take_monitor(VfDomain *domain, GError **error)
         return NULL;
     }
     fd = vf_domain_take_fd(domain, g_variant_get_handle(handle), error);
-    return fd >= 0 ? vf_qemu_monitor_new(fd, error) : NULL;
+    monitor = fd >= 0 ? vf_qemu_monitor_new(&fd, error) : NULL;
+    vf_domain_close_fd(domain, &fd); /* whatever it is, if it is no monitor */
+    return monitor;
 }
 
 typedef struct {
@@ -204,18 +208,28 @@ begin(VfDriver *driver, VfJob *job, GTask *task)
     g_object_unref(task);
 }
 
+static gboolean
+may_ask(VfDriver *driver)
+{
+    return vf_driver_host_get_config(VF_QEMU_DRIVER(driver)->host)->accept_from_process;
+}
+
 static void
 listen(VfDriver *driver, VfJob *job, GTask *task)
 {
-    const VfConfigFile *config = vf_driver_host_get_config(VF_QEMU_DRIVER(driver)->host);
-
-    vf_qemu_destination_listen(job, config->accept_from_process, task);
+    vf_qemu_destination_listen(job, may_ask(driver), task);
 }
 
 static void
 perform(VfDriver *driver, VfJob *job, GTask *task)
 {
     vf_qemu_source_perform(job, task);
+}
+
+static void
+discard(VfDriver *driver, VfJob *job, GTask *task)
+{
+    vf_qemu_discard(job, task);
 }
 
 static void
@@ -250,56 +264,6 @@ run(VfDriver *driver, VfJob *job, GTask *task)
     g_object_unref(task);
 }
 
-/* --- discard: the guest does not run here, and never will --- */
-
-static void
-on_discarded(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-    g_autoptr(GError) error = NULL;
-
-    if (vf_qemu_side_quit_finish(result, &error))
-        g_task_return_boolean(task, TRUE);
-    else
-        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_BUSY,
-                                _("the QEMU here cannot be told to end, and nothing may run it "
-                                  "elsewhere: %s"),
-                                error->message);
-}
-
-static void
-on_discard_looked(GObject *source, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GTask) task = data;
-    VfQemuSide *side = vf_qemu_side_get(g_task_get_task_data(task));
-    gboolean running = FALSE;
-    g_autoptr(GError) error = NULL;
-
-    if (vf_qemu_look_finish(result, &running, NULL, &error) && running)
-        g_task_return_new_error(task, VFERRY_ERROR, VFERRY_ERROR_BUSY,
-                                _("the guest runs here: nothing may run it elsewhere"));
-    else if (error && !vf_qemu_monitor_has_ended(side->monitor))
-        g_task_return_new_error(
-            task, VFERRY_ERROR, VFERRY_ERROR_BUSY,
-            _("whether the guest runs here cannot be told, and nothing may run it elsewhere: %s"),
-            error->message);
-    else
-        vf_qemu_side_quit_async(side, FALSE, on_discarded, g_steal_pointer(&task));
-}
-
-static void
-discard(VfDriver *driver, VfJob *job, GTask *task)
-{
-    VfQemuSide *side = vf_qemu_side_get(job);
-
-    if (!side->monitor || vf_qemu_monitor_has_ended(side->monitor)) {
-        nothing_to_do(driver, job, task);
-        return;
-    }
-    g_task_set_task_data(task, g_object_ref(job), g_object_unref);
-    vf_qemu_look_async(side->monitor, NULL, on_discard_looked, task);
-}
-
 static void
 cancel(VfDriver *driver, VfJob *job)
 {
@@ -331,7 +295,7 @@ restore(VfDriver *driver, VfJob *job, GError **error)
     if (source)
         vf_qemu_side_follow(job);
     else
-        vf_qemu_destination_follow(job);
+        vf_qemu_destination_follow(job, may_ask(driver));
     return TRUE;
 }
 

@@ -27,14 +27,14 @@ open_process(int fd, GError **error)
     int process = -1;
     socklen_t process_size = sizeof process;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &process, &process_size) == 0)
-        return process;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0) {
         g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_INVALID_ARGUMENT,
                     _("option “%s” is no connected unix socket of a process on this host"), "qmp");
         return -1;
     }
-    process = pidfd_open(peer.pid, 0);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &process, &process_size) == 0)
+        return process;
+    process = errno == ENOPROTOOPT ? pidfd_open(peer.pid, 0) : -1;
     if (process < 0)
         vf_error_errno(error, VFERRY_ERROR_DEVICE, errno, _("the process at option “%s”"), "qmp");
     return process;
@@ -50,15 +50,14 @@ vf_qemu_monitor_new_kept(int fd, int process, gboolean oob)
 }
 
 VfQemuMonitor *
-vf_qemu_monitor_new(int fd, GError **error)
+vf_qemu_monitor_new(int *fd, GError **error)
 {
-    vf_autofd int taken = fd;
-    int process = open_process(fd, error);
+    int process = open_process(*fd, error);
     VfQemuMonitor *self;
 
     if (process < 0)
         return NULL;
-    self = vf_qemu_monitor_new_kept(vf_io_steal_fd(&taken), process, FALSE);
+    self = vf_qemu_monitor_new_kept(vf_io_steal_fd(fd), process, FALSE);
     self->answered = FALSE;
     return self;
 }

@@ -14,9 +14,9 @@ typedef struct {
     gboolean answered; /* a worker has spoken over the connection */
 } VfQemuMonitor;
 
-/* Takes @fd. INVALID_ARGUMENT when it is no connected unix socket, DEVICE when nobody holds its
- * other end any more. */
-VfQemuMonitor *vf_qemu_monitor_new(int fd, GError **error);
+/* Takes *@fd, unless it fails: a caller's may be anything, and its close slow. INVALID_ARGUMENT
+ * when it is no connected unix socket, DEVICE when nobody holds its other end any more. */
+VfQemuMonitor *vf_qemu_monitor_new(int *fd, GError **error);
 /* Of what an earlier daemon kept. Takes both descriptors. */
 VfQemuMonitor *vf_qemu_monitor_new_kept(int fd, int process, gboolean oob);
 VfQemuMonitor *vf_qemu_monitor_ref(VfQemuMonitor *self);

@@ -13,7 +13,7 @@ typedef struct {
     VfMoverSide worker;
     VfQemuMonitor *monitor; /* NULL at a destination until somebody has attached a QEMU */
     guint watch;            /* of its process */
-    gboolean asks;          /* at a destination: the kernel is asked before the commit */
+    gboolean asks;          /* at a destination: the kernel may be asked before the commit */
     VfQemuAccept *accept;   /* at a destination, once the source has come; NULL: nobody is asked */
 } VfQemuSide;
 

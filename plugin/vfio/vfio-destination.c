@@ -8,7 +8,7 @@
 #include "error.h"
 #include "io.h"
 #include "job-judge.h"
-#include "vfio-open.h"
+#include "mover-open.h"
 
 /* Answers by itself when it cannot; otherwise the mover's `listening` does. */
 void
@@ -87,7 +87,7 @@ open_next(VfJob *job, GTask *task)
         g_object_unref(task);
         return;
     }
-    vf_vfio_open_async(vf_job_get_device(job, self->next)->device, on_opened, task);
+    vf_mover_open_async(vf_job_get_device(job, self->next)->device, on_opened, task);
 }
 
 void

@@ -9,8 +9,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
+#include "mover-open.h"
 #include "vfio-destination.h"
-#include "vfio-open.h"
 #include "vfio-source.h"
 
 #define INSPECT_DEADLINE_MS 10000
@@ -61,7 +61,7 @@ static void
 probe(VfDriver *driver, VfDevice *device, GTask *task)
 {
     g_task_set_task_data(task, g_object_ref(device), g_object_unref);
-    vf_vfio_open_async(device, on_probed, task);
+    vf_mover_open_async(device, on_probed, task);
 }
 
 /* --- Lend --- */

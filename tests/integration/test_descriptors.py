@@ -113,6 +113,10 @@ class Test(crossing.Test):
     def test_guarded(self):
         self.check(self.method('/org/vferry1', MANAGER, 'Begin', Variant('(aoa{sv})', ([], {}))), 2)
 
+    def test_attach_what_is_no_monitor(self):
+        options = {'driver': Variant('s', 'qemu'), 'qmp': Variant('h', 0)}
+        self.check(self.method('/org/vferry1', MANAGER, 'AttachDomain', Variant('(a{sv})', (options,))))
+
     def test_lend_refused(self):
         self.polkit.allow()
         self.check(self.lend())

@@ -86,7 +86,7 @@ class Attached(Test):
         self.assertIn('harbour cat', error.message)
         for bad in ('', 'x' * 256, 'a\nb'):
             self.assert_refused('InvalidArgument', self.attach, name=Variant('s', bad))
-        self.attach(name=Variant('s', 'x' * 255))
+        self.attach(devices=['1'], name=Variant('s', 'x' * 255))
         self.assertEqual(self.manager().call('Lookup', Variant('(s)', ('harbour cat',))), (domain.path,))
 
     def test_uuid_twice(self):
@@ -114,7 +114,7 @@ class Attached(Test):
         domain = self.attach(name=Variant('s', short))
         error = self.assert_refused('InvalidArgument', lookup)
         self.assertIn(self.uuid, error.message)
-        self.attach(name=Variant('s', short + ' too'))
+        self.attach(devices=['1'], name=Variant('s', short + ' too'))
         self.sysfs.remove_mdev(self.uuid)
         self.wait_until_gone(self.uuid)
         self.assertEqual(lookup(), (domain.path,))
@@ -193,7 +193,7 @@ class Attached(Test):
 
     def test_limit(self):
         for number in range(64):
-            self.attach(name=Variant('s', f'guest {number}'))
+            self.attach(devices=[str(number)], name=Variant('s', f'guest {number}'))
         error = self.assert_refused('LimitExceeded', self.attach, name=Variant('s', 'one more'))
         self.assertIn('64', error.message)
 
@@ -374,7 +374,7 @@ class Jobs(Test):
     def test_device_in_two_domains(self):
         self.wait_for_device(self.uuid)
         self.attach()
-        error = self.assert_refused('Busy', self.begin_domain, self.attach(name=Variant('s', 'other')).path)
+        error = self.assert_refused('Busy', self.attach, name=Variant('s', 'other'))
         self.assertIn('in domain fake guest', error.message)
 
     def test_restart(self):
@@ -421,7 +421,7 @@ class Found(Test):
         status, _, err = self.tool('probe', 'found')
         self.assertEqual(status, 3)
         self.assertIn('“found” is a domain, not a device', err)
-        self.attach().call('Detach', NONE)
+        self.attach(devices=['1']).call('Detach', NONE)
         monitor.terminate()
         _, out, _ = self.finish_tool(monitor)
         self.assertRegex(out, r'domain +fake guest +added')

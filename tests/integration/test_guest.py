@@ -486,11 +486,33 @@ class Attach(guests.Test):
 
     def test_device_of_another(self):
         """Whatever QEMU says: what somebody else has, it does not get."""
-        self.lend()
+        device = self.lend()
+        self.start_source()
+        error = self.assert_refused('Busy', self.attach_source)
+        self.assertIn(f'device {self.uuid} is lent', error.message)
+        device.call('Reclaim', NONE)
+        self.attach_source()
+        self.prepare_guest(self.begin_guest())
+        liar = self.start_qemu('liar', self.made, stopped=True, name='liar')
+        error = self.assert_refused('Busy', self.attach, liar)
+        self.assertRegex(error.message, f'device {self.made.pop()} is in (job|lease)')
+        liar.set(devices=[self.device(self.uuid)])
+        error = self.assert_refused('Busy', self.attach, liar)
+        self.assertRegex(error.message, f'device {self.uuid} is in (job|domain)')
+        self.assertEqual(self.domains(), {self.domain_a.path})
+
+    def test_devices_change(self):
+        """What a guest had when it was attached is not all that it has."""
+        second = self.sysfs.add_mdev('mtty-1')
+        self.wait_for_device(second)
         self.start_source()
         self.attach_source()
-        error = self.assert_refused('Busy', self.begin_guest)
-        self.assertIn(self.uuid, error.message)
+        for devices in ([self.uuid, second], [second], [self.uuid]):
+            self.a.set(devices=[self.device(uuid, i) for i, uuid in enumerate(devices)])
+            error = self.assert_refused('Busy', self.begin_guest)
+            self.assertIn('domain harbour cat has other devices now', error.message)
+            self.assertEqual({each['host-address'] for each in self.domain_a.get('Devices')}, set(devices))
+        self.begin_guest()
 
     def test_device_twice(self):
         self.start_source(devices=[self.device(self.uuid), self.device(self.uuid, 1)])

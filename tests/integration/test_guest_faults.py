@@ -382,6 +382,21 @@ class Daemon(guests.FaultTest):
         self.wait_for(lambda: {device['state'] for device in self.job(self.job_uuid, role).get('Devices')} == {state},
                       f'devices of the {role} that are {state}')
 
+    def test_begun(self):
+        """The domain ends with its daemon, and with it what was only begun: whoever had attached it does so again."""
+        self.start_source()
+        self.attach_source()
+        cookie = self.begin_guest()
+        super().restart()
+        self.assertEqual(self.store.names(), [])
+        self.attach_source()
+        self.assert_refused('NotFound', self.perform, self.job_uuid, cookie, bytes(32))
+        self.prepare_guest(self.begin_guest())
+        self.start_destination()
+        self.attach_destination()
+        self.perform_guest()
+        self.assert_crossed()
+
     def check_doubt(self, decisions, runs):
         """In doubt at both sides, and decided under the next daemon."""
         self.come_to('committed', relay=True)
@@ -415,6 +430,30 @@ class Daemon(guests.FaultTest):
         self.check_doubt({'source': 'discard', 'destination': 'run'}, 'b')
         self.assertLessEqual(self.made, self.mdevs())
         self.assertEqual(self.ends(), ('completed', 'completed'))
+
+    def test_monitor_lost(self):
+        """Whoever cannot ask the QEMU lets nobody run it elsewhere before it has ended."""
+        self.come_to('committed')
+        worker = self.find_workers()[1]
+        os.kill(worker, signal.SIGSTOP)  # before it can write down that the guest runs
+        self.go_on('committed')
+        self.wait_for_running('b')
+        os.kill(worker, signal.SIGKILL)
+        self.wait_for_doubt('destination')
+        self.daemon.stop(signal.SIGKILL)
+        self.assertTrue(self.store.lose('destination', 'monitor'))
+        self.wait_for(lambda: not self.client.has_owner('org.vferry1'), 'the end of the name')
+        self.launch()
+        self.wait_for_doubt('destination')
+        self.script('open', ['result', {'outcome': 'failed', 'error': harness.error_name('Device'), 'message': 'Device or resource busy'}])
+        error = self.assert_refused('Busy', self.resolve, 'destination', 'discard')
+        self.assertRegex(error.message, f'end that QEMU first. Device {self.made.pop()} cannot be opened.*: Device or resource busy')
+        self.assertEqual(self.running(), {'b'})
+        self.b.kill()
+        os.unlink(os.path.join(self.mover, 'open.json'))
+        self.resolve('destination', 'discard')
+        self.resolve('source', 'run')
+        self.wait_for_running('a')
 
     def test_discard_where_it_runs(self):
         """Is refused."""

@@ -6,7 +6,8 @@
 int
 main(int argc, char **argv)
 {
-    static const VfGuestPatience hasty = {.greet_ms = 400, .answer_ms = 700, .turn_ms = 1500};
+    static const VfGuestPatience hasty = {
+        .greet_ms = 400, .answer_ms = 700, .turn_ms = 1500, .verdict_ms = 1500};
     VfWorker worker;
 
     vf_guest_worker_init(&worker, &hasty);

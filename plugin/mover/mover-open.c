@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "vfio-open.h"
+#include "mover-open.h"
 
 #define DEADLINE_MS 10000
 
 void
-vf_vfio_open_async(VfDevice *device, GAsyncReadyCallback callback, gpointer data)
+vf_mover_open_async(VfDevice *device, GAsyncReadyCallback callback, gpointer data)
 {
     GVariantDict args;
 
