@@ -426,7 +426,9 @@ class FaultTest(Test):
         else:
             self.wait_for_step(self.a, 'word' if step == 'loaded' else step)
         if step == 'loaded':
-            self.wait_for(lambda: 'loaded' in self.events(f'{self.job_uuid}.destination'), 'the promise')
+            self.wait_for(lambda: 'loaded' in self.events(f'{self.job_uuid}.destination'), 'the line')
+            # QEMU is asked once more between that and the promise
+            self.wait_for(lambda: self.b.get('log')[-2:] == ['query-status'] * 2, 'the last question')
 
     def go_on(self, step):
         (self.b if step == 'committed' else self.a).release()
