@@ -53,7 +53,7 @@ CASES = {
     "Manager.Perform": Case("migrate", "('nonsense', '', @ay [], @a{sv} {})", error("InvalidArgument")),
     "Manager.Finish": Case("migrate", "('nonsense', @a{sv} {})", error("InvalidArgument")),
     "Manager.Confirm": Case("migrate", "('nonsense', @a{sv} {})", error("InvalidArgument")),
-    "Manager.AttachDomain": Case("migrate", "(@a{sv} {},)", error("NotSupported")),  # no driver here can
+    "Manager.AttachDomain": Case("migrate", "(@a{sv} {},)", error("InvalidArgument")),  # without a monitor
     "Model.GetXml": Case(None, "(@a{sv} {},)", "ok"),
     "Parent.CreateDevice": Case("manage-devices", "('nonsense', @a{sv} {}, @a{sv} {})",
                                 error("NotFound")),
