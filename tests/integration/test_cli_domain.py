@@ -42,6 +42,7 @@ class Test(tool.Mixin, crossing.Test):
         """The tool, which stays, and the guest's end of what it has handed over."""
         process = self.start_tool('domain', 'attach', '--driver', 'fake', '--name', 'cat', '--qmp', self.path, *options)
         self.wait_for(lambda: self.find_object('Domain', 'Name', 'cat'), 'the domain')
+        process.stdout.readline()  # it has seen the domain, too
         guest, _ = self.listener.accept()
         self.addCleanup(guest.close)
         return process, guest
