@@ -161,6 +161,7 @@ vf_mover_adopt(const char *program, const char *verb, int control, int process,
         self->reply->flags = g_new0(char *, 1);
         self->reply->state = g_strdup("");
         self->reply->fd = -1;
+        self->reply->args = g_variant_ref_sink(g_variant_new("a{sv}", NULL)); /* not kept */
     }
     return self;
 }

@@ -96,6 +96,22 @@ class Test(guests.FaultTest):
         return question
 
 
+class Nobody(Test):
+    """The socket is there, and nobody listens at it any more."""
+
+    def launch(self):
+        self.listener.bind(os.path.join(self.environment['VFERRY_RUN_DIR'], 'accept'))
+        self.configure(self.allowed)
+        guests.FaultTest.launch(self)
+
+    def test_refuses(self):
+        self.prepare_all(source=guests.SLOWER)
+        self.perform_guest()
+        self.assert_failed()
+        (made,) = self.made
+        self.assertRegex(self.destination().get('Error')[1], f'device {made}: .*/accept: Connection refused')
+
+
 class Answers(Test):
     def test_taken(self):
         question = self.come_to_accepting()

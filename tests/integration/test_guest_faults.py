@@ -97,6 +97,37 @@ class Killed(guests.FaultTest):
         self.wait_for(lambda: not self.domains(), 'the end of the domain')
         self.assertEqual(self.ends(), ('completed', 'completed'))
 
+    # --- one that does not end when it is told to
+
+    QUITS = ({'do': 'refuse', 'words': 'not now'}, {'do': 'silence'}, {'do': 'close'})
+
+    def test_left_goes_on(self):
+        """The guest has left it: that is over, whatever it does, and it can only be said to whoever reads the log."""
+        for trap in self.QUITS:
+            with self.case(trap=trap['do']):
+                self.prepare_all(source={'traps': {'quit': trap}})
+                self.perform_guest()
+                self.assertEqual(self.ends(), ('completed', 'completed'))
+                self.assertEqual(self.running(), {'b'})
+                self.assertEqual(self.a.get('run'), 'postmigrate')
+                self.assertIn('done', self.events(f'{self.job_uuid}.source'))
+                self.a.kill()
+
+    def test_destination_goes_on(self):
+        """What it has been given of the guest never runs, and the job does not wait for it."""
+        for trap in self.QUITS:
+            with self.case(trap=trap['do']):
+                self.hold['a'] = ['active']
+                self.prepare_all(destination={'traps': {'quit': trap}})
+                self.perform_guest()
+                self.wait_for_step(self.a, 'active')
+                self.source.call('Cancel', NONE)
+                self.assert_guest_back('cancelled')
+                self.assertEqual(self.end('Finish', self.job_uuid), 'failed')
+                self.assertFalse(self.b.has_ended())
+                self.b.kill()
+                self.assert_undone()
+
     # --- the workers
 
     def kill_worker(self, number):

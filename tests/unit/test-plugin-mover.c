@@ -31,6 +31,7 @@ typedef struct {
     GString *heard; /* the signals, in order */
     gboolean ended;
     gboolean completed; /* with that result */
+    VfOutcome *said;    /* to the last daemon; taken by begin() */
 } Fixture;
 
 static GPtrArray *journal; /* of char *: the fields of a message with an id, "KEY=value" each */
@@ -74,6 +75,7 @@ static void
 on_ended(VfMover *mover, VfMoverReply *reply, Fixture *fixture)
 {
     fixture->ended = TRUE;
+    g_assert_true(!reply || g_variant_is_of_type(reply->args, G_VARIANT_TYPE_VARDICT));
     fixture->completed = reply && reply->outcome->result == VF_RESULT_COMPLETED;
 }
 
@@ -113,7 +115,7 @@ begin(Fixture *fixture, const char *verb, const char *phase)
     g_assert_true(g_unix_set_fd_nonblocking(ours, TRUE, NULL));
     fixture->mover =
         vf_mover_adopt(VF_MOVER_PROGRAM, verb, ours, fixture->has_pidfd ? process : life,
-                       &(VfMoverPast){.job = JOB, .phase = phase});
+                       &(VfMoverPast){.job = JOB, .phase = phase, .said = fixture->said});
     fixture->heard = g_string_new(NULL);
     fixture->ended = FALSE;
     g_signal_connect(fixture->mover, "listening", G_CALLBACK(on_listening), fixture);
@@ -237,6 +239,19 @@ test_adopted_phase(void)
     assert_blamed(&fixture, "“loading” after “accepting”");
 }
 
+/* The last daemon has heard its result: that counts, with nothing beside it, however it exits. */
+static void
+test_adopted_result(void)
+{
+    Fixture fixture = {0};
+
+    fixture.said = vf_outcome_new(VF_RESULT_COMPLETED, NULL);
+    begin(&fixture, "receive", "committing");
+    g_assert_no_errno(kill(fixture.pid, SIGKILL));
+    end(&fixture, "");
+    g_assert_true(fixture.completed);
+}
+
 /* What its request hears while it works, with descriptors; nobody is there when it has ended. */
 static void
 test_tell(void)
@@ -325,6 +340,7 @@ main(int argc, char **argv)
     g_test_add_func("/daemon/mover/after-the-result", test_after_the_result);
     g_test_add_func("/daemon/mover/adopted", test_adopted);
     g_test_add_func("/daemon/mover/adopted-phase", test_adopted_phase);
+    g_test_add_func("/daemon/mover/adopted-result", test_adopted_result);
     g_test_add_func("/daemon/mover/descriptors", test_descriptors);
     g_test_add_func("/daemon/mover/flood", test_flood);
     g_test_add_func("/daemon/mover/tell", test_tell);
