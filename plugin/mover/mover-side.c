@@ -150,14 +150,45 @@ mover_error(VfMoverSide *self)
     return g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_FAILED, _("the mover gave no result"));
 }
 
-void
-vf_mover_side_judge_async(VfMoverSide *self, const VfMoverReply *reply,
-                          GAsyncReadyCallback callback, gpointer data)
+VfOutcome *
+vf_mover_side_copy_outcome(const VfMoverSide *self, const VfOutcome *said)
 {
-    VfOutcome *said =
-        reply ? vf_outcome_copy(reply->outcome) : vf_outcome_new_for_error(mover_error(self));
+    VfOutcome *outcome = vf_outcome_copy(said);
+    VfDeviceOutcome state = vf_outcome_get_device(said, 0);
 
-    vf_job_judge_async(self->job, said, callback, data);
+    if (!self->one_for_all || said->devices->len == 0)
+        return outcome;
+    g_array_set_size(outcome->devices, 0);
+    for (guint i = 0; i < vf_job_get_n_devices(self->job); i++)
+        g_array_append_val(outcome->devices, state);
+    return outcome;
+}
+
+static void
+on_judged(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autofree VfMoverSideUncommitted *uncommitted = data;
+    VfOutcome *said = vf_job_judge_finish(VF_JOB(source), result);
+
+    if (said)
+        (*uncommitted)(VF_JOB(source), said);
+}
+
+/* @reply: NULL when it gave no result. */
+static void
+conclude(VfMoverSide *self, const VfMoverReply *reply)
+{
+    VfOutcome *said = reply ? vf_mover_side_copy_outcome(self, reply->outcome)
+                            : vf_outcome_new_for_error(mover_error(self));
+    VfMoverSideUncommitted *uncommitted;
+
+    if (said->result == VF_RESULT_COMPLETED || said->result == VF_RESULT_IN_DOUBT) {
+        vf_job_complete(self->job, said);
+        return;
+    }
+    uncommitted = g_new(VfMoverSideUncommitted, 1);
+    *uncommitted = self->uncommitted;
+    vf_job_judge_async(self->job, said, on_judged, uncommitted);
 }
 
 static void
@@ -174,15 +205,15 @@ on_ended(VfMover *mover, VfMoverReply *reply, VfMoverSide *self)
         answer_waiting(self, error);
         return;
     }
-    self->ended(self, reply);
+    conclude(self, reply);
 }
 
 void
-vf_mover_side_run(VfMoverSide *self, VfMover *mover, VfMoverSideEnded ended)
+vf_mover_side_run(VfMoverSide *self, VfMover *mover, VfMoverSideUncommitted uncommitted)
 {
     g_return_if_fail(!self->mover);
     self->mover = mover;
-    self->ended = ended;
+    self->uncommitted = uncommitted;
     g_signal_connect(self->job, "completed", G_CALLBACK(drop_kept_mover), self);
     g_signal_connect(mover, "started", G_CALLBACK(on_started), self);
     g_signal_connect(mover, "said", G_CALLBACK(on_said), self);
@@ -208,7 +239,7 @@ vf_mover_side_find_said(VfJob *job)
 }
 
 gboolean
-vf_mover_side_restore(VfMoverSide *self, const char *program, VfMoverSideEnded ended,
+vf_mover_side_restore(VfMoverSide *self, const char *program, VfMoverSideUncommitted uncommitted,
                       GError **error)
 {
     VfKept *kept = vf_job_get_kept(self->job);
@@ -228,12 +259,25 @@ vf_mover_side_restore(VfMoverSide *self, const char *program, VfMoverSideEnded e
     vf_mover_side_run(self,
                       vf_mover_adopt(program, source ? "send" : "receive", vf_io_steal_fd(&control),
                                      vf_io_steal_fd(&process), &past),
-                      ended);
+                      uncommitted);
     return TRUE;
 }
 
-GVariant *
-vf_mover_side_key(VfJob *job)
+void
+vf_mover_side_cancel(VfMoverSide *self)
+{
+    if (self->mover)
+        vf_mover_cancel(self->mover);
+    else /* nothing has begun to listen, or to send */
+        vf_job_complete(self->job,
+                        vf_outcome_new(VF_RESULT_CANCELLED,
+                                       g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED,
+                                                           _("cancelled on request"))));
+}
+
+/* As `send` and `receive` want it. Floating. */
+static GVariant *
+make_key(VfJob *job)
 {
     const VfJobChannel *channel = vf_job_get_channel(job);
 
@@ -249,7 +293,7 @@ vf_mover_side_fill_send(VfJob *job, const VfEndpoint *endpoint, GVariantDict *ar
     g_variant_dict_insert(args, "job", "s", vf_job_get_uuid(job));
     g_variant_dict_insert(args, "address", "s", endpoint->address);
     g_variant_dict_insert(args, "port", "q", endpoint->port);
-    g_variant_dict_insert_value(args, "key", vf_mover_side_key(job));
+    g_variant_dict_insert_value(args, "key", make_key(job));
     g_variant_dict_insert(args, "downtime-limit-ms", "u", channel->downtime_limit_ms);
     g_variant_dict_insert(args, "precopy-max-seconds", "u", channel->precopy_max_seconds);
     g_variant_dict_insert(args, "switchover-ack", "b", channel->switchover_ack);
@@ -265,7 +309,7 @@ vf_mover_side_fill_receive(VfJob *job, GVariantDict *args)
     g_variant_dict_insert(args, "address", "s", channel->address);
     g_variant_dict_insert(args, "port-min", "q", channel->port_min);
     g_variant_dict_insert(args, "port-max", "q", channel->port_max);
-    g_variant_dict_insert_value(args, "key", vf_mover_side_key(job));
+    g_variant_dict_insert_value(args, "key", make_key(job));
     g_variant_dict_insert(args, "features", "^as", vf_job_get_features(job));
     g_variant_dict_insert(args, "accept-seconds", "u", (guint32)ACCEPT_SECONDS);
     g_variant_dict_insert(args, "size-max", "t", channel->size_max);

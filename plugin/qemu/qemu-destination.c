@@ -6,7 +6,6 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
-#include "job-judge.h"
 #include "log.h"
 #include "qemu-accept.h"
 
@@ -62,6 +61,17 @@ on_phase(VfMover *mover, const char *phase, VfQemuSide *self)
     }
 }
 
+/* A QEMU that has got another guest meanwhile is none of the job's any more. */
+static void
+on_said(VfMover *mover, VfMoverReply *reply, VfQemuSide *self)
+{
+    gboolean another_guest = FALSE;
+
+    g_variant_lookup(reply->args, "another-guest", "b", &another_guest);
+    if (another_guest)
+        vf_qemu_side_set_monitor(self, NULL);
+}
+
 /* What waited for the kernel's word when the last daemon ended is asked about again. A device that
  * has given it is not in RESUMING any more, and what that one heard nobody knows: then it is a
  * refusal, and the source goes on. */
@@ -76,6 +86,7 @@ vf_qemu_destination_follow(VfJob *job, gboolean ask)
     if (!self->worker.mover)
         return;
     g_signal_connect(self->worker.mover, "phase", G_CALLBACK(on_phase), self);
+    g_signal_connect(self->worker.mover, "said", G_CALLBACK(on_said), self);
     if (vf_job_get_phase(job) == VF_JOB_ACCEPTING)
         on_phase(self->worker.mover, "accepting", self);
 }
@@ -94,7 +105,7 @@ vf_qemu_destination_listen(VfJob *job, gboolean ask, GTask *task)
     vf_mover_side_run(
         &self->worker,
         vf_mover_new(VF_MOVER_PROGRAM_GUEST, "receive", g_variant_dict_end(&args), &record, 1),
-        vf_qemu_destination_ended);
+        vf_qemu_destination_uncommitted);
     vf_qemu_destination_follow(job, ask);
 }
 
@@ -180,37 +191,15 @@ on_quit(GObject *source, GAsyncResult *result, gpointer data)
     g_free(end);
 }
 
-/* Nothing was committed: what has been loaded here must never run. A worker that could speak to it
- * has told its QEMU to end, and one that died, or to whom no source came, has not. */
-static void
-on_judged(GObject *source, GAsyncResult *result, gpointer data)
+/* A worker that could speak to it has told its QEMU to end, and one that died, or to whom no source
+ * came, has not. */
+void
+vf_qemu_destination_uncommitted(VfJob *job, VfOutcome *said)
 {
-    VfJob *job = VF_JOB(source);
-    g_autoptr(VfOutcome) said = vf_job_judge_finish(job, result);
-    End *end;
+    End *end = g_new0(End, 1);
 
-    if (!said)
-        return;
-    end = g_new0(End, 1);
     end->job = g_object_ref(job);
-    end->outcome = vf_qemu_side_spread(job, said);
+    end->outcome = said;
     vf_qemu_side_quit_async(vf_qemu_side_get(job), vf_job_get_phase(job) < VF_JOB_LOADING, on_quit,
                             end);
-}
-
-void
-vf_qemu_destination_ended(VfMoverSide *self, VfMoverReply *reply)
-{
-    gboolean another_guest = FALSE;
-
-    if (reply && (reply->outcome->result == VF_RESULT_COMPLETED ||
-                  reply->outcome->result == VF_RESULT_IN_DOUBT)) {
-        vf_job_complete(self->job, vf_qemu_side_spread(self->job, reply->outcome));
-        return;
-    }
-    if (reply)
-        g_variant_lookup(reply->args, "another-guest", "b", &another_guest);
-    if (another_guest)
-        vf_qemu_side_set_monitor(vf_qemu_side_get(self->job), NULL);
-    vf_mover_side_judge_async(self, reply, on_judged, NULL);
 }

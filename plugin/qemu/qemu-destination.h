@@ -15,7 +15,8 @@ gboolean vf_qemu_destination_take(VfJob *job, VfDomain *domain, VfQemuMonitor *m
 /* It has not been attached after all, and is nobody's to receive a guest. */
 void vf_qemu_destination_give_up(VfJob *job, const VfQemuMonitor *monitor);
 
-void vf_qemu_destination_ended(VfMoverSide *self, VfMoverReply *reply);
+/* VfMoverSideUncommitted: what has been loaded here must never run. */
+void vf_qemu_destination_uncommitted(VfJob *job, VfOutcome *said);
 /* A job of an earlier daemon, too: its guest has its devices as soon as it has completed, and its
  * worker may wait for the kernel's word. @ask: as the administrator has it now. */
 void vf_qemu_destination_follow(VfJob *job, gboolean ask);

@@ -267,15 +267,7 @@ run(VfDriver *driver, VfJob *job, GTask *task)
 static void
 cancel(VfDriver *driver, VfJob *job)
 {
-    VfQemuSide *side = vf_qemu_side_get(job);
-
-    if (side->worker.mover)
-        vf_mover_cancel(side->worker.mover);
-    else /* nothing has begun to listen, or to send */
-        vf_job_complete(job,
-                        vf_outcome_new(VF_RESULT_CANCELLED,
-                                       g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED,
-                                                           _("cancelled on request"))));
+    vf_mover_side_cancel(&vf_qemu_side_get(job)->worker);
 }
 
 static void
@@ -289,8 +281,8 @@ restore(VfDriver *driver, VfJob *job, GError **error)
 {
     gboolean source = vf_job_get_role(job) == VF_JOB_SOURCE;
 
-    if (!vf_qemu_side_restore(job, source ? vf_qemu_source_ended : vf_qemu_destination_ended,
-                              error))
+    if (!vf_qemu_side_restore(
+            job, source ? vf_qemu_source_uncommitted : vf_qemu_destination_uncommitted, error))
         return FALSE;
     if (source)
         vf_qemu_side_follow(job);

@@ -69,6 +69,7 @@ vf_qemu_side_get(VfJob *job)
         return self;
     self = g_new0(VfQemuSide, 1);
     vf_mover_side_init(&self->worker, job);
+    self->worker.one_for_all = TRUE;
     vf_job_set_driver_data(job, self, side_free);
     return self;
 }
@@ -136,13 +137,13 @@ restore_monitor(VfQemuSide *self, VfKept *kept)
 }
 
 gboolean
-vf_qemu_side_restore(VfJob *job, VfMoverSideEnded ended, GError **error)
+vf_qemu_side_restore(VfJob *job, VfMoverSideUncommitted uncommitted, GError **error)
 {
     VfQemuSide *self = vf_qemu_side_get(job);
 
     restore_monitor(self, vf_job_get_kept(job));
     return vf_job_get_outcome(job) ||
-           vf_mover_side_restore(&self->worker, VF_MOVER_PROGRAM_GUEST, ended, error);
+           vf_mover_side_restore(&self->worker, VF_MOVER_PROGRAM_GUEST, uncommitted, error);
 }
 
 gboolean
@@ -237,16 +238,4 @@ void
 vf_qemu_side_follow(VfJob *job)
 {
     g_signal_connect(job, "completed", G_CALLBACK(on_completed), NULL);
-}
-
-VfOutcome *
-vf_qemu_side_spread(VfJob *job, const VfOutcome *said)
-{
-    VfOutcome *outcome = vf_outcome_copy(said);
-    VfDeviceOutcome state = vf_outcome_get_device(said, 0);
-
-    g_array_set_size(outcome->devices, 0);
-    for (guint i = 0; said->devices->len > 0 && i < vf_job_get_n_devices(job); i++)
-        g_array_append_val(outcome->devices, state);
-    return outcome;
 }

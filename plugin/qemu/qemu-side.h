@@ -23,7 +23,7 @@ VfQemuSide *vf_qemu_side_get(VfJob *job);
  * goes on as it is. */
 void vf_qemu_side_drop(VfJob *job);
 /* From what an earlier daemon kept. FALSE when it is not whole. */
-gboolean vf_qemu_side_restore(VfJob *job, VfMoverSideEnded ended, GError **error);
+gboolean vf_qemu_side_restore(VfJob *job, VfMoverSideUncommitted uncommitted, GError **error);
 
 /* Has a reference of its own; the next daemon finds it. @monitor: nullable. */
 void vf_qemu_side_set_monitor(VfQemuSide *self, VfQemuMonitor *monitor);
@@ -43,8 +43,5 @@ gboolean vf_qemu_side_quit_finish(GAsyncResult *result, GError **error);
 /* The domain's state follows what becomes of the job, of one of an earlier daemon, too; the monitor
  * is let go of as soon as nothing can be left to do over it. */
 void vf_qemu_side_follow(VfJob *job);
-
-/* A guest is one for its worker, and all of its devices are as it is. */
-VfOutcome *vf_qemu_side_spread(VfJob *job, const VfOutcome *said);
 
 G_END_DECLS

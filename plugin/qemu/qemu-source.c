@@ -6,7 +6,6 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
-#include "job-judge.h"
 #include "options.h"
 #include "qemu-look.h"
 
@@ -30,25 +29,17 @@ check_ready(VfJob *job, gboolean running, gboolean migrating, GError **error)
 }
 
 static gboolean
-check_reasons(VfDomain *domain, GError **error)
+check_known(VfDomain *domain, GError **error)
 {
     for (guint i = 0; i < vf_domain_get_n_devices(domain); i++) {
         const VfDomainDevice *device = vf_domain_get_device(domain, i);
-        g_autofree char *reasons = NULL;
 
-        if (!device->device) {
-            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN,
-                        _("vferry does not know device %s (%s here) of domain %s: nothing can be "
-                          "prepared for it"),
-                        device->guest_address, device->host_address, vf_domain_get_label(domain));
-            return FALSE;
-        }
-        if (device->migrates)
+        if (device->device)
             continue;
-        reasons = g_strjoinv("; ", device->reasons);
-        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
-                    _("device %s (%s here) of domain %s cannot migrate: %s"), device->guest_address,
-                    device->host_address, vf_domain_get_label(domain), reasons);
+        g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_UNKNOWN,
+                    _("vferry does not know device %s (%s here) of domain %s: nothing can be "
+                      "prepared for it"),
+                    device->guest_address, device->host_address, vf_domain_get_label(domain));
         return FALSE;
     }
     return TRUE;
@@ -63,8 +54,7 @@ on_looked(GObject *source, GAsyncResult *result, gpointer data)
     GError *error = NULL;
 
     if (vf_qemu_look_finish(result, &running, &migrating, &error) &&
-        check_ready(job, running, migrating, &error) &&
-        check_reasons(vf_job_get_domain(job), &error))
+        check_ready(job, running, migrating, &error) && check_known(vf_job_get_domain(job), &error))
         g_task_return_boolean(task, TRUE);
     else
         g_task_return_error(task, error);
@@ -110,7 +100,7 @@ vf_qemu_source_perform(VfJob *job, GTask *task)
     vf_mover_side_run(
         &self->worker,
         vf_mover_new(VF_MOVER_PROGRAM_GUEST, "send", g_variant_dict_end(&args), fds, 2),
-        vf_qemu_source_ended);
+        vf_qemu_source_uncommitted);
 }
 
 /* --- a worker that ended without bringing the guest back --- */
@@ -149,7 +139,8 @@ on_returned(GObject *source, GAsyncResult *result, gpointer data)
 
     g_array_set_size(self->outcome->devices, 0);
     if (reply) {
-        g_autoptr(VfOutcome) now = vf_qemu_side_spread(self->job, reply->outcome);
+        g_autoptr(VfOutcome) now =
+            vf_mover_side_copy_outcome(&vf_qemu_side_get(self->job)->worker, reply->outcome);
 
         g_array_append_vals(self->outcome->devices, now->devices->data, now->devices->len);
     }
@@ -158,39 +149,23 @@ on_returned(GObject *source, GAsyncResult *result, gpointer data)
     vf_job_complete(self->job, g_steal_pointer(&self->outcome));
 }
 
-/* Nothing was committed: the guest runs here, unless it was never asked to move. */
-static void
-on_judged(GObject *source, GAsyncResult *result, gpointer data)
+void
+vf_qemu_source_uncommitted(VfJob *job, VfOutcome *said)
 {
-    VfJob *job = VF_JOB(source);
-    g_autoptr(VfOutcome) said = vf_job_judge_finish(job, result);
     g_autoptr(GError) error = NULL;
     g_autoptr(Return) self = NULL;
 
-    if (!said)
-        return;
     if (said->untouched || vf_outcome_get_device(said, 0) == VF_DEVICE_OUTCOME_RUNNING) {
-        vf_job_complete(job, vf_qemu_side_spread(job, said));
+        vf_job_complete(job, said);
         return;
     }
     self = g_new0(Return, 1);
     self->job = g_object_ref(job);
-    self->outcome = g_steal_pointer(&said);
+    self->outcome = said;
     if (vf_qemu_side_call_async(vf_qemu_side_get(job), "return", TRUE, on_returned, self, &error)) {
         self = NULL; /* on_returned() has it */
         return;
     }
     add_words(self->outcome, error->message);
     vf_job_complete(job, g_steal_pointer(&self->outcome));
-}
-
-void
-vf_qemu_source_ended(VfMoverSide *self, VfMoverReply *reply)
-{
-    if (reply && (reply->outcome->result == VF_RESULT_COMPLETED ||
-                  reply->outcome->result == VF_RESULT_IN_DOUBT)) {
-        vf_job_complete(self->job, vf_qemu_side_spread(self->job, reply->outcome));
-        return;
-    }
-    vf_mover_side_judge_async(self, reply, on_judged, NULL);
 }

@@ -9,6 +9,7 @@ G_BEGIN_DECLS
 void vf_qemu_source_begin(VfJob *job, VfQemuMonitor *monitor, GTask *task);
 void vf_qemu_source_perform(VfJob *job, GTask *task);
 
-void vf_qemu_source_ended(VfMoverSide *self, VfMoverReply *reply);
+/* VfMoverSideUncommitted: the guest runs here, unless it was never asked to move. */
+void vf_qemu_source_uncommitted(VfJob *job, VfOutcome *said);
 
 G_END_DECLS

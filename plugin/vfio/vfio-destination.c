@@ -7,7 +7,6 @@
 
 #include "error.h"
 #include "io.h"
-#include "job-judge.h"
 #include "mover-open.h"
 
 /* Answers by itself when it cannot; otherwise the mover's `listening` does. */
@@ -30,7 +29,7 @@ vf_vfio_destination_listen(VfJob *job, GTask *task)
     vf_mover_side_run(&self->worker,
                       vf_mover_new(VF_MOVER_PROGRAM, "receive", g_variant_dict_end(&args),
                                    (const int *)fds->data, fds->len),
-                      vf_vfio_destination_ended);
+                      vf_job_complete);
 }
 
 static void open_next(VfJob *job, GTask *task);
@@ -95,28 +94,4 @@ vf_vfio_destination_place(VfJob *job, GTask *task)
 {
     g_task_set_task_data(task, g_object_ref(job), g_object_unref);
     open_next(job, task);
-}
-
-/* --- the mover has ended --- */
-
-/* Before `commit` the source has not heard that anything runs here, and takes its device back: this
- * side is undone. After it the source never runs again, and the state here is the only one. */
-static void
-on_judged(GObject *source, GAsyncResult *result, gpointer data)
-{
-    VfOutcome *said = vf_job_judge_finish(VF_JOB(source), result);
-
-    if (said)
-        vf_job_complete(VF_JOB(source), said);
-}
-
-void
-vf_vfio_destination_ended(VfMoverSide *self, VfMoverReply *reply)
-{
-    if (reply && (reply->outcome->result == VF_RESULT_COMPLETED ||
-                  reply->outcome->result == VF_RESULT_IN_DOUBT)) {
-        vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
-        return;
-    }
-    vf_mover_side_judge_async(self, reply, on_judged, NULL);
 }

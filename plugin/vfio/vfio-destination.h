@@ -9,6 +9,4 @@ G_BEGIN_DECLS
 void vf_vfio_destination_place(VfJob *job, GTask *task);
 void vf_vfio_destination_listen(VfJob *job, GTask *task);
 
-void vf_vfio_destination_ended(VfMoverSide *self, VfMoverReply *reply);
-
 G_END_DECLS

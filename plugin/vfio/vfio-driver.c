@@ -424,15 +424,7 @@ discard(VfDriver *driver, VfJob *job, GTask *task)
 static void
 cancel(VfDriver *driver, VfJob *job)
 {
-    VfVfioSide *side = vf_vfio_side_get(job);
-
-    if (side->worker.mover)
-        vf_mover_cancel(side->worker.mover);
-    else /* nothing has begun to listen, or to send */
-        vf_job_complete(job,
-                        vf_outcome_new(VF_RESULT_CANCELLED,
-                                       g_error_new_literal(VFERRY_ERROR, VFERRY_ERROR_CANCELLED,
-                                                           _("cancelled on request"))));
+    vf_mover_side_cancel(&vf_vfio_side_get(job)->worker);
 }
 
 static gboolean
@@ -462,8 +454,7 @@ restore(VfDriver *driver, VfJob *job, GError **error)
 {
     gboolean source = vf_job_get_role(job) == VF_JOB_SOURCE;
 
-    return vf_vfio_side_restore(job, source ? vf_vfio_source_ended : vf_vfio_destination_ended,
-                                error);
+    return vf_vfio_side_restore(job, source ? vf_vfio_source_uncommitted : vf_job_complete, error);
 }
 
 static void

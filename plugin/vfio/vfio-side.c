@@ -129,7 +129,7 @@ vf_vfio_side_said_running(VfJob *job)
 }
 
 gboolean
-vf_vfio_side_restore(VfJob *job, VfMoverSideEnded ended, GError **error)
+vf_vfio_side_restore(VfJob *job, VfMoverSideUncommitted uncommitted, GError **error)
 {
     VfVfioSide *self = vf_vfio_side_get(job);
     VfKept *kept = vf_job_get_kept(job);
@@ -147,7 +147,7 @@ vf_vfio_side_restore(VfJob *job, VfMoverSideEnded ended, GError **error)
         return FALSE;
     }
     return vf_job_get_outcome(job) ||
-           vf_mover_side_restore(&self->worker, VF_MOVER_PROGRAM, ended, error);
+           vf_mover_side_restore(&self->worker, VF_MOVER_PROGRAM, uncommitted, error);
 }
 
 int

@@ -21,7 +21,7 @@ VfVfioSide *vf_vfio_side_get(VfJob *job);
 void vf_vfio_side_drop(VfJob *job);
 
 /* From what an earlier daemon kept. FALSE when it is not whole. */
-gboolean vf_vfio_side_restore(VfJob *job, VfMoverSideEnded ended, GError **error);
+gboolean vf_vfio_side_restore(VfJob *job, VfMoverSideUncommitted uncommitted, GError **error);
 
 /* The next device of a destination. Takes @fd. */
 void vf_vfio_side_take_device(VfVfioSide *self, int fd);

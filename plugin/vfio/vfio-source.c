@@ -6,7 +6,6 @@
 #include <glib/gi18n-lib.h>
 
 #include "error.h"
-#include "job-judge.h"
 
 /* A source that failed runs again within ten seconds, whatever happened to its mover. */
 #define RETURN_DEADLINE_MS 8000
@@ -36,7 +35,7 @@ vf_vfio_source_perform(VfJob *job, GTask *task)
     vf_mover_side_run(&self->worker,
                       vf_mover_new(VF_MOVER_PROGRAM, "send", g_variant_dict_end(&args),
                                    (const int *)fds->data, fds->len),
-                      vf_vfio_source_ended);
+                      vf_vfio_source_uncommitted);
 }
 
 /* --- a mover that ended without bringing the devices back --- */
@@ -120,27 +119,11 @@ all_running(VfJob *job, const VfOutcome *outcome)
 /* What a mover has stopped is brought back; a device that it has not touched was stopped by its
  * holder, if it does not run, and is not ours to start. The mover's result says whether it touched
  * any, or, without a result, the record says which. */
-static void
-on_judged(GObject *source, GAsyncResult *result, gpointer data)
+void
+vf_vfio_source_uncommitted(VfJob *job, VfOutcome *said)
 {
-    VfJob *job = VF_JOB(source);
-    VfOutcome *said = vf_job_judge_finish(job, result);
-
-    if (!said)
-        return;
     if (said->untouched || all_running(job, said))
         vf_job_complete(job, said);
     else
         bring_back(job, said);
-}
-
-void
-vf_vfio_source_ended(VfMoverSide *self, VfMoverReply *reply)
-{
-    if (reply && (reply->outcome->result == VF_RESULT_COMPLETED ||
-                  reply->outcome->result == VF_RESULT_IN_DOUBT)) {
-        vf_job_complete(self->job, vf_outcome_copy(reply->outcome));
-        return;
-    }
-    vf_mover_side_judge_async(self, reply, on_judged, NULL);
 }

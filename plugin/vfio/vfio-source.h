@@ -8,6 +8,7 @@ G_BEGIN_DECLS
 /* The driver's function of that name. */
 void vf_vfio_source_perform(VfJob *job, GTask *task);
 
-void vf_vfio_source_ended(VfMoverSide *self, VfMoverReply *reply);
+/* VfMoverSideUncommitted: its devices run again. */
+void vf_vfio_source_uncommitted(VfJob *job, VfOutcome *said);
 
 G_END_DECLS
