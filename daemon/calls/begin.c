@@ -192,6 +192,19 @@ find_domain(VfBegin *self, const char *const *paths, GError **error)
     return domain;
 }
 
+static gboolean
+check_migrates(VfDomain *domain, const VfDomainDevice *device, GError **error)
+{
+    g_autofree char *reasons = device->migrates ? NULL : g_strjoinv("; ", device->reasons);
+
+    if (device->migrates)
+        return TRUE;
+    g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
+                _("device %s (%s here) of domain %s cannot migrate: %s"), device->guest_address,
+                device->host_address, vf_domain_get_label(domain), reasons);
+    return FALSE;
+}
+
 /* Those that are known here; one that does not migrate keeps the others here, too. */
 static GPtrArray *
 list_domain_devices(VfDomain *domain, GError **error)
@@ -201,15 +214,8 @@ list_domain_devices(VfDomain *domain, GError **error)
     for (guint i = 0; i < vf_domain_get_n_devices(domain); i++) {
         const VfDomainDevice *device = vf_domain_get_device(domain, i);
 
-        if (!device->migrates) {
-            g_autofree char *reasons = g_strjoinv("; ", device->reasons);
-
-            g_set_error(error, VFERRY_ERROR, VFERRY_ERROR_NOT_SUPPORTED,
-                        _("device %s (%s here) of domain %s cannot migrate: %s"),
-                        device->guest_address, device->host_address, vf_domain_get_label(domain),
-                        reasons);
+        if (!check_migrates(domain, device, error))
             return NULL;
-        }
         if (device->device)
             g_ptr_array_add(devices, g_object_ref(device->device));
     }
@@ -307,6 +313,8 @@ check_domain(VfJob *job, VfDomain *domain, GError **error)
         const VfDomainDevice *device = vf_domain_get_device(domain, i);
         const VfTouch touch = {.id = device->host_address, .inode = device->inode};
 
+        if (!check_migrates(domain, device, error))
+            return FALSE;
         if (device->device)
             n += vf_job_has_device(job, &touch) ? 1 : VF_JOB_DEVICES_MAX;
     }
