@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "error.h"
 #include "fuzz.h"
 #include "guest-look.h"
 #include "io.h"
@@ -30,15 +29,6 @@ check_text(const char *text, gsize max)
     FUZZ_RULE((gsize)g_utf8_strlen(text, -1) <= max);
     for (const char *at = text; *at; at = g_utf8_next_char(at))
         FUZZ_RULE(g_unichar_isprint(g_utf8_get_char(at)));
-}
-
-static void
-check_error(const GError *error)
-{
-    FUZZ_RULE(error && error->domain == VFERRY_ERROR);
-    FUZZ_RULE(g_utf8_validate(error->message, -1, NULL));
-    for (const char *at = error->message; *at; at++)
-        FUZZ_RULE(!g_ascii_iscntrl(*at));
 }
 
 static void
@@ -120,7 +110,7 @@ look(guint8 how, FuzzBytes *bytes)
                 vf_guest_make_capabilities((const char *const *)known, (const char *const *)on));
     }
     if (error)
-        check_error(error);
+        fuzz_check_error(error);
     FUZZ_RULE(error || known);
 }
 
@@ -135,7 +125,7 @@ meet(FuzzBytes *raw)
     g_autoptr(GError) error = NULL;
 
     if (g_variant_is_normal_form(said) && !vf_guest_look_meet(&own, said, &error))
-        check_error(error);
+        fuzz_check_error(error);
 }
 
 int

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include "control.h"
-#include "error.h"
 #include "fuzz.h"
 #include "io.h"
 #include "job.h"
@@ -18,29 +17,20 @@
 static const char *const verbs[] = {"result", "progress", "listening", "attached", "phase"};
 
 static void
-check_error(const GError *error)
-{
-    FUZZ_RULE(error && error->domain == VFERRY_ERROR);
-    FUZZ_RULE(g_utf8_validate(error->message, -1, NULL));
-    for (const char *at = error->message; *at; at++)
-        FUZZ_RULE(!g_ascii_iscntrl(*at));
-}
-
-static void
 parse_result(VfControlMessage *message)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(VfMoverReply) reply = vf_mover_message_parse_result(message, &error);
 
     if (!reply) {
-        check_error(error);
+        fuzz_check_error(error);
         return;
     }
     FUZZ_RULE(reply->outcome && reply->flags && reply->state);
     for (guint i = 0; reply->flags[i]; i++)
         FUZZ_RULE(vf_printable_is_word(reply->flags[i], 64));
     if (reply->outcome->error)
-        check_error(reply->outcome->error);
+        fuzz_check_error(reply->outcome->error);
 }
 
 static void
@@ -52,7 +42,7 @@ parse_progress(VfControlMessage *message)
     guint64 sum = 0;
 
     if (!vf_mover_message_parse_progress(message, &progress, &devices, &error)) {
-        check_error(error);
+        fuzz_check_error(error);
         return;
     }
     for (gsize i = 0; i < progress.n_devices; i++)
@@ -71,7 +61,7 @@ parse_rest(VfControlMessage *message)
         g_autoptr(GError) error = NULL;
         g_autofree char *text = vf_mover_message_parse_text(message, keys[i], &error);
         if (!text)
-            check_error(error);
+            fuzz_check_error(error);
     }
     if (vf_mover_message_parse_listening(message, &address, &port, NULL))
         FUZZ_RULE(port > 0 && vf_printable_is_word(address, 64));
@@ -114,7 +104,7 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
         parse_progress(message);
         parse_rest(message);
     } else if (error) {
-        check_error(error);
+        fuzz_check_error(error);
     }
     return 0;
 }

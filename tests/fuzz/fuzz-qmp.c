@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "error.h"
 #include "fuzz.h"
 #include "io.h"
 #include "migrate-info.h"
@@ -18,15 +17,6 @@
 #define GREETING                                                                                   \
     "{\"QMP\":{\"version\":{\"qemu\":{\"micro\":0,\"minor\":0,\"major\":10}},"                     \
     "\"capabilities\":[\"oob\"]}}{\"return\":{},\"id\":1}"
-
-static void
-check_error(const GError *error)
-{
-    FUZZ_RULE(error && error->domain == VFERRY_ERROR);
-    FUZZ_RULE(g_utf8_validate(error->message, -1, NULL));
-    for (const char *at = error->message; *at; at++)
-        FUZZ_RULE(!g_ascii_iscntrl(*at));
-}
 
 static void
 on_event(const char *name, JsonObject *data, gpointer user_data)
@@ -65,7 +55,7 @@ play(VfQmp *qmp, guint8 how)
         if (questions[i] == 0)
             continue;
         if (!vf_qmp_take(qmp, questions[i], 0, &answer, &error))
-            check_error(error);
+            fuzz_check_error(error);
         else if (answer)
             look_at(answer);
     }
@@ -93,6 +83,6 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     play(qmp, how);
     while (vf_qmp_listen(qmp, 0, &error))
         continue;
-    check_error(error);
+    fuzz_check_error(error);
     return 0;
 }

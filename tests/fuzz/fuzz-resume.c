@@ -5,7 +5,6 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-#include "error.h"
 #include "fuzz.h"
 #include "io.h"
 #include "qmp.h"
@@ -28,15 +27,6 @@ getrandom(void *buffer, size_t size, unsigned int flags)
 }
 
 static void
-check_error(const GError *error)
-{
-    FUZZ_RULE(error && error->domain == VFERRY_ERROR);
-    FUZZ_RULE(g_utf8_validate(error->message, -1, NULL));
-    for (const char *at = error->message; *at; at++)
-        FUZZ_RULE(!g_ascii_iscntrl(*at));
-}
-
-static void
 on_event(const char *name, JsonObject *data, gpointer user_data)
 {
     FUZZ_RULE(g_utf8_validate(name, -1, NULL));
@@ -54,7 +44,7 @@ go_on(VfQmp *qmp, guint8 how)
     FUZZ_RULE(vf_qmp_has_oob(qmp) == ((how & OOB) != 0));
     answer = vf_qmp_call(qmp, "stop", NULL, 0, &error);
     if (!answer)
-        check_error(error);
+        fuzz_check_error(error);
 }
 
 int
@@ -79,6 +69,6 @@ LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
     if (vf_qmp_resume(qmp, how & OOB, 1000, &error))
         go_on(qmp, how);
     else
-        check_error(error);
+        fuzz_check_error(error);
     return 0;
 }

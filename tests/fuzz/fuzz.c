@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "error.h"
+
 void
 fuzz_broken(const char *rule, const char *file, int line)
 {
@@ -28,6 +30,15 @@ fuzz_be_quiet(void)
         g_log_set_writer_func(drop, NULL, NULL);
         g_once_init_leave(&once, 1);
     }
+}
+
+void
+fuzz_check_error(const GError *error)
+{
+    FUZZ_RULE(error && error->domain == VFERRY_ERROR);
+    FUZZ_RULE(g_utf8_validate(error->message, -1, NULL));
+    for (const char *at = error->message; *at; at++)
+        FUZZ_RULE(!g_ascii_iscntrl(*at));
 }
 
 const guint8 *

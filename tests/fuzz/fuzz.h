@@ -20,6 +20,9 @@ int LLVMFuzzerTestOneInput(const guint8 *data, gsize size);
 
 G_NORETURN void fuzz_broken(const char *rule, const char *file, int line);
 
+/* @error is there, of our domain, and text that a person can read. */
+void fuzz_check_error(const GError *error);
+
 /* Drops what is logged: a hostile peer makes warnings, and that is right. Once for a process. */
 void fuzz_be_quiet(void);
 

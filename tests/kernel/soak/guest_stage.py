@@ -22,7 +22,7 @@ from .guest_oracle import GONE, RUNNING, GuestSight
 from .guest_points import (ACTIVE, CANCEL, CLIENT, KILLS, MOMENTS, MOVING_SECONDS, PAUSE_SECONDS, PAUSES, QEMU,
                            SETUP_THERE, STOPS, SWITCHOVER, TYPES, WAITING, WORKER, GuestPoint)
 from .points import CUTS, DOUBT, Cell
-from .stage import (ATTEMPTS, CANCEL_SECONDS, CLIENT_DEADLINE, CRASH_DAEMON, DAEMON_UP, MOMENT_DEADLINE, PARENT,
+from .stage import (CANCEL_SECONDS, CLIENT_DEADLINE, CRASH_DAEMON, DAEMON_UP, MOMENT_DEADLINE, PARENT,
                     PIECE, REMOVE, SETTLE_DEADLINE, Stage, Verdict)
 
 ASKS = (f"mkdir -p /etc/vferry && printf '[migration]\\naccept-from-process=yes\\n' >{CONFIGURATION}"
@@ -164,20 +164,7 @@ class GuestStage(Stage):
 
     # --- playing
 
-    def play(self, point: GuestPoint) -> Verdict:  # type: ignore[override]
-        """One point from its beginning to a clean pair; again, if the strike came too late to be its own."""
-        started = time.monotonic()
-        for late in range(ATTEMPTS):
-            verdict = self._attempt_guest(point)
-            verdict.late += late
-            if verdict.late == late or verdict.violations:
-                break
-        else:
-            verdict.violations.append(f"the strike came too late {ATTEMPTS} times")
-        verdict.seconds = time.monotonic() - started
-        return verdict
-
-    def _attempt_guest(self, point: GuestPoint) -> Verdict:
+    def _attempt(self, point: GuestPoint) -> Verdict:  # type: ignore[override]
         verdict = Verdict(point)  # type: ignore[arg-type]
         a, b = self._pair.hosts
         play = GuestPlay(point, *((a, b) if point.forth else (b, a)))
